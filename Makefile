@@ -1,0 +1,62 @@
+# Every chore has one name. `make run` needs git, make and Python 3.11 or newer, nothing else.
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+LOCKED := --require-hashes --only-binary :all:
+CODE := gateway schema tests
+
+.DEFAULT_GOAL := help
+.PHONY: help run install console test check format sdl lock clean
+
+help: ## Say what there is to make
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+
+run: $(VENV)/run.stamp console ## Start the gateway on http://127.0.0.1:8000 with demo data (ARGS="--port 9000")
+	@exec $(BIN)/invoice-gateway serve $(ARGS)
+
+install: $(VENV)/run.stamp ## Make .venv with the locked dependencies and the project
+
+test: $(VENV)/dev.stamp console ## The whole check: format, lint, types, import rules, tests
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest $(ARGS)
+
+format: $(VENV)/dev.stamp ## Format the code and mend what lint can mend
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
+
+sdl: $(VENV)/run.stamp ## Print the schema into schema/schema.graphql
+	$(BIN)/invoice-gateway sdl > schema/schema.graphql
+
+console: $(VENV)/run.stamp ## Build the GraphiQL page, where it is not up to date
+	@$(BIN)/python -m gateway.console.build || { test $$? -eq 3 && \
+	  $(PIP) install $(LOCKED) -r gateway/console/node.lock && \
+	  $(BIN)/python -m gateway.console.build; }
+
+lock: ## Resolve the lock files anew (needs uv)
+	uv pip compile --quiet --upgrade $(UV_LOCK) --group build -o requirements.lock
+	uv pip compile --quiet --upgrade $(UV_LOCK) --group build --group dev -o requirements-dev.lock
+
+UV_LOCK := pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate
+
+clean: ## Remove what was built
+	rm -rf $(VENV) build *.egg-info gateway/console/dist
+
+$(VENV)/run.stamp: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name it with make PYTHON=..."; exit 1; }
+	@echo "Installing into $(VENV) (first time only) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install $(LOCKED) -r requirements.lock
+	@$(PIP) install --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.lock
+	@echo "Installing the tools of the check ..."
+	@$(PIP) install $(LOCKED) -r requirements-dev.lock
+	@touch $@

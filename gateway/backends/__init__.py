@@ -1,0 +1,1 @@
+"""Suppliers of the `InvoiceBackend` port, nested: Journaled(Caching(Stripe | Memory))."""

@@ -1,0 +1,194 @@
+"""From records to the tree that was asked for: one walk over `Needs`, whatever the source.
+
+Which field leads to which object stands here once. A source answers single reads synchronously
+from what it holds; what is not there is a `Failed` in its place. Rights are checked here too, so
+that no path around them exists: what is not the viewer's is NOT_FOUND.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from schema import records
+from schema.needs import ROOT, Loaded, LoadedPage, Needs
+from schema.ports import (
+    ById,
+    Computed,
+    ErrorCode,
+    Failed,
+    Link,
+    Listing,
+    Need,
+    Refused,
+    RefusalCode,
+    Viewer,
+    list_digest,
+)
+
+
+class RecordSource(Protocol):
+    """Where single records and lists come from, at once. Methods raise `Failed`."""
+
+    def get(self, kind: str, record_id: str) -> Any: ...
+
+    def page(
+        self, listing: Listing, parent: Any, viewer: Viewer
+    ) -> tuple[list[Any], bool, bool]: ...
+
+    def compute(self, need: Computed, parent: Any, viewer: Viewer) -> Any: ...
+
+
+def not_found(kind: str, record_id: str) -> Failed:
+    return Failed(ErrorCode.NOT_FOUND, f"no such {kind}: {record_id}")
+
+
+def failure_of(refused: Refused) -> Failed:
+    """A refusal met while reading (a preview), as an error at its path that names the rule."""
+    code = (
+        ErrorCode.NOT_FOUND
+        if refused.code is RefusalCode.NOT_FOUND
+        else ErrorCode.BAD_USER_INPUT
+    )
+    return Failed(code, refused.message, refusal=refused.code.value, rule=refused.rule)
+
+
+LINKS: Mapping[tuple[type, str], Callable[[Any], tuple[str, str | None]]] = {
+    (records.Invoice, "customer"): lambda one: ("Customer", one.customer_id),
+    (records.PaymentIntent, "customer"): lambda one: ("Customer", one.customer_id),
+    (records.CreditNote, "invoice"): lambda one: ("Invoice", one.invoice_id),
+    (records.InvoicePayment, "invoice"): lambda one: ("Invoice", one.invoice_id),
+    (records.InvoicePayment, "source"): lambda one: source_of(one),
+    (records.InvoicePayment, "payment_intent"): lambda one: intent_of(one),
+}
+
+SOURCE_KINDS = {
+    "payment_intent": "PaymentIntent",
+    "payment_record": "PaymentRecord",
+    "charge": "Charge",
+}
+
+
+def source_of(payment: records.InvoicePayment) -> tuple[str, str | None]:
+    kind = SOURCE_KINDS.get(payment.source_type)
+    return ("", None) if kind is None else (kind, payment.source_id)
+
+
+def intent_of(payment: records.InvoicePayment) -> tuple[str, str | None]:
+    is_intent = payment.source_type == "payment_intent"
+    return ("PaymentIntent", payment.source_id if is_intent else None)
+
+
+def assemble(viewer: Viewer, needs: Needs, source: RecordSource) -> Loaded[Any]:
+    """The root with everything below it that the needs name."""
+    return _Assembly(viewer, source).root(needs)
+
+
+class _Assembly:
+    def __init__(self, viewer: Viewer, source: RecordSource) -> None:
+        self.viewer = viewer
+        self.source = source
+
+    def root(self, needs: Needs) -> Loaded[Any]:
+        loaded: Loaded[Any] = Loaded(None)
+        for need, deeper in needs.of(ROOT).items():
+            loaded.children[need] = self._outcome(need, None, deeper)
+        return loaded
+
+    def _record(self, record: Any, needs: Needs) -> Loaded[Any]:
+        loaded = Loaded(record)
+        for need, deeper in needs.of(type(record).__name__).items():
+            loaded.children[need] = self._outcome(need, record, deeper)
+        return loaded
+
+    def _outcome(self, need: Need, parent: Any, deeper: Needs) -> Any:
+        try:
+            return self._answer(need, parent, deeper)
+        except Failed as failed:
+            return failed
+
+    def _answer(self, need: Need, parent: Any, deeper: Needs) -> Any:
+        match need:
+            case ById():
+                return self._by_id(need, deeper)
+            case Link():
+                kind, record_id = LINKS[type(parent), need.name](parent)
+                if record_id is None:
+                    return None
+                return self._record(self.source.get(kind, record_id), deeper)
+            case Listing():
+                return self._page(need, parent, deeper)
+            case Computed():
+                value = self.source.compute(need, parent, self.viewer)
+                is_plain = value is None or isinstance(value, int)
+                return value if is_plain else Loaded(value)
+            case _:
+                raise AssertionError(f"{need} is not the backend's to answer")
+
+    def _by_id(self, need: ById, deeper: Needs) -> Any:
+        try:
+            record = self.source.get(need.kind, need.id)
+            if not self.viewer.sees(self._owner(record)):
+                raise not_found(need.kind, need.id)
+        except Failed as failed:
+            if need.quiet and failed.code is ErrorCode.NOT_FOUND:
+                return None
+            raise
+        return self._record(record, deeper)
+
+    def _owner(self, record: Any) -> str | None:
+        """The customer whose object this is."""
+        if isinstance(record, records.Customer):
+            return record.id
+        if isinstance(record, records.InvoicePayment):
+            if self.viewer.customers is None:
+                return None
+            invoice: records.Invoice = self.source.get("Invoice", record.invoice_id)
+            return invoice.customer_id
+        return record.customer_id  # type: ignore[no-any-return]
+
+    def _page(self, need: Listing, parent: Any, deeper: Needs) -> LoadedPage:
+        parent_id = None if parent is None else parent.id
+        check_cursor(need, parent_id)
+        check_restricted(need, parent, self.viewer)
+        members, has_next, has_previous = self.source.page(need, parent, self.viewer)
+        items = [self._record(one, deeper) for one in members]
+        return LoadedPage(need, parent_id, items, has_next, has_previous)
+
+
+def check_cursor(need: Listing, parent_id: str | None) -> None:
+    """A cursor of another list is refused. Raises `Failed` BAD_USER_INPUT."""
+    for argument, cursor in (("after", need.page.after), ("before", need.page.before)):
+        digest = list_digest(need.name, parent_id, need.where)
+        if cursor is not None and cursor.list_digest != digest:
+            raise Failed(
+                ErrorCode.BAD_USER_INPUT,
+                f"{argument} is a cursor of another list: give one that this list, with these "
+                "filters, has given out",
+            )
+
+
+def check_restricted(need: Listing, parent: Any, viewer: Viewer) -> None:
+    """What a viewer restricted to customers must say at the root. Raises `Failed`."""
+    if parent is not None or viewer.customers is None:
+        return
+    where = need.where
+    if need.name == "invoices" and where.customer_id is None and len(viewer.customers) > 1:
+        raise Failed(
+            ErrorCode.BAD_USER_INPUT,
+            "filter.customerId must name one of the customers that this caller may see",
+        )
+    ids = (where.invoice_id, where.payment_intent_id, where.payment_record_id)
+    if need.name == "invoice_payments" and not any(ids):
+        raise Failed(
+            ErrorCode.BAD_USER_INPUT,
+            "filter must give invoiceId, paymentIntentId or paymentRecordId: this caller is "
+            "restricted to customers, and Stripe cannot filter payments by customer",
+        )
+
+
+def cursor_gone() -> Failed:
+    return Failed(
+        ErrorCode.CURSOR_GONE,
+        "the object behind this cursor is no longer in the list: read the list again from its start",
+    )

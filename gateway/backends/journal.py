@@ -1,0 +1,324 @@
+"""Writes, recorded before they go out: nothing is lost, nothing done twice, and all is announced.
+
+A write is recorded with the hash of its input, sent with a key that Stripe can recognise, then
+recorded as done and announced. Stripe's key is hashed from tenant, operation, the caller's key
+and the attempt, and never from the arguments: attach, detach, attach must work. A refusal closes
+the record, as nothing has happened; an unknown outcome leaves it open for the next try.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar
+
+from schema.needs import Loaded, Needs
+from schema.ports import (
+    AttachPayment,
+    Attached,
+    BackendDescription,
+    CreateCreditNote,
+    CreditNoteCreated,
+    Detached,
+    DetachPayment,
+    EventType,
+    InvoiceBackend,
+    RefusalCode,
+    Refused,
+    Viewer,
+)
+
+log = logging.getLogger(__name__)
+
+RECORDS_MAX = 100_000
+"""A full journal refuses writes; it never forgets one early."""
+KEPT_SECONDS = 30 * 24 * 3600
+"""Stripe's own keys live 24 hours; the journal outlives them."""
+
+Command = AttachPayment | DetachPayment | CreateCreditNote
+Outcome = TypeVar("Outcome", Attached, Detached, CreditNoteCreated)
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRecord:
+    """One write of one caller. `outcome` is None until it is done.
+
+    `attempt` counts the keys that Stripe has been sent: a definite refusal ends one attempt, as
+    Stripe would only replay it, and the next try starts another.
+    """
+
+    tenant: str
+    operation: str
+    key: str
+    input_hash: str
+    command: Command
+    recorded_at: int
+    attempt: int = 1
+    outcome: Attached | Detached | CreditNoteCreated | None = None
+    refused: bool = False
+
+    @property
+    def stripe_key(self) -> str:
+        """What Stripe gets as Idempotency-Key; always the same for the same attempt."""
+        parts = "\x00".join((self.tenant, self.operation, self.key, str(self.attempt)))
+        return "gw_" + hashlib.sha256(parts.encode()).hexdigest()
+
+
+class JournalStore(Protocol):
+    """Where records live. Every method raises `OSError` when the store is not to be had."""
+
+    async def begin(self, record: WriteRecord) -> WriteRecord | None:
+        """Keep the record durably, unless there is one: then that one is answered instead.
+
+        Raises `JournalFull`.
+        """
+        ...
+
+    async def keep(self, record: WriteRecord) -> None:
+        """Put the record in place of the one that `begin` kept."""
+        ...
+
+    async def by_stripe_key(self, stripe_key: str) -> WriteRecord | None:
+        """The record whose write carried this key."""
+        ...
+
+
+class JournalFull(OSError):
+    """No further write can be recorded."""
+
+
+class MemoryJournalStore:
+    """The journal of a process without a store: gone with the process."""
+
+    def __init__(self, now: Callable[[], int], *, records_max: int = RECORDS_MAX) -> None:
+        self._now = now
+        self._records_max = records_max
+        self._records: OrderedDict[tuple[str, str, str], WriteRecord] = OrderedDict()
+        self._by_stripe_key: dict[str, tuple[str, str, str]] = {}
+
+    async def begin(self, record: WriteRecord) -> WriteRecord | None:
+        self._forget_old()
+        name = (record.tenant, record.operation, record.key)
+        if name in self._records:
+            return self._records[name]
+        if len(self._records) >= self._records_max:
+            raise JournalFull("the write journal is full")
+        await self.keep(record)
+        return None
+
+    async def keep(self, record: WriteRecord) -> None:
+        name = (record.tenant, record.operation, record.key)
+        self._records[name] = record
+        self._by_stripe_key[record.stripe_key] = name
+
+    async def by_stripe_key(self, stripe_key: str) -> WriteRecord | None:
+        name = self._by_stripe_key.get(stripe_key)
+        return None if name is None else self._records[name]
+
+    def _forget_old(self) -> None:
+        horizon = self._now() - KEPT_SECONDS
+        while self._records:
+            oldest = next(iter(self._records.values()))
+            if oldest.recorded_at >= horizon:
+                return
+            self._records.popitem(last=False)
+            for attempt in range(1, oldest.attempt + 1):
+                self._by_stripe_key.pop(replace(oldest, attempt=attempt).stripe_key, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A write that has succeeded, for the intake."""
+
+    type: EventType
+    raw_type: str
+    record: WriteRecord
+    outcome: Attached | Detached | CreditNoteCreated
+
+
+Announce = Callable[[Announced], Awaitable[None]]
+
+ANNOUNCED_AS = {
+    "attach": (EventType.ATTACHED, "gateway.invoice_payment.attached"),
+    "detach": (EventType.DETACHED, "gateway.invoice_payment.detached"),
+    "credit_note": (EventType.INVOICE_CHANGED, "gateway.credit_note.created"),
+}
+
+
+class JournaledBackend:
+    """See `schema.ports.InvoiceBackend`; reads pass through."""
+
+    def __init__(
+        self,
+        inner: InvoiceBackend,
+        store: JournalStore,
+        announce: Announce,
+        now: Callable[[], int],
+    ) -> None:
+        self._inner = inner
+        self._store = store
+        self._announce = announce
+        self._now = now
+        self._under_way: set[tuple[str, str, str]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def describe(self) -> BackendDescription:
+        return self._inner.describe()
+
+    async def load(self, viewer: Viewer, needs: Needs) -> Loaded[Any]:
+        return await self._inner.load(viewer, needs)
+
+    async def attach_payment(self, viewer: Viewer, command: AttachPayment) -> Attached:
+        return await self._write(viewer, "attach", command, self._inner.attach_payment)
+
+    async def detach_payment(self, viewer: Viewer, command: DetachPayment) -> Detached:
+        return await self._write(viewer, "detach", command, self._inner.detach_payment)
+
+    async def create_credit_note(
+        self, viewer: Viewer, command: CreateCreditNote
+    ) -> CreditNoteCreated:
+        return await self._write(viewer, "credit_note", command, self._inner.create_credit_note)
+
+    async def close(self) -> None:
+        """Let writes that are under way finish, then close what is inside."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._inner.close()
+
+    async def caller_of(self, stripe_key: str) -> tuple[str, str] | None:
+        """Whose write carried this key to Stripe: tenant and the caller's own key."""
+        record = await self._store.by_stripe_key(stripe_key)
+        return None if record is None else (record.tenant, record.key)
+
+    async def _write(
+        self,
+        viewer: Viewer,
+        operation: str,
+        command: Any,
+        send: Callable[[Viewer, Any], Awaitable[Outcome]],
+    ) -> Outcome:
+        """Run the write to its end, even when whoever asked for it goes away."""
+        task = asyncio.ensure_future(self._recorded(viewer, operation, command, send))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(task)
+
+    async def _recorded(
+        self,
+        viewer: Viewer,
+        operation: str,
+        command: Any,
+        send: Callable[[Viewer, Any], Awaitable[Outcome]],
+    ) -> Outcome:
+        name = (viewer.tenant, operation, command.idempotency_key)
+        if name in self._under_way:
+            raise in_progress()
+        self._under_way.add(name)
+        try:
+            record = await self._begin(viewer, operation, command)
+            if record.outcome is not None:
+                return replace(record.outcome, replayed=True)  # type: ignore[return-value]
+            return await self._send(viewer, record, send)
+        finally:
+            self._under_way.discard(name)
+
+    async def _begin(self, viewer: Viewer, operation: str, command: Command) -> WriteRecord:
+        """The record of this write, new or known. Raises `Refused` where it cannot go out."""
+        record = WriteRecord(
+            tenant=viewer.tenant,
+            operation=operation,
+            key=_caller_key(command),
+            input_hash=_hash(command),
+            command=command,
+            recorded_at=self._now(),
+        )
+        try:
+            known = await self._store.begin(record)
+        except OSError as trouble:
+            raise _not_recorded() from trouble
+        if known is None:
+            return record
+        if known.refused:
+            return await self._again(replace(record, attempt=known.attempt + 1))
+        if known.input_hash != record.input_hash:
+            raise key_reused()
+        return known
+
+    async def _again(self, record: WriteRecord) -> WriteRecord:
+        """A new attempt under a key whose last attempt was refused: nothing had happened."""
+        try:
+            await self._store.keep(record)
+        except OSError as trouble:
+            raise _not_recorded() from trouble
+        return record
+
+    async def _send(
+        self,
+        viewer: Viewer,
+        record: WriteRecord,
+        send: Callable[[Viewer, Any], Awaitable[Outcome]],
+    ) -> Outcome:
+        command = replace(record.command, idempotency_key=record.stripe_key)
+        try:
+            outcome = await send(viewer, command)
+        except Refused as refused:
+            if refused.code is not RefusalCode.UPSTREAM_OUTCOME_UNKNOWN:
+                await self._keep(replace(record, refused=True))
+            raise
+        done = replace(record, outcome=replace(outcome, replayed=False))
+        await self._keep(done)
+        await self._tell(done, outcome)
+        return outcome
+
+    async def _keep(self, record: WriteRecord) -> None:
+        """Record what has happened; trouble here never turns a success into a failure."""
+        try:
+            await self._store.keep(record)
+        except OSError:
+            log.exception("write %s could not be recorded as ended", record.stripe_key)
+
+    async def _tell(self, record: WriteRecord, outcome: Any) -> None:
+        kind, raw_type = ANNOUNCED_AS[record.operation]
+        try:
+            await self._announce(Announced(kind, raw_type, record, outcome))
+        except OSError:
+            log.exception("write %s could not be announced", record.stripe_key)
+
+
+def _caller_key(command: Command) -> str:
+    return command.idempotency_key
+
+
+def _hash(command: Command) -> str:
+    """The input without its key: dataclasses print all their fields, in order."""
+    return hashlib.sha256(repr(replace(command, idempotency_key="")).encode()).hexdigest()
+
+
+def key_reused() -> Refused:
+    return Refused(
+        RefusalCode.IDEMPOTENCY_KEY_REUSED,
+        "idempotency_key_reused",
+        "this idempotencyKey was used with another input: make a new key for a new attempt",
+        path=("idempotencyKey",),
+    )
+
+
+def in_progress() -> Refused:
+    return Refused(
+        RefusalCode.IDEMPOTENCY_IN_PROGRESS,
+        "idempotency_key_in_use",
+        "a call with this idempotencyKey is under way: wait for its answer, then repeat it",
+        path=("idempotencyKey",),
+    )
+
+
+def _not_recorded() -> Refused:
+    return Refused(
+        RefusalCode.UPSTREAM_UNAVAILABLE,
+        "write_not_recorded",
+        "the write could not be recorded, so it was not sent: repeat it with the same key",
+        retryable=True,
+    )

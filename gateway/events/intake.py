@@ -1,0 +1,226 @@
+"""The one door through which events enter: resolve, drop, append, publish, in this order.
+
+Announced writes, webhooks and catch-up all come this way. From a webhook only ids are taken; the
+objects behind them are dropped from the cache before the event is in the log, so that whoever
+sees the event finds no older copy. A failed drop or append raises, and nothing is acknowledged.
+Source of the event names: https://docs.stripe.com/api/events/types, 2026-10-28.endive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from gateway.events.log import EventLog, LogEntry
+from schema.ports import EventOrigin, EventType
+from schema.records import InvoicePayment
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What a Stripe event says by its ids alone; `request_key` is event.request.idempotency_key."""
+
+    event_id: str
+    type: str
+    created: int
+    account: str
+    livemode: bool
+    invoice_id: str | None = None
+    invoice_payment_id: str | None = None
+    payment_intent_id: str | None = None
+    request_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """One of our own writes that has succeeded. `stripe_key` is the key that Stripe was sent."""
+
+    type: EventType
+    raw_type: str
+    occurred_at: int
+    invoice_id: str
+    customer_id: str | None
+    invoice_payment_id: str | None
+    payment_intent_id: str | None
+    tenant: str
+    idempotency_key: str
+    stripe_key: str
+    origin: EventOrigin = EventOrigin.MUTATION
+
+
+class Lookup(Protocol):
+    """How the intake asks upstream. All raise when upstream cannot be asked."""
+
+    async def customer_of(self, invoice_id: str) -> tuple[bool, str | None]:
+        """Whether the invoice is known, and whose it is."""
+        ...
+
+    async def payment(self, invoice_payment_id: str) -> InvoicePayment | None: ...
+
+    async def payments_of_intent(self, payment_intent_id: str) -> list[InvoicePayment]: ...
+
+
+TYPES: dict[str, EventType] = {
+    "invoice_payment.paid": EventType.PAID,
+    "invoice_payment.detached": EventType.DETACHED,
+    "invoice.overpaid": EventType.OVERPAID,
+    "invoice.payment.overpaid": EventType.OVERPAID,
+    "payment_intent.canceled": EventType.CANCELED,
+}
+CHANGED_PREFIXES = ("invoice.", "credit_note.")
+UNFOLLOWED = frozenset({"invoice.upcoming"})
+"""Has no invoice yet."""
+TURNED_ONCE = frozenset({EventType.PAID, EventType.CANCELED})
+"""States that one payment enters once, whatever number of events say so."""
+
+
+def event_type(raw_type: str) -> EventType | None:
+    """Our type for Stripe's spelling, read as a plain string; None for what is not followed."""
+    if raw_type in UNFOLLOWED:
+        return None
+    if raw_type in TYPES:
+        return TYPES[raw_type]
+    return EventType.INVOICE_CHANGED if raw_type.startswith(CHANGED_PREFIXES) else None
+
+
+Drop = Callable[[LogEntry], Awaitable[None]]
+Publish = Callable[[LogEntry], None]
+CallerOf = Callable[[str], Awaitable[tuple[str, str] | None]]
+"""Who sent Stripe this key: tenant and the caller's own key."""
+
+
+class Intake:
+    """One per process. Entries are appended one after the other, so that they are published in
+    the order of the log."""
+
+    def __init__(
+        self,
+        *,
+        log: EventLog,
+        lookup: Lookup,
+        drop: Drop,
+        publish: Publish,
+        caller_of: CallerOf,
+        account: str,
+        livemode: bool,
+    ) -> None:
+        self._log = log
+        self._lookup = lookup
+        self._drop = drop
+        self._publish = publish
+        self._caller_of = caller_of
+        self._account = account
+        self._livemode = livemode
+        self._order = asyncio.Lock()
+
+    async def announce(self, announcement: Announcement) -> None:
+        """Take in one of our own writes. Raises `OSError` when the log is not to be had."""
+        entry = LogEntry(
+            type=announcement.type.value,
+            raw_type=announcement.raw_type,
+            origin=announcement.origin.value,
+            occurred_at=announcement.occurred_at,
+            account=self._account,
+            livemode=self._livemode,
+            invoice_id=announcement.invoice_id,
+            customer_id=announcement.customer_id,
+            invoice_payment_id=announcement.invoice_payment_id,
+            payment_intent_id=announcement.payment_intent_id,
+            tenant=announcement.tenant,
+            idempotency_key=announcement.idempotency_key,
+            dedupe=(
+                _twin_name(
+                    announcement.type, announcement.invoice_payment_id, announcement.stripe_key
+                ),
+            ),
+        )
+        await self._take(entry)
+
+    async def receive(self, hint: Hint, origin: EventOrigin) -> int:
+        """Take in one Stripe event; answers how many entries it became.
+
+        0 for what is not followed, is another account's, or is known. Raises when its invoice's
+        customer cannot be resolved now, a drop fails, or the log is not to be had.
+        """
+        kind = event_type(hint.type)
+        if kind is None or hint.account != self._account or hint.livemode != self._livemode:
+            return 0
+        if kind is EventType.CANCELED:
+            return await self._receive_canceled(hint, origin)
+        entry = await self._entry(hint, kind, origin)
+        return 0 if entry is None else await self._take(entry)
+
+    async def _receive_canceled(self, hint: Hint, origin: EventOrigin) -> int:
+        """A canceled intent cancels its open invoice payments: one entry for each."""
+        assert hint.payment_intent_id is not None
+        taken = 0
+        for payment in await self._lookup.payments_of_intent(hint.payment_intent_id):
+            if payment.status != "canceled":
+                continue
+            of_payment = replace(
+                hint, invoice_id=payment.invoice_id, invoice_payment_id=payment.id
+            )
+            entry = await self._entry(of_payment, EventType.CANCELED, origin)
+            if entry is not None:
+                name = f"event:{hint.event_id}:{payment.id}"
+                taken += await self._take(replace(entry, dedupe=(name, *entry.dedupe[1:])))
+        return taken
+
+    async def _entry(self, hint: Hint, kind: EventType, origin: EventOrigin) -> LogEntry | None:
+        if hint.invoice_id is None:
+            return None
+        is_known, customer_id = await self._lookup.customer_of(hint.invoice_id)
+        if not is_known:
+            return None
+        caller = None if hint.request_key is None else await self._caller_of(hint.request_key)
+        return LogEntry(
+            type=kind.value,
+            raw_type=hint.type,
+            origin=origin.value,
+            occurred_at=hint.created,
+            account=self._account,
+            livemode=self._livemode,
+            invoice_id=hint.invoice_id,
+            customer_id=customer_id,
+            invoice_payment_id=hint.invoice_payment_id,
+            payment_intent_id=hint.payment_intent_id,
+            source_event_id=hint.event_id,
+            tenant=caller[0] if caller else None,
+            idempotency_key=caller[1] if caller else None,
+            dedupe=self._names(hint, kind),
+        )
+
+    def _names(self, hint: Hint, kind: EventType) -> tuple[str, ...]:
+        names = [f"event:{hint.event_id}"]
+        if hint.request_key is not None and hint.invoice_payment_id is not None:
+            names.append(_twin_name(kind, hint.invoice_payment_id, hint.request_key))
+        return tuple(names)
+
+    async def _take(self, entry: LogEntry) -> int:
+        """Drop, append, publish. Duplicates drop too: an earlier drop may have come too soon."""
+        async with self._order:
+            await self._drop(entry)
+            placed = await self._log.append(await self._with_state_name(entry))
+            if placed is None:
+                return 0
+            self._publish(placed)
+            return 1
+
+    async def _with_state_name(self, entry: LogEntry) -> LogEntry:
+        """Name the state that was entered, read after the drop, so that a second event about the
+        same turn is the same fact."""
+        if entry.type not in TURNED_ONCE or entry.invoice_payment_id is None:
+            return entry
+        payment = await self._lookup.payment(entry.invoice_payment_id)
+        if payment is None:
+            return entry
+        moment = payment.paid_at if entry.type == EventType.PAID else payment.canceled_at
+        name = f"state:{entry.type}:{payment.id}:{payment.status}:{moment}"
+        return replace(entry, dedupe=(*entry.dedupe, name))
+
+
+def _twin_name(kind: EventType, invoice_payment_id: str | None, stripe_key: str) -> str:
+    """The announcement of a write and Stripe's own event about it carry this same name."""
+    return f"twin:{kind.value}:{invoice_payment_id}:{stripe_key}"

@@ -1,0 +1,131 @@
+"""The event log: one total order of entries, append-only, with dedupe in the same step.
+
+Cursors are opaque and carry the log's epoch: a cursor of another log is recognised as such. The
+log stores facts and ids, never objects, and knows neither viewers nor subscribers.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections import OrderedDict, deque
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from schema.ports import ErrorCode, Failed
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One fact about one invoice. `position` is 0 until the log has given it one.
+
+    `dedupe` names the fact: an entry that shares any name with an earlier one is the same fact.
+    `tenant` and `idempotency_key` are of the caller whose write caused it, if one of ours did.
+    """
+
+    type: str
+    raw_type: str
+    origin: str
+    occurred_at: int
+    account: str
+    livemode: bool
+    invoice_id: str
+    customer_id: str | None = None
+    invoice_payment_id: str | None = None
+    payment_intent_id: str | None = None
+    source_event_id: str | None = None
+    tenant: str | None = None
+    idempotency_key: str | None = None
+    dedupe: tuple[str, ...] = ()
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a log holds: positions `first` to `last`; both 0 while it is empty.
+
+    `forgotten` is the last position that retention has removed, 0 if none.
+    """
+
+    first: int
+    last: int
+    forgotten: int
+
+
+class EventLog(Protocol):
+    """An append-only log with one writer order.
+
+    `append` blocks until the entry is durable and answers it with its position, or None where
+    the fact is known already; a repeat is therefore harmless. `read` answers entries after a
+    position in log order, at most `limit`, possibly none. Both raise `OSError` when the store is
+    not to be had; nothing is half done then.
+    """
+
+    epoch: str
+
+    async def append(self, entry: LogEntry) -> LogEntry | None: ...
+
+    async def read(self, after: int, limit: int) -> list[LogEntry]: ...
+
+    async def bounds(self) -> Bounds: ...
+
+
+def encode_position(epoch: str, position: int) -> str:
+    return base64.urlsafe_b64encode(f"{epoch}.{position}".encode()).decode().rstrip("=")
+
+
+def decode_position(cursor: str) -> tuple[str, int]:
+    """Epoch and position behind a cursor. Raises `Failed` BAD_USER_INPUT."""
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        text = base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        text = ""
+    match = re.fullmatch(r"([A-Za-z0-9]{1,32})\.(\d{1,18})", text, re.ASCII)
+    if match is None:
+        raise Failed(
+            ErrorCode.BAD_USER_INPUT, "after must be a cursor that this gateway has given out"
+        )
+    return match[1], int(match[2])
+
+
+ENTRIES_MAX = 100_000
+"""About 60 MB; the oldest entries go first, and cursors before them meet a gap."""
+
+
+class MemoryEventLog:
+    """The log of a process without a store: bounded, gone with the process."""
+
+    def __init__(self, epoch: str, *, entries_max: int = ENTRIES_MAX) -> None:
+        self.epoch = epoch
+        self._entries: deque[LogEntry] = deque()
+        self._names: OrderedDict[str, None] = OrderedDict()
+        self._entries_max = entries_max
+        self._last = 0
+
+    async def append(self, entry: LogEntry) -> LogEntry | None:
+        is_known = any(name in self._names for name in entry.dedupe)
+        for name in entry.dedupe:
+            self._names[name] = None
+        while len(self._names) > 4 * self._entries_max:
+            self._names.popitem(last=False)
+        if is_known:
+            return None
+        self._last += 1
+        placed = replace(entry, position=self._last)
+        self._entries.append(placed)
+        if len(self._entries) > self._entries_max:
+            self._entries.popleft()
+        return placed
+
+    async def read(self, after: int, limit: int) -> list[LogEntry]:
+        if not self._entries:
+            return []
+        start = max(0, after + 1 - self._entries[0].position)
+        stop = min(len(self._entries), start + limit)
+        return [self._entries[at] for at in range(start, stop)]
+
+    async def bounds(self) -> Bounds:
+        first = self._entries[0].position if self._entries else 0
+        return Bounds(first, self._last, first - 1 if first else 0)

@@ -1,0 +1,65 @@
+"""How errors look from outside: each has a code, none has a secret, and there are few of them.
+
+An error that carries a code of the closed list was meant for the client. Everything else is
+masked here and goes whole to the log, under the request's id.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from graphql import GraphQLError
+
+from gateway.execution.documents import ERRORS_MAX
+from schema.ports import ErrorCode
+
+log = logging.getLogger(__name__)
+
+MESSAGE_LENGTH_MAX = 300
+"""graphql-core repeats whole names and values of the document."""
+
+_CODES = frozenset(code.value for code in ErrorCode)
+
+
+def formatted(errors: Sequence[GraphQLError], request_id: str) -> list[dict[str, Any]]:
+    """The `errors` of an answer: at most `ERRORS_MAX` of one kind, masked where need be.
+
+    Every failed field of a partial answer is told, as each null needs its reason.
+    """
+    return [_formatted(error, request_id) for error in errors]
+
+
+def bounded(errors: Sequence[GraphQLError], request_id: str) -> list[dict[str, Any]]:
+    """The `errors` of a refused request."""
+    return formatted(errors[:ERRORS_MAX], request_id)
+
+
+def _formatted(error: GraphQLError, request_id: str) -> dict[str, Any]:
+    if (error.extensions or {}).get("code") in _CODES:
+        shown = error.formatted
+        shown["message"] = cut(error.message)
+        return dict(shown)
+    return _masked(error, request_id)
+
+
+def _masked(error: GraphQLError, request_id: str) -> dict[str, Any]:
+    cause = error.original_error
+    log.error("request %s failed at %s", request_id, error.path, exc_info=cause or error)
+    shown: dict[str, Any] = {
+        "message": "Internal error",
+        "extensions": {
+            "code": ErrorCode.INTERNAL_SERVER_ERROR.value,
+            "requestId": request_id,
+        },
+    }
+    if error.path is not None:
+        shown["path"] = error.path
+    if error.locations:
+        shown["locations"] = [location.formatted for location in error.locations]
+    return shown
+
+
+def cut(message: str) -> str:
+    return message if len(message) <= MESSAGE_LENGTH_MAX else message[: MESSAGE_LENGTH_MAX - 1] + "…"

@@ -1,0 +1,82 @@
+"""What goes into and comes out of executing one GraphQL operation, whatever the transport.
+
+The web layer translates HTTP, WebSocket and SSE to and from these shapes and knows nothing of
+schemas, plans or backends. The runner supplies them and knows nothing of transports.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from schema.ports import Viewer
+
+
+class OperationKind(enum.Enum):
+    """The three kinds of GraphQL operation."""
+
+    QUERY = "query"
+    MUTATION = "mutation"
+    SUBSCRIPTION = "subscription"
+
+
+@dataclass(frozen=True, slots=True)
+class OperationRequest:
+    """One GraphQL request as a client sent it; its parts have the right JSON types already."""
+
+    query: str
+    variables: dict[str, Any] | None = None
+    operation_name: str | None = None
+    extensions: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One GraphQL response: a whole answer, or one item of a stream.
+
+    `executed` is false for a request error (the document never ran, there is no `data` key);
+    `cursor` is the log position of a stream item, for SSE's `id:` line.
+    """
+
+    body: dict[str, Any]
+    executed: bool
+    cursor: str | None = None
+
+
+class Prepared(Protocol):
+    """A parsed, validated and limited operation, ready to run."""
+
+    @property
+    def kind(self) -> OperationKind: ...
+
+
+class Runner(Protocol):
+    """Runs operations. One per process; safe for any number of concurrent operations."""
+
+    def prepare(self, request: OperationRequest, viewer: Viewer) -> Prepared | Answer:
+        """Parse, validate, limit and pick the operation. An `Answer` means it was refused."""
+        ...
+
+    async def execute(
+        self, prepared: Prepared, request: OperationRequest, viewer: Viewer, request_id: str
+    ) -> Answer:
+        """Run a query or a mutation to its end. Never raises for what a client sent."""
+        ...
+
+    def subscribe(
+        self,
+        prepared: Prepared,
+        request: OperationRequest,
+        viewer: Viewer,
+        request_id: str,
+        resume_after: str | None = None,
+    ) -> AsyncIterator[Answer]:
+        """Run a subscription; the iterator is a generator, to be closed with `aclose()`.
+
+        `resume_after` is a cursor from outside the document (SSE's Last-Event-ID); an explicit
+        `after` argument wins over it. If the first item has `executed` false, the operation was
+        refused and nothing follows.
+        """
+        ...

@@ -1,0 +1,183 @@
+"""The book of one invoice: everything that a rule may look at, and the arithmetic that binds it.
+
+`credited` below is all money that reached the invoice. It splits into `amount_paid`, at most
+`amount_due`, and `amount_overpaid`, which goes to the customer's credit balance. Whether Stripe's
+own `amount_paid` includes the overpaid part is not documented; keeping it out makes Stripe's
+literal `amount_remaining = amount_due - amount_paid` hold and never negative.
+Source: https://docs.stripe.com/invoicing/partial-payments and the 2025-03-31.basil changelog.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from schema.records import Customer, Invoice, InvoicePayment, PaymentIntent
+
+NewId = Callable[[str], str]
+"""Makes a fresh id with the given prefix; supplied by the caller."""
+
+EDITABLE = frozenset({"requires_payment_method", "requires_confirmation", "requires_action"})
+"""PaymentIntents whose amount can still change."""
+UNDER_WAY = "processing"
+"""Money is moving: Stripe can neither change nor cancel such an intent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """One invoice, its payments (oldest first), their PaymentIntents, and who is billed."""
+
+    invoice: Invoice
+    payments: tuple[InvoicePayment, ...] = ()
+    intents: Mapping[str, PaymentIntent] = None  # type: ignore[assignment]
+    customer: Customer | None = None
+
+    def __post_init__(self) -> None:
+        if self.intents is None:
+            object.__setattr__(self, "intents", {})
+
+    def with_payment(self, payment: InvoicePayment) -> Book:
+        """The book with this payment put in place of the one with its id, or added."""
+        if any(one.id == payment.id for one in self.payments):
+            changed = tuple(payment if one.id == payment.id else one for one in self.payments)
+            return replace(self, payments=changed)
+        return replace(self, payments=(*self.payments, payment))
+
+    def without_payment(self, payment: InvoicePayment) -> Book:
+        return replace(self, payments=tuple(one for one in self.payments if one.id != payment.id))
+
+    def with_intent(self, intent: PaymentIntent) -> Book:
+        return replace(self, intents={**self.intents, intent.id: intent})
+
+    @property
+    def credited(self) -> int:
+        """All money that reached the invoice, in and out of Stripe."""
+        return self.invoice.amount_paid + self.invoice.amount_overpaid
+
+    @property
+    def open_default(self) -> InvoicePayment | None:
+        """The payment that Stripe keeps in step with what remains."""
+        return next((one for one in self.payments if one.is_default and one.status == "open"), None)
+
+    def live_payment_by(self, source_id: str) -> InvoicePayment | None:
+        """The open or paid payment by this source; canceled ones no longer count."""
+        return next(
+            (one for one in self.payments if one.source_id == source_id and is_live(one)), None
+        )
+
+
+def is_live(payment: InvoicePayment) -> bool:
+    return payment.status in ("open", "paid")
+
+
+def claim(payment: InvoicePayment) -> int:
+    """How much of its source a payment takes: what it paid, or what it asks for while open."""
+    if payment.status == "paid":
+        return payment.amount_paid or 0
+    return payment.amount_requested if payment.status == "open" else 0
+
+
+def settled(book: Book, *, credited: int, now: int, new_id: NewId) -> Book:
+    """The book after the money that reached its invoice has become `credited`.
+
+    Splits it into paid and overpaid, moves the status with the balance, keeps the customer's
+    credit balance in step with what was overpaid, and the default payment with what remains.
+    """
+    before = book.invoice
+    paid = min(credited, before.amount_due)
+    invoice = replace(
+        before,
+        amount_paid=paid,
+        amount_remaining=before.amount_due - paid,
+        amount_overpaid=credited - paid,
+    )
+    book = replace(book, invoice=_with_status(invoice, now))
+    book = credit_customer(book, invoice.amount_overpaid - before.amount_overpaid)
+    return _default_in_step(book, now=now, new_id=new_id)
+
+
+def _with_status(invoice: Invoice, now: int) -> Invoice:
+    """Paid exactly when nothing remains. A reopened invoice forgets when it was paid.
+
+    Stripe does not say what becomes of `status_transitions.paid_at` when an invoice reopens;
+    clearing it keeps "paid_at is set" and "it is paid" the same statement.
+    """
+    if invoice.status in ("open", "uncollectible") and invoice.amount_remaining == 0:
+        return replace(invoice, status="paid", paid_at=now)
+    if invoice.status == "paid" and invoice.amount_remaining > 0:
+        return replace(invoice, status="open", paid_at=None)
+    return invoice
+
+
+def credit_customer(book: Book, amount: int) -> Book:
+    """Move the customer's credit balance; overpayment that is taken back is taken back there."""
+    if amount == 0 or book.customer is None:
+        return book
+    balances = dict(book.customer.credit_balance)
+    balances[book.invoice.currency] = balances.get(book.invoice.currency, 0) + amount
+    kept = tuple(sorted((code, value) for code, value in balances.items() if value))
+    return replace(book, customer=replace(book.customer, credit_balance=kept))
+
+
+def _default_in_step(book: Book, *, now: int, new_id: NewId) -> Book:
+    """One open default payment for exactly what remains, none where nothing does.
+
+    An intent that is under way is left alone: Stripe can neither change nor cancel it. If it
+    succeeds after all, the surplus becomes an overpayment and nothing is lost.
+    """
+    invoice, default = book.invoice, book.open_default
+    if invoice.status == "open" and invoice.amount_remaining > 0:
+        if default is None:
+            return _with_fresh_default(book, now=now, new_id=new_id)
+        return _with_default_amount(book, default)
+    if default is None:
+        return book
+    if invoice.status == "uncollectible":
+        return _with_default_amount(book, default)
+    return cancel_default(book, default, now=now, reason="automatic")
+
+
+def _with_default_amount(book: Book, default: InvoicePayment) -> Book:
+    intent = book.intents[default.source_id]
+    if intent.status not in EDITABLE:
+        return book
+    amount = book.invoice.amount_remaining
+    book = book.with_payment(replace(default, amount_requested=amount))
+    return book.with_intent(replace(intent, amount=amount))
+
+
+def _with_fresh_default(book: Book, *, now: int, new_id: NewId) -> Book:
+    invoice = book.invoice
+    intent = PaymentIntent(
+        id=new_id("pi"),
+        created=now,
+        currency=invoice.currency,
+        status="requires_payment_method",
+        amount=invoice.amount_remaining,
+        customer_id=invoice.customer_id,
+        livemode=invoice.livemode,
+    )
+    payment = InvoicePayment(
+        id=new_id("inpay"),
+        created=now,
+        currency=invoice.currency,
+        invoice_id=invoice.id,
+        status="open",
+        source_type="payment_intent",
+        source_id=intent.id,
+        amount_requested=invoice.amount_remaining,
+        is_default=True,
+        livemode=invoice.livemode,
+    )
+    return book.with_intent(intent).with_payment(payment)
+
+
+def cancel_default(book: Book, default: InvoicePayment, *, now: int, reason: str) -> Book:
+    intent = book.intents[default.source_id]
+    if intent.status == UNDER_WAY:
+        return book
+    canceled = replace(
+        intent, status="canceled", canceled_at=now, cancellation_reason=reason
+    )
+    payment = replace(default, status="canceled", canceled_at=now)
+    return book.with_intent(canceled).with_payment(payment)

@@ -1,0 +1,143 @@
+"""Credit notes: first they lower what is asked for, the rest is given back.
+
+Source: https://docs.stripe.com/api/credit_notes and the 2025-05-28.basil changelog, which split a
+note into its pre-payment and post-payment amounts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gateway.ledger.book import Book, NewId, credit_customer, settled
+from schema.ports import CreditNoteDraft, RefusalCode, Refused
+from schema.records import CreditNote, CreditNotePreview, CreditNoteRefund
+
+
+def issue(
+    book: Book, draft: CreditNoteDraft, *, number: str, now: int, new_id: NewId
+) -> tuple[Book, CreditNote]:
+    """The book after the note was issued, and the note. Raises `Refused`."""
+    split = preview(book, draft)
+    invoice = book.invoice
+    lowered = replace(
+        invoice,
+        amount_due=invoice.amount_due - split.pre_payment_amount,
+        pre_payment_credit_notes_amount=invoice.pre_payment_credit_notes_amount
+        + split.pre_payment_amount,
+        post_payment_credit_notes_amount=invoice.post_payment_credit_notes_amount
+        + split.post_payment_amount,
+    )
+    note = _note(book, draft, split, number=number, now=now, new_id=new_id)
+    book = settled(
+        replace(book, invoice=lowered), credited=book.credited, now=now, new_id=new_id
+    )
+    return credit_customer(book, draft.credit or 0), note
+
+
+def preview(book: Book, draft: CreditNoteDraft) -> CreditNotePreview:
+    """How the note would split. Raises `Refused`, in the order of precedence."""
+    _check_invoice(book)
+    _check_amounts(draft)
+    pre = min(draft.amount, book.invoice.amount_remaining)
+    post = draft.amount - pre
+    _check_settlement(book, draft, post)
+    return CreditNotePreview(
+        type="pre_payment" if post == 0 else "post_payment" if pre == 0 else "mixed",
+        currency=book.invoice.currency,
+        amount=draft.amount,
+        pre_payment_amount=pre,
+        post_payment_amount=post,
+        amount_remaining_after=book.invoice.amount_remaining - pre,
+    )
+
+
+def _check_invoice(book: Book) -> None:
+    invoice = book.invoice
+    if invoice.status == "draft":
+        raise Refused(
+            RefusalCode.INVOICE_NOT_FINALIZED,
+            "invoice_not_finalized",
+            f"{invoice.id} is a draft: change the draft instead of crediting it",
+            path=("creditNote", "invoiceId"),
+            invoice_id=invoice.id,
+        )
+    if invoice.status not in ("open", "paid"):
+        raise Refused(
+            RefusalCode.INVOICE_NOT_OPEN,
+            "invoice_not_open_or_paid",
+            f"{invoice.id} is {invoice.status}: only open and paid invoices can be credited",
+            path=("creditNote", "invoiceId"),
+            invoice_id=invoice.id,
+        )
+
+
+def _check_amounts(draft: CreditNoteDraft) -> None:
+    if draft.amount <= 0:
+        raise _invalid(f"the amount must be above zero, got {draft.amount}", "amountMinorUnits")
+    for name, part in (
+        ("refundMinorUnits", draft.refund),
+        ("creditMinorUnits", draft.credit),
+        ("outOfBandMinorUnits", draft.out_of_band),
+    ):
+        if part is not None and part < 0:
+            raise _invalid(f"{name} must not be below zero, got {part}", name)
+
+
+def _check_settlement(book: Book, draft: CreditNoteDraft, post: int) -> None:
+    """The parts must add up to what is given back, and no more is given back than was paid."""
+    parts = (draft.refund or 0) + (draft.credit or 0) + (draft.out_of_band or 0)
+    if parts != post:
+        raise _invalid(
+            f"refund, credit and out of band add up to {parts}, but must add up to {post}: the part "
+            f"of {draft.amount} beyond the {book.invoice.amount_remaining} that remain",
+            "amountMinorUnits",
+        )
+    left = book.invoice.amount_paid - book.invoice.post_payment_credit_notes_amount
+    if post > left:
+        raise Refused(
+            RefusalCode.AMOUNT_TOO_LARGE,
+            "credit_exceeds_paid",
+            f"{post} would be given back, but only {left} of what was paid has not been given back",
+            path=("creditNote", "amountMinorUnits"),
+            invoice_id=book.invoice.id,
+        )
+
+
+def _invalid(message: str, field: str) -> Refused:
+    return Refused(
+        RefusalCode.AMOUNT_INVALID, "amount_invalid", message, path=("creditNote", field)
+    )
+
+
+def _note(
+    book: Book,
+    draft: CreditNoteDraft,
+    split: CreditNotePreview,
+    *,
+    number: str,
+    now: int,
+    new_id: NewId,
+) -> CreditNote:
+    refunds = (
+        (CreditNoteRefund(amount_refunded=draft.refund, refund_id=new_id("re")),)
+        if draft.refund
+        else ()
+    )
+    return CreditNote(
+        id=new_id("cn"),
+        created=now,
+        currency=book.invoice.currency,
+        invoice_id=book.invoice.id,
+        customer_id=book.invoice.customer_id,
+        amount=draft.amount,
+        pre_payment_amount=split.pre_payment_amount,
+        post_payment_amount=split.post_payment_amount,
+        type=split.type,
+        number=number,
+        reason=draft.reason,
+        memo=draft.memo,
+        credit_amount=draft.credit or 0,
+        out_of_band_amount=draft.out_of_band,
+        refunds=refunds,
+        livemode=book.invoice.livemode,
+    )

@@ -1,0 +1,107 @@
+"""What Stripe would announce about a change: derived from the book before and after it.
+
+Deriving events from the difference, in one place, means that no rule can forget to announce.
+Order within one change is by object, as Stripe promises none.
+Source: https://docs.stripe.com/api/events/types, 2026-10-28.endive; `invoice_payment.detached` and
+`invoice.payment.overpaid` are 2026-01-28.preview.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+from gateway.ledger.book import Book
+from schema.records import CreditNote, Invoice, InvoicePayment, PaymentIntent
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One event to be: its type, the object as it is now, and what an update changed."""
+
+    type: str
+    object: Invoice | InvoicePayment | PaymentIntent | CreditNote
+    previous: tuple[tuple[str, Any], ...] = ()
+
+
+INTENT_EVENTS = {
+    "requires_action": "payment_intent.requires_action",
+    "processing": "payment_intent.processing",
+    "requires_capture": "payment_intent.amount_capturable_updated",
+    "succeeded": "payment_intent.succeeded",
+    "canceled": "payment_intent.canceled",
+    "requires_payment_method": "payment_intent.payment_failed",
+}
+STATUS_EVENTS = {
+    "paid": "invoice.paid",
+    "void": "invoice.voided",
+    "uncollectible": "invoice.marked_uncollectible",
+}
+
+
+def facts(before: Book, after: Book) -> list[Fact]:
+    """Everything to be announced about the step from one book to the other."""
+    return [
+        *_intents(before, after),
+        *_payments(before, after),
+        *_invoice(before.invoice, after.invoice),
+    ]
+
+
+def intent_fact(before: PaymentIntent | None, after: PaymentIntent) -> Fact | None:
+    """What to announce about one intent, if anything."""
+    if before is None:
+        return Fact("payment_intent.created", after)
+    if before.status == after.status or after.status not in INTENT_EVENTS:
+        return None
+    return Fact(INTENT_EVENTS[after.status], after)
+
+
+def _intents(before: Book, after: Book) -> Iterator[Fact]:
+    for intent_id, intent in after.intents.items():
+        known = before.intents.get(intent_id)
+        is_new_default = known is None and any(
+            one.source_id == intent_id and one.is_default for one in after.payments
+        )
+        if known is not None or is_new_default:
+            fact = intent_fact(known, intent)
+            if fact is not None:
+                yield fact
+
+
+def _payments(before: Book, after: Book) -> Iterator[Fact]:
+    was = {one.id: one for one in before.payments}
+    now = {one.id: one for one in after.payments}
+    for payment in now.values():
+        known = was.get(payment.id)
+        if payment.status == "paid" and (known is None or known.status != "paid"):
+            yield Fact("invoice_payment.paid", payment)
+            if after.invoice.amount_overpaid > before.invoice.amount_overpaid and (
+                before.invoice.status == "paid"
+            ):
+                yield Fact("invoice.payment.overpaid", payment)
+    for payment_id, payment in was.items():
+        if payment_id not in now:
+            yield Fact("invoice_payment.detached", payment)
+
+
+def _invoice(before: Invoice, after: Invoice) -> Iterator[Fact]:
+    if before == after:
+        return
+    if before.status == "draft" and after.status != "draft":
+        yield Fact("invoice.finalized", after)
+    if before.status != after.status and after.status in STATUS_EVENTS:
+        yield Fact(STATUS_EVENTS[after.status], after)
+        if after.status == "paid" and after.amount_overpaid > 0:
+            yield Fact("invoice.overpaid", after)
+    yield Fact("invoice.updated", after, previous_attributes(before, after))
+
+
+def previous_attributes(before: Invoice, after: Invoice) -> tuple[tuple[str, Any], ...]:
+    """What was there before, for each attribute that changed."""
+    return tuple(
+        (one.name, getattr(before, one.name))
+        for one in fields(Invoice)
+        if getattr(before, one.name) != getattr(after, one.name)
+    )

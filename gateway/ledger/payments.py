@@ -1,0 +1,329 @@
+"""Attach and detach: what may pay an invoice, what may be taken off it, and what follows.
+
+Refusals come in the order of `schema.ports.PRECEDENCE`. Error codes of Stripe's own attach and
+detach are not documented, so a refusal is named by our rule.
+Source: https://docs.stripe.com/api/invoices/attach_payment (2026-10-28.endive) and
+https://docs.stripe.com/api/invoices/detach_payment (2026-01-28.preview).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from gateway.ledger.book import Book, NewId, is_live, settled
+from schema.ports import RefusalCode, Refused
+from schema.records import DetachPreview, Invoice, InvoicePayment, PaymentIntent, PaymentRecord
+
+Source = PaymentIntent | PaymentRecord
+
+
+def attach(
+    book: Book,
+    source: Source,
+    *,
+    amount_requested: int | None,
+    claimed_elsewhere: int,
+    now: int,
+    new_id: NewId,
+) -> tuple[Book, InvoicePayment]:
+    """The book with the payment attached; it counts at once if the source has succeeded.
+
+    `claimed_elsewhere` is what other invoices' payments take of the same source. Raises `Refused`.
+    """
+    refusal = next(
+        attach_refusals(book, source, amount_requested, claimed_elsewhere), None
+    )
+    if refusal is not None:
+        raise refusal
+    requested = whole(source) if amount_requested is None else amount_requested
+    payment = InvoicePayment(
+        id=new_id("inpay"),
+        created=now,
+        currency=book.invoice.currency,
+        invoice_id=book.invoice.id,
+        status="open",
+        source_type=_source_type(source),
+        source_id=source.id,
+        amount_requested=requested,
+        livemode=book.invoice.livemode,
+    )
+    book = book.with_payment(payment)
+    if isinstance(source, PaymentIntent):
+        book = book.with_intent(source)
+    if has_money(source):
+        book = pay(book, payment, amount=requested, now=now, new_id=new_id)
+    return book, next(one for one in book.payments if one.id == payment.id)
+
+
+def whole(source: Source) -> int:
+    """All of a source: what has come in once it succeeded, else what it is meant to collect."""
+    if isinstance(source, PaymentIntent) and source.status == "succeeded":
+        return source.amount_received
+    return source.amount
+
+
+def has_money(source: Source) -> bool:
+    return isinstance(source, PaymentRecord) or source.status == "succeeded"
+
+
+def _source_type(source: Source) -> str:
+    return "payment_intent" if isinstance(source, PaymentIntent) else "payment_record"
+
+
+def attach_refusals(
+    book: Book, source: Source, amount_requested: int | None, claimed_elsewhere: int
+) -> Iterator[Refused]:
+    """Every rule that stands against attaching, in order of precedence."""
+    invoice = book.invoice
+    path = _source_path(source)
+    yield from _not_payable(invoice, "attached to")
+    if source.currency != invoice.currency:
+        yield Refused(
+            RefusalCode.CURRENCY_MISMATCH,
+            "currency_mismatch",
+            f"{source.id} is in {source.currency.upper()}, but {invoice.id} is in "
+            f"{invoice.currency.upper()}: attach a payment in {invoice.currency.upper()}",
+            path=path,
+        )
+    if _of_another_customer(invoice, source):
+        yield Refused(
+            RefusalCode.CUSTOMER_MISMATCH,
+            "customer_mismatch",
+            f"{source.id} belongs to {source.customer_id or 'no customer'}, but {invoice.id} bills "
+            f"{invoice.customer_id}: attach a payment of that customer",
+            path=path,
+        )
+    yield from _already_attached(book, source, amount_requested, claimed_elsewhere, path)
+    if isinstance(source, PaymentIntent) and source.status == "canceled":
+        yield Refused(
+            RefusalCode.PAYMENT_INTENT_WRONG_STATE,
+            "payment_intent_canceled",
+            f"{source.id} is canceled and will never collect anything: attach another",
+            path=path,
+            invoice_id=invoice.id,
+        )
+    yield from _wrong_amount(book, source, amount_requested, claimed_elsewhere)
+
+
+def _not_payable(invoice: Invoice, verb: str) -> Iterator[Refused]:
+    """Drafts and closed invoices. Uncollectible ones can still be paid, and so attached to."""
+    if invoice.status == "draft":
+        yield Refused(
+            RefusalCode.INVOICE_NOT_FINALIZED,
+            "invoice_not_finalized",
+            f"{invoice.id} is a draft: finalize it before a payment is {verb} it",
+            path=("invoiceId",),
+            invoice_id=invoice.id,
+        )
+    elif invoice.status not in ("open", "uncollectible"):
+        yield Refused(
+            RefusalCode.INVOICE_NOT_OPEN,
+            "invoice_not_open",
+            f"{invoice.id} is {invoice.status}: a payment can be {verb} open and uncollectible "
+            "invoices only",
+            path=("invoiceId",),
+            invoice_id=invoice.id,
+        )
+    elif invoice.subscription_id and invoice.collection_method == "charge_automatically":
+        yield Refused(
+            RefusalCode.INVOICE_NOT_OPEN,
+            "subscription_invoice_charged_automatically",
+            f"{invoice.id} belongs to a subscription that charges automatically: partial payments "
+            "need collection_method send_invoice",
+            path=("invoiceId",),
+            invoice_id=invoice.id,
+        )
+
+
+def _of_another_customer(invoice: Invoice, source: Source) -> bool:
+    """A payment record need not say who paid; a PaymentIntent must have the invoice's customer."""
+    if isinstance(source, PaymentRecord) and source.customer_id is None:
+        return False
+    return source.customer_id != invoice.customer_id
+
+
+def _already_attached(
+    book: Book,
+    source: Source,
+    amount_requested: int | None,
+    claimed_elsewhere: int,
+    path: tuple[str, ...],
+) -> Iterator[Refused]:
+    """Once per invoice; and as a whole only while no other invoice claims a part of it."""
+    if book.live_payment_by(source.id) is not None:
+        text = f"{source.id} is attached to {book.invoice.id} already"
+    elif claimed_elsewhere and amount_requested is None:
+        text = (
+            f"{source.id} is attached to another invoice: detach it there first, or give "
+            "amountRequestedMinorUnits to apply a share of it"
+        )
+    else:
+        return
+    yield Refused(
+        RefusalCode.PAYMENT_ALREADY_ATTACHED,
+        "payment_already_attached",
+        text,
+        path=path,
+        invoice_id=book.invoice.id,
+    )
+
+
+def _wrong_amount(
+    book: Book, source: Source, amount_requested: int | None, claimed_elsewhere: int
+) -> Iterator[Refused]:
+    requested = whole(source) if amount_requested is None else amount_requested
+    where = ("amountRequestedMinorUnits",) if amount_requested is not None else None
+    if requested <= 0:
+        yield Refused(
+            RefusalCode.AMOUNT_INVALID,
+            "amount_not_positive",
+            f"the amount to apply must be above zero, got {requested}",
+            path=where or _source_path(source),
+        )
+    free = whole(source) - claimed_elsewhere
+    for rule, ceiling, what in (
+        ("amount_exceeds_payment", free, f"is free of {source.id}"),
+        (
+            "amount_exceeds_remaining",
+            book.invoice.amount_remaining,
+            f"remains on {book.invoice.id}",
+        ),
+    ):
+        if requested > ceiling:
+            yield Refused(
+                RefusalCode.AMOUNT_TOO_LARGE,
+                rule,
+                f"the amount to apply is {requested}, but only {ceiling} {what}",
+                path=where or _source_path(source),
+                invoice_id=book.invoice.id,
+            )
+
+
+def _source_path(source: Source) -> tuple[str, ...]:
+    field = "paymentIntentId" if isinstance(source, PaymentIntent) else "paymentRecordId"
+    return ("payment", field)
+
+
+def pay(
+    book: Book, payment: InvoicePayment, *, amount: int, now: int, new_id: NewId
+) -> Book:
+    """The book after an open payment has turned paid with this amount."""
+    paid = replace(payment, status="paid", amount_paid=amount, paid_at=now)
+    credited = book.credited + amount
+    return settled(book.with_payment(paid), credited=credited, now=now, new_id=new_id)
+
+
+def detach(
+    book: Book,
+    intent: PaymentIntent,
+    *,
+    if_amount_paid: int | None = None,
+    now: int,
+    new_id: NewId,
+) -> tuple[Book, InvoicePayment]:
+    """The book without the payment; a paid invoice reopens if a balance comes back.
+
+    The payment leaves the list altogether, and the intent is free. Raises `Refused`.
+    """
+    refusal = next(detach_refusals(book, intent, if_amount_paid), None)
+    if refusal is not None:
+        raise refusal
+    payment = book.live_payment_by(intent.id)
+    assert payment is not None
+    credited = book.credited - (payment.amount_paid or 0)
+    return (
+        settled(book.without_payment(payment), credited=credited, now=now, new_id=new_id),
+        payment,
+    )
+
+
+def detach_refusals(
+    book: Book, intent: PaymentIntent, if_amount_paid: int | None = None
+) -> Iterator[Refused]:
+    """Every rule that stands against detaching, in order of precedence."""
+    invoice, payment = book.invoice, book.live_payment_by(intent.id)
+    path = ("paymentIntentId",)
+    if if_amount_paid is not None and if_amount_paid != invoice.amount_paid:
+        yield Refused(
+            RefusalCode.STALE_PRECONDITION,
+            "amount_paid_moved_on",
+            f"{invoice.id} has {invoice.amount_paid} paid, not {if_amount_paid}: read it again and "
+            "decide anew",
+            path=("ifAmountPaidMinorUnits",),
+            invoice_id=invoice.id,
+        )
+    if invoice.status == "draft":
+        yield from _not_payable(invoice, "detached from")
+    elif invoice.status == "void":
+        yield Refused(
+            RefusalCode.INVOICE_NOT_OPEN,
+            "invoice_not_open",
+            f"{invoice.id} is void and keeps its payments as they are",
+            path=("invoiceId",),
+            invoice_id=invoice.id,
+        )
+    if payment is None:
+        yield Refused(
+            RefusalCode.PAYMENT_NOT_ATTACHED,
+            "payment_not_attached",
+            f"{intent.id} is not attached to {invoice.id}",
+            path=path,
+            invoice_id=invoice.id,
+        )
+        return
+    if payment.is_default and payment.status == "open":
+        yield Refused(
+            RefusalCode.PAYMENT_IS_DEFAULT,
+            "payment_is_default",
+            f"{intent.id} is the open default payment, which Stripe keeps in step with what "
+            "remains; it goes by itself when the invoice is paid or voided",
+            path=path,
+            invoice_id=invoice.id,
+        )
+    if _already_given_back(book, payment):
+        yield Refused(
+            RefusalCode.PAYMENT_INTENT_WRONG_STATE,
+            "payment_credited_back",
+            f"part of what {intent.id} paid was given back by credit notes, so it cannot pay "
+            "another invoice as a whole",
+            path=path,
+            invoice_id=invoice.id,
+        )
+
+
+def _already_given_back(book: Book, payment: InvoicePayment) -> bool:
+    """Whether credit notes have given back money that only this payment covers.
+
+    Stripe does not document a detach after a credit note. Freeing the intent would let money
+    that was refunded pay a second time, so it is refused.
+    """
+    left = book.credited - (payment.amount_paid or 0)
+    return book.invoice.post_payment_credit_notes_amount > left
+
+
+def detach_preview(book: Book, payment: InvoicePayment) -> DetachPreview:
+    """What `detach` would answer now: the same function is run, and its result thrown away."""
+    invoice = book.invoice
+    blocked: tuple[str, ...]
+    if payment.source_type != "payment_intent":
+        # Stripe's detach takes a PaymentIntent only (2026-09-30.preview).
+        blocked = (RefusalCode.UNSUPPORTED_BY_BACKEND.value,)
+    elif not is_live(payment):
+        blocked = (RefusalCode.PAYMENT_NOT_ATTACHED.value,)
+    else:
+        intent = book.intents[payment.source_id]
+        blocked = tuple(dict.fromkeys(one.code.value for one in detach_refusals(book, intent)))
+    if blocked:
+        return DetachPreview(False, blocked, invoice.currency, None, None, False)
+    after, _ = detach(book, intent, now=0, new_id=lambda prefix: f"{prefix}_preview")
+    known = {one.id for one in book.payments}
+    fresh = any(one.is_default and one.id not in known for one in after.payments)
+    return DetachPreview(
+        True, (), invoice.currency, after.invoice.status, after.invoice.amount_remaining, fresh
+    )
+
+
+def attachable(invoice: Invoice, book: Book, intent: PaymentIntent, claimed: int) -> bool:
+    """Whether attaching the whole intent would be accepted now."""
+    return next(attach_refusals(book, intent, None, claimed), None) is None

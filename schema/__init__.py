@@ -1,0 +1,4 @@
+"""The contract: what a client may ask of the gateway, and what a server must supply to answer it.
+
+`schema` never imports `gateway`. Stripe, storage and transports are unknown here.
+"""

@@ -1,0 +1,85 @@
+"""Customer: who is billed, and the lists that hang off them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import strawberry
+
+from schema import records
+from schema.fields import instant_field, needs, plain, recognized
+from schema.limits import list_size
+from schema.needs import Loaded, is_record
+from schema.node import Connection, Node, checked_id, page_arguments
+from schema.ports import ListFilter, Listing
+
+if TYPE_CHECKING:
+    from schema.invoice import Invoice, InvoiceStatus
+    from schema.payment_intent import PaymentIntent
+
+LazyInvoice = Annotated["Invoice", strawberry.lazy("schema.invoice")]
+LazyInvoiceStatus = Annotated["InvoiceStatus", strawberry.lazy("schema.invoice")]
+LazyPaymentIntent = Annotated["PaymentIntent", strawberry.lazy("schema.payment_intent")]
+
+
+def invoices_need(
+    first: int | None = None,
+    after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
+    status: Any = None,
+) -> Listing:
+    statuses = () if status is None else (recognized(status, "status"),)
+    return Listing(
+        "invoices", page_arguments(first, after, last, before), ListFilter(statuses=statuses)
+    )
+
+
+def payment_intents_need(
+    first: int | None = None, after: str | None = None, attachable_to: str | None = None
+) -> Listing:
+    if attachable_to is not None:
+        checked_id("Invoice", attachable_to, "attachableTo")
+    return Listing(
+        "payment_intents", page_arguments(first, after), ListFilter(attachable_to=attachable_to)
+    )
+
+
+@strawberry.type(description="Who is billed.")
+class Customer(Node):
+    is_type_of = is_record(records.Customer)
+
+    name: str | None = plain("Full name or business name; null when Stripe was told none.")
+    email: str | None = plain("E-mail address; null when Stripe was told none.")
+    created_at = instant_field("created", "When the customer was created.")
+
+    @strawberry.field(
+        description="Invoices of this customer, newest first. Null, with an entry in errors, when "
+        "only this fetch failed.",
+        metadata=needs(invoices_need),
+        directives=[list_size("first", "last")],
+    )
+    def invoices(
+        parent: strawberry.Parent[Loaded[Any]],
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        status: LazyInvoiceStatus | None = None,
+    ) -> Connection[LazyInvoice] | None:
+        return parent.child(invoices_need(first, after, last, before, status))  # type: ignore[no-any-return]
+
+    @strawberry.field(
+        description="PaymentIntents of this customer, newest first. `attachableTo` keeps those "
+        "whose currency, status and amount fit that invoice now: pages may then be short, and "
+        "attaching has the last word.",
+        metadata=needs(payment_intents_need),
+        directives=[list_size("first")],
+    )
+    def payment_intents(
+        parent: strawberry.Parent[Loaded[Any]],
+        first: int | None = 10,
+        after: str | None = None,
+        attachable_to: strawberry.ID | None = None,
+    ) -> Connection[LazyPaymentIntent] | None:
+        return parent.child(payment_intents_need(first, after, attachable_to))  # type: ignore[no-any-return]

@@ -1,0 +1,349 @@
+"""Invoice payment events: the log as a paged query and as a stream, with objects re-read.
+
+An event carries ids; `invoice`, `invoicePayment` and `paymentIntent` are read when it is
+delivered and are never older than the event. What is gone by then is null, without an error.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import AsyncGenerator, Iterable
+from typing import Annotated, Any, Union
+
+import strawberry
+
+from schema import ports
+from schema.context import Context, Info
+from schema.fields import instant_field, needs, plain, recognize, recognized
+from schema.invoice import Invoice
+from schema.invoice_payment import InvoicePayment
+from schema.limits import list_size
+from schema.needs import ROOT, Loaded, Needs, root_needs
+from schema.node import PageInfo, bad_input, checked_id
+from schema.payment_intent import PaymentIntent
+from schema.permissions import require
+from schema.ports import ById, EventListing, Failed, Link, Need
+from schema.scalars import EventCursor
+
+INVOICE = Link("invoice")
+INVOICE_PAYMENT = Link("invoice_payment")
+PAYMENT_INTENT = Link("payment_intent")
+
+EVENTS_DEFAULT = 50
+FILTER_IDS_MAX = 100
+"""A filter is compared with every event; longer lists belong in several streams."""
+
+
+@strawberry.enum(description="What happened to an invoice's payments.")
+class InvoicePaymentEventType(enum.Enum):
+    ATTACHED = strawberry.enum_value(
+        "ATTACHED",
+        description="Attached through this gateway. Stripe has no such event: attaching elsewhere "
+        "shows as INVOICE_CHANGED or PAID.",
+    )
+    PAID = strawberry.enum_value("PAID", description="An invoice payment turned paid.")
+    DETACHED = strawberry.enum_value("DETACHED", description="A payment was taken off the invoice.")
+    CANCELED = strawberry.enum_value("CANCELED", description="Its PaymentIntent was canceled.")
+    OVERPAID = strawberry.enum_value("OVERPAID", description="More came in than was asked for.")
+    INVOICE_CHANGED = strawberry.enum_value(
+        "INVOICE_CHANGED", description="Anything else about the invoice or its credit notes."
+    )
+    UNRECOGNIZED = strawberry.enum_value("UNRECOGNIZED", description="See rawType. Output only.")
+
+
+@strawberry.enum(description="How the gateway came to know.")
+class EventOrigin(enum.Enum):
+    WEBHOOK = strawberry.enum_value("WEBHOOK", description="Stripe told us.")
+    MUTATION = strawberry.enum_value("MUTATION", description="Done through this gateway.")
+    RECONCILED = strawberry.enum_value("RECONCILED", description="Found while catching up.")
+
+
+@strawberry.enum(description="Why history is missing.")
+class StreamGapReason(enum.Enum):
+    RETENTION = strawberry.enum_value("RETENTION", description="Older than what the log keeps.")
+    SLOW_CONSUMER = strawberry.enum_value(
+        "SLOW_CONSUMER", description="The reader fell behind; the operation completes after this."
+    )
+    UNKNOWN_CURSOR = strawberry.enum_value(
+        "UNKNOWN_CURSOR", description="The cursor belongs to another log."
+    )
+
+
+@strawberry.input(description="Which events are wanted; the three restrict together.")
+class InvoicePaymentEventFilter:
+    invoice_ids: list[strawberry.ID] | None = strawberry.field(
+        default=None, description="Only events of these invoices."
+    )
+    customer_ids: list[strawberry.ID] | None = strawberry.field(
+        default=None, description="Only events of these customers' invoices."
+    )
+    types: list[InvoicePaymentEventType] | None = strawberry.field(
+        default=None, description="Only these types."
+    )
+
+
+def _checked_ids(kind: str, ids: Iterable[str] | None, argument: str) -> frozenset[str]:
+    checked = frozenset(checked_id(kind, one, argument) for one in ids or ())
+    if len(checked) > FILTER_IDS_MAX:
+        raise bad_input(f"{argument} must name at most {FILTER_IDS_MAX} objects")
+    return checked
+
+
+def event_filter(given: InvoicePaymentEventFilter | None) -> ports.EventFilter:
+    """The port's filter. Raises `Failed` BAD_USER_INPUT."""
+    if given is None:
+        return ports.EventFilter()
+    return ports.EventFilter(
+        invoice_ids=_checked_ids("Invoice", given.invoice_ids, "filter.invoiceIds"),
+        customer_ids=_checked_ids("Customer", given.customer_ids, "filter.customerIds"),
+        types=frozenset(recognized(one, "filter.types") for one in given.types or ()),
+    )
+
+
+def events_need(
+    first: int | None = None,
+    after: str | None = None,
+    filter: InvoicePaymentEventFilter | None = None,
+) -> EventListing:
+    size = EVENTS_DEFAULT if first is None else first
+    if not 1 <= size <= ports.PAGE_SIZE_MAX:
+        raise bad_input(f"first must be between 1 and {ports.PAGE_SIZE_MAX}, got {first}")
+    return EventListing(size, after, event_filter(filter))
+
+
+def invoice_link() -> Link:
+    return INVOICE
+
+
+def invoice_payment_link() -> Link:
+    return INVOICE_PAYMENT
+
+
+def payment_intent_link() -> Link:
+    return PAYMENT_INTENT
+
+
+def is_event(value: Any, _info: Any) -> bool:
+    return isinstance(value, Loaded) and isinstance(value.record, ports.InvoicePaymentEvent)
+
+
+@strawberry.type(description="One entry of the payment event log.")
+class InvoicePaymentEvent:
+    is_type_of = is_event
+
+    cursor: EventCursor = plain("Its place in the log; give it as `after` to go on from here.")
+    source_event_id: str | None = plain(
+        "Upstream event id where there is one; equal ids are the same fact."
+    )
+
+    @strawberry.field(description="What happened.")
+    def type(parent: strawberry.Parent[Any]) -> InvoicePaymentEventType:
+        return recognize(InvoicePaymentEventType, parent.record.type)
+
+    raw_type: str = plain(
+        "Stripe's spelling, e.g. invoice_payment.detached; what the gateway announces itself "
+        "begins with gateway."
+    )
+
+    @strawberry.field(description="How the gateway came to know.")
+    def origin(parent: strawberry.Parent[Any]) -> EventOrigin:
+        return EventOrigin(parent.record.origin)
+
+    occurred_at = instant_field(
+        "occurred_at", "When it happened upstream. Order events by cursor, never by this."
+    )
+    invoice_id: strawberry.ID = plain("The invoice.")
+    customer_id: strawberry.ID | None = plain("Who is billed; null when nobody is.")
+    invoice_payment_id: strawberry.ID | None = plain(
+        "The payment, where there is one. Survives detach, when invoicePayment is null."
+    )
+    payment_intent_id: strawberry.ID | None = plain("The PaymentIntent, where there is one.")
+
+    @strawberry.field(
+        description="Current state, re-read at delivery and never older than this event: not the "
+        "snapshot inside the webhook.",
+        metadata=needs(invoice_link),
+    )
+    def invoice(parent: strawberry.Parent[Loaded[Any]]) -> Invoice | None:
+        return parent.child(INVOICE)  # type: ignore[no-any-return]
+
+    @strawberry.field(
+        description="Current state; null once it is detached.", metadata=needs(invoice_payment_link)
+    )
+    def invoice_payment(parent: strawberry.Parent[Loaded[Any]]) -> InvoicePayment | None:
+        return parent.child(INVOICE_PAYMENT)  # type: ignore[no-any-return]
+
+    @strawberry.field(
+        description="Current state; null where no intent is involved.",
+        metadata=needs(payment_intent_link),
+    )
+    def payment_intent(parent: strawberry.Parent[Loaded[Any]]) -> PaymentIntent | None:
+        return parent.child(PAYMENT_INTENT)  # type: ignore[no-any-return]
+
+    idempotency_key: str | None = plain(
+        "Key of the mutation that caused it, so its own client can drop the echo. Only shown to "
+        "that client."
+    )
+
+
+@strawberry.type(
+    description="First item of every stream, then a heartbeat on a quiet one: everything up to "
+    "`cursor` has been delivered."
+)
+class StreamCheckpoint:
+    cursor: EventCursor = plain("Where to resume from.")
+    live: bool = plain("True once the backlog is through.")
+
+    @classmethod
+    def is_type_of(cls, value: Any, _info: Any) -> bool:
+        return isinstance(value, ports.StreamCheckpoint)
+
+
+@strawberry.type(
+    description="History between the two positions is gone or was dropped: refetch, then go on "
+    "from resumesAt. After SLOW_CONSUMER the operation completes."
+)
+class StreamGap:
+    after: EventCursor | None = plain("The last position that was delivered or asked for, or null.")
+    resumes_at: EventCursor = plain("Where the history goes on.")
+
+    @strawberry.field(description="Why history is missing.")
+    def reason(parent: strawberry.Parent[Any]) -> StreamGapReason:
+        return StreamGapReason(parent.reason)
+
+    @classmethod
+    def is_type_of(cls, value: Any, _info: Any) -> bool:
+        return isinstance(value, ports.StreamGap)
+
+
+InvoicePaymentStreamItem = Annotated[
+    Union[InvoicePaymentEvent, StreamCheckpoint, StreamGap],  # noqa: UP007
+    strawberry.union("InvoicePaymentStreamItem", description="One item of a live stream."),
+]
+
+
+@strawberry.type(description="One event with its place in the log.")
+class InvoicePaymentEventEdge:
+    node: InvoicePaymentEvent
+    cursor: EventCursor
+
+
+@strawberry.type(description="One page of the log, oldest first.")
+class InvoicePaymentEventConnection:
+    @strawberry.field(description="The events of the page, each with its cursor.")
+    def edges(page: strawberry.Parent[Any]) -> list[InvoicePaymentEventEdge]:
+        return [
+            InvoicePaymentEventEdge(node=event, cursor=event.record.cursor) for event in page.items
+        ]
+
+    @strawberry.field(description="The events of the page.")
+    def nodes(page: strawberry.Parent[Any]) -> list[InvoicePaymentEvent]:
+        return page.items  # type: ignore[no-any-return]
+
+    @strawberry.field(
+        description="endCursor is never null: on an empty page it is where to go on from."
+    )
+    def page_info(page: strawberry.Parent[Any]) -> PageInfo:
+        return PageInfo(
+            has_next_page=page.page.has_next,
+            has_previous_page=page.page.has_previous,
+            start_cursor=page.items[0].record.cursor if page.items else None,
+            end_cursor=page.page.end,
+        )
+
+
+class EventsLoaded:
+    """A page of the log with the objects of its events."""
+
+    def __init__(self, page: ports.EventPage, items: list[Loaded[Any]]) -> None:
+        self.page = page
+        self.items = items
+
+
+def _objects(event: ports.InvoicePaymentEvent, needs_of_event: Needs) -> list[tuple[Need, ById, Needs]]:
+    """What the event's fields need, as needs of the root."""
+    targets = {
+        INVOICE: ("Invoice", event.invoice_id),
+        INVOICE_PAYMENT: ("InvoicePayment", event.invoice_payment_id),
+        PAYMENT_INTENT: ("PaymentIntent", event.payment_intent_id),
+    }
+    wanted = []
+    for need, deeper in needs_of_event.of("InvoicePaymentEvent").items():
+        kind, object_id = targets[need]  # type: ignore[index]
+        if object_id is not None:
+            wanted.append((need, ById(kind, object_id, quiet=True), deeper))
+    return wanted
+
+
+def needs_of_events(events: Iterable[ports.InvoicePaymentEvent], needs_of_event: Needs) -> Needs:
+    """Everything that these events need, as one set of root needs: equal ids are loaded once."""
+    return root_needs(
+        (by_id, deeper)
+        for event in events
+        for _, by_id, deeper in _objects(event, needs_of_event)
+    )
+
+
+def with_objects(
+    event: ports.InvoicePaymentEvent, needs_of_event: Needs, root: Loaded[Any]
+) -> Loaded[Any]:
+    """The event with what was loaded for it."""
+    loaded: Loaded[Any] = Loaded(event, {INVOICE: None, INVOICE_PAYMENT: None, PAYMENT_INTENT: None})
+    for need, by_id, _ in _objects(event, needs_of_event):
+        loaded.children[need] = root.children[by_id]
+    return loaded
+
+
+async def load_query(context: Context, needs_of_query: Needs) -> Loaded[Any]:
+    """Answer a whole query: the log's pages first, then every object in one call of the port."""
+    rest, pages = Needs(), []
+    for need, deeper in needs_of_query.of(ROOT).items():
+        if isinstance(need, EventListing):
+            pages.append((need, deeper, await _page(context, need)))
+        else:
+            rest.add(ROOT, need).merge(deeper)
+    for _, deeper, page in pages:
+        if isinstance(page, ports.EventPage):
+            rest.merge(needs_of_events(page.events, deeper))
+    root = await context.load(rest)
+    for need, deeper, page in pages:
+        root.children[need] = (
+            EventsLoaded(page, [with_objects(event, deeper, root) for event in page.events])
+            if isinstance(page, ports.EventPage)
+            else page
+        )
+    return root
+
+
+async def _page(context: Context, need: EventListing) -> ports.EventPage | Failed:
+    try:
+        require(context.viewer, "events:read")
+        return await context.events.page(
+            context.viewer, first=need.first, after=need.after, where=need.where
+        )
+    except Failed as failed:
+        return failed
+
+
+async def stream(
+    info: Info, where: ports.EventFilter, after: str | None, needs_of_item: Needs
+) -> AsyncGenerator[Any, None]:
+    """The live stream, each event with its objects read after it reached the log."""
+    context = info.context
+    require(context.viewer, "events:read")
+    source = context.events.subscribe(context.viewer, after=after, where=where)
+    try:
+        async for item in source:
+            context.item_cursor = (
+                item.resumes_at if isinstance(item, ports.StreamGap) else item.cursor
+            )
+            if isinstance(item, ports.InvoicePaymentEvent):
+                wanted = needs_of_events([item], needs_of_item)
+                yield with_objects(item, needs_of_item, await context.load(wanted))
+            else:
+                yield item
+    finally:
+        await source.aclose()
+
+
+EVENTS_LIST_SIZE = list_size("first")

@@ -1,0 +1,118 @@
+"""Money as the contract shows it, and how many digits each currency has at Stripe.
+
+Amounts stay whole numbers of minor units everywhere; `decimal` and `formatted` are made from them
+exactly, never through a float. Babel knows locales and symbols; the digits are Stripe's own.
+Source: https://docs.stripe.com/currencies (zero-decimal, three-decimal and special-case tables).
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal as PythonDecimal
+from functools import lru_cache
+from typing import Any
+
+import strawberry
+from babel import Locale, UnknownLocaleError
+from babel.numbers import NumberPattern, parse_pattern
+
+from schema.node import bad_input
+from schema.scalars import CurrencyCode, Decimal, MinorUnits
+
+ZERO_DECIMAL = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split())
+"""Stripe's list less UGX: the API takes UGX, like ISK, with two digits for old integrations.
+
+MGA stands here although ISO 4217 gives it two digits; HUF and TWD do not, because Stripe treats
+them as zero-decimal for payouts only."""
+THREE_DECIMAL = frozenset("BHD JOD KWD OMR TND".split())
+
+LOCALES_KEPT_MAX = 256
+"""Locales are few; the bound keeps hostile spellings from filling memory."""
+
+
+def exponent(currency: str) -> int:
+    """Digits after the point in Stripe's amounts of this currency: 0, 2 or 3."""
+    code = currency.upper()
+    if code in ZERO_DECIMAL:
+        return 0
+    return 3 if code in THREE_DECIMAL else 2
+
+
+@lru_cache(maxsize=LOCALES_KEPT_MAX)
+def _locale(tag: str) -> Locale | None:
+    if not re.fullmatch(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}", tag):
+        return None
+    parts = tag.replace("-", "_")
+    for candidate in (parts, parts.split("_")[0]):
+        try:
+            return Locale.parse(candidate)
+        except (UnknownLocaleError, ValueError):
+            continue
+    return None
+
+
+@lru_cache(maxsize=LOCALES_KEPT_MAX)
+def _pattern(locale: Locale, digits: int) -> NumberPattern:
+    """The locale's currency pattern with exactly as many digits as the amount has."""
+    standard = locale.currency_formats["standard"]
+    pattern = parse_pattern(standard.pattern)
+    pattern.frac_prec = (digits, digits)
+    return pattern
+
+
+@strawberry.type(description="An amount of money, exact in every form.")
+class Money:
+    minor_units: MinorUnits = strawberry.field(
+        description="Whole number of the currency's smallest unit as Stripe counts it."
+    )
+    currency: CurrencyCode = strawberry.field(description="ISO 4217 code, upper case.")
+
+    @strawberry.field(description="Digits after the point for this currency in Stripe: 0, 2 or 3.")
+    def exponent(self) -> int:
+        return exponent(self.currency)
+
+    @strawberry.field(description='Exact value in major units, for example "12.99".')
+    def decimal(self) -> Decimal:
+        return Decimal(PythonDecimal(self.minor_units).scaleb(-exponent(self.currency)))
+
+    @strawberry.field(
+        description="Ready to show. `locale` is a BCP 47 tag; a region that is not known falls "
+        "back to its language."
+    )
+    def formatted(self, locale: str | None = "en") -> str:
+        known = _locale(locale or "en")
+        if known is None:
+            raise bad_input(
+                f"locale must be a BCP 47 tag such as en, de-CH or ja-JP, got {locale!r:.60}"
+            )
+        digits = exponent(self.currency)
+        amount = PythonDecimal(self.minor_units).scaleb(-digits)
+        pattern = _pattern(known, digits)
+        return pattern.apply(
+            amount, known, currency=self.currency.upper(), currency_digits=False
+        )
+
+
+def money(minor_units: int, currency: str) -> Money:
+    return Money(minor_units=MinorUnits(minor_units), currency=CurrencyCode(currency))
+
+
+def amount_field(attribute: str, description: str) -> Any:
+    """A field that shows one of the record's amounts in the record's currency."""
+
+    def resolve(parent: strawberry.Parent[Any]) -> Money:
+        record = parent.record
+        return money(getattr(record, attribute), record.currency)
+
+    return strawberry.field(resolver=resolve, description=description)
+
+
+def optional_amount_field(attribute: str, description: str) -> Any:
+    """The same, null where the record has no such amount."""
+
+    def resolve(parent: strawberry.Parent[Any]) -> Money | None:
+        record = parent.record
+        value = getattr(record, attribute)
+        return None if value is None else money(value, record.currency)
+
+    return strawberry.field(resolver=resolve, description=description)

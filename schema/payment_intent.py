@@ -1,0 +1,100 @@
+"""PaymentIntent: Stripe's attempt to collect one amount, and the invoices that it pays."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import strawberry
+
+from schema import records
+from schema.customer import Customer
+from schema.fields import (
+    instant_field,
+    needs,
+    optional_id_field,
+    optional_instant_field,
+    plain,
+    recognize,
+)
+from schema.limits import Cost, list_size
+from schema.money import amount_field
+from schema.needs import Loaded, is_record
+from schema.node import Connection, MetadataEntry, Node, metadata_entries, page_arguments
+from schema.ports import Link, Listing
+
+if TYPE_CHECKING:
+    from schema.invoice_payment import InvoicePayment
+
+LazyInvoicePayment = Annotated["InvoicePayment", strawberry.lazy("schema.invoice_payment")]
+
+CUSTOMER = Link("customer")
+
+
+@strawberry.enum(description="How far a PaymentIntent has come; Stripe's own states.")
+class PaymentIntentStatus(enum.Enum):
+    REQUIRES_PAYMENT_METHOD = "requires_payment_method"
+    REQUIRES_CONFIRMATION = "requires_confirmation"
+    REQUIRES_ACTION = "requires_action"
+    PROCESSING = "processing"
+    REQUIRES_CAPTURE = "requires_capture"
+    CANCELED = "canceled"
+    SUCCEEDED = "succeeded"
+    UNRECOGNIZED = "UNRECOGNIZED"
+
+
+def customer_need() -> Link:
+    return CUSTOMER
+
+
+def invoice_payments_need(first: int | None = None, after: str | None = None) -> Listing:
+    return Listing("invoice_payments", page_arguments(first, after))
+
+
+@strawberry.type(description="Stripe's attempt to collect one amount.")
+class PaymentIntent(Node):
+    is_type_of = is_record(records.PaymentIntent)
+
+    @strawberry.field(description="How far it has come. UNRECOGNIZED: see rawStatus.")
+    def status(parent: strawberry.Parent[Any]) -> PaymentIntentStatus:
+        return recognize(PaymentIntentStatus, parent.record.status)
+
+    @strawberry.field(description="Stripe's spelling of the status.")
+    def raw_status(parent: strawberry.Parent[Any]) -> str:
+        return str(parent.record.status)
+
+    amount = amount_field("amount", "What it is meant to collect.")
+    amount_received = amount_field(
+        "amount_received", "What it has collected; zero until it succeeds or is captured."
+    )
+
+    @strawberry.field(
+        description="Who pays; null when there is none, or, with an entry in errors, when only "
+        "this fetch failed.",
+        metadata=needs(customer_need),
+    )
+    def customer(parent: strawberry.Parent[Loaded[Any]]) -> Customer | None:
+        return parent.child(CUSTOMER)  # type: ignore[no-any-return]
+
+    customer_id = optional_id_field("customer_id", "Id of who pays; null when there is none.")
+    description: str | None = plain("Free text; null when there is none.")
+    created_at = instant_field("created", "When it was created.")
+    canceled_at = optional_instant_field("canceled_at", "Null unless it was canceled.")
+    livemode: bool = plain("False in Stripe's test mode.")
+
+    @strawberry.field(description="Stripe's metadata, possibly empty.")
+    def metadata(parent: strawberry.Parent[Any]) -> list[MetadataEntry]:
+        return metadata_entries(parent)
+
+    @strawberry.field(
+        description="The invoices it pays, newest first: the link that left the REST object in "
+        "2025-03-31. A list, because one intent can pay several invoices.",
+        metadata=needs(invoice_payments_need),
+        directives=[Cost(weight="2"), list_size("first")],
+    )
+    def invoice_payments(
+        parent: strawberry.Parent[Loaded[Any]],
+        first: int | None = 10,
+        after: str | None = None,
+    ) -> Connection[LazyInvoicePayment] | None:
+        return parent.child(invoice_payments_need(first, after))  # type: ignore[no-any-return]

@@ -1,0 +1,236 @@
+"""Plain, frozen, flat records of what Stripe knows, normalised by id and named as Stripe names it.
+
+They are the only thing that is ever cached or handed from a backend to the contract. Amounts are
+integers of the currency's smallest unit, instants are epoch seconds, and enumerations are kept as
+Stripe's own strings, so that a value of tomorrow is data and not a crash. Nothing here fetches,
+computes or knows GraphQL. Source of the shapes: https://docs.stripe.com/api, 2026-09-30.preview.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+Metadata = tuple[tuple[str, str], ...]
+"""Stripe's key-value metadata, in Stripe's order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """Who is billed. `credit_balance` is what Stripe's balance holds in their favour, per currency."""
+
+    prefix: ClassVar[str] = "cus"
+
+    id: str
+    created: int
+    livemode: bool = False
+    name: str | None = None
+    email: str | None = None
+    credit_balance: tuple[tuple[str, int], ...] = ()
+    metadata: Metadata = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """One invoice with its totals as Stripe states them; lines and payments are lists of their own."""
+
+    prefix: ClassVar[str] = "in"
+
+    id: str
+    created: int
+    currency: str
+    customer_id: str | None
+    status: str | None
+    livemode: bool = False
+    number: str | None = None
+    collection_method: str = "charge_automatically"
+    description: str | None = None
+    customer_name: str | None = None
+    customer_email: str | None = None
+    subscription_id: str | None = None
+    subtotal: int = 0
+    total: int = 0
+    amount_due: int = 0
+    amount_paid: int = 0
+    amount_remaining: int = 0
+    amount_overpaid: int = 0
+    pre_payment_credit_notes_amount: int = 0
+    post_payment_credit_notes_amount: int = 0
+    due_date: int | None = None
+    finalized_at: int | None = None
+    paid_at: int | None = None
+    voided_at: int | None = None
+    marked_uncollectible_at: int | None = None
+    hosted_invoice_url: str | None = None
+    invoice_pdf: str | None = None
+    metadata: Metadata = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceLineItem:
+    """One line of an invoice; `amount` is in the invoice's currency."""
+
+    prefix: ClassVar[str] = "il"
+
+    id: str
+    invoice_id: str
+    amount: int
+    currency: str
+    description: str | None = None
+    quantity: int | None = None
+    period_start: int | None = None
+    period_end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InvoicePayment:
+    """The link between one invoice and one thing that pays it. `amount_paid` is null until paid."""
+
+    prefix: ClassVar[str] = "inpay"
+
+    id: str
+    created: int
+    currency: str
+    invoice_id: str
+    status: str
+    source_type: str
+    source_id: str
+    amount_requested: int
+    amount_paid: int | None = None
+    is_default: bool = False
+    paid_at: int | None = None
+    canceled_at: int | None = None
+    livemode: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentIntent:
+    """Stripe's attempt to collect one amount; it may pay several invoices."""
+
+    prefix: ClassVar[str] = "pi"
+
+    id: str
+    created: int
+    currency: str
+    status: str
+    amount: int
+    amount_received: int = 0
+    customer_id: str | None = None
+    description: str | None = None
+    canceled_at: int | None = None
+    cancellation_reason: str | None = None
+    livemode: bool = False
+    metadata: Metadata = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRecord:
+    """A payment made outside Stripe and reported to it."""
+
+    prefix: ClassVar[str] = "pr"
+
+    id: str
+    created: int
+    currency: str
+    amount: int
+    customer_id: str | None = None
+    description: str | None = None
+    reference: str | None = None
+    livemode: bool = False
+    metadata: Metadata = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A charge, where an old invoice payment points at one."""
+
+    prefix: ClassVar[str] = "ch"
+
+    id: str
+    created: int
+    currency: str
+    amount: int
+    customer_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreditNoteRefund:
+    """One refund that settles part of a credit note."""
+
+    amount_refunded: int
+    refund_id: str | None = None
+    payment_record_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreditNote:
+    """A credit note; `amount` is `pre_payment_amount` plus `post_payment_amount`."""
+
+    prefix: ClassVar[str] = "cn"
+
+    id: str
+    created: int
+    currency: str
+    invoice_id: str
+    customer_id: str | None
+    amount: int
+    pre_payment_amount: int
+    post_payment_amount: int
+    type: str
+    status: str = "issued"
+    number: str | None = None
+    reason: str | None = None
+    memo: str | None = None
+    credit_amount: int = 0
+    out_of_band_amount: int | None = None
+    refunds: tuple[CreditNoteRefund, ...] = ()
+    voided_at: int | None = None
+    livemode: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmationSecret:
+    """For Stripe's Payment Element. A secret: never cached for others, never in a log or an event."""
+
+    client_secret: str
+    type: str = "payment_intent"
+
+    def __repr__(self) -> str:
+        return f"ConfirmationSecret(type={self.type!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class DetachPreview:
+    """What detaching one payment would do now."""
+
+    allowed: bool
+    blocked_by: tuple[str, ...]
+    currency: str
+    status_after: str | None
+    amount_remaining_after: int | None
+    creates_default_payment_intent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CreditNotePreview:
+    """What a credit note would do, before it is issued."""
+
+    type: str
+    currency: str
+    amount: int
+    pre_payment_amount: int
+    post_payment_amount: int
+    amount_remaining_after: int
+
+
+Record = (
+    Customer
+    | Invoice
+    | InvoiceLineItem
+    | InvoicePayment
+    | PaymentIntent
+    | PaymentRecord
+    | Charge
+    | CreditNote
+)
+"""Everything that has an id of its own."""

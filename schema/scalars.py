@@ -1,0 +1,152 @@
+"""The contract's own scalars: exact money, instants, currencies and log positions.
+
+Each is strict on the way in: a float, a string of digits or a rounding is never accepted in place
+of a whole number. Resolvers hand over plain Python values; only this module knows the wire form.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal as PythonDecimal
+from typing import Any, NewType
+
+import strawberry
+from graphql import GraphQLError, IntValueNode, StringValueNode, ValueNode, print_ast
+from strawberry.types.scalar import ScalarDefinition
+
+from schema.ports import ErrorCode
+
+MINOR_UNITS_MAX = 2**53 - 1
+"""The largest whole number that every JSON reader keeps exact (RFC 8259, section 6)."""
+
+DateTime = NewType("DateTime", int)
+Decimal = NewType("Decimal", PythonDecimal)
+MinorUnits = NewType("MinorUnits", int)
+CurrencyCode = NewType("CurrencyCode", str)
+EventCursor = NewType("EventCursor", str)
+
+_RFC3339 = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
+)
+
+
+def _refusal(message: str) -> GraphQLError:
+    return GraphQLError(message, extensions={"code": ErrorCode.BAD_USER_INPUT.value})
+
+
+def parse_minor_units(value: object) -> MinorUnits:
+    """A whole number within ±(2^53-1); floats, strings and booleans are refused."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _refusal(
+            f"MinorUnits must be a whole number of the smallest unit, such as 1299, got {value!r}"
+        )
+    if abs(value) > MINOR_UNITS_MAX:
+        raise _refusal(f"MinorUnits must lie within ±{MINOR_UNITS_MAX}, got {value}")
+    return MinorUnits(value)
+
+
+def parse_minor_units_literal(node: ValueNode, _variables: object = None) -> MinorUnits:
+    if not isinstance(node, IntValueNode) or node.value == "-0":
+        raise _refusal(
+            "MinorUnits must be a whole number of the smallest unit, such as 1299, "
+            f"got {print_ast(node)}"
+        )
+    return parse_minor_units(int(node.value))
+
+
+def serialize_minor_units(value: int) -> int:
+    """Never a rounding: what does not fit a JSON number exactly is an error."""
+    if abs(value) > MINOR_UNITS_MAX:
+        raise _refusal(f"an amount is beyond the exact range of MinorUnits, ±{MINOR_UNITS_MAX}")
+    return value
+
+
+def parse_date_time(value: object) -> DateTime:
+    """RFC 3339 with a zone, to epoch seconds; fractions of a second are cut."""
+    if isinstance(value, str) and _RFC3339.fullmatch(value):
+        try:
+            instant = datetime.fromisoformat(value.upper().replace("Z", "+00:00"))
+            return DateTime(int(instant.timestamp()))
+        except (ValueError, OverflowError):
+            pass
+    raise _refusal(
+        f"DateTime must be an RFC 3339 instant with a zone, such as 2026-01-28T09:30:00Z, "
+        f"got {value!r}"
+    )
+
+
+def serialize_date_time(value: int) -> str:
+    return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_currency_code(value: object) -> CurrencyCode:
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z]{3}", value):
+        return CurrencyCode(value.upper())
+    raise _refusal(f"CurrencyCode must be three letters of ISO 4217, such as USD, got {value!r}")
+
+
+def parse_event_cursor(value: object) -> EventCursor:
+    if isinstance(value, str) and value:
+        return EventCursor(value)
+    raise _refusal(f"EventCursor must be a cursor that this gateway has given out, got {value!r}")
+
+
+def parse_decimal(value: object) -> Decimal:
+    raise _refusal(f"Decimal is for output only, got {value!r}")
+
+
+def _string_literal(parse: Any) -> Any:
+    def parse_literal(node: ValueNode, _variables: object = None) -> Any:
+        return parse(node.value if isinstance(node, StringValueNode) else print_ast(node))
+
+    return parse_literal
+
+
+def _scalar(name: str, description: str, **functions: Any) -> ScalarDefinition:
+    return strawberry.scalar(name=name, description=description, **functions)
+
+
+SCALARS: Mapping[object, ScalarDefinition] = {
+    DateTime: _scalar(
+        "DateTime",
+        "RFC 3339 instant, always UTC, with whole seconds: Stripe's epoch seconds, converted once "
+        "at the edge.",
+        specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
+        serialize=serialize_date_time,
+        parse_value=parse_date_time,
+        parse_literal=_string_literal(parse_date_time),
+    ),
+    Decimal: _scalar(
+        "Decimal",
+        'Exact decimal written as a string, for example "12.99". Never a float.',
+        serialize=str,
+        parse_value=parse_decimal,
+        parse_literal=_string_literal(parse_decimal),
+    ),
+    MinorUnits: _scalar(
+        "MinorUnits",
+        "Whole number of the currency's smallest unit: cents for USD, yen for JPY, fils for KWD. "
+        "A JSON number within 2^53-1; beyond that an error, never a rounding. (GraphQL's Int stops "
+        "at 21,474,836.47 USD.)",
+        serialize=serialize_minor_units,
+        parse_value=parse_minor_units,
+        parse_literal=parse_minor_units_literal,
+    ),
+    CurrencyCode: _scalar(
+        "CurrencyCode",
+        "ISO 4217 alphabetic code, upper case. Lower case is understood as input.",
+        serialize=str.upper,
+        parse_value=parse_currency_code,
+        parse_literal=_string_literal(parse_currency_code),
+    ),
+    EventCursor: _scalar(
+        "EventCursor",
+        "Opaque position in the payment event log. A position, not a right: rights are checked per "
+        "item. Compare for equality only.",
+        serialize=str,
+        parse_value=parse_event_cursor,
+        parse_literal=_string_literal(parse_event_cursor),
+    ),
+}
