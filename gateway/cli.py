@@ -6,7 +6,6 @@ import asyncio
 import logging
 import signal
 import socket
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -50,9 +49,7 @@ def serve(
     from gateway.sandbox.fixtures import FixturesRefused
 
     settings = _settings(host=host, port=port, backend=backend, fixtures=fixtures)
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         asyncio.run(_serve(settings))
     except FixturesRefused as refused:
@@ -137,8 +134,6 @@ def _diagnosis(**given: object) -> list[str]:
             return str(refused).splitlines()
         raise
     lines = [finding.sentence for finding in findings(settings)]
-    if sys.version_info < (3, 11):
-        lines.append("Python is older than 3.11. Install Python 3.11 or newer.")
     if settings.fixtures is not None and settings.fixtures.is_file():
         lines += [f"{settings.fixtures}: {one}" for one in check_file(settings.fixtures)]
     if console_directory() is None:

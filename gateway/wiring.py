@@ -27,6 +27,7 @@ from gateway.sandbox.seed import seed
 from gateway.settings import Settings
 from gateway.web.app import create_app
 from gateway.web.auth import Authenticator, DevelopmentAuthenticator
+from gateway.web.health import Ping
 from gateway.web.settings import WebSettings
 from schema import records
 from schema.limits import Limits
@@ -150,15 +151,17 @@ def _ids(subject: object) -> tuple[str | None, str | None, str | None]:
 def announcement_of(announced: Announced, now: int) -> Announcement:
     """What the journal says of a write, in the words of the intake."""
     record, outcome = announced.record, announced.outcome
-    is_note = isinstance(outcome, CreditNoteCreated)
+    payment_id = intent_id = None
+    if not isinstance(outcome, CreditNoteCreated):
+        payment_id, intent_id = outcome.invoice_payment_id, outcome.payment_intent_id
     return Announcement(
         type=announced.type,
         raw_type=announced.raw_type,
         occurred_at=now,
         invoice_id=outcome.invoice_id,
         customer_id=outcome.customer_id,
-        invoice_payment_id=None if is_note else outcome.invoice_payment_id,
-        payment_intent_id=None if is_note else outcome.payment_intent_id,
+        invoice_payment_id=payment_id,
+        payment_intent_id=intent_id,
         tenant=record.tenant,
         idempotency_key=record.key,
         stripe_key=record.stripe_key,
@@ -216,7 +219,8 @@ class _Door:
         self._intake, self._clock = intake, clock
 
     async def __call__(self, announced: Announced) -> None:
-        assert self._intake is not None and self._clock is not None
+        assert self._intake is not None
+        assert self._clock is not None
         await self._intake.announce(announcement_of(announced, self._clock.now()))
 
 
@@ -239,9 +243,7 @@ def make_runner_of(
 
 
 def web_settings(settings: Settings) -> WebSettings:
-    return WebSettings(
-        allowed_origins=settings.origins, body_bytes_max=settings.body_bytes_max
-    )
+    return WebSettings(allowed_origins=settings.origins, body_bytes_max=settings.body_bytes_max)
 
 
 def make_web_app(
@@ -270,7 +272,7 @@ def make_web_app(
     return app
 
 
-def _ping(gateway: Gateway):  # type: ignore[no-untyped-def]
+def _ping(gateway: Gateway) -> Ping:
     async def ping() -> None:
         await gateway.feed.oldest()
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 
 from schema import records
-from schema.fields import instant_field, needs, optional_instant_field, plain, recognize, recognized
+from schema.fields import field, instant_field, optional_instant_field, plain, recognize, recognized
 from schema.money import Money, amount_field, money, optional_amount_field
 from schema.needs import Loaded, is_record
-from schema.node import Node, bad_input, checked_id
-from schema.ports import Computed, CreditNoteDraft, Link
+from schema.node import Node, checked_id
+from schema.ports import Computed, CreditNoteDraft, Link, bad_input
 from schema.scalars import MinorUnits
 
 if TYPE_CHECKING:
@@ -71,26 +71,29 @@ class CreditNote(Node):
 
     number: str | None = plain("Human-readable number; null while Stripe has given none.")
 
-    @strawberry.field(description="Which part of the invoice it touched.")
+    @field("Which part of the invoice it touched.")
+    @staticmethod
     def type(parent: strawberry.Parent[Any]) -> CreditNoteType:
         return recognize(CreditNoteType, parent.record.type)
 
-    @strawberry.field(description="Whether it stands.")
+    @field("Whether it stands.")
+    @staticmethod
     def status(parent: strawberry.Parent[Any]) -> CreditNoteStatus:
         return recognize(CreditNoteStatus, parent.record.status)
 
-    @strawberry.field(description="Why it was issued; null when no reason was given.")
+    @field("Why it was issued; null when no reason was given.")
+    @staticmethod
     def reason(parent: strawberry.Parent[Any]) -> CreditNoteReason | None:
         raw = parent.record.reason
         return None if raw is None else recognize(CreditNoteReason, raw)
 
     memo: str | None = plain("Text that the customer sees; null when there is none.")
 
-    @strawberry.field(
-        description="The invoice it belongs to. Null, with an entry in errors, when only this "
-        "fetch failed.",
-        metadata=needs(invoice_need),
+    @field(
+        "The invoice it belongs to. Null, with an entry in errors, when only this fetch failed.",
+        needs=invoice_need,
     )
+    @staticmethod
     def invoice(parent: strawberry.Parent[Loaded[Any]]) -> LazyInvoice | None:
         return parent.child(INVOICE)  # type: ignore[no-any-return]
 
@@ -107,7 +110,8 @@ class CreditNote(Node):
         "out_of_band_amount", "The part settled outside Stripe; null when there is none."
     )
 
-    @strawberry.field(description="The refunds that settle part of it, possibly none.")
+    @field("The refunds that settle part of it, possibly none.")
+    @staticmethod
     def refunds(parent: strawberry.Parent[Any]) -> list[CreditNoteRefund]:
         record: records.CreditNote = parent.record
         return [
@@ -127,7 +131,8 @@ class CreditNote(Node):
 
 @strawberry.type(description="What a credit note would do, before it is issued.")
 class CreditNotePreview:
-    @strawberry.field(description="Which part of the invoice it would touch.")
+    @field("Which part of the invoice it would touch.")
+    @staticmethod
     def type(parent: strawberry.Parent[Any]) -> CreditNoteType:
         return recognize(CreditNoteType, parent.record.type)
 

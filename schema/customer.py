@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 
 from schema import records
-from schema.fields import instant_field, needs, plain, recognized
+from schema.fields import field, instant_field, plain, recognized
+from schema.invoice_status import InvoiceStatus
 from schema.limits import list_size
 from schema.needs import Loaded, is_record
 from schema.node import Connection, Node, checked_id, page_arguments
 from schema.ports import ListFilter, Listing
 
 if TYPE_CHECKING:
-    from schema.invoice import Invoice, InvoiceStatus
+    from schema.invoice import Invoice
     from schema.payment_intent import PaymentIntent
 
 LazyInvoice = Annotated["Invoice", strawberry.lazy("schema.invoice")]
-LazyInvoiceStatus = Annotated["InvoiceStatus", strawberry.lazy("schema.invoice")]
 LazyPaymentIntent = Annotated["PaymentIntent", strawberry.lazy("schema.payment_intent")]
 
 
@@ -53,29 +53,31 @@ class Customer(Node):
     email: str | None = plain("E-mail address; null when Stripe was told none.")
     created_at = instant_field("created", "When the customer was created.")
 
-    @strawberry.field(
-        description="Invoices of this customer, newest first. Null, with an entry in errors, when "
+    @field(
+        "Invoices of this customer, newest first. Null, with an entry in errors, when "
         "only this fetch failed.",
-        metadata=needs(invoices_need),
+        needs=invoices_need,
         directives=[list_size("first", "last")],
     )
+    @staticmethod
     def invoices(
         parent: strawberry.Parent[Loaded[Any]],
         first: int | None = None,
         after: str | None = None,
         last: int | None = None,
         before: str | None = None,
-        status: LazyInvoiceStatus | None = None,
+        status: InvoiceStatus | None = None,
     ) -> Connection[LazyInvoice] | None:
         return parent.child(invoices_need(first, after, last, before, status))  # type: ignore[no-any-return]
 
-    @strawberry.field(
-        description="PaymentIntents of this customer, newest first. `attachableTo` keeps those "
+    @field(
+        "PaymentIntents of this customer, newest first. `attachableTo` keeps those "
         "whose currency, status and amount fit that invoice now: pages may then be short, and "
         "attaching has the last word.",
-        metadata=needs(payment_intents_need),
+        needs=payment_intents_need,
         directives=[list_size("first")],
     )
+    @staticmethod
     def payment_intents(
         parent: strawberry.Parent[Loaded[Any]],
         first: int | None = 10,

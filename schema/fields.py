@@ -7,17 +7,17 @@ Each takes the record's attribute and the description for the API's user. Values
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import strawberry
 
 from schema.needs import NEEDS, Loaded
-from schema.node import bad_input
-from schema.ports import Need
+from schema.ports import Need, bad_input
 from schema.scalars import DateTime
 
 E = TypeVar("E", bound=enum.Enum)
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def read_attribute(source: object, name: str) -> object:
@@ -30,9 +30,19 @@ def plain(description: str) -> Any:
     return strawberry.field(description=description)
 
 
-def needs(function: Callable[..., Need | tuple[Need, ...]]) -> dict[str, Any]:
-    """Metadata that says what the field needs loaded, given its arguments."""
-    return {NEEDS: function}
+def field(
+    description: str,
+    *,
+    needs: Callable[..., Need | tuple[Need, ...]] | None = None,
+    directives: Sequence[object] = (),
+) -> Callable[[F], F]:
+    """A field with a resolver. `needs` says what it needs loaded, given its arguments."""
+    made: Callable[[F], F] = strawberry.field(
+        description=description,
+        metadata=None if needs is None else {NEEDS: needs},
+        directives=directives,
+    )
+    return made
 
 
 def instant_field(attribute: str, description: str) -> Any:

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import enum
-
 import strawberry
 
 from schema.fields import plain
 from schema.ports import BackendDescription, BackendKind, Capability, Viewer
 from schema.scalars import EventCursor
 
-BackendKindEnum = strawberry.enum(
-    enum.Enum(  # type: ignore[misc]
-        "BackendKind", {kind.name: kind.value for kind in BackendKind}, module=__name__
-    ),
-    description="What supplies the answers.",
-)
-CapabilityEnum = strawberry.enum(
-    enum.Enum(  # type: ignore[misc]
-        "Capability", {one.name: one.value for one in Capability}, module=__name__
-    ),
-    description="Something that a deployment may or may not be able to do.",
-)
+strawberry.enum(BackendKind, description="What supplies the answers.")
+strawberry.enum(Capability, description="Something that a deployment may or may not be able to do.")
 
 SCOPE_OF: dict[Capability, str] = {
     Capability.ATTACH_PAYMENT_INTENT: "payments:write",
@@ -36,10 +24,10 @@ SCOPE_OF: dict[Capability, str] = {
 @strawberry.type(description="What this deployment is, and what it can do for this caller.")
 class GatewayInfo:
     version: str = plain("Version of the gateway.")
-    backend: BackendKindEnum = plain("What supplies the answers.")  # type: ignore[valid-type]
+    backend: BackendKind = plain("What supplies the answers.")
     livemode: bool = plain("True when real money moves.")
     stripe_api_version: str | None = plain("The pinned Stripe-Version; null with MEMORY.")
-    capabilities: list[CapabilityEnum] = plain(  # type: ignore[valid-type]
+    capabilities: list[Capability] = plain(
         "What this deployment and this caller can really do; hide the button instead of failing "
         "the click."
     )
@@ -55,10 +43,10 @@ def gateway_info(
     able = [one for one in Capability if one in description.capabilities]
     return GatewayInfo(
         version=version,
-        backend=BackendKindEnum(description.kind.value),
+        backend=description.kind,
         livemode=description.livemode,
         stripe_api_version=description.stripe_api_version,
-        capabilities=[CapabilityEnum(one.value) for one in able if viewer.may(SCOPE_OF[one])],
+        capabilities=[one for one in able if viewer.may(SCOPE_OF[one])],
         scopes=sorted(viewer.scopes),
         oldest_event_cursor=None if oldest is None else EventCursor(oldest),
     )

@@ -12,8 +12,8 @@ from schema.context import Info
 from schema.credit_note import CreditNote
 from schema.customer import Customer
 from schema.fields import (
+    field,
     instant_field,
-    needs,
     optional_id_field,
     optional_instant_field,
     plain,
@@ -21,6 +21,7 @@ from schema.fields import (
     recognized,
 )
 from schema.invoice_payment import InvoicePayment, InvoicePaymentStatus
+from schema.invoice_status import InvoiceStatus
 from schema.limits import Cost, list_size
 from schema.money import Money, amount_field, money
 from schema.needs import Loaded, is_record
@@ -32,16 +33,6 @@ from schema.scalars import CurrencyCode, EventCursor
 CUSTOMER = Link("customer")
 OUT_OF_BAND = Computed("amount_paid_out_of_band")
 CONFIRMATION_SECRET = Computed("confirmation_secret")
-
-
-@strawberry.enum(description="Where an invoice stands.")
-class InvoiceStatus(enum.Enum):
-    DRAFT = "draft"
-    OPEN = "open"
-    PAID = "paid"
-    UNCOLLECTIBLE = "uncollectible"
-    VOID = "void"
-    UNRECOGNIZED = "UNRECOGNIZED"
 
 
 @strawberry.enum(description="How an invoice is to be collected.")
@@ -120,26 +111,30 @@ class Invoice(Node):
 
     number: str | None = plain("Human-readable number; null while it is a draft.")
 
-    @strawberry.field(description="Where it stands; null when Stripe names no status.")
+    @field("Where it stands; null when Stripe names no status.")
+    @staticmethod
     def status(parent: strawberry.Parent[Any]) -> InvoiceStatus | None:
         raw = parent.record.status
         return None if raw is None else recognize(InvoiceStatus, raw)
 
-    @strawberry.field(description="Upstream spelling; use when status is UNRECOGNIZED.")
+    @field("Upstream spelling; use when status is UNRECOGNIZED.")
+    @staticmethod
     def raw_status(parent: strawberry.Parent[Any]) -> str | None:
         return parent.record.status  # type: ignore[no-any-return]
 
-    @strawberry.field(description="How it is to be collected.")
+    @field("How it is to be collected.")
+    @staticmethod
     def collection_method(parent: strawberry.Parent[Any]) -> CollectionMethod:
         return recognize(CollectionMethod, parent.record.collection_method)
 
     description: str | None = plain("Free text; null when there is none.")
 
-    @strawberry.field(
-        description="Who is billed. Null when there is nobody, or, with an entry in errors, when "
+    @field(
+        "Who is billed. Null when there is nobody, or, with an entry in errors, when "
         "only this fetch failed.",
-        metadata=needs(customer_need),
+        needs=customer_need,
     )
+    @staticmethod
     def customer(parent: strawberry.Parent[Loaded[Any]]) -> Customer | None:
         return parent.child(CUSTOMER)  # type: ignore[no-any-return]
 
@@ -161,19 +156,21 @@ class Invoice(Node):
         "amount_overpaid", "What was paid beyond amountDue, credited to the customer's balance."
     )
 
-    @strawberry.field(
-        description="What was paid less the sum of the payments made by PaymentIntents and "
+    @field(
+        "What was paid less the sum of the payments made by PaymentIntents and "
         "charges. Null, with an entry in errors, when the payments could not be read.",
-        metadata=needs(out_of_band_need),
+        needs=out_of_band_need,
     )
+    @staticmethod
     def amount_paid_out_of_band(parent: strawberry.Parent[Loaded[Any]]) -> Money | None:
         return money(parent.child(OUT_OF_BAND), parent.record.currency)
 
-    @strawberry.field(
-        description="How much of what was paid had no PaymentIntent behind it. Null, with an entry "
+    @field(
+        "How much of what was paid had no PaymentIntent behind it. Null, with an entry "
         "in errors, when the payments could not be read.",
-        metadata=needs(out_of_band_need),
+        needs=out_of_band_need,
     )
+    @staticmethod
     def out_of_band_coverage(parent: strawberry.Parent[Loaded[Any]]) -> OutOfBandCoverage | None:
         outside: int = parent.child(OUT_OF_BAND)
         if outside == 0:
@@ -199,30 +196,34 @@ class Invoice(Node):
     invoice_pdf: str | None = plain("Link to the PDF; null while a draft.")
     livemode: bool = plain("False in Stripe's test mode.")
 
-    @strawberry.field(description="Stripe's metadata, possibly empty.")
+    @field("Stripe's metadata, possibly empty.")
+    @staticmethod
     def metadata(parent: strawberry.Parent[Any]) -> list[MetadataEntry]:
         return metadata_entries(parent)
 
-    @strawberry.field(description="One value of the metadata; null where the key is not there.")
+    @field("One value of the metadata; null where the key is not there.")
+    @staticmethod
     def metadata_value(parent: strawberry.Parent[Any], key: str) -> str | None:
         return dict(parent.record.metadata).get(key)
 
-    @strawberry.field(
-        description="What is billed, in the invoice's own order.",
-        metadata=needs(lines_need),
+    @field(
+        "What is billed, in the invoice's own order.",
+        needs=lines_need,
         directives=[list_size("first")],
     )
+    @staticmethod
     def lines(
         parent: strawberry.Parent[Loaded[Any]], first: int | None = 10, after: str | None = None
     ) -> Connection[InvoiceLineItem] | None:
         return parent.child(lines_need(first, after))  # type: ignore[no-any-return]
 
-    @strawberry.field(
-        description="Everything that pays it, newest first: open, paid and canceled unless "
+    @field(
+        "Everything that pays it, newest first: open, paid and canceled unless "
         "`status` narrows it. A detached payment is no longer among them.",
-        metadata=needs(payments_need),
+        needs=payments_need,
         directives=[list_size("first", "last")],
     )
+    @staticmethod
     def payments(
         parent: strawberry.Parent[Loaded[Any]],
         first: int | None = None,
@@ -233,32 +234,35 @@ class Invoice(Node):
     ) -> Connection[InvoicePayment] | None:
         return parent.child(payments_need(first, after, last, before, status))  # type: ignore[no-any-return]
 
-    @strawberry.field(
-        description="Credit notes issued against it, newest first.",
-        metadata=needs(credit_notes_need),
+    @field(
+        "Credit notes issued against it, newest first.",
+        needs=credit_notes_need,
         directives=[list_size("first")],
     )
+    @staticmethod
     def credit_notes(
         parent: strawberry.Parent[Loaded[Any]], first: int | None = 10, after: str | None = None
     ) -> Connection[CreditNote] | None:
         return parent.child(credit_notes_need(first, after))  # type: ignore[no-any-return]
 
-    @strawberry.field(
-        description="For the Payment Element. A secret: needs the scope payments:write, and is "
+    @field(
+        "For the Payment Element. A secret: needs the scope payments:write, and is "
         "never in an event, a log or a cache shared by callers. Null when there is nothing to "
         "confirm.",
-        metadata=needs(confirmation_secret_need),
+        needs=confirmation_secret_need,
         directives=[Cost(weight="2")],
     )
+    @staticmethod
     def confirmation_secret(
         parent: strawberry.Parent[Loaded[Any]], info: Info
     ) -> ConfirmationSecret | None:
         require(info.context.viewer, "payments:write")
         return parent.child(CONFIRMATION_SECRET)  # type: ignore[no-any-return]
 
-    @strawberry.field(
-        description="A log position taken before this object was looked up: everything up to it is "
+    @field(
+        "A log position taken before this object was looked up: everything up to it is "
         "folded in. Subscribe from here and nothing falls between query and stream."
     )
+    @staticmethod
     def event_cursor(info: Info) -> EventCursor:
         return EventCursor(info.context.event_cursor)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 import strawberry
 
 from schema import records
-from schema.fields import instant_field, needs, optional_instant_field, plain, recognize
+from schema.fields import field, instant_field, optional_instant_field, plain, recognize
+from schema.invoice_status import InvoiceStatus
 from schema.limits import Cost
 from schema.money import Money, amount_field, money, optional_amount_field
 from schema.needs import Loaded, is_record
@@ -18,10 +19,9 @@ from schema.payment_record import Charge, PaymentRecord
 from schema.ports import Computed, Link, RefusalCode
 
 if TYPE_CHECKING:
-    from schema.invoice import Invoice, InvoiceStatus
+    from schema.invoice import Invoice
 
 LazyInvoice = Annotated["Invoice", strawberry.lazy("schema.invoice")]
-LazyInvoiceStatus = Annotated["InvoiceStatus", strawberry.lazy("schema.invoice")]
 
 INVOICE = Link("invoice")
 SOURCE = Link("source")
@@ -50,10 +50,9 @@ class PaymentSourceType(enum.Enum):
     UNRECOGNIZED = "UNRECOGNIZED"
 
 
-PaymentErrorCode = strawberry.enum(
-    enum.Enum(  # type: ignore[misc]
-        "PaymentErrorCode", {code.name: code.value for code in RefusalCode}, module=__name__
-    ),
+strawberry.enum(
+    RefusalCode,
+    name="PaymentErrorCode",
     description="Why a write was refused, in order of precedence: of two broken rules the first "
     "is named. FORBIDDEN: a missing scope, nothing else (what is not yours is NOT_FOUND). "
     "UPSTREAM_UNAVAILABLE: certainly not sent. UPSTREAM_OUTCOME_UNKNOWN: perhaps done; repeat "
@@ -81,18 +80,19 @@ def detach_preview_need() -> Computed:
 class DetachPreview:
     allowed: bool = plain("Whether detachPayment would be accepted now.")
 
-    @strawberry.field(description="Every rule that stands against it, in order of precedence.")
-    def blocked_by(parent: strawberry.Parent[Any]) -> list[PaymentErrorCode]:  # type: ignore[valid-type]
-        return [PaymentErrorCode(code) for code in parent.record.blocked_by]
+    @field("Every rule that stands against it, in order of precedence.")
+    @staticmethod
+    def blocked_by(parent: strawberry.Parent[Any]) -> list[RefusalCode]:
+        return [RefusalCode(code) for code in parent.record.blocked_by]
 
-    @strawberry.field(description="The invoice's status afterwards; null when not allowed.")
-    def status_after(parent: strawberry.Parent[Any]) -> LazyInvoiceStatus | None:
-        from schema.invoice import InvoiceStatus
-
+    @field("The invoice's status afterwards; null when not allowed.")
+    @staticmethod
+    def status_after(parent: strawberry.Parent[Any]) -> InvoiceStatus | None:
         raw = parent.record.status_after
         return None if raw is None else recognize(InvoiceStatus, raw)
 
-    @strawberry.field(description="What the invoice would then ask for; null when not allowed.")
+    @field("What the invoice would then ask for; null when not allowed.")
+    @staticmethod
     def amount_remaining_after(parent: strawberry.Parent[Any]) -> Money | None:
         record: records.DetachPreview = parent.record
         after = record.amount_remaining_after
@@ -107,21 +107,23 @@ class DetachPreview:
 class InvoicePayment(Node):
     is_type_of = is_record(records.InvoicePayment)
 
-    @strawberry.field(
-        description="The invoice that is paid. Null, with an entry in errors, when only this "
-        "fetch failed.",
-        metadata=needs(invoice_need),
+    @field(
+        "The invoice that is paid. Null, with an entry in errors, when only this fetch failed.",
+        needs=invoice_need,
     )
+    @staticmethod
     def invoice(parent: strawberry.Parent[Loaded[Any]]) -> LazyInvoice | None:
         return parent.child(INVOICE)  # type: ignore[no-any-return]
 
     invoice_id: strawberry.ID = plain("Id of the invoice that is paid.")
 
-    @strawberry.field(description="How far it has come. UNRECOGNIZED: see rawStatus.")
+    @field("How far it has come. UNRECOGNIZED: see rawStatus.")
+    @staticmethod
     def status(parent: strawberry.Parent[Any]) -> InvoicePaymentStatus:
         return recognize(InvoicePaymentStatus, parent.record.status)
 
-    @strawberry.field(description="Stripe's spelling of the status.")
+    @field("Stripe's spelling of the status.")
+    @staticmethod
     def raw_status(parent: strawberry.Parent[Any]) -> str:
         return str(parent.record.status)
 
@@ -132,27 +134,28 @@ class InvoicePayment(Node):
     amount_requested = amount_field("amount_requested", "What it is meant to pay of the invoice.")
     amount_paid = optional_amount_field("amount_paid", "Null until the payment is PAID.")
 
-    @strawberry.field(
-        description="Always answerable, even when the object behind it could not be fetched."
-    )
+    @field("Always answerable, even when the object behind it could not be fetched.")
+    @staticmethod
     def source_type(parent: strawberry.Parent[Any]) -> PaymentSourceType:
         return recognize(PaymentSourceType, parent.record.source_type)
 
     source_id: strawberry.ID = plain("Id of what pays.")
 
-    @strawberry.field(
-        description="What pays. Null, with an entry in errors, when only this fetch failed.",
-        metadata=needs(source_need),
+    @field(
+        "What pays. Null, with an entry in errors, when only this fetch failed.",
+        needs=source_need,
         directives=[Cost(weight="2")],
     )
+    @staticmethod
     def source(parent: strawberry.Parent[Loaded[Any]]) -> PaymentSource | None:
         return parent.child(SOURCE)  # type: ignore[no-any-return]
 
-    @strawberry.field(
-        description="The source when it is a PaymentIntent, else null.",
-        metadata=needs(payment_intent_need),
+    @field(
+        "The source when it is a PaymentIntent, else null.",
+        needs=payment_intent_need,
         directives=[Cost(weight="2")],
     )
+    @staticmethod
     def payment_intent(parent: strawberry.Parent[Loaded[Any]]) -> PaymentIntent | None:
         return parent.child(PAYMENT_INTENT)  # type: ignore[no-any-return]
 
@@ -160,10 +163,11 @@ class InvoicePayment(Node):
     paid_at = optional_instant_field("paid_at", "Null until the payment is PAID.")
     canceled_at = optional_instant_field("canceled_at", "Null unless it was canceled.")
 
-    @strawberry.field(
-        description="May it be detached now, and what would follow? Computed here; costs no "
+    @field(
+        "May it be detached now, and what would follow? Computed here; costs no "
         "upstream write. Null, with an entry in errors, when it could not be computed.",
-        metadata=needs(detach_preview_need),
+        needs=detach_preview_need,
     )
+    @staticmethod
     def detach_preview(parent: strawberry.Parent[Loaded[Any]]) -> DetachPreview | None:
         return parent.child(DETACH_PREVIEW)  # type: ignore[no-any-return]

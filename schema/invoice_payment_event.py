@@ -14,15 +14,15 @@ import strawberry
 
 from schema import ports
 from schema.context import Context, Info
-from schema.fields import instant_field, needs, plain, recognize, recognized
+from schema.fields import field, instant_field, plain, recognize, recognized
 from schema.invoice import Invoice
 from schema.invoice_payment import InvoicePayment
 from schema.limits import list_size
 from schema.needs import ROOT, Loaded, Needs, root_needs
-from schema.node import PageInfo, bad_input, checked_id
+from schema.node import PageInfo, checked_id
 from schema.payment_intent import PaymentIntent
 from schema.permissions import require
-from schema.ports import ById, EventListing, Failed, Link, Need
+from schema.ports import ById, EventListing, Failed, Link, Need, bad_input
 from schema.scalars import EventCursor
 
 INVOICE = Link("invoice")
@@ -136,7 +136,8 @@ class InvoicePaymentEvent:
         "Upstream event id where there is one; equal ids are the same fact."
     )
 
-    @strawberry.field(description="What happened.")
+    @field("What happened.")
+    @staticmethod
     def type(parent: strawberry.Parent[Any]) -> InvoicePaymentEventType:
         return recognize(InvoicePaymentEventType, parent.record.type)
 
@@ -145,7 +146,8 @@ class InvoicePaymentEvent:
         "begins with gateway."
     )
 
-    @strawberry.field(description="How the gateway came to know.")
+    @field("How the gateway came to know.")
+    @staticmethod
     def origin(parent: strawberry.Parent[Any]) -> EventOrigin:
         return EventOrigin(parent.record.origin)
 
@@ -159,24 +161,25 @@ class InvoicePaymentEvent:
     )
     payment_intent_id: strawberry.ID | None = plain("The PaymentIntent, where there is one.")
 
-    @strawberry.field(
-        description="Current state, re-read at delivery and never older than this event: not the "
+    @field(
+        "Current state, re-read at delivery and never older than this event: not the "
         "snapshot inside the webhook.",
-        metadata=needs(invoice_link),
+        needs=invoice_link,
     )
+    @staticmethod
     def invoice(parent: strawberry.Parent[Loaded[Any]]) -> Invoice | None:
         return parent.child(INVOICE)  # type: ignore[no-any-return]
 
-    @strawberry.field(
-        description="Current state; null once it is detached.", metadata=needs(invoice_payment_link)
-    )
+    @field("Current state; null once it is detached.", needs=invoice_payment_link)
+    @staticmethod
     def invoice_payment(parent: strawberry.Parent[Loaded[Any]]) -> InvoicePayment | None:
         return parent.child(INVOICE_PAYMENT)  # type: ignore[no-any-return]
 
-    @strawberry.field(
-        description="Current state; null where no intent is involved.",
-        metadata=needs(payment_intent_link),
+    @field(
+        "Current state; null where no intent is involved.",
+        needs=payment_intent_link,
     )
+    @staticmethod
     def payment_intent(parent: strawberry.Parent[Loaded[Any]]) -> PaymentIntent | None:
         return parent.child(PAYMENT_INTENT)  # type: ignore[no-any-return]
 
@@ -207,7 +210,8 @@ class StreamGap:
     after: EventCursor | None = plain("The last position that was delivered or asked for, or null.")
     resumes_at: EventCursor = plain("Where the history goes on.")
 
-    @strawberry.field(description="Why history is missing.")
+    @field("Why history is missing.")
+    @staticmethod
     def reason(parent: strawberry.Parent[Any]) -> StreamGapReason:
         return StreamGapReason(parent.reason)
 
@@ -230,19 +234,20 @@ class InvoicePaymentEventEdge:
 
 @strawberry.type(description="One page of the log, oldest first.")
 class InvoicePaymentEventConnection:
-    @strawberry.field(description="The events of the page, each with its cursor.")
+    @field("The events of the page, each with its cursor.")
+    @staticmethod
     def edges(page: strawberry.Parent[Any]) -> list[InvoicePaymentEventEdge]:
         return [
             InvoicePaymentEventEdge(node=event, cursor=event.record.cursor) for event in page.items
         ]
 
-    @strawberry.field(description="The events of the page.")
+    @field("The events of the page.")
+    @staticmethod
     def nodes(page: strawberry.Parent[Any]) -> list[InvoicePaymentEvent]:
         return page.items  # type: ignore[no-any-return]
 
-    @strawberry.field(
-        description="endCursor is never null: on an empty page it is where to go on from."
-    )
+    @field("endCursor is never null: on an empty page it is where to go on from.")
+    @staticmethod
     def page_info(page: strawberry.Parent[Any]) -> PageInfo:
         return PageInfo(
             has_next_page=page.page.has_next,
@@ -260,7 +265,9 @@ class EventsLoaded:
         self.items = items
 
 
-def _objects(event: ports.InvoicePaymentEvent, needs_of_event: Needs) -> list[tuple[Need, ById, Needs]]:
+def _objects(
+    event: ports.InvoicePaymentEvent, needs_of_event: Needs
+) -> list[tuple[Need, ById, Needs]]:
     """What the event's fields need, as needs of the root."""
     targets = {
         INVOICE: ("Invoice", event.invoice_id),
@@ -278,9 +285,7 @@ def _objects(event: ports.InvoicePaymentEvent, needs_of_event: Needs) -> list[tu
 def needs_of_events(events: Iterable[ports.InvoicePaymentEvent], needs_of_event: Needs) -> Needs:
     """Everything that these events need, as one set of root needs: equal ids are loaded once."""
     return root_needs(
-        (by_id, deeper)
-        for event in events
-        for _, by_id, deeper in _objects(event, needs_of_event)
+        (by_id, deeper) for event in events for _, by_id, deeper in _objects(event, needs_of_event)
     )
 
 
@@ -288,7 +293,9 @@ def with_objects(
     event: ports.InvoicePaymentEvent, needs_of_event: Needs, root: Loaded[Any]
 ) -> Loaded[Any]:
     """The event with what was loaded for it."""
-    loaded: Loaded[Any] = Loaded(event, {INVOICE: None, INVOICE_PAYMENT: None, PAYMENT_INTENT: None})
+    loaded: Loaded[Any] = Loaded(
+        event, {INVOICE: None, INVOICE_PAYMENT: None, PAYMENT_INTENT: None}
+    )
     for need, by_id, _ in _objects(event, needs_of_event):
         loaded.children[need] = root.children[by_id]
     return loaded

@@ -209,7 +209,9 @@ class _Pricing:
     known: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def of(self, selections: SelectionSetNode | None, type_name: str) -> int:
-        return sum(self._one(node, type_name) for node in selections.selections) if selections else 0
+        return (
+            sum(self._one(node, type_name) for node in selections.selections) if selections else 0
+        )
 
     def _one(self, node: Any, type_name: str) -> int:
         if isinstance(node, FieldNode):

@@ -16,15 +16,19 @@ import strawberry
 from babel import Locale, UnknownLocaleError
 from babel.numbers import NumberPattern, parse_pattern
 
-from schema.node import bad_input
+from schema.fields import field
+from schema.ports import bad_input
 from schema.scalars import CurrencyCode, Decimal, MinorUnits
 
-ZERO_DECIMAL = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split())
+ZERO_DECIMAL = frozenset(
+    {"BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF"}
+    | {"XOF", "XPF"}
+)
 """Stripe's list less UGX: the API takes UGX, like ISK, with two digits for old integrations.
 
 MGA stands here although ISO 4217 gives it two digits; HUF and TWD do not, because Stripe treats
 them as zero-decimal for payouts only."""
-THREE_DECIMAL = frozenset("BHD JOD KWD OMR TND".split())
+THREE_DECIMAL = frozenset(["BHD", "JOD", "KWD", "OMR", "TND"])
 
 LOCALES_KEPT_MAX = 256
 """Locales are few; the bound keeps hostile spellings from filling memory."""
@@ -67,16 +71,16 @@ class Money:
     )
     currency: CurrencyCode = strawberry.field(description="ISO 4217 code, upper case.")
 
-    @strawberry.field(description="Digits after the point for this currency in Stripe: 0, 2 or 3.")
+    @field("Digits after the point for this currency in Stripe: 0, 2 or 3.")
     def exponent(self) -> int:
         return exponent(self.currency)
 
-    @strawberry.field(description='Exact value in major units, for example "12.99".')
+    @field('Exact value in major units, for example "12.99".')
     def decimal(self) -> Decimal:
         return Decimal(PythonDecimal(self.minor_units).scaleb(-exponent(self.currency)))
 
-    @strawberry.field(
-        description="Ready to show. `locale` is a BCP 47 tag; a region that is not known falls "
+    @field(
+        "Ready to show. `locale` is a BCP 47 tag; a region that is not known falls "
         "back to its language."
     )
     def formatted(self, locale: str | None = "en") -> str:
@@ -88,9 +92,8 @@ class Money:
         digits = exponent(self.currency)
         amount = PythonDecimal(self.minor_units).scaleb(-digits)
         pattern = _pattern(known, digits)
-        return pattern.apply(
-            amount, known, currency=self.currency.upper(), currency_digits=False
-        )
+        shown = pattern.apply(amount, known, currency=self.currency.upper(), currency_digits=False)
+        return str(shown)
 
 
 def money(minor_units: int, currency: str) -> Money:

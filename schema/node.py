@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 import strawberry
 
 from schema import records
+from schema.fields import field
 from schema.needs import Loaded, LoadedPage
 from schema.ports import (
     NODES_MAX,
@@ -22,9 +23,8 @@ from schema.ports import (
     PAGE_SIZE_MAX,
     ById,
     Cursor,
-    ErrorCode,
-    Failed,
     Page,
+    bad_input,
 )
 
 ID_LENGTH_MAX = 255
@@ -47,10 +47,6 @@ PREFIX_BY_KIND: Mapping[str, str] = {kind: prefix for prefix, kind in KIND_BY_PR
 _ID = re.compile(r"([a-z]+)_[A-Za-z0-9_]+", re.ASCII)
 
 T = TypeVar("T")
-
-
-def bad_input(message: str) -> Failed:
-    return Failed(ErrorCode.BAD_USER_INPUT, message)
 
 
 def checked_id(kind: str, value: str, argument: str) -> str:
@@ -170,18 +166,22 @@ class Edge(Generic[T]):
     description="One page of a list, newest first. `nodes` is short for `edges { node }`."
 )
 class Connection(Generic[T]):
-    @strawberry.field(description="The objects of the page, each with its cursor.")
+    @field("The objects of the page, each with its cursor.")
+    @staticmethod
     def edges(page: strawberry.Parent[LoadedPage]) -> list[Edge[T]]:
         digest = page.digest
-        return [
-            Edge(node=item, cursor=encode_cursor(digest, item.record.id)) for item in page.items
-        ]
+        # Loaded stands for its type: resolvers receive it as their parent.
+        items: list[Any] = page.items
+        return [Edge(node=item, cursor=encode_cursor(digest, item.record.id)) for item in items]
 
-    @strawberry.field(description="The objects of the page.")
+    @field("The objects of the page.")
+    @staticmethod
     def nodes(page: strawberry.Parent[LoadedPage]) -> list[T]:
-        return page.items  # type: ignore[return-value]  # Loaded stands for its type.
+        items: list[Any] = page.items
+        return items
 
-    @strawberry.field(description="Where the page lies in its list.")
+    @field("Where the page lies in its list.")
+    @staticmethod
     def page_info(page: strawberry.Parent[LoadedPage]) -> PageInfo:
         ids = [item.record.id for item in page.items]
         return PageInfo(

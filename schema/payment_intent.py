@@ -10,8 +10,8 @@ import strawberry
 from schema import records
 from schema.customer import Customer
 from schema.fields import (
+    field,
     instant_field,
-    needs,
     optional_id_field,
     optional_instant_field,
     plain,
@@ -55,11 +55,13 @@ def invoice_payments_need(first: int | None = None, after: str | None = None) ->
 class PaymentIntent(Node):
     is_type_of = is_record(records.PaymentIntent)
 
-    @strawberry.field(description="How far it has come. UNRECOGNIZED: see rawStatus.")
+    @field("How far it has come. UNRECOGNIZED: see rawStatus.")
+    @staticmethod
     def status(parent: strawberry.Parent[Any]) -> PaymentIntentStatus:
         return recognize(PaymentIntentStatus, parent.record.status)
 
-    @strawberry.field(description="Stripe's spelling of the status.")
+    @field("Stripe's spelling of the status.")
+    @staticmethod
     def raw_status(parent: strawberry.Parent[Any]) -> str:
         return str(parent.record.status)
 
@@ -68,11 +70,12 @@ class PaymentIntent(Node):
         "amount_received", "What it has collected; zero until it succeeds or is captured."
     )
 
-    @strawberry.field(
-        description="Who pays; null when there is none, or, with an entry in errors, when only "
+    @field(
+        "Who pays; null when there is none, or, with an entry in errors, when only "
         "this fetch failed.",
-        metadata=needs(customer_need),
+        needs=customer_need,
     )
+    @staticmethod
     def customer(parent: strawberry.Parent[Loaded[Any]]) -> Customer | None:
         return parent.child(CUSTOMER)  # type: ignore[no-any-return]
 
@@ -82,16 +85,18 @@ class PaymentIntent(Node):
     canceled_at = optional_instant_field("canceled_at", "Null unless it was canceled.")
     livemode: bool = plain("False in Stripe's test mode.")
 
-    @strawberry.field(description="Stripe's metadata, possibly empty.")
+    @field("Stripe's metadata, possibly empty.")
+    @staticmethod
     def metadata(parent: strawberry.Parent[Any]) -> list[MetadataEntry]:
         return metadata_entries(parent)
 
-    @strawberry.field(
-        description="The invoices it pays, newest first: the link that left the REST object in "
+    @field(
+        "The invoices it pays, newest first: the link that left the REST object in "
         "2025-03-31. A list, because one intent can pay several invoices.",
-        metadata=needs(invoice_payments_need),
+        needs=invoice_payments_need,
         directives=[Cost(weight="2"), list_size("first")],
     )
+    @staticmethod
     def invoice_payments(
         parent: strawberry.Parent[Loaded[Any]],
         first: int | None = 10,

@@ -10,21 +10,20 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import strawberry
-from strawberry.schema_directives import OneOf  # noqa: F401  # @oneOf is printed by Strawberry.
 
 from schema.context import Context
 from schema.credit_note import CreditNote, CreditNoteInput, credit_note_draft
-from schema.fields import needs, plain
+from schema.fields import field, plain
 from schema.invoice import Invoice
-from schema.invoice_payment import InvoicePayment, PaymentErrorCode
+from schema.invoice_payment import InvoicePayment
 from schema.needs import Loaded, Needs, root_needs
-from schema.node import bad_input, checked_id
+from schema.node import checked_id
 from schema.payment_intent import PaymentIntent
 from schema.permissions import require_for_write
 from schema.ports import (
     IDEMPOTENCY_KEY_LENGTH_MAX,
-    AttachPayment,
     Attached,
+    AttachPayment,
     ById,
     CreateCreditNote,
     CreditNoteCreated,
@@ -35,6 +34,7 @@ from schema.ports import (
     OutOfBandPayment,
     RefusalCode,
     Refused,
+    bad_input,
 )
 from schema.scalars import CurrencyCode, DateTime, MinorUnits
 
@@ -68,11 +68,11 @@ STATE_CODES = frozenset(
 )
 
 
-def need_of(need: Need) -> dict[str, Any]:
+def need_of(need: Need) -> Callable[[], Need]:
     def constant() -> Need:
         return need
 
-    return needs(constant)
+    return constant
 
 
 @strawberry.input(description="One key and value of metadata.")
@@ -156,7 +156,7 @@ class CreateCreditNoteInput:
     description="A refusal that the caller can act on. `path` points into the input."
 )
 class PaymentError:
-    code: PaymentErrorCode = strawberry.field(description="The rule that was broken.")  # type: ignore[valid-type]
+    code: RefusalCode = strawberry.field(description="The rule that was broken.")
     message: str = strawberry.field(description="What was wrong and what would be right.")
     path: list[str] | None = strawberry.field(
         default=None, description="Where in the input; null when no single field is at fault."
@@ -189,9 +189,9 @@ class UpstreamProblem(PaymentError):
 class StateProblem(PaymentError):
     invoice_state: strawberry.Private[Any] = None
 
-    @strawberry.field(
-        description="What it really is now, so the UI can refresh without a second query.",
-        metadata=need_of(STATE),
+    @field(
+        "What it really is now, so the UI can refresh without a second query.",
+        needs=need_of(STATE),
     )
     def invoice(self) -> Invoice | None:
         if isinstance(self.invoice_state, Exception):
@@ -202,7 +202,7 @@ class StateProblem(PaymentError):
 def problem(refused: Refused, state: Any = None) -> PaymentError:
     """The entry of `errors` behind a refusal."""
     path = None if refused.path is None else list(refused.path)
-    code = PaymentErrorCode(refused.code.value)
+    code = refused.code
     if refused.code in UPSTREAM_CODES:
         return UpstreamProblem(
             code=code,
@@ -246,16 +246,16 @@ REPLAYED = (
 
 @strawberry.type(description="What attaching did.")
 class AttachPaymentPayload:
-    @strawberry.field(
-        description="The invoice after the change; null on refusal.", metadata=need_of(INVOICE)
-    )
+    @field("The invoice after the change; null on refusal.", needs=need_of(INVOICE))
+    @staticmethod
     def invoice(parent: strawberry.Parent[Any]) -> Invoice | None:
         return parent.child(INVOICE)  # type: ignore[no-any-return]
 
-    @strawberry.field(
-        description="The new link; null on refusal, or once it is detached again.",
-        metadata=need_of(INVOICE_PAYMENT),
+    @field(
+        "The new link; null on refusal, or once it is detached again.",
+        needs=need_of(INVOICE_PAYMENT),
     )
+    @staticmethod
     def invoice_payment(parent: strawberry.Parent[Any]) -> InvoicePayment | None:
         return parent.child(INVOICE_PAYMENT)  # type: ignore[no-any-return]
 
@@ -265,16 +265,16 @@ class AttachPaymentPayload:
 
 @strawberry.type(description="What detaching did.")
 class DetachPaymentPayload:
-    @strawberry.field(
-        description="The invoice after the change: reopened where a balance came back.",
-        metadata=need_of(INVOICE),
+    @field(
+        "The invoice after the change: reopened where a balance came back.",
+        needs=need_of(INVOICE),
     )
+    @staticmethod
     def invoice(parent: strawberry.Parent[Any]) -> Invoice | None:
         return parent.child(INVOICE)  # type: ignore[no-any-return]
 
-    @strawberry.field(
-        description="The freed intent, ready for another invoice.", metadata=need_of(PAYMENT_INTENT)
-    )
+    @field("The freed intent, ready for another invoice.", needs=need_of(PAYMENT_INTENT))
+    @staticmethod
     def payment_intent(parent: strawberry.Parent[Any]) -> PaymentIntent | None:
         return parent.child(PAYMENT_INTENT)  # type: ignore[no-any-return]
 
@@ -282,10 +282,11 @@ class DetachPaymentPayload:
         "Id of the link that is gone; null on refusal."
     )
 
-    @strawberry.field(
-        description="The default payment that took over the reopened balance, where there is one.",
-        metadata=need_of(NEW_DEFAULT_PAYMENT),
+    @field(
+        "The default payment that took over the reopened balance, where there is one.",
+        needs=need_of(NEW_DEFAULT_PAYMENT),
     )
+    @staticmethod
     def new_default_payment(parent: strawberry.Parent[Any]) -> InvoicePayment | None:
         return parent.child(NEW_DEFAULT_PAYMENT)  # type: ignore[no-any-return]
 
@@ -295,15 +296,13 @@ class DetachPaymentPayload:
 
 @strawberry.type(description="What issuing a credit note did.")
 class CreateCreditNotePayload:
-    @strawberry.field(
-        description="The credit note; null on refusal.", metadata=need_of(CREDIT_NOTE)
-    )
+    @field("The credit note; null on refusal.", needs=need_of(CREDIT_NOTE))
+    @staticmethod
     def credit_note(parent: strawberry.Parent[Any]) -> CreditNote | None:
         return parent.child(CREDIT_NOTE)  # type: ignore[no-any-return]
 
-    @strawberry.field(
-        description="The invoice after the change; null on refusal.", metadata=need_of(INVOICE)
-    )
+    @field("The invoice after the change; null on refusal.", needs=need_of(INVOICE))
+    @staticmethod
     def invoice(parent: strawberry.Parent[Any]) -> Invoice | None:
         return parent.child(INVOICE)  # type: ignore[no-any-return]
 
@@ -351,7 +350,9 @@ def _out_of_band(given: OutOfBandPaymentInput) -> OutOfBandPayment:
         raise bad_input(f"{where}.metadata must have at most {METADATA_ENTRIES_MAX} entries")
     for entry in entries:
         if not 1 <= len(entry.key) <= METADATA_KEY_LENGTH_MAX:
-            raise bad_input(f"{where}.metadata keys must have 1 to {METADATA_KEY_LENGTH_MAX} characters")
+            raise bad_input(
+                f"{where}.metadata keys must have 1 to {METADATA_KEY_LENGTH_MAX} characters"
+            )
         if len(entry.value) > METADATA_VALUE_LENGTH_MAX:
             raise bad_input(
                 f"{where}.metadata values must have at most {METADATA_VALUE_LENGTH_MAX} characters"
@@ -409,15 +410,15 @@ async def _answer(
     return Outcome(objects, [], done.replayed), done
 
 
-async def _read(
-    context: Context, wanted: Any, targets: dict[Link, ById | None]
-) -> dict[Link, Any]:
+async def _read(context: Context, wanted: Any, targets: dict[Link, ById | None]) -> dict[Link, Any]:
     pairs = [
         (link, target, wanted[link])
         for link, target in targets.items()
         if target is not None and link in wanted
     ]
-    root: Loaded[Any] = await context.load(root_needs((target, deeper) for _, target, deeper in pairs))
+    root: Loaded[Any] = await context.load(
+        root_needs((target, deeper) for _, target, deeper in pairs)
+    )
     return {link: root.children[target] for link, target, _ in pairs}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import strawberry
 
 from schema import records
-from schema.fields import instant_field, needs, optional_id_field, plain
+from schema.fields import field, instant_field, optional_id_field, plain
 from schema.limits import Cost, list_size
 from schema.money import amount_field
 from schema.needs import Loaded, is_record
@@ -24,15 +24,17 @@ class PaymentRecord(Node):
     created_at = instant_field("created", "When it was reported.")
     customer_id = optional_id_field("customer_id", "Id of who paid; null when not reported.")
 
-    @strawberry.field(description="Stripe's metadata, possibly empty.")
+    @field("Stripe's metadata, possibly empty.")
+    @staticmethod
     def metadata(parent: strawberry.Parent[Any]) -> list[MetadataEntry]:
         return metadata_entries(parent)
 
-    @strawberry.field(
-        description="The invoices it pays, newest first.",
-        metadata=needs(invoice_payments_need),
+    @field(
+        "The invoices it pays, newest first.",
+        needs=invoice_payments_need,
         directives=[Cost(weight="2"), list_size("first")],
     )
+    @staticmethod
     def invoice_payments(
         parent: strawberry.Parent[Loaded[Any]],
         first: int | None = 10,

@@ -91,6 +91,11 @@ class Failed(Exception):
         self.extensions: Mapping[str, Any] = {"code": code.value, **details}
 
 
+def bad_input(message: str) -> Failed:
+    """A call that was not well formed; the message names the argument and what would be right."""
+    return Failed(ErrorCode.BAD_USER_INPUT, message)
+
+
 class RefusalCode(enum.StrEnum):
     """`PaymentErrorCode`, in order of precedence: where two rules are broken, the first is named.
 
@@ -384,7 +389,7 @@ class InvoiceBackend(Protocol):
         """What this backend is and can do. Never blocks."""
         ...
 
-    async def load(self, viewer: Viewer, needs: Needs) -> Loaded:
+    async def load(self, viewer: Viewer, needs: Needs) -> Loaded[Any]:
         """Answer all needs, with the fewest upstream calls it can.
 
         The answer has the shape of the needs. What could not be fetched is a `Failed` in its

@@ -17,7 +17,7 @@ Metadata = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """Who is billed. `credit_balance` is what Stripe's balance holds in their favour, per currency."""
+    """Who is billed. `credit_balance` holds what stands in their favour, per currency."""
 
     prefix: ClassVar[str] = "cus"
 
@@ -32,7 +32,7 @@ class Customer:
 
 @dataclass(frozen=True, slots=True)
 class Invoice:
-    """One invoice with its totals as Stripe states them; lines and payments are lists of their own."""
+    """One invoice with its totals as Stripe states them; lines and payments are other lists."""
 
     prefix: ClassVar[str] = "in"
 
@@ -190,7 +190,7 @@ class CreditNote:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmationSecret:
-    """For Stripe's Payment Element. A secret: never cached for others, never in a log or an event."""
+    """For Stripe's Payment Element. A secret: never cached for others, in a log or an event."""
 
     client_secret: str
     type: str = "payment_intent"

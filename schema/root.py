@@ -30,9 +30,9 @@ from schema.credit_note import (
     credit_note_preview_need,
 )
 from schema.customer import Customer
-from schema.fields import needs, read_attribute, recognized
+from schema.fields import field, read_attribute, recognized
 from schema.gateway_info import GatewayInfo, gateway_info
-from schema.invoice import CollectionMethod, Invoice, InvoiceStatus
+from schema.invoice import CollectionMethod, Invoice
 from schema.invoice_payment import InvoicePayment, InvoicePaymentStatus
 from schema.invoice_payment_event import (
     EVENTS_LIST_SIZE,
@@ -43,13 +43,14 @@ from schema.invoice_payment_event import (
     events_need,
     stream,
 )
+from schema.invoice_status import InvoiceStatus
 from schema.limits import Cost, ListSize, list_size
 from schema.needs import Loaded, Needs
-from schema.node import Connection, Node, bad_input, checked_id, id_need, node_needs, page_arguments
+from schema.node import Connection, Node, checked_id, id_need, node_needs, page_arguments
 from schema.payment_intent import PaymentIntent
 from schema.payment_record import Charge, PaymentRecord
 from schema.permissions import require
-from schema.ports import ALWAYS, ById, ListFilter, Listing, TimeRange
+from schema.ports import ALWAYS, ById, ListFilter, Listing, TimeRange, bad_input
 from schema.scalars import SCALARS, DateTime, EventCursor
 from schema.version import VERSION
 
@@ -83,7 +84,8 @@ class InvoiceFilter:
         default=None, description="Only created in this range."
     )
     due: TimeRangeInput | None = strawberry.field(
-        default=None, description="Only due in this range; invoices without a due date are left out."
+        default=None,
+        description="Only due in this range; invoices without a due date are left out.",
     )
 
 
@@ -143,7 +145,9 @@ def nodes_need(ids: list[str]) -> tuple[ById, ...]:
 
 def _checked_subscription(value: str) -> str:
     if not value.startswith("sub_") or not value.replace("_", "").isalnum():
-        raise bad_input(f"filter.subscriptionId must be the id of one subscription (sub_), got {value!r:.60}")
+        raise bad_input(
+            f"filter.subscriptionId must be the id of one subscription (sub_), got {value!r:.60}"
+        )
     return value
 
 
@@ -197,41 +201,44 @@ def invoice_payments_need(
 
 @strawberry.type(description="Everything that can be read.")
 class Query:
-    @strawberry.field(
-        description="Any object by its id; what it is follows from the id's prefix.",
-        metadata=needs(node_need),
+    @field(
+        "Any object by its id; what it is follows from the id's prefix.",
+        needs=node_need,
     )
+    @staticmethod
     def node(root: strawberry.Parent[Loaded[Any]], info: Info, id: strawberry.ID) -> Node | None:
         require(info.context.viewer, "invoices:read")
         return root.child(node_need(id))  # type: ignore[no-any-return]
 
-    @strawberry.field(
-        description="Several objects at once, at most 50; a null where an id is unknown or not "
-        "yours.",
-        metadata=needs(nodes_need),
+    @field(
+        "Several objects at once, at most 50; a null where an id is unknown or not yours.",
+        needs=nodes_need,
         directives=[ListSize(assumed_size=50)],
     )
+    @staticmethod
     def nodes(
         root: strawberry.Parent[Loaded[Any]], info: Info, ids: list[strawberry.ID]
     ) -> list[Node | None] | None:
         require(info.context.viewer, "invoices:read")
         return [root.child(need) for need in nodes_need(ids)]  # type: ignore[arg-type]
 
-    @strawberry.field(
-        description="One invoice. NOT_FOUND when it is unknown or not yours.",
-        metadata=needs(invoice_need),
+    @field(
+        "One invoice. NOT_FOUND when it is unknown or not yours.",
+        needs=invoice_need,
     )
+    @staticmethod
     def invoice(
         root: strawberry.Parent[Loaded[Any]], info: Info, id: strawberry.ID
     ) -> Invoice | None:
         require(info.context.viewer, "invoices:read")
         return root.child(invoice_need(id))  # type: ignore[no-any-return]
 
-    @strawberry.field(
-        description="Invoices, newest first.",
-        metadata=needs(invoices_need),
+    @field(
+        "Invoices, newest first.",
+        needs=invoices_need,
         directives=[list_size("first", "last")],
     )
+    @staticmethod
     def invoices(
         root: strawberry.Parent[Loaded[Any]],
         info: Info,
@@ -244,21 +251,23 @@ class Query:
         require(info.context.viewer, "invoices:read")
         return root.child(invoices_need(first, after, last, before, filter))  # type: ignore[no-any-return]
 
-    @strawberry.field(
-        description="One invoice payment. NOT_FOUND when it is unknown, detached or not yours.",
-        metadata=needs(invoice_payment_need),
+    @field(
+        "One invoice payment. NOT_FOUND when it is unknown, detached or not yours.",
+        needs=invoice_payment_need,
     )
+    @staticmethod
     def invoice_payment(
         root: strawberry.Parent[Loaded[Any]], info: Info, id: strawberry.ID
     ) -> InvoicePayment | None:
         require(info.context.viewer, "invoices:read")
         return root.child(invoice_payment_need(id))  # type: ignore[no-any-return]
 
-    @strawberry.field(
-        description="Invoice payments, newest first.",
-        metadata=needs(invoice_payments_need),
+    @field(
+        "Invoice payments, newest first.",
+        needs=invoice_payments_need,
         directives=[list_size("first", "last")],
     )
+    @staticmethod
     def invoice_payments(
         root: strawberry.Parent[Loaded[Any]],
         info: Info,
@@ -271,44 +280,48 @@ class Query:
         require(info.context.viewer, "invoices:read")
         return root.child(invoice_payments_need(first, after, last, before, filter))  # type: ignore[no-any-return]
 
-    @strawberry.field(
-        description="One PaymentIntent. NOT_FOUND when it is unknown or not yours.",
-        metadata=needs(payment_intent_need),
+    @field(
+        "One PaymentIntent. NOT_FOUND when it is unknown or not yours.",
+        needs=payment_intent_need,
     )
+    @staticmethod
     def payment_intent(
         root: strawberry.Parent[Loaded[Any]], info: Info, id: strawberry.ID
     ) -> PaymentIntent | None:
         require(info.context.viewer, "invoices:read")
         return root.child(payment_intent_need(id))  # type: ignore[no-any-return]
 
-    @strawberry.field(
-        description="One customer. NOT_FOUND when it is unknown or not yours.",
-        metadata=needs(customer_need),
+    @field(
+        "One customer. NOT_FOUND when it is unknown or not yours.",
+        needs=customer_need,
     )
+    @staticmethod
     def customer(
         root: strawberry.Parent[Loaded[Any]], info: Info, id: strawberry.ID
     ) -> Customer | None:
         require(info.context.viewer, "invoices:read")
         return root.child(customer_need(id))  # type: ignore[no-any-return]
 
-    @strawberry.field(
-        description="What a credit note would do, before it is issued. Writes nothing. Null, with "
+    @field(
+        "What a credit note would do, before it is issued. Writes nothing. Null, with "
         "an entry in errors that names the rule, when it would be refused.",
-        metadata=needs(credit_note_preview_need),
+        needs=credit_note_preview_need,
     )
+    @staticmethod
     def credit_note_preview(
         root: strawberry.Parent[Loaded[Any]], info: Info, input: CreditNoteInput
     ) -> CreditNotePreview | None:
         require(info.context.viewer, "invoices:read")
         return root.child(credit_note_preview_need(input))  # type: ignore[no-any-return]
 
-    @strawberry.field(
-        description="The payment event log, oldest first: same log and cursors as the "
+    @field(
+        "The payment event log, oldest first: same log and cursors as the "
         "subscription, for pollers, partners and catch-up. Without `after` it begins at the "
         "oldest event.",
-        metadata=needs(events_need),
+        needs=events_need,
         directives=[EVENTS_LIST_SIZE],
     )
+    @staticmethod
     def invoice_payment_events(
         root: strawberry.Parent[Loaded[Any]],
         first: int | None = 50,
@@ -317,7 +330,7 @@ class Query:
     ) -> InvoicePaymentEventConnection | None:
         return root.child(events_need(first, after, filter))  # type: ignore[no-any-return]
 
-    @strawberry.field(description="What this deployment is, and what it can do for this caller.")
+    @field("What this deployment is, and what it can do for this caller.")
     async def gateway(self, info: Info) -> GatewayInfo:
         context = info.context
         return gateway_info(
@@ -327,9 +340,8 @@ class Query:
 
 @strawberry.type(description="Everything that can be changed.")
 class Mutation:
-    @strawberry.field(
-        description="Attach a payment to an open invoice. It counts at once if it has already "
-        "succeeded.",
+    @field(
+        "Attach a payment to an open invoice. It counts at once if it has already succeeded.",
         directives=[Cost(weight="10")],
     )
     async def attach_payment(
@@ -338,9 +350,8 @@ class Mutation:
         wanted = field_needs(info)
         return await mutations.attach_payment(info.context, input, wanted)  # type: ignore[return-value]
 
-    @strawberry.field(
-        description="Free a PaymentIntent from an invoice. A paid invoice reopens when a balance "
-        "comes back.",
+    @field(
+        "Free a PaymentIntent from an invoice. A paid invoice reopens when a balance comes back.",
         directives=[Cost(weight="10")],
     )
     async def detach_payment(
@@ -349,8 +360,8 @@ class Mutation:
         wanted = field_needs(info)
         return await mutations.detach_payment(info.context, input, wanted)  # type: ignore[return-value]
 
-    @strawberry.field(
-        description="Issue a credit note: it first lowers what is still asked for, the rest is "
+    @field(
+        "Issue a credit note: it first lowers what is still asked for, the rest is "
         "settled as the input says.",
         directives=[Cost(weight="10")],
     )
@@ -363,7 +374,7 @@ class Mutation:
 
 @strawberry.type(description="Everything that can be listened to.")
 class Subscription:
-    @strawberry.subscription(
+    @strawberry.subscription(  # type: ignore[untyped-decorator]
         description="Invoice payment events as they happen: first a checkpoint, then everything "
         "after `after`, then live. Nothing is delivered twice and nothing is left out in silence."
     )

@@ -105,7 +105,8 @@ def _string_literal(parse: Any) -> Any:
 
 
 def _scalar(name: str, description: str, **functions: Any) -> ScalarDefinition:
-    return strawberry.scalar(name=name, description=description, **functions)
+    made: ScalarDefinition = strawberry.scalar(name=name, description=description, **functions)
+    return made
 
 
 SCALARS: Mapping[object, ScalarDefinition] = {

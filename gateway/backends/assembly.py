@@ -20,8 +20,8 @@ from schema.ports import (
     Link,
     Listing,
     Need,
-    Refused,
     RefusalCode,
+    Refused,
     Viewer,
     list_digest,
 )
@@ -46,9 +46,7 @@ def not_found(kind: str, record_id: str) -> Failed:
 def failure_of(refused: Refused) -> Failed:
     """A refusal met while reading (a preview), as an error at its path that names the rule."""
     code = (
-        ErrorCode.NOT_FOUND
-        if refused.code is RefusalCode.NOT_FOUND
-        else ErrorCode.BAD_USER_INPUT
+        ErrorCode.NOT_FOUND if refused.code is RefusalCode.NOT_FOUND else ErrorCode.BAD_USER_INPUT
     )
     return Failed(code, refused.message, refusal=refused.code.value, rule=refused.rule)
 
@@ -190,5 +188,5 @@ def check_restricted(need: Listing, parent: Any, viewer: Viewer) -> None:
 def cursor_gone() -> Failed:
     return Failed(
         ErrorCode.CURSOR_GONE,
-        "the object behind this cursor is no longer in the list: read the list again from its start",
+        "the object behind this cursor has left the list: read the list again from its start",
     )

@@ -18,8 +18,8 @@ from typing import Any, Protocol, TypeVar
 
 from schema.needs import Loaded, Needs
 from schema.ports import (
-    AttachPayment,
     Attached,
+    AttachPayment,
     BackendDescription,
     CreateCreditNote,
     CreditNoteCreated,

@@ -46,13 +46,13 @@ def main() -> int:
         return 0
     node = _node_of_the_machine() or _node_of_the_wheel()
     if node is None:
-        print(_HOW_TO_GET_NODE, file=sys.stderr)
+        sys.stderr.write(_HOW_TO_GET_NODE + "\n")
         return NEEDS_NODE
-    print("Building the GraphiQL page (first time only, about 15 s) ...", flush=True)
+    sys.stderr.write("Building the GraphiQL page (first time only, about 15 s) ...\n")
     try:
         _build(node, source)
     except subprocess.CalledProcessError as error:
-        print(f"The GraphiQL page could not be built: {error}", file=sys.stderr)
+        sys.stderr.write(f"The GraphiQL page could not be built: {error}\n")
         return FAILED
     return 0
 

@@ -159,9 +159,7 @@ class Intake:
         for payment in await self._lookup.payments_of_intent(hint.payment_intent_id):
             if payment.status != "canceled":
                 continue
-            of_payment = replace(
-                hint, invoice_id=payment.invoice_id, invoice_payment_id=payment.id
-            )
+            of_payment = replace(hint, invoice_id=payment.invoice_id, invoice_payment_id=payment.id)
             entry = await self._entry(of_payment, EventType.CANCELED, origin)
             if entry is not None:
                 name = f"event:{hint.event_id}:{payment.id}"

@@ -113,9 +113,7 @@ class Documents:
 
 
 def _document(node: DocumentNode) -> Document:
-    operations = tuple(
-        one for one in node.definitions if isinstance(one, OperationDefinitionNode)
-    )
+    operations = tuple(one for one in node.definitions if isinstance(one, OperationDefinitionNode))
     fragments = {
         one.name.value: FragmentDetails(one)
         for one in node.definitions

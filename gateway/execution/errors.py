@@ -62,4 +62,6 @@ def _masked(error: GraphQLError, request_id: str) -> dict[str, Any]:
 
 
 def cut(message: str) -> str:
-    return message if len(message) <= MESSAGE_LENGTH_MAX else message[: MESSAGE_LENGTH_MAX - 1] + "…"
+    return (
+        message if len(message) <= MESSAGE_LENGTH_MAX else message[: MESSAGE_LENGTH_MAX - 1] + "…"
+    )

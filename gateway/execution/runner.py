@@ -161,7 +161,7 @@ class GraphQLRunner:
             operation_name=request.operation_name,
         )
         result = await outcome if isinstance(outcome, Awaitable) else outcome
-        return answer(cast(ExecutionResult, result), context.request_id)
+        return answer(result, context.request_id)
 
     async def subscribe(
         self,

@@ -10,7 +10,7 @@ Source: https://docs.stripe.com/invoicing/partial-payments and the 2025-03-31.ba
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from schema.records import Customer, Invoice, InvoicePayment, PaymentIntent
 
@@ -29,12 +29,8 @@ class Book:
 
     invoice: Invoice
     payments: tuple[InvoicePayment, ...] = ()
-    intents: Mapping[str, PaymentIntent] = None  # type: ignore[assignment]
+    intents: Mapping[str, PaymentIntent] = field(default_factory=dict)
     customer: Customer | None = None
-
-    def __post_init__(self) -> None:
-        if self.intents is None:
-            object.__setattr__(self, "intents", {})
 
     def with_payment(self, payment: InvoicePayment) -> Book:
         """The book with this payment put in place of the one with its id, or added."""
@@ -176,8 +172,6 @@ def cancel_default(book: Book, default: InvoicePayment, *, now: int, reason: str
     intent = book.intents[default.source_id]
     if intent.status == UNDER_WAY:
         return book
-    canceled = replace(
-        intent, status="canceled", canceled_at=now, cancellation_reason=reason
-    )
+    canceled = replace(intent, status="canceled", canceled_at=now, cancellation_reason=reason)
     payment = replace(default, status="canceled", canceled_at=now)
     return book.with_intent(canceled).with_payment(payment)

@@ -28,9 +28,7 @@ def issue(
         + split.post_payment_amount,
     )
     note = _note(book, draft, split, number=number, now=now, new_id=new_id)
-    book = settled(
-        replace(book, invoice=lowered), credited=book.credited, now=now, new_id=new_id
-    )
+    book = settled(replace(book, invoice=lowered), credited=book.credited, now=now, new_id=new_id)
     return credit_customer(book, draft.credit or 0), note
 
 
@@ -88,7 +86,7 @@ def _check_settlement(book: Book, draft: CreditNoteDraft, post: int) -> None:
     parts = (draft.refund or 0) + (draft.credit or 0) + (draft.out_of_band or 0)
     if parts != post:
         raise _invalid(
-            f"refund, credit and out of band add up to {parts}, but must add up to {post}: the part "
+            f"refund, credit and out of band add up to {parts} and must add up to {post}: the part "
             f"of {draft.amount} beyond the {book.invoice.amount_remaining} that remain",
             "amountMinorUnits",
         )

@@ -81,7 +81,7 @@ def _default(book: Book) -> Iterator[Violation]:
             yield Violation(
                 one.id,
                 "amount_requested",
-                f"must be the remaining {book.invoice.amount_remaining}, got {one.amount_requested}",
+                f"must be {book.invoice.amount_remaining}, as remains, got {one.amount_requested}",
             )
 
 

@@ -19,9 +19,7 @@ def finalize(book: Book, *, number: str, now: int, new_id: NewId) -> Book:
     invoice = book.invoice
     if invoice.status != "draft":
         raise _wrong_status(book, "finalized", "a draft")
-    opened = replace(
-        invoice, status="open", finalized_at=now, number=invoice.number or number
-    )
+    opened = replace(invoice, status="open", finalized_at=now, number=invoice.number or number)
     return settled(replace(book, invoice=opened), credited=0, now=now, new_id=new_id)
 
 
@@ -35,8 +33,8 @@ def void(book: Book, *, now: int) -> Book:
     invoice = replace(book.invoice, status="void", voided_at=now)
     default = book.open_default
     book = replace(book, invoice=invoice)
-    return book if default is None else cancel_default(
-        book, default, now=now, reason="void_invoice"
+    return (
+        book if default is None else cancel_default(book, default, now=now, reason="void_invoice")
     )
 
 
@@ -60,7 +58,13 @@ def pay_out_of_band(book: Book, *, now: int, new_id: NewId) -> Book:
 
 
 def intent_settled(
-    book: Book, intent: PaymentIntent, payment: InvoicePayment, *, credited: int, now: int, new_id: NewId
+    book: Book,
+    intent: PaymentIntent,
+    payment: InvoicePayment,
+    *,
+    credited: int,
+    now: int,
+    new_id: NewId,
 ) -> Book:
     """The book after the intent behind one of its open payments has succeeded.
 
@@ -84,16 +88,34 @@ def intent_canceled(
 
 NEXT: dict[str, frozenset[str]] = {
     "requires_payment_method": frozenset(
-        {"requires_confirmation", "requires_action", "processing", "requires_capture", "succeeded",
-         "canceled"}
+        {
+            "requires_confirmation",
+            "requires_action",
+            "processing",
+            "requires_capture",
+            "succeeded",
+            "canceled",
+        }
     ),
     "requires_confirmation": frozenset(
-        {"requires_payment_method", "requires_action", "processing", "requires_capture",
-         "succeeded", "canceled"}
+        {
+            "requires_payment_method",
+            "requires_action",
+            "processing",
+            "requires_capture",
+            "succeeded",
+            "canceled",
+        }
     ),
     "requires_action": frozenset(
-        {"requires_payment_method", "requires_confirmation", "processing", "requires_capture",
-         "succeeded", "canceled"}
+        {
+            "requires_payment_method",
+            "requires_confirmation",
+            "processing",
+            "requires_capture",
+            "succeeded",
+            "canceled",
+        }
     ),
     "processing": frozenset({"requires_payment_method", "requires_capture", "succeeded"}),
     "requires_capture": frozenset({"succeeded", "canceled"}),

@@ -31,9 +31,7 @@ def attach(
 
     `claimed_elsewhere` is what other invoices' payments take of the same source. Raises `Refused`.
     """
-    refusal = next(
-        attach_refusals(book, source, amount_requested, claimed_elsewhere), None
-    )
+    refusal = next(attach_refusals(book, source, amount_requested, claimed_elsewhere), None)
     if refusal is not None:
         raise refusal
     requested = whole(source) if amount_requested is None else amount_requested
@@ -205,9 +203,7 @@ def _source_path(source: Source) -> tuple[str, ...]:
     return ("payment", field)
 
 
-def pay(
-    book: Book, payment: InvoicePayment, *, amount: int, now: int, new_id: NewId
-) -> Book:
+def pay(book: Book, payment: InvoicePayment, *, amount: int, now: int, new_id: NewId) -> Book:
     """The book after an open payment has turned paid with this amount."""
     paid = replace(payment, status="paid", amount_paid=amount, paid_at=now)
     credited = book.credited + amount
@@ -309,11 +305,11 @@ def detach_preview(book: Book, payment: InvoicePayment) -> DetachPreview:
     if payment.source_type != "payment_intent":
         # Stripe's detach takes a PaymentIntent only (2026-09-30.preview).
         blocked = (RefusalCode.UNSUPPORTED_BY_BACKEND.value,)
-    elif not is_live(payment):
-        blocked = (RefusalCode.PAYMENT_NOT_ATTACHED.value,)
     else:
+        # A canceled payment is judged alone: its intent may have another payment in the book.
         intent = book.intents[payment.source_id]
-        blocked = tuple(dict.fromkeys(one.code.value for one in detach_refusals(book, intent)))
+        judged = book if is_live(payment) else replace(book, payments=(payment,))
+        blocked = tuple(dict.fromkeys(one.code.value for one in detach_refusals(judged, intent)))
     if blocked:
         return DetachPreview(False, blocked, invoice.currency, None, None, False)
     after, _ = detach(book, intent, now=0, new_id=lambda prefix: f"{prefix}_preview")

@@ -13,17 +13,17 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from gateway.backends.assembly import assemble, cursor_gone, failure_of, not_found
+from gateway.backends.journal import key_reused
 from gateway.backends.memory.tables import Query, Table
 from gateway.backends.memory.twin import Request, Twin, unknown
-from gateway.backends.journal import key_reused
 from gateway.ledger import credit_notes, payments
 from gateway.ledger.book import claim
 from schema import records
 from schema.needs import Loaded, Needs
 from schema.ports import (
     ALWAYS,
-    AttachPayment,
     Attached,
+    AttachPayment,
     BackendDescription,
     BackendKind,
     Capability,
@@ -96,9 +96,7 @@ class TwinSource:
         stop = start + page.size
         return list(lines[start:stop]), stop < len(lines), start > 0
 
-    def _list(
-        self, listing: Listing, parent: Any, viewer: Viewer
-    ) -> tuple[Table[Any], Query[Any]]:
+    def _list(self, listing: Listing, parent: Any, viewer: Viewer) -> tuple[Table[Any], Query[Any]]:
         """The table and what of it the list holds."""
         where = listing.where
         match listing.name:
@@ -115,9 +113,7 @@ class TwinSource:
                 equals = (("customer_id", parent.id),)
                 return self.twin.payment_intents, Query(equals, check=self._attachable(where))
 
-    def _invoices(
-        self, where: ListFilter, parent: Any, viewer: Viewer
-    ) -> Query[records.Invoice]:
+    def _invoices(self, where: ListFilter, parent: Any, viewer: Viewer) -> Query[records.Invoice]:
         customer_id = where.customer_id if parent is None else parent.id
         if customer_id is None and viewer.customers is not None:
             customer_id = next(iter(viewer.customers), "")
@@ -182,7 +178,7 @@ class TwinSource:
             case "confirmation_secret":
                 return self._confirmation_secret(parent, viewer)
             case _:
-                assert need.name == "credit_note_preview" and need.argument is not None
+                assert need.name == "credit_note_preview"
                 return self._credit_note_preview(need, viewer)
 
     def _out_of_band(self, invoice: records.Invoice) -> int:
@@ -285,7 +281,8 @@ class MemoryBackend:
         if known is not None:
             if known[0] != command:
                 raise key_reused()
-            return _replayed(known[1])
+            replayed: Outcome = replace(known[1], replayed=True)
+            return replayed
         request = Request(self.twin.new_id("req"), command.idempotency_key)
         outcome = write(viewer, command, request)
         self._known[key] = (command, outcome)
@@ -299,7 +296,9 @@ class MemoryBackend:
             raise unknown("invoice", invoice_id, ("invoiceId",))
         return invoice
 
-    def _visible_source(self, viewer: Viewer, source: Any, kind: str, path: tuple[str, ...]) -> None:
+    def _visible_source(
+        self, viewer: Viewer, source: Any, kind: str, path: tuple[str, ...]
+    ) -> None:
         if viewer.customers is not None and not viewer.sees(source.customer_id):
             raise unknown(kind, source.id, path)
 
@@ -316,9 +315,7 @@ class MemoryBackend:
             payment_intent_id=command.payment_intent_id,
         )
 
-    def _source_id(
-        self, viewer: Viewer, invoice: records.Invoice, command: AttachPayment
-    ) -> str:
+    def _source_id(self, viewer: Viewer, invoice: records.Invoice, command: AttachPayment) -> str:
         if command.payment_intent_id is not None:
             path = ("payment", "paymentIntentId")
             intent = self.twin.payment_intents.get(command.payment_intent_id)
@@ -335,9 +332,7 @@ class MemoryBackend:
             return record.id
         return self._reported(invoice, command).id
 
-    def _reported(
-        self, invoice: records.Invoice, command: AttachPayment
-    ) -> records.PaymentRecord:
+    def _reported(self, invoice: records.Invoice, command: AttachPayment) -> records.PaymentRecord:
         """A payment record for the facts, kept only if it can be attached."""
         facts = command.out_of_band
         assert facts is not None
@@ -384,12 +379,6 @@ class MemoryBackend:
         return CreditNoteCreated(
             invoice_id=invoice.id, credit_note_id=note.id, customer_id=invoice.customer_id
         )
-
-
-
-
-def _replayed(outcome: Outcome) -> Outcome:
-    return replace(outcome, replayed=True)
 
 
 def _pointing_out_of_band(refused: Refused) -> Refused:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from sortedcontainers import SortedKeyList
 
@@ -35,7 +35,7 @@ class Row(Generic[R]):
 
 _key: Callable[[Any], int] = attrgetter("key")
 
-Bucket = Row[Any] | list[Row[Any]] | SortedKeyList
+Bucket: TypeAlias = Row[Any] | list[Row[Any]] | SortedKeyList
 
 
 def _added(bucket: Bucket | None, row: Row[Any]) -> Bucket:
@@ -214,8 +214,10 @@ class Table(Generic[R]):
     def _is_due(self, record: R, due: tuple[int | None, int | None]) -> bool:
         value = self._due(record) if self._due else None
         start, end = due
-        return value is not None and (start is None or value >= start) and (
-            end is None or value <= end
+        return (
+            value is not None
+            and (start is None or value >= start)
+            and (end is None or value <= end)
         )
 
     def newest_first(self, query: Query[R], *, below: str | None = None) -> Iterator[R]:
@@ -266,9 +268,7 @@ class Table(Generic[R]):
 def _range(query: Query[Any]) -> tuple[int, int]:
     """The open interval of keys that a creation range allows."""
     low = -1 if query.created_from is None else (query.created_from << SEQUENCE_BITS) - 1
-    high = (
-        _after_all() if query.created_to is None else (query.created_to + 1) << SEQUENCE_BITS
-    )
+    high = _after_all() if query.created_to is None else (query.created_to + 1) << SEQUENCE_BITS
     return low, high
 
 

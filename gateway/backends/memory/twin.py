@@ -190,9 +190,7 @@ class Twin:
         self._enter(before, after, request)
         return after.invoice
 
-    def mark_uncollectible(
-        self, invoice_id: str, request: Request = Request()
-    ) -> records.Invoice:
+    def mark_uncollectible(self, invoice_id: str, request: Request = Request()) -> records.Invoice:
         before = self.book(invoice_id)
         after = lifecycle.mark_uncollectible(before, now=self.now())
         self._enter(before, after, request)
@@ -256,9 +254,7 @@ class Twin:
         fresh = next((one for one in after.payments if one.id not in known), None)
         return payment, fresh
 
-    def credit(
-        self, draft: CreditNoteDraft, *, request: Request = Request()
-    ) -> records.CreditNote:
+    def credit(self, draft: CreditNoteDraft, *, request: Request = Request()) -> records.CreditNote:
         before = self.book(draft.invoice_id)
         number = f"{before.invoice.number or draft.invoice_id}-CN-{self._notes_of(draft) + 1:02}"
         after, note = credit_notes.issue(
