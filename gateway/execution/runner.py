@@ -27,7 +27,7 @@ from gateway.execution.documents import Document, Documents
 from gateway.execution.errors import bounded, formatted
 from gateway.execution.operation import Answer, OperationKind, OperationRequest, Prepared
 from schema.context import Context
-from schema.invoice_payment_event import load_query
+from schema.event_loading import load_query
 from schema.limits import Limits, cost_of, too_complex
 from schema.needs import Loaded, Selection
 from schema.ports import ErrorCode, EventStream, Failed, InvoiceBackend, Viewer

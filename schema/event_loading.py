@@ -1,0 +1,104 @@
+"""From events to events with their objects: everything that a page or an item needs, in one load.
+
+Objects are read after the event has reached the log, so they are never older than it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable
+from typing import Any
+
+from schema import ports
+from schema.context import Context, Info
+from schema.invoice_payment_event import INVOICE, INVOICE_PAYMENT, PAYMENT_INTENT, EventsLoaded
+from schema.needs import ROOT, Loaded, Needs, root_needs
+from schema.permissions import require
+from schema.ports import ById, EventListing, Failed, Need
+
+
+def _objects(
+    event: ports.InvoicePaymentEvent, needs_of_event: Needs
+) -> list[tuple[Need, ById, Needs]]:
+    """What the event's fields need, as needs of the root."""
+    targets = {
+        INVOICE: ("Invoice", event.invoice_id),
+        INVOICE_PAYMENT: ("InvoicePayment", event.invoice_payment_id),
+        PAYMENT_INTENT: ("PaymentIntent", event.payment_intent_id),
+    }
+    wanted = []
+    for need, deeper in needs_of_event.of("InvoicePaymentEvent").items():
+        kind, object_id = targets[need]  # type: ignore[index]
+        if object_id is not None:
+            wanted.append((need, ById(kind, object_id, quiet=True), deeper))
+    return wanted
+
+
+def needs_of_events(events: Iterable[ports.InvoicePaymentEvent], needs_of_event: Needs) -> Needs:
+    """Everything that these events need, as one set of root needs: equal ids are loaded once."""
+    return root_needs(
+        (by_id, deeper) for event in events for _, by_id, deeper in _objects(event, needs_of_event)
+    )
+
+
+def with_objects(
+    event: ports.InvoicePaymentEvent, needs_of_event: Needs, root: Loaded[Any]
+) -> Loaded[Any]:
+    """The event with what was loaded for it."""
+    loaded: Loaded[Any] = Loaded(
+        event, {INVOICE: None, INVOICE_PAYMENT: None, PAYMENT_INTENT: None}
+    )
+    for need, by_id, _ in _objects(event, needs_of_event):
+        loaded.children[need] = root.children[by_id]
+    return loaded
+
+
+async def load_query(context: Context, needs_of_query: Needs) -> Loaded[Any]:
+    """Answer a whole query: the log's pages first, then every object in one call of the port."""
+    rest, pages = Needs(), []
+    for need, deeper in needs_of_query.of(ROOT).items():
+        if isinstance(need, EventListing):
+            pages.append((need, deeper, await _page(context, need)))
+        else:
+            rest.add(ROOT, need).merge(deeper)
+    for _, deeper, page in pages:
+        if isinstance(page, ports.EventPage):
+            rest.merge(needs_of_events(page.events, deeper))
+    root = await context.load(rest)
+    for need, deeper, page in pages:
+        root.children[need] = (
+            EventsLoaded(page, [with_objects(event, deeper, root) for event in page.events])
+            if isinstance(page, ports.EventPage)
+            else page
+        )
+    return root
+
+
+async def _page(context: Context, need: EventListing) -> ports.EventPage | Failed:
+    try:
+        require(context.viewer, "events:read")
+        return await context.events.page(
+            context.viewer, first=need.first, after=need.after, where=need.where
+        )
+    except Failed as failed:
+        return failed
+
+
+async def stream(
+    info: Info, where: ports.EventFilter, after: str | None, needs_of_item: Needs
+) -> AsyncGenerator[Any, None]:
+    """The live stream, each event with its objects read after it reached the log."""
+    context = info.context
+    require(context.viewer, "events:read")
+    source = context.events.subscribe(context.viewer, after=after, where=where)
+    try:
+        async for item in source:
+            context.item_cursor = (
+                item.resumes_at if isinstance(item, ports.StreamGap) else item.cursor
+            )
+            if isinstance(item, ports.InvoicePaymentEvent):
+                wanted = needs_of_events([item], needs_of_item)
+                yield with_objects(item, needs_of_item, await context.load(wanted))
+            else:
+                yield item
+    finally:
+        await source.aclose()

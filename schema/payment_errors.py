@@ -1,0 +1,111 @@
+"""Refusals as the API shows them: typed entries of a payload, each with a code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import strawberry
+
+from schema.fields import field
+from schema.invoice import Invoice
+from schema.ports import (
+    Link,
+    Need,
+    RefusalCode,
+    Refused,
+)
+
+STATE = Link("state")
+"""The invoice behind a StateProblem."""
+
+
+UPSTREAM_CODES = frozenset(code for code in RefusalCode if code.value.startswith("UPSTREAM_"))
+
+
+STATE_CODES = frozenset(
+    {
+        RefusalCode.STALE_PRECONDITION,
+        RefusalCode.INVOICE_NOT_FINALIZED,
+        RefusalCode.INVOICE_NOT_OPEN,
+        RefusalCode.PAYMENT_ALREADY_ATTACHED,
+        RefusalCode.PAYMENT_NOT_ATTACHED,
+        RefusalCode.PAYMENT_IS_DEFAULT,
+        RefusalCode.PAYMENT_INTENT_WRONG_STATE,
+        RefusalCode.AMOUNT_TOO_LARGE,
+    }
+)
+
+
+def need_of(need: Need) -> Callable[[], Need]:
+    def constant() -> Need:
+        return need
+
+    return constant
+
+
+@strawberry.interface(
+    description="A refusal that the caller can act on. `path` points into the input."
+)
+class PaymentError:
+    code: RefusalCode = strawberry.field(description="The rule that was broken.")
+    message: str = strawberry.field(description="What was wrong and what would be right.")
+    path: list[str] | None = strawberry.field(
+        default=None, description="Where in the input; null when no single field is at fault."
+    )
+
+
+@strawberry.type(description="What was sent cannot be accepted as it is.")
+class InputProblem(PaymentError):
+    pass
+
+
+@strawberry.type(description="Stripe refused, or could not be reached.")
+class UpstreamProblem(PaymentError):
+    stripe_code: str | None = strawberry.field(
+        default=None, description="Stripe's error code; null where it gave none."
+    )
+    stripe_request_id: str | None = strawberry.field(
+        default=None, description="For Stripe's support; null where there was no answer."
+    )
+    doc_url: str | None = strawberry.field(default=None, description="Stripe's page on the code.")
+    retryable: bool = strawberry.field(
+        default=False, description="True: repeat with the SAME idempotencyKey."
+    )
+    retry_after_seconds: int | None = strawberry.field(
+        default=None, description="How long to wait before that; null where nothing is known."
+    )
+
+
+@strawberry.type(description="The invoice or the payment is not in a state that allows it.")
+class StateProblem(PaymentError):
+    invoice_state: strawberry.Private[Any] = None
+
+    @field(
+        "What it really is now, so the UI can refresh without a second query.",
+        needs=need_of(STATE),
+    )
+    def invoice(self) -> Invoice | None:
+        if isinstance(self.invoice_state, Exception):
+            raise self.invoice_state
+        return self.invoice_state  # type: ignore[no-any-return]
+
+
+def problem(refused: Refused, state: Any = None) -> PaymentError:
+    """The entry of `errors` behind a refusal."""
+    path = None if refused.path is None else list(refused.path)
+    code = refused.code
+    if refused.code in UPSTREAM_CODES:
+        return UpstreamProblem(
+            code=code,
+            message=refused.message,
+            path=path,
+            stripe_code=refused.stripe_code,
+            stripe_request_id=refused.stripe_request_id,
+            doc_url=refused.doc_url,
+            retryable=refused.retryable,
+            retry_after_seconds=refused.retry_after_seconds,
+        )
+    if refused.code in STATE_CODES:
+        return StateProblem(code=code, message=refused.message, path=path, invoice_state=state)
+    return InputProblem(code=code, message=refused.message, path=path)

@@ -1,0 +1,99 @@
+"""The port through which invoices and payments are read and written.
+
+The docstrings are the contract suite in prose; `tests/contract` is the same in code and runs over
+every backend.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from schema.ports.viewer import Viewer
+from schema.ports.writing import (
+    Attached,
+    AttachPayment,
+    CreateCreditNote,
+    CreditNoteCreated,
+    Detached,
+    DetachPayment,
+)
+
+if TYPE_CHECKING:
+    from schema.needs import Loaded, Needs
+
+
+class Capability(enum.StrEnum):
+    ATTACH_PAYMENT_INTENT = "ATTACH_PAYMENT_INTENT"
+    ATTACH_PAYMENT_RECORD = "ATTACH_PAYMENT_RECORD"
+    ATTACH_OUT_OF_BAND = "ATTACH_OUT_OF_BAND"
+    DETACH = "DETACH"
+    CREDIT_NOTE = "CREDIT_NOTE"
+    EVENT_REPLAY = "EVENT_REPLAY"
+
+
+class BackendKind(enum.StrEnum):
+    STRIPE = "STRIPE"
+    MEMORY = "MEMORY"
+
+
+@dataclass(frozen=True, slots=True)
+class BackendDescription:
+    """What a deployment is. `account` names the Stripe account in keys and log entries."""
+
+    kind: BackendKind
+    account: str
+    livemode: bool
+    stripe_api_version: str | None
+    capabilities: frozenset[Capability]
+
+
+class InvoiceBackend(Protocol):
+    """Invoices and their payments, wherever they live.
+
+    Every method takes the viewer and shows nothing that is not theirs: what belongs to another
+    customer is NOT_FOUND, exactly like what does not exist.
+    """
+
+    def describe(self) -> BackendDescription:
+        """What this backend is and can do. Never blocks."""
+        ...
+
+    async def load(self, viewer: Viewer, needs: Needs) -> Loaded[Any]:
+        """Answer all needs, with the fewest upstream calls it can.
+
+        The answer has the shape of the needs. What could not be fetched is a `Failed` in its
+        place and never an exception from here. Reads only; safe to repeat; two calls may see
+        different states, but never one older than a write or an event that was announced before.
+        """
+        ...
+
+    async def attach_payment(self, viewer: Viewer, command: AttachPayment) -> Attached:
+        """Attach a payment to an invoice; it counts at once if it has already succeeded.
+
+        Raises `Refused`. Writes on one invoice end as some serial order of them. A repeat with
+        the same key and input answers the first outcome with `replayed`, and changes nothing;
+        with other input it is refused with IDEMPOTENCY_KEY_REUSED.
+        """
+        ...
+
+    async def detach_payment(self, viewer: Viewer, command: DetachPayment) -> Detached:
+        """Free a PaymentIntent from an invoice; a paid invoice reopens if a balance comes back.
+
+        Raises `Refused`. Serial order and repeats as for `attach_payment`.
+        """
+        ...
+
+    async def create_credit_note(
+        self, viewer: Viewer, command: CreateCreditNote
+    ) -> CreditNoteCreated:
+        """Issue a credit note: first it lowers the balance, the rest is settled as asked.
+
+        Raises `Refused`. Serial order and repeats as for `attach_payment`.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections. Idempotent."""
+        ...

@@ -1,0 +1,295 @@
+"""What every supplier of the port promises about reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schema.needs import ROOT, Loaded, LoadedPage, Needs, root_needs
+from schema.node import decode_cursor, encode_cursor
+from schema.ports import (
+    ById,
+    Computed,
+    CreditNoteDraft,
+    ErrorCode,
+    Failed,
+    InvoiceBackend,
+    Page,
+    TimeRange,
+    Viewer,
+)
+from tests.support.stage import ACME, GLOBEX, Stage
+from tests.support.wanting import (
+    CUSTOMER,
+    PAYMENT_INTENT,
+    PAYMENTS,
+    invoice,
+    listing,
+    load_one,
+)
+
+
+def ids(page: LoadedPage) -> list[str]:
+    return [item.record.id for item in page.items]
+
+
+def after(page: LoadedPage, first: int) -> Page:
+    cursor = encode_cursor(page.digest, page.items[-1].record.id)
+    return Page(first=first, after=decode_cursor(cursor, "after"))
+
+
+def before(page: LoadedPage, last: int) -> Page:
+    cursor = encode_cursor(page.digest, page.items[0].record.id)
+    return Page(first=None, last=last, before=decode_cursor(cursor, "before"))
+
+
+async def test_invoice_comes_with_payments_and_their_intents(
+    backend: InvoiceBackend, stage: Stage, operator: Viewer
+) -> None:
+    """One load answers a need three levels deep."""
+    invoice_id, (first, second) = stage.paid_by(700, 300)
+
+    loaded = await load_one(
+        backend,
+        operator,
+        invoice(invoice_id),
+        ("Invoice", PAYMENTS),
+        ("InvoicePayment", PAYMENT_INTENT),
+    )
+
+    payments: LoadedPage = loaded.child(PAYMENTS)
+    paid = [one for one in payments.items if one.record.status == "paid"]
+    assert loaded.record.amount_paid == 700 + 300
+    assert [one.child(PAYMENT_INTENT).record.id for one in paid] == [second, first]
+
+
+async def test_unknown_id_is_not_found(backend: InvoiceBackend, operator: Viewer) -> None:
+    """A lookup of nothing is told in its place, and never raised from the load itself."""
+    root = await backend.load(operator, root_needs([(ById("Invoice", "in_nowhere"), Needs())]))
+
+    outcome = root.children[ById("Invoice", "in_nowhere")]
+
+    assert isinstance(outcome, Failed)
+    assert outcome.code is ErrorCode.NOT_FOUND
+
+
+async def test_quiet_lookup_of_nothing_is_null(backend: InvoiceBackend, operator: Viewer) -> None:
+    """`nodes` shows a null for an unknown id, so such a need is answered without a failure."""
+    need = ById("PaymentIntent", "pi_nowhere", quiet=True)
+
+    root = await backend.load(operator, root_needs([(need, Needs())]))
+
+    assert root.children[need] is None
+
+
+async def test_one_failed_need_leaves_its_siblings_standing(
+    backend: InvoiceBackend, stage: Stage, operator: Viewer
+) -> None:
+    """Partial answers are answers: a failure costs its own place only."""
+    good = ById("Invoice", stage.open_invoice())
+    bad = ById("Invoice", "in_nowhere")
+
+    root = await backend.load(operator, root_needs([(good, Needs()), (bad, Needs())]))
+
+    assert isinstance(root.children[bad], Failed)
+    assert isinstance(root.children[good], Loaded)
+
+
+async def test_lists_are_newest_first(
+    backend: InvoiceBackend, stage: Stage, operator: Viewer
+) -> None:
+    """Stripe's order: the newest invoice leads."""
+    made = [stage.open_invoice() for _ in range(3)]
+
+    page = await load_one(backend, operator, (ROOT, listing("invoices")))
+
+    assert ids(page) == made[::-1]
+
+
+async def test_pages_meet_without_gap_or_repeat(
+    backend: InvoiceBackend, stage: Stage, operator: Viewer
+) -> None:
+    """Forward pages, one after the other, are the whole list once."""
+    made = [stage.open_invoice() for _ in range(5)]
+
+    first = await load_one(backend, operator, (ROOT, listing("invoices", Page(first=2))))
+    second = await load_one(backend, operator, (ROOT, listing("invoices", after(first, 2))))
+    third = await load_one(backend, operator, (ROOT, listing("invoices", after(second, 2))))
+
+    assert ids(first) + ids(second) + ids(third) == made[::-1]
+    assert [page.has_next for page in (first, second, third)] == [True, True, False]
+
+
+async def test_paging_backward_returns_what_came_before(
+    backend: InvoiceBackend, stage: Stage, operator: Viewer
+) -> None:
+    """`last` with `before` is the page that a reader came from, in the same order."""
+    made = [stage.open_invoice() for _ in range(5)]
+    first = await load_one(backend, operator, (ROOT, listing("invoices", Page(first=2))))
+    second = await load_one(backend, operator, (ROOT, listing("invoices", after(first, 2))))
+
+    back = await load_one(backend, operator, (ROOT, listing("invoices", before(second, 2))))
+
+    assert ids(back) == ids(first) == made[::-1][:2]
+    assert back.has_previous is False
+    assert back.has_next is True
+
+
+async def test_cursor_of_another_list_is_refused(
+    backend: InvoiceBackend, stage: Stage, operator: Viewer
+) -> None:
+    """A cursor belongs to one list with its filters; elsewhere it would skip in silence."""
+    stage.open_invoice()
+    page = await load_one(backend, operator, (ROOT, listing("invoices")))
+
+    with pytest.raises(Failed) as refused:
+        await load_one(
+            backend, operator, (ROOT, listing("invoices", after(page, 1), statuses=("open",)))
+        )
+
+    assert refused.value.code is ErrorCode.BAD_USER_INPUT
+
+
+async def test_cursor_of_a_detached_payment_is_gone(
+    backend: InvoiceBackend, stage: Stage, operator: Viewer
+) -> None:
+    """A detached payment leaves the list, and a cursor at it says so instead of guessing."""
+    invoice_id, intents = stage.paid_by(700, 300)
+    loaded = await load_one(backend, operator, invoice(invoice_id), ("Invoice", PAYMENTS))
+    page: LoadedPage = loaded.child(PAYMENTS)
+    of_second = next(one for one in page.items if one.record.source_id == intents[1])
+    cursor = decode_cursor(encode_cursor(page.digest, of_second.record.id), "after")
+    stage.twin.detach(invoice_id, intents[1])
+
+    again = listing("payments", Page(after=cursor))
+    loaded = await load_one(backend, operator, invoice(invoice_id), ("Invoice", again))
+
+    with pytest.raises(Failed) as gone:
+        loaded.child(again)
+    assert gone.value.code is ErrorCode.CURSOR_GONE
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        pytest.param({"customer_id": ACME}, {"in_draft", "in_open", "in_due"}, id="customer"),
+        pytest.param({"statuses": ("draft",)}, {"in_draft", "in_due", "in_globex"}, id="status"),
+        pytest.param(
+            {"customer_id": ACME, "statuses": ("draft",)}, {"in_draft", "in_due"}, id="both"
+        ),
+        pytest.param({"due": TimeRange(100, 300)}, {"in_due"}, id="due"),
+        pytest.param({"customer_id": "cus_nobody"}, set(), id="unknown customer"),
+    ],
+)
+async def test_invoices_are_filtered(
+    backend: InvoiceBackend,
+    stage: Stage,
+    operator: Viewer,
+    where: dict[str, Any],
+    expected: set[str],
+) -> None:
+    """All that a filter gives must hold."""
+    stage.draft(invoice_id="in_draft")
+    stage.open_invoice(invoice_id="in_open")
+    stage.draft(invoice_id="in_due", due_date=200)
+    stage.draft(invoice_id="in_globex", customer_id=GLOBEX)
+
+    page = await load_one(backend, operator, (ROOT, listing("invoices", **where)))
+
+    assert set(ids(page)) == expected
+
+
+async def test_payments_by_intent_are_found_in_reverse(
+    backend: InvoiceBackend, stage: Stage, operator: Viewer
+) -> None:
+    """From a PaymentIntent to the invoices that it pays: the link that left the REST object."""
+    invoice_id, (intent_id, _) = stage.paid_by(700, 300)
+
+    page = await load_one(
+        backend, operator, (ROOT, listing("invoice_payments", payment_intent_id=intent_id))
+    )
+
+    assert [item.record.invoice_id for item in page.items] == [invoice_id]
+
+
+async def test_amount_paid_out_of_band_is_what_no_intent_paid(
+    backend: InvoiceBackend, stage: Stage, operator: Viewer
+) -> None:
+    """A payment record is money from outside; an intent's is not."""
+    invoice_id = stage.open_invoice(1000)
+    stage.twin.attach(invoice_id, stage.succeeded(600))
+    stage.twin.attach(invoice_id, stage.payment_record(400))
+    need = Computed("amount_paid_out_of_band")
+
+    loaded = await load_one(backend, operator, invoice(invoice_id), ("Invoice", need))
+
+    assert loaded.child(need) == 400
+
+
+async def test_credit_note_preview_writes_nothing(
+    backend: InvoiceBackend, stage: Stage, operator: Viewer
+) -> None:
+    """A preview splits the amount and leaves the invoice as it is."""
+    invoice_id = stage.open_invoice(1000)
+    need = Computed("credit_note_preview", CreditNoteDraft(invoice_id, 300))
+
+    preview = await load_one(backend, operator, (ROOT, need))
+    loaded = await load_one(backend, operator, invoice(invoice_id))
+
+    assert preview.record.pre_payment_amount == 300
+    assert preview.record.amount_remaining_after == 700
+    assert loaded.record.amount_remaining == 1000
+
+
+async def test_two_viewers_see_only_what_is_theirs(
+    backend: InvoiceBackend, stage: Stage, acme: Viewer, globex: Viewer
+) -> None:
+    """What is not yours is NOT_FOUND, exactly like what does not exist."""
+    of_acme, _ = stage.paid_by(500, customer_id=ACME)
+    of_globex, _ = stage.paid_by(500, customer_id=GLOBEX)
+
+    for viewer, own, foreign in ((acme, of_acme, of_globex), (globex, of_globex, of_acme)):
+        page = await load_one(backend, viewer, (ROOT, listing("invoices")))
+        assert ids(page) == [own]
+        assert (await load_one(backend, viewer, invoice(own))).record.id == own
+        with pytest.raises(Failed) as hidden:
+            await load_one(backend, viewer, invoice(foreign))
+        assert hidden.value.code is ErrorCode.NOT_FOUND
+
+
+@pytest.mark.parametrize("kind", ["InvoicePayment", "PaymentIntent", "Customer"])
+async def test_foreign_objects_of_every_kind_are_not_found(
+    backend: InvoiceBackend, stage: Stage, acme: Viewer, kind: str
+) -> None:
+    """`node(id:)` must not get around the parent's checks."""
+    invoice_id, (intent_id,) = stage.paid_by(500, customer_id=GLOBEX)
+    payment = stage.twin.book(invoice_id).payments[-1]
+    foreign = {"InvoicePayment": payment.id, "PaymentIntent": intent_id, "Customer": GLOBEX}
+
+    with pytest.raises(Failed) as hidden:
+        await load_one(backend, acme, (ROOT, ById(kind, foreign[kind])))
+
+    assert hidden.value.code is ErrorCode.NOT_FOUND
+
+
+async def test_restricted_viewer_must_narrow_invoice_payments(
+    backend: InvoiceBackend, acme: Viewer
+) -> None:
+    """Stripe cannot filter payments by customer, so a restricted caller names an object."""
+    with pytest.raises(Failed) as refused:
+        await load_one(backend, acme, (ROOT, listing("invoice_payments")))
+
+    assert refused.value.code is ErrorCode.BAD_USER_INPUT
+    assert "invoiceId" in refused.value.message
+
+
+async def test_invoice_and_customer_are_linked(
+    backend: InvoiceBackend, stage: Stage, operator: Viewer
+) -> None:
+    """A link is followed to the object itself."""
+    invoice_id = stage.open_invoice()
+
+    loaded = await load_one(backend, operator, invoice(invoice_id), ("Invoice", CUSTOMER))
+
+    assert loaded.child(CUSTOMER).record.id == ACME
