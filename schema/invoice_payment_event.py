@@ -233,8 +233,8 @@ InvoicePaymentStreamItem = Annotated[
 
 @strawberry.type(description="One event with its place in the log.")
 class InvoicePaymentEventEdge:
-    node: InvoicePaymentEvent
-    cursor: EventCursor
+    node: InvoicePaymentEvent = plain("The event.")
+    cursor: EventCursor = plain("The event's own place in the log.")
 
 
 @strawberry.type(description="One page of the log, oldest first.")

@@ -30,6 +30,9 @@ MGA stands here although ISO 4217 gives it two digits; HUF and TWD do not, becau
 them as zero-decimal for payouts only."""
 THREE_DECIMAL = frozenset(["BHD", "JOD", "KWD", "OMR", "TND"])
 
+_CURRENCY_SPACING = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
+"""Where letters meet digits CLDR wants a space (KWD 12.990); Babel leaves it out."""
+
 LOCALES_KEPT_MAX = 256
 """Locales are few; the bound keeps hostile spellings from filling memory."""
 
@@ -93,7 +96,7 @@ class Money:
         amount = PythonDecimal(self.minor_units).scaleb(-digits)
         pattern = _pattern(known, digits)
         shown = pattern.apply(amount, known, currency=self.currency.upper(), currency_digits=False)
-        return str(shown)
+        return _CURRENCY_SPACING.sub("\u00a0", str(shown))
 
 
 def money(minor_units: int, currency: str) -> Money:

@@ -57,6 +57,20 @@ def pay_out_of_band(book: Book, *, now: int, new_id: NewId) -> Book:
     return settled(book, credited=credited, now=now, new_id=new_id)
 
 
+def default_to_pay(book: Book) -> InvoicePayment:
+    """The default payment through which what remains can be collected. Raises `Refused`."""
+    default = book.open_default
+    if default is None or book.invoice.status not in ("open", "uncollectible"):
+        raise Refused(
+            RefusalCode.INVOICE_NOT_OPEN,
+            "nothing_to_pay",
+            f"{book.invoice.id} is {book.invoice.status} and has nothing to be paid",
+            invoice_id=book.invoice.id,
+        )
+    _without_money_under_way(book, "paid")
+    return default
+
+
 def intent_settled(
     book: Book,
     intent: PaymentIntent,
@@ -83,6 +97,14 @@ def intent_canceled(
     """The book after the intent behind one of its open payments was canceled."""
     canceled = replace(payment, status="canceled", canceled_at=now)
     book = book.with_intent(intent).with_payment(canceled)
+    return settled(book, credited=book.credited, now=now, new_id=new_id)
+
+
+def intent_moved(book: Book, *, now: int, new_id: NewId) -> Book:
+    """The book after the intent behind its open default has moved on without an end.
+
+    While it was under way it could not follow what remained; once it can, it must.
+    """
     return settled(book, credited=book.credited, now=now, new_id=new_id)
 
 

@@ -1,1 +1,1 @@
-"""The ledger for people and programs without a Stripe account: demo data, fixtures, and later Stripe's REST."""
+"""The ledger for people and programs without a Stripe account: demo data and fixtures."""

@@ -304,7 +304,9 @@ class Twin:
             self._settle(moved, still_open, request)
         elif status == "canceled":
             self._cancel(moved, still_open, request)
-        return moved
+        else:
+            self._keep_in_step(still_open, request)
+        return self.intent(intent_id)
 
     def _settle(
         self,
@@ -332,18 +334,22 @@ class Twin:
             )
             self._enter(before, after, request)
 
+    def _keep_in_step(
+        self, still_open: list[records.InvoicePayment], request: Request
+    ) -> None:
+        """A default intent that was under way can be changed again, and has to catch up."""
+        for payment in still_open:
+            if payment.is_default:
+                before = self.book(payment.invoice_id)
+                after = lifecycle.intent_moved(before, now=self.now(), new_id=self.new_id)
+                self._enter(before, after, request)
+
     def pay(self, invoice_id: str, request: Request = Request()) -> records.Invoice:
-        """Collect what remains through the default PaymentIntent."""
+        """Collect what remains through the default PaymentIntent, and no more than that."""
         book = self.book(invoice_id)
-        default = book.open_default
-        if default is None:
-            raise Refused(
-                RefusalCode.INVOICE_NOT_OPEN,
-                "nothing_to_pay",
-                f"{invoice_id} is {book.invoice.status} and has nothing to be paid",
-                invoice_id=invoice_id,
-            )
-        self.progress(default.source_id, "succeeded", request=request)
+        default = lifecycle.default_to_pay(book)
+        received = min(default.amount_requested, book.invoice.amount_remaining)
+        self.progress(default.source_id, "succeeded", amount_received=received, request=request)
         return self.invoice(invoice_id)
 
     def report_payment(self, record: records.PaymentRecord) -> records.PaymentRecord:

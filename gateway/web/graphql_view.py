@@ -1,0 +1,170 @@
+"""The GraphQL endpoint over HTTP: one operation a request, by POST or by GET.
+
+It checks the request from the outside in (method, caller, types, size, JSON) and executes nothing
+before all of that holds. Sockets are let through to `socket_door`, streams to `sse`.
+Source: https://graphql.github.io/graphql-over-http/draft/ (read November 2026)
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+
+from aiohttp import web
+
+from gateway.execution.operation import Answer, OperationKind, OperationRequest
+from gateway.web.auth import Authenticator, Grant
+from gateway.web.json_body import (
+    InvalidRequest,
+    operation_from_body,
+    operation_from_query_string,
+)
+from gateway.web.negotiation import (
+    STATUS_OF_CODE,
+    Accept,
+    Representation,
+    representation_for,
+    retry_headers,
+    status_of,
+)
+from gateway.web.operations import AnswerEncoder, Call, Operations
+from gateway.web.origins import Origins
+from gateway.web.page import page_response
+from gateway.web.refusals import HttpRefusal, bad_request
+from gateway.web.request_body import read_body, refuse_other_than_json
+from gateway.web.request_id import request_id_of
+from gateway.web.settings import WebSettings
+from gateway.web.socket_door import SocketDoor, is_upgrade
+from gateway.web.sse import EventStreams
+from schema.ports import ErrorCode
+
+_RESUME_AFTER_CHARACTERS_MAX = 256
+"""Our cursors are far shorter."""
+
+
+class GraphQLView:
+    """Answers `settings.path`, whatever the method."""
+
+    def __init__(
+        self,
+        *,
+        authenticator: Authenticator,
+        operations: Operations,
+        encoder: AnswerEncoder,
+        streams: EventStreams,
+        sockets: SocketDoor,
+        origins: Origins,
+        page: bytes | None,
+        settings: WebSettings,
+    ) -> None:
+        self._authenticator = authenticator
+        self._operations = operations
+        self._encoder = encoder
+        self._streams = streams
+        self._sockets = sockets
+        self._origins = origins
+        self._page = page
+        self._settings = settings
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        match request.method:
+            case "GET" if is_upgrade(request):
+                return await self._sockets.open(request)
+            case "GET":
+                return await self._get(request)
+            case "POST":
+                return await self._post(request)
+            case "OPTIONS":
+                headers = {"Allow": "GET, POST", **self._origins.preflight_headers(request)}
+                return web.Response(status=204, headers=headers)
+        raise _method_not_allowed("Use GET or POST.", "GET, POST")
+
+    async def _post(self, request: web.Request) -> web.StreamResponse:
+        accept = _parsed_accept(request)
+        representation_for(accept, None)  # Refuse before the body what could read no answer.
+        grant = await self._identified(request)
+        refuse_other_than_json(request)
+        body = await read_body(
+            request,
+            bytes_max=self._settings.body_bytes_max,
+            timeout_seconds=self._settings.read_timeout_seconds,
+        )
+        operation = _decoded(lambda: operation_from_body(body))
+        return await self._run(request, accept, grant, operation)
+
+    async def _get(self, request: web.Request) -> web.StreamResponse:
+        accept = _parsed_accept(request)
+        if "query" not in request.query and accept.prefers_page():
+            return page_response(self._page)
+        representation_for(accept, None)
+        if not self._origins.guards_get(request):
+            raise bad_request("A GET needs the header `GraphQL-Preflight: 1`, or use POST.")
+        grant = await self._identified(request)
+        operation = _decoded(lambda: operation_from_query_string(request.query))
+        return await self._run(request, accept, grant, operation)
+
+    async def _identified(self, request: web.Request) -> Grant:
+        outcome = await self._authenticator.identify(request)
+        if isinstance(outcome, Grant):
+            return outcome
+        headers = {}
+        if outcome.retry_after_seconds is not None:
+            headers["Retry-After"] = str(outcome.retry_after_seconds)
+        if outcome.code is ErrorCode.UNAUTHENTICATED:
+            headers["WWW-Authenticate"] = "Bearer"
+        raise HttpRefusal(STATUS_OF_CODE[outcome.code], outcome.code, outcome.message, headers)
+
+    async def _run(
+        self, request: web.Request, accept: Accept, grant: Grant, operation: OperationRequest
+    ) -> web.StreamResponse:
+        call = Call(operation, grant.viewer, request_id_of(request), _resume_after(request))
+        prepared = await self._operations.prepare(call)
+        if isinstance(prepared, Answer):
+            return await self._refuse(request, accept, grant, prepared)
+        if request.method == "GET" and prepared.kind is OperationKind.MUTATION:
+            raise _method_not_allowed("Mutations need POST.", "POST")
+        representation = representation_for(accept, prepared.kind)
+        if representation is Representation.EVENT_STREAM:
+            answers = self._operations.answers(prepared, call)
+            return await self._streams.respond(request, answers, grant)
+        return self._json(await self._operations.execute(prepared, call), representation)
+
+    async def _refuse(
+        self, request: web.Request, accept: Accept, grant: Grant, refusal: Answer
+    ) -> web.StreamResponse:
+        representation = representation_for(accept, None)
+        if representation is Representation.EVENT_STREAM:
+            return await self._streams.respond(request, _one(refusal), grant)
+        return self._json(refusal, representation)
+
+    def _json(self, answer: Answer, representation: Representation) -> web.Response:
+        return web.Response(
+            body=self._encoder.encode(answer),
+            status=status_of(answer, representation),
+            headers=retry_headers(answer),
+            content_type=representation.value,
+            charset="utf-8",
+        )
+
+
+async def _one(answer: Answer) -> AsyncGenerator[Answer, None]:
+    yield answer
+
+
+def _parsed_accept(request: web.Request) -> Accept:
+    return Accept.parse(",".join(request.headers.getall("Accept", [])))
+
+
+def _decoded(decode: Callable[[], OperationRequest]) -> OperationRequest:
+    try:
+        return decode()
+    except InvalidRequest as error:
+        raise bad_request(str(error)) from None
+
+
+def _resume_after(request: web.Request) -> str | None:
+    """The cursor that a browser's EventSource sends when it comes back."""
+    return request.headers.get("Last-Event-ID", "")[:_RESUME_AFTER_CHARACTERS_MAX] or None
+
+
+def _method_not_allowed(message: str, allowed: str) -> HttpRefusal:
+    return HttpRefusal(405, ErrorCode.BAD_USER_INPUT, message, {"Allow": allowed})

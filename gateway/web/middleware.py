@@ -1,0 +1,78 @@
+"""The outer edge: every request gets an id, every failure a JSON body, every response its headers.
+
+The only way out of the web layer for an exception. It knows no route.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from gateway.execution.operation import Answer
+from gateway.web.masking import masked
+from gateway.web.origins import Origins
+from gateway.web.refusals import HttpRefusal, error_body, json_response
+from gateway.web.request_id import give_request_id, request_id_header
+from schema.ports import ErrorCode
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+_CODE_OF_STATUS = {
+    401: ErrorCode.UNAUTHENTICATED,
+    403: ErrorCode.FORBIDDEN,
+    404: ErrorCode.NOT_FOUND,
+    408: ErrorCode.TIMEOUT,
+    429: ErrorCode.RATE_LIMITED,
+}
+
+
+def error_middleware(ids: Callable[[], str]) -> Callable[..., Awaitable[web.StreamResponse]]:
+    """Outermost: what it gets out of the rest is always a response."""
+
+    @web.middleware
+    async def answer_failures(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request_id = give_request_id(request, ids)
+        outcome = await masked(_refusals_answered(request, handler), request_id=request_id)
+        if isinstance(outcome, Answer):
+            return json_response(outcome.body, 500)
+        return outcome
+
+    return answer_failures
+
+
+def add_headers(origins: Origins) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """For the signal `on_response_prepare`, which streams and socket handshakes pass as well."""
+
+    async def prepare(request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.popall("Server", None)
+        response.headers.update(request_id_header(request))
+        response.headers["Vary"] = "Accept, Origin"
+        response.headers.update(origins.cors_headers(request))
+        for name, value in _SECURITY_HEADERS.items():
+            response.headers.setdefault(name, value)
+
+    return prepare
+
+
+async def _refusals_answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except HttpRefusal as refusal:
+        return refusal.response()
+    except web.HTTPException as error:
+        return _json_for(error)
+
+
+def _json_for(error: web.HTTPException) -> web.Response:
+    """aiohttp's own refusals, as for an unknown path, in the form of all others."""
+    code = _CODE_OF_STATUS.get(error.status, ErrorCode.BAD_USER_INPUT)
+    headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+    return json_response(error_body(code, f"{error.reason}."), error.status, headers)

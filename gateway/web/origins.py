@@ -1,0 +1,86 @@
+"""Which web pages may call: CORS, the check of `Origin`, and the proof that a GET needs.
+
+Everything here protects users of browsers from foreign pages. It must not be taken for
+authentication: programs can send any header.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from gateway.web.request_body import media_type
+
+_PREFLIGHT_HEADERS = ("Apollo-Require-Preflight", "X-Apollo-Operation-Name", "GraphQL-Preflight")
+_ALLOWED_HEADERS = (
+    "Content-Type, Authorization, Last-Event-ID, X-Request-Id, Traceparent, Tracestate, "
+    + ", ".join(_PREFLIGHT_HEADERS)
+)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class Origins:
+    """The foreign origins that are allowed; a page of our own origin always is."""
+
+    def __init__(self, allowed: Iterable[str]) -> None:
+        self._allowed = frozenset(origin.rstrip("/").lower() for origin in allowed)
+
+    def admits(self, request: web.Request) -> bool:
+        """Whether no page, one of ours or an allowed one is behind the request.
+
+        Browsers set `Origin` themselves; what sends none is no page of another origin that could
+        read the answer or open a socket.
+        """
+        origin = request.headers.get("Origin")
+        return origin is None or _same_origin(origin, request.host) or self._allows(origin)
+
+    def cors_headers(self, request: web.Request) -> dict[str, str]:
+        """What lets a page of an allowed origin read the answer; nothing for any other."""
+        origin = request.headers.get("Origin")
+        if origin is None or not self._allows(origin):
+            return {}
+        return {
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Expose-Headers": "X-Request-Id, Retry-After",
+        }
+
+    def preflight_headers(self, request: web.Request) -> dict[str, str]:
+        """The answer to a browser that asks before it sends; nothing for foreign origins."""
+        if not self.cors_headers(request):
+            return {}
+        return {
+            "Access-Control-Allow-Methods": "GET, POST",
+            "Access-Control-Allow-Headers": _ALLOWED_HEADERS,
+            "Access-Control-Max-Age": "7200",
+        }
+
+    def guards_get(self, request: web.Request) -> bool:
+        """Whether CORS stands between this GET and any foreign page.
+
+        A foreign page can make a browser send a plain GET (an image, a script, a link), so a GET
+        must carry what such a page cannot: a header that needs a preflight, or the browser's own
+        word (`Sec-Fetch-Mode: cors`, which scripts cannot set) that it applies CORS, with an
+        `Origin` that we admit. Not `Accept`: a page may set it on a `no-cors` fetch. A native
+        EventSource and Node's fetch give that word, and the audits of graphql-http rely on it.
+        """
+        if any(request.headers.get(name) for name in _PREFLIGHT_HEADERS):
+            return True
+        if media_type(request)[0] == "application/json":
+            return True
+        return self.admits(request) and request.headers.get("Sec-Fetch-Mode") == "cors"
+
+    def _allows(self, origin: str) -> bool:
+        return origin.lower() in self._allowed
+
+
+def _same_origin(origin: str, host: str) -> bool:
+    """Compares host and port only: the scheme is not known behind a proxy that ends TLS."""
+    scheme = origin.partition("://")[0].lower()
+    try:
+        theirs, ours = urlsplit(origin), urlsplit(f"{scheme}://{host}")
+        ports = (theirs.port or _DEFAULT_PORTS[scheme], ours.port or _DEFAULT_PORTS[scheme])
+    except (ValueError, KeyError):
+        return False
+    return theirs.hostname == ours.hostname and ports[0] == ports[1]

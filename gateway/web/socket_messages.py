@@ -1,0 +1,135 @@
+"""The messages of graphql-transport-ws: what a client may send and what we answer.
+
+Strict on purpose: a frame is exactly one message of the protocol or it is refused with a reason.
+Nothing here knows of sockets or of state.
+Source: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md (read at 6.4.2)
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from gateway.execution.operation import OperationRequest
+from gateway.web.json_body import InvalidRequest, decode_object, operation_from
+
+PROTOCOL = "graphql-transport-ws"
+
+_REASON_BYTES_MAX = 123
+"""A control frame holds 125 bytes, two of them the code; a longer one kills the connection."""
+
+
+class CloseCode(enum.IntEnum):
+    """Why we end a socket: RFC 6455 below 4000, graphql-transport-ws above."""
+
+    GOING_AWAY = 1001
+    INTERNAL_ERROR = 1011
+    TRY_AGAIN_LATER = 1013
+    INVALID_MESSAGE = 4400
+    UNAUTHORIZED = 4401
+    FORBIDDEN = 4403
+    SUBPROTOCOL_NOT_ACCEPTABLE = 4406
+    INITIALISATION_TIMEOUT = 4408
+    SUBSCRIBER_ALREADY_EXISTS = 4409
+    TOO_MANY_INITIALISATION_REQUESTS = 4429
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionInit:
+    payload: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    payload: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The answer to a ping of ours; nothing has to be done about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    id: str
+    request: OperationRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    id: str
+
+
+ClientMessage = ConnectionInit | Ping | Pong | Subscribe | Complete
+
+
+def decode_message(frame: str) -> ClientMessage:
+    """The message in a text frame. Raises InvalidRequest, with the reason for the close frame."""
+    message = decode_object(frame, what="The message")
+    match message.get("type"):
+        case "connection_init":
+            return ConnectionInit(_payload(message))
+        case "ping":
+            return Ping(_payload(message))
+        case "pong":
+            _payload(message)
+            return Pong()
+        case "subscribe":
+            return Subscribe(_id(message), _operation(message))
+        case "complete":
+            return Complete(_id(message))
+    raise InvalidRequest("The message has no known `type`.")
+
+
+def ack_message() -> bytes:
+    return orjson.dumps({"type": "connection_ack"})
+
+
+def pong_message(payload: dict[str, Any] | None) -> bytes:
+    """The payload of the ping comes back, so that a client can tell its pings apart."""
+    message: dict[str, Any] = {"type": "pong"}
+    if payload is not None:
+        message["payload"] = payload
+    return orjson.dumps(message)
+
+
+def next_message(operation_id: str, body: bytes) -> bytes:
+    """`body` is JSON already: it may be shared by many subscribers."""
+    return b'{"id":%b,"type":"next","payload":%b}' % (orjson.dumps(operation_id), body)
+
+
+def error_message(operation_id: str, errors: list[Any]) -> bytes:
+    return orjson.dumps({"id": operation_id, "type": "error", "payload": errors})
+
+
+def complete_message(operation_id: str) -> bytes:
+    return orjson.dumps({"id": operation_id, "type": "complete"})
+
+
+def close_reason(text: str) -> bytes:
+    """As much of `text` as a close frame holds, never ending inside a character."""
+    return text.encode()[:_REASON_BYTES_MAX].decode(errors="ignore").encode()
+
+
+def _payload(message: dict[str, Any]) -> dict[str, Any] | None:
+    payload = message.get("payload")
+    if payload is not None and not isinstance(payload, dict):
+        raise InvalidRequest("`payload` must be an object or null.")
+    return payload
+
+
+def _id(message: dict[str, Any]) -> str:
+    operation_id = message.get("id")
+    if not isinstance(operation_id, str) or not operation_id:
+        raise InvalidRequest("`id` must be a non-empty string.")
+    return operation_id
+
+
+def _operation(message: dict[str, Any]) -> OperationRequest:
+    payload = message.get("payload")
+    if not isinstance(payload, dict):
+        raise InvalidRequest("`payload` must be an object with a `query`.")
+    return operation_from(payload)

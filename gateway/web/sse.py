@@ -1,0 +1,196 @@
+"""Server-sent events: the "distinct connections mode" of graphql-sse, one operation a stream.
+
+A stream begins once the operation is prepared; from there on everything, refusals too, arrives as
+`next` events and `complete`. A stream that ends without `complete` asks its client to come again.
+Source: https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md (read at 2.6.1)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+
+from aiohttp import web
+
+from gateway.execution.operation import Answer
+from gateway.web.auth import Grant
+from gateway.web.drain import Drain
+from gateway.web.masking import masked
+from gateway.web.operations import AnswerEncoder
+from gateway.web.places import Places
+from gateway.web.refusals import HttpRefusal, refused
+from gateway.web.request_id import request_id_of
+from gateway.web.settings import WebSettings
+from gateway.web.stall import StallWatch
+from schema.ports import ErrorCode
+
+COMPLETE = b"event: complete\ndata: \n\n"
+"""The empty data line is needed: browsers drop an event that has none."""
+COMMENT = b":\n\n"
+
+_PINGS_UNANSWERED_MAX = 2
+
+
+class EventStreams:
+    """Sends the answers of operations as event streams."""
+
+    def __init__(self, settings: WebSettings, drain: Drain, encoder: AnswerEncoder) -> None:
+        self._settings = settings
+        self._drain = drain
+        self._encoder = encoder
+        self._places = Places(per_key_max=settings.streams_per_viewer_max)
+
+    async def respond(
+        self,
+        request: web.Request,
+        answers: AsyncGenerator[Answer, None],
+        grant: Grant,
+    ) -> web.StreamResponse:
+        """Send all answers and close their generator, also when the client goes first."""
+        if self._drain.draining:
+            await answers.aclose()
+            raise HttpRefusal(503, ErrorCode.RATE_LIMITED, _STOPPING, {"Retry-After": "1"})
+        with self._places.place(grant.viewer.tenant) as free:
+            if not free:
+                await answers.aclose()
+                raise HttpRefusal(429, ErrorCode.RATE_LIMITED, _TOO_MANY, {"Retry-After": "10"})
+            return await self._respond(request, answers, grant.expires_in_seconds)
+
+    async def _respond(
+        self,
+        request: web.Request,
+        answers: AsyncGenerator[Answer, None],
+        expires_in_seconds: float | None,
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(headers=_HEADERS)
+        await response.prepare(request)
+        transport = request.transport
+        if transport is None:
+            await answers.aclose()
+            return response
+        _drop_dead_peers(transport, self._settings.stream_ping_seconds)
+        stream = _Stream(response, transport, self._settings, self._encoder)
+        expired = await self._serve(stream, answers, expires_in_seconds, request_id_of(request))
+        with suppress(ConnectionError):
+            await stream.end(expired=expired)
+        return response
+
+    async def _serve(
+        self,
+        stream: _Stream,
+        answers: AsyncGenerator[Answer, None],
+        expires_in_seconds: float | None,
+        request_id: str,
+    ) -> bool:
+        """Pump until the answers end, the client goes or the process stops; else: true, expired."""
+        pump = asyncio.create_task(stream.pump(answers, request_id))
+        ping = asyncio.create_task(stream.keep_alive())
+        drained = asyncio.get_running_loop().create_future()
+
+        async def stop() -> None:
+            if not drained.done():
+                drained.set_result(None)
+
+        try:
+            with self._drain.closing_with(stop):
+                done, _ = await asyncio.wait(
+                    {pump, ping, drained},
+                    timeout=expires_in_seconds,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+        finally:
+            await _end_tasks(pump, ping)
+        return not done
+
+
+class _Stream:
+    """One open response. What is written to it is never interleaved."""
+
+    def __init__(
+        self,
+        response: web.StreamResponse,
+        transport: asyncio.Transport,
+        settings: WebSettings,
+        encoder: AnswerEncoder,
+    ) -> None:
+        self._response = response
+        self._watch = StallWatch(transport, timeout_seconds=settings.stall_timeout_seconds)
+        self._ping_seconds = settings.stream_ping_seconds
+        self._encoder = encoder
+        self._writing = asyncio.Lock()
+
+    async def pump(self, answers: AsyncGenerator[Answer, None], request_id: str) -> None:
+        """Send every answer and `complete`; ends early and in silence when the client is gone."""
+        with suppress(ConnectionError):
+            failure = await masked(self._send_all(answers), request_id=request_id)
+            if failure is not None:
+                await self._send(failure)
+            await self._write(COMPLETE)
+
+    async def keep_alive(self) -> None:
+        """Keep proxies from closing a quiet stream, and find out about clients that are gone."""
+        with suppress(ConnectionError):
+            while True:
+                await asyncio.sleep(self._ping_seconds)
+                await self._write(COMMENT)
+
+    async def end(self, *, expired: bool) -> None:
+        if expired:
+            await self._send(refused(ErrorCode.UNAUTHENTICATED, "The authorization has expired."))
+            await self._write(COMPLETE)
+        with self._watch.watching():
+            await self._response.write_eof()
+
+    async def _send_all(self, answers: AsyncGenerator[Answer, None]) -> None:
+        async with aclosing(answers):
+            with suppress(ConnectionError):
+                # Some browsers do not report an open stream before its first byte.
+                await self._write(COMMENT)
+                async for answer in answers:
+                    await self._send(answer)
+
+    async def _send(self, answer: Answer) -> None:
+        await self._write(next_event(self._encoder.encode(answer), answer.cursor))
+
+    async def _write(self, event: bytes) -> None:
+        async with self._writing:
+            with self._watch.watching():
+                await self._response.write(event)
+
+
+def next_event(body: bytes, cursor: str | None) -> bytes:
+    """One `next` event with LF line ends; a browser sends `cursor` back as Last-Event-ID."""
+    event_id = f"id: {cursor}\n".encode() if cursor else b""
+    return b"%bevent: next\ndata: %b\n\n" % (event_id, body)
+
+
+def _drop_dead_peers(transport: asyncio.Transport, ping_seconds: float) -> None:
+    """Have the system end the connection when nothing is acknowledged, as after a pulled cable.
+
+    An event stream hears nothing back from its client, so only TCP can tell; its own patience is
+    a quarter of an hour. Where the system has no such option (it is Linux's) that stays.
+    """
+    connection = transport.get_extra_info("socket")
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)
+    if connection is not None and option is not None:
+        patience_ms = int(_PINGS_UNANSWERED_MAX * ping_seconds * 1000)
+        connection.setsockopt(socket.IPPROTO_TCP, option, patience_ms)
+
+
+async def _end_tasks(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+_TOO_MANY = "Too many event streams are open; close some first."
+_STOPPING = "The gateway is stopping; connect again."
+
+_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    # A proxy that buffers or compresses would hold events back.
+    "Cache-Control": "no-store, no-transform",
+    "X-Accel-Buffering": "no",
+}

@@ -1,0 +1,68 @@
+"""A runner over a stage, without a web: for tests of planning, loading and projection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.backends.memory.backend import MemoryBackend
+from gateway.events.feed import Feed
+from gateway.events.log import MemoryEventLog
+from gateway.execution.operation import Answer, OperationRequest
+from gateway.execution.runner import GraphQLRunner
+from schema.limits import Limits
+from schema.needs import Loaded, Needs
+from schema.ports import ErrorCode, Failed, Need, Viewer
+from schema.root import make_schema
+from tests.support.stage import Stage
+
+SCHEMA = make_schema()
+OPERATOR = Viewer("operator")
+
+
+class WatchedBackend(MemoryBackend):
+    """The memory backend, telling which needs it was asked for, and failing where told to."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage.twin)
+        self.loads: list[Needs] = []
+        self.broken: set[Need] = set()
+
+    async def load(self, viewer: Viewer, needs: Needs) -> Loaded[Any]:
+        self.loads.append(needs)
+        root = await super().load(viewer, needs)
+        self._break(root)
+        return root
+
+    def _break(self, loaded: Loaded[Any]) -> None:
+        for need, child in loaded.children.items():
+            if need in self.broken:
+                loaded.children[need] = Failed(ErrorCode.UPSTREAM_TIMEOUT, "upstream is slow")
+            elif isinstance(child, Loaded):
+                self._break(child)
+            else:
+                for item in getattr(child, "items", ()) or ():
+                    self._break(item)
+
+
+@dataclass(slots=True)
+class Running:
+    """A stage, its watched backend, and the runner over both."""
+
+    stage: Stage = field(default_factory=Stage.empty)
+    limits: Limits = field(default_factory=Limits)
+    backend: WatchedBackend = field(init=False)
+    runner: GraphQLRunner = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.backend = WatchedBackend(self.stage)
+        feed = Feed(MemoryEventLog("test"))
+        self.runner = GraphQLRunner(SCHEMA, self.backend, feed, limits=self.limits)
+
+    async def ask(self, query: str, viewer: Viewer = OPERATOR, **variables: Any) -> dict[str, Any]:
+        """The body of the answer to one query or mutation."""
+        request = OperationRequest(query, variables)
+        prepared = self.runner.prepare(request, viewer)
+        if isinstance(prepared, Answer):
+            return prepared.body
+        return (await self.runner.execute(prepared, request, viewer, "req_test")).body

@@ -1,0 +1,71 @@
+"""A whole gateway on the loopback, built by the same wiring as production, and a client for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiohttp import ClientSession, web
+from yarl import URL
+
+from gateway.settings import Settings
+from gateway.web.auth import Authenticator
+from gateway.web.server import make_runner
+from gateway.wiring import Gateway, make_gateway, make_web_app, web_settings
+from tests.support.time_and_ids import CountingIds, ManualClock
+
+
+@dataclass(slots=True)
+class Served:
+    """One running gateway and a session to talk to it."""
+
+    gateway: Gateway
+    session: ClientSession
+    url: URL
+    clock: ManualClock
+
+    async def post(self, query: str, **variables: Any) -> dict[str, Any]:
+        """The body of the answer to one operation over HTTP."""
+        payload = {"query": query, "variables": variables}
+        async with self.session.post(self.url / "graphql", json=payload) as response:
+            body: dict[str, Any] = await response.json()
+            return body
+
+    async def data(self, query: str, **variables: Any) -> dict[str, Any]:
+        """The data of an answer that must have no errors."""
+        body = await self.post(query, **variables)
+        assert "errors" not in body, body["errors"]
+        data: dict[str, Any] = body["data"]
+        return data
+
+    async def errors(self, query: str, **variables: Any) -> list[dict[str, Any]]:
+        """The errors of an answer that must have some."""
+        body = await self.post(query, **variables)
+        errors: list[dict[str, Any]] = body["errors"]
+        return errors
+
+    async def settled(self) -> None:
+        """Every event of the twin has been taken in."""
+        await self.gateway.deliveries.idle.wait()
+
+
+@asynccontextmanager
+async def serving(
+    *, fixtures: Path | None = None, authenticator: Authenticator | None = None, **settings: Any
+) -> AsyncIterator[Served]:
+    """A gateway with the demo data, or other fixtures, on a free port of the loopback."""
+    clock = ManualClock(1_798_761_600)
+    given = Settings(port=0, fixtures=fixtures, **settings)
+    gateway = make_gateway(given, clock=clock, ids=CountingIds())
+    runner = make_runner(make_web_app(gateway, authenticator=authenticator), web_settings(given))
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        async with ClientSession() as session:
+            yield Served(gateway, session, URL(f"http://{host}:{port}"), clock)
+    finally:
+        await runner.cleanup()
