@@ -30,8 +30,9 @@ format: $(VENV)/dev.stamp ## Format the code and mend what lint can mend
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
 
-sdl: $(VENV)/run.stamp ## Print the schema into schema/schema.graphql
+sdl: $(VENV)/run.stamp ## Print the schema and the settings into the files that are committed
 	$(BIN)/invoice-gateway sdl > schema/schema.graphql
+	$(BIN)/invoice-gateway settings > docs/settings.md
 
 console: $(VENV)/run.stamp ## Build the GraphiQL page, where it is not up to date
 	@$(BIN)/python -m gateway.console.build || { test $$? -eq 3 && \

@@ -12,7 +12,13 @@ from typing import Annotated, Literal
 import typer
 from aiohttp import web
 
-from gateway.settings import Settings, SettingsRefused, findings, read_settings
+from gateway.settings import (
+    Settings,
+    SettingsRefused,
+    findings,
+    read_settings,
+    settings_page,
+)
 
 app = typer.Typer(
     name="invoice-gateway",
@@ -21,6 +27,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+fixtures_app = typer.Typer(help="Work with fixtures files.", no_args_is_help=True)
+app.add_typer(fixtures_app, name="fixtures")
 
 FIRST_QUERY = (
     '{ invoice(id: "in_demo_paid_by_two") { number status amountPaid { formatted } '
@@ -95,6 +104,27 @@ def _greet(settings: Settings, addresses: list[object]) -> None:
         f"  Paste    {FIRST_QUERY}\n"
         "  Stop     Ctrl+C\n"
     )
+
+
+@app.command(name="settings")
+def print_settings() -> None:
+    """Print every setting with its default and its reason, as docs/settings.md has it."""
+    typer.echo(settings_page(), nl=False)
+
+
+@fixtures_app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="A fixtures file.", exists=True, dir_okay=False)],
+) -> None:
+    """Say what is wrong with a fixtures file: id, field and reason, one line each."""
+    from gateway.sandbox.fixtures import check_file
+
+    lines = [str(one) for one in check_file(file)]
+    for line in lines:
+        typer.echo(line)
+    if lines:
+        raise typer.Exit(1)
+    typer.echo(f"{file} is good.")
 
 
 @app.command()

@@ -157,3 +157,28 @@ def findings(settings: Settings) -> list[Finding]:
             )
         )
     return found
+
+
+def variable_of(name: str) -> str:
+    """The environment variable of a setting."""
+    alias = Settings.model_fields[name].validation_alias
+    return alias if isinstance(alias, str) else f"{PREFIX}{name.upper()}"
+
+
+def settings_page() -> str:
+    """The page that documents every setting; a test holds the committed one against it."""
+    rows = [
+        f"| `{variable_of(name)}` | {_default(field.default)} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    head = (
+        "# Settings\n\n"
+        "Read once at start, from the environment. What cannot work together is refused with a\n"
+        "sentence that says how to mend it; `invoice-gateway doctor` says it without starting.\n\n"
+        "| variable | default | unit and reason |\n| --- | --- | --- |\n"
+    )
+    return head + "\n".join(rows) + "\n"
+
+
+def _default(value: object) -> str:
+    return "unset" if value is None or value == "" else f"`{value}`"

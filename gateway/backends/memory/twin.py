@@ -334,9 +334,7 @@ class Twin:
             )
             self._enter(before, after, request)
 
-    def _keep_in_step(
-        self, still_open: list[records.InvoicePayment], request: Request
-    ) -> None:
+    def _keep_in_step(self, still_open: list[records.InvoicePayment], request: Request) -> None:
         """A default intent that was under way can be changed again, and has to catch up."""
         for payment in still_open:
             if payment.is_default:

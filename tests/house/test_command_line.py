@@ -1,0 +1,137 @@
+"""The command line: what it refuses, and how it says so."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway.cli import app
+from gateway.settings import Settings, SettingsRefused, read_settings, settings_page, variable_of
+
+ROOT = Path(__file__).resolve().parents[2]
+runner = CliRunner()
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        pytest.param({"GATEWAY_PORT": "70000"}, ["GATEWAY_PORT", "65535"], id="port too high"),
+        pytest.param({"GATEWAY_PORT": "http"}, ["GATEWAY_PORT", "http"], id="port no number"),
+        pytest.param({"GATEWAY_BACKEND": "paper"}, ["GATEWAY_BACKEND", "memory"], id="backend"),
+        pytest.param(
+            {"GATEWAY_HOST": "0.0.0.0"}, ["0.0.0.0", "127.0.0.1"], id="public without callers"
+        ),
+        pytest.param(
+            {"GATEWAY_HOST": "gateway.example.com"}, ["127.0.0.1"], id="name of another machine"
+        ),
+        pytest.param(
+            {"GATEWAY_ALLOWED_ORIGINS": "example.com"},
+            ["GATEWAY_ALLOWED_ORIGINS", "https://app.example.com"],
+            id="origin without scheme",
+        ),
+        pytest.param(
+            {"GATEWAY_FIXTURES": "nowhere.json"}, ["nowhere.json", "--fixtures"], id="no file"
+        ),
+        pytest.param(
+            {"GATEWAY_BACKEND": "stripe"}, ["--backend memory"], id="backend of another version"
+        ),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_with_a_cure(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], words: list[str]
+) -> None:
+    """Which setting, what is wrong, and how to mend it."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsRefused) as refused:
+        read_settings()
+
+    assert all(word in str(refused.value) for word in words), str(refused.value)
+
+
+def test_serve_refuses_without_a_traceback() -> None:
+    """A refusal is a sentence on standard error and exit code 1."""
+    result = runner.invoke(app, ["serve", "--host", "0.0.0.0"])
+
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    assert "127.0.0.1" in result.output
+
+
+def test_serve_names_what_is_wrong_with_a_fixtures_file(tmp_path: Path) -> None:
+    """Id, field and reason, before anything is served."""
+    fixtures = tmp_path / "bad.json"
+    fixtures.write_text(json.dumps({"customers": [{"id": "in_1"}]}))
+
+    result = runner.invoke(app, ["serve", "--port", "0", "--fixtures", str(fixtures)])
+
+    assert result.exit_code == 1
+    assert "in_1" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_doctor_finds_a_taken_port() -> None:
+    """The most common reason for not starting, with its cure."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = runner.invoke(app, ["doctor", "--port", str(taken.getsockname()[1])])
+
+    assert result.exit_code == 1
+    assert "is taken" in result.output
+    assert "--port" in result.output
+
+
+def test_doctor_says_each_cause_in_one_line() -> None:
+    """Two things that are wrong are two lines."""
+    result = runner.invoke(app, ["doctor", "--host", "0.0.0.0", "--fixtures", "nowhere.json"])
+
+    lines = result.output.splitlines()
+    assert result.exit_code == 1
+    assert any("0.0.0.0" in line for line in lines)
+    assert any("nowhere.json" in line for line in lines)
+
+
+def test_fixtures_check_approves_of_the_demo() -> None:
+    """The packaged data passes its own check."""
+    demo = ROOT / "gateway/sandbox/demo.json"
+
+    result = runner.invoke(app, ["fixtures", "check", str(demo)])
+
+    assert result.exit_code == 0, result.output
+
+
+def test_fixtures_check_names_id_field_and_reason(tmp_path: Path) -> None:
+    """One line for each thing that is wrong, and exit code 1."""
+    fixtures = tmp_path / "bad.json"
+    fixtures.write_text(json.dumps({"payment_intents": [{"id": "pi_1", "amount": 1.5}]}))
+
+    result = runner.invoke(app, ["fixtures", "check", str(fixtures)])
+
+    assert result.exit_code == 1
+    assert "pi_1" in result.output
+    assert "amount" in result.output
+
+
+def test_every_setting_is_documented() -> None:
+    """A setting without a line in docs/settings.md fails here: run `make sdl`."""
+    assert (ROOT / "docs/settings.md").read_text() == settings_page()
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+def test_every_setting_says_its_reason(name: str) -> None:
+    """Unit and reason stand beside each."""
+    assert Settings.model_fields[name].description, variable_of(name)
+
+
+def test_keys_are_not_shown_by_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key in the environment never reaches a repr."""
+    monkeypatch.setenv("STRIPE_API_KEY", "sk_test_canary")
+
+    settings = Settings()
+
+    assert "sk_test_canary" not in repr(settings)
+    assert settings.stripe_api_key is not None
