@@ -10,10 +10,11 @@ from typing import Any
 
 from schema import ports
 from schema.context import Context, Info
+from schema.invoice import CONFIRMATION_SECRET
 from schema.invoice_payment_event import INVOICE, INVOICE_PAYMENT, PAYMENT_INTENT, EventsLoaded
 from schema.needs import ROOT, Loaded, Needs, root_needs
 from schema.permissions import require
-from schema.ports import ById, EventListing, Failed, Need
+from schema.ports import ById, EventListing, Failed, Need, bad_input
 
 
 def _objects(
@@ -40,6 +41,18 @@ def needs_of_events(events: Iterable[ports.InvoicePaymentEvent], needs_of_event:
     )
 
 
+def check_no_secret(needs: Needs) -> None:
+    """A confirmation secret is never part of an event. Raises `Failed`, saying where it is."""
+    for of_type in needs.by_type.values():
+        for need, deeper in of_type.items():
+            if need == CONFIRMATION_SECRET:
+                raise bad_input(
+                    "confirmationSecret is a secret and never part of an event: ask the query "
+                    "invoice for it"
+                )
+            check_no_secret(deeper)
+
+
 def with_objects(
     event: ports.InvoicePaymentEvent, needs_of_event: Needs, root: Loaded[Any]
 ) -> Loaded[Any]:
@@ -57,7 +70,7 @@ async def load_query(context: Context, needs_of_query: Needs) -> Loaded[Any]:
     rest, pages = Needs(), []
     for need, deeper in needs_of_query.of(ROOT).items():
         if isinstance(need, EventListing):
-            pages.append((need, deeper, await _page(context, need)))
+            pages.append((need, deeper, await _page(context, need, deeper)))
         else:
             rest.add(ROOT, need).merge(deeper)
     for _, deeper, page in pages:
@@ -73,9 +86,12 @@ async def load_query(context: Context, needs_of_query: Needs) -> Loaded[Any]:
     return root
 
 
-async def _page(context: Context, need: EventListing) -> ports.EventPage | Failed:
+async def _page(
+    context: Context, need: EventListing, needs_of_event: Needs
+) -> ports.EventPage | Failed:
     try:
         require(context.viewer, "events:read")
+        check_no_secret(needs_of_event)
         return await context.events.page(
             context.viewer, first=need.first, after=need.after, where=need.where
         )
@@ -89,6 +105,7 @@ async def stream(
     """The live stream, each event with its objects read after it reached the log."""
     context = info.context
     require(context.viewer, "events:read")
+    check_no_secret(needs_of_item)
     source = context.events.subscribe(context.viewer, after=after, where=where)
     try:
         async for item in source:
