@@ -20,7 +20,7 @@ from typing import Any
 
 from gateway.backends.memory.twin import Twin
 from gateway.ledger.invariants import Violation
-from gateway.sandbox.fixtures_fields import Problems, shown
+from gateway.sandbox.fixtures_fields import Problems, printable, shown
 from gateway.sandbox.fixtures_format import PREFIXES, WHOLE_FILE, Fixtures, FixturesRefused
 from gateway.sandbox.fixtures_read import read_objects
 from gateway.sandbox.fixtures_rules import check
@@ -83,8 +83,8 @@ def _parsed(text: bytes | str, problems: Problems) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
             twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
-            where = str(found.get("id", WHOLE_FILE))
-            problems.add(Violation(where, twice, "must stand only once in its object"))
+            where = printable(str(found.get("id", WHOLE_FILE)))
+            problems.add(Violation(where, printable(twice), "must stand only once in its object"))
         return found
 
     try:
@@ -96,5 +96,7 @@ def _parsed(text: bytes | str, problems: Problems) -> dict[str, Any]:
         reason = f"must be one object of the lists {', '.join(PREFIXES)}, got {shown(raw)}"
         raise FixturesRefused([Violation(WHOLE_FILE, "json", reason)])
     for name in sorted(raw.keys() - PREFIXES.keys()):
-        problems.add(Violation(WHOLE_FILE, name, f"must be one of {', '.join(PREFIXES)}"))
+        problems.add(
+            Violation(WHOLE_FILE, printable(name), f"must be one of {', '.join(PREFIXES)}")
+        )
     return raw

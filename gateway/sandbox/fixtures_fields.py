@@ -20,8 +20,8 @@ from schema.scalars import MINOR_UNITS_MAX
 PROBLEMS_KEPT_MAX = 100
 """Nobody reads more at once; the rest is counted."""
 
-INSTANT_MAX = 2**40 - 1
-"""Epoch seconds stay below this for 34,000 years; the twin's tables order by them."""
+INSTANT_MAX = 253_402_300_799
+"""9999-12-31T23:59:59Z: no later one can be written as a date."""
 
 DEFAULT_CREATED = 1_767_225_600
 """2026-01-01T00:00:00Z. An object without `created` gets this plus its position in its list."""
@@ -194,7 +194,7 @@ class StripeObject:
             return ()
         for key, entry in value.items():
             if not isinstance(entry, str) or not _is_unicode(key + entry):
-                self.problem(f"metadata.{key}", f"must be a string, got {shown(entry)}")
+                self.problem(f"metadata.{printable(key)}", f"must be a string, got {shown(entry)}")
         return tuple(value.items())
 
     def parts(self, path: str) -> Iterator[StripeObject]:
@@ -237,6 +237,11 @@ def shown(value: object) -> str:
         return "an object" if isinstance(value, Mapping) else "a list"
     text = ascii(value) if not isinstance(value, int) or abs(value) < 10**_SHOWN_MAX else "a giant"
     return text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "…"
+
+
+def printable(name: str) -> str:
+    """A key that anyone may have chosen, short and safe to print."""
+    return shown(name)[1:-1] if len(name) < _SHOWN_MAX else shown(name)
 
 
 def _is_unicode(value: str) -> bool:

@@ -8,7 +8,7 @@ Source: https://docs.stripe.com/api/invoices/object, 2026-09-30.preview.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.sandbox.fixtures_fields import StripeObject
 from schema import records
@@ -45,7 +45,11 @@ def read_invoice(
     amounts = _amounts(one, lines, payments, notes)
     status = one.choice("status", STATUSES) or _status(amounts, payments)
     _check_embedded_payments(one, payments)
-    invoice = records.Invoice(
+    return _with_instants(one, _invoice(one, currency, status, amounts)), lines
+
+
+def _invoice(one: StripeObject, currency: str, status: str, amounts: _Amounts) -> records.Invoice:
+    return records.Invoice(
         id=one.name,
         created=one.created,
         currency=currency,
@@ -67,20 +71,27 @@ def read_invoice(
         amount_overpaid=amounts.overpaid,
         pre_payment_credit_notes_amount=amounts.pre_payment_notes,
         post_payment_credit_notes_amount=amounts.post_payment_notes,
-        due_date=one.instant("due_date"),
-        finalized_at=_reached(one, "finalized_at", status != "draft"),
-        paid_at=_reached(one, "paid_at", status == "paid"),
-        voided_at=_reached(one, "voided_at", status == "void"),
-        marked_uncollectible_at=_reached(one, "marked_uncollectible_at", status == "uncollectible"),
         hosted_invoice_url=one.text("hosted_invoice_url"),
         invoice_pdf=one.text("invoice_pdf"),
         metadata=one.metadata(),
     )
-    return invoice, lines
 
 
-def _reached(one: StripeObject, transition: str, implied: bool) -> int | None:
-    return one.instant_of(f"status_transitions.{transition}", implied=implied)
+def _with_instants(one: StripeObject, invoice: records.Invoice) -> records.Invoice:
+    """When it is due, and when it reached each status that it is in or must have been in."""
+
+    def reached(transition: str, implied: bool) -> int | None:
+        return one.instant_of(f"status_transitions.{transition}", implied=implied)
+
+    status = invoice.status
+    return replace(
+        invoice,
+        due_date=one.instant("due_date"),
+        finalized_at=reached("finalized_at", status != "draft"),
+        paid_at=reached("paid_at", status == "paid"),
+        voided_at=reached("voided_at", status == "void"),
+        marked_uncollectible_at=reached("marked_uncollectible_at", status == "uncollectible"),
+    )
 
 
 def _subscription(one: StripeObject) -> str | None:

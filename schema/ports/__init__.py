@@ -16,6 +16,7 @@ from schema.ports.events import (
     StreamGap,
     StreamItem,
 )
+from schema.ports.metering import METER, UPSTREAM_CALLS_MAX, Meter, meter
 from schema.ports.reading import (
     ALWAYS,
     NODES_MAX,
@@ -50,11 +51,13 @@ from schema.ports.writing import (
 __all__ = [
     "ALWAYS",
     "IDEMPOTENCY_KEY_LENGTH_MAX",
+    "METER",
     "NODES_MAX",
     "PAGE_SIZE_DEFAULT",
     "PAGE_SIZE_MAX",
     "PRECEDENCE",
     "SCOPES",
+    "UPSTREAM_CALLS_MAX",
     "AttachPayment",
     "Attached",
     "BackendDescription",
@@ -82,6 +85,7 @@ __all__ = [
     "Link",
     "ListFilter",
     "Listing",
+    "Meter",
     "Need",
     "OutOfBandPayment",
     "Page",
@@ -94,4 +98,5 @@ __all__ = [
     "Viewer",
     "bad_input",
     "list_digest",
+    "meter",
 ]

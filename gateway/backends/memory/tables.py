@@ -23,6 +23,8 @@ SMALL_BUCKET_MAX = 512
 
 SEQUENCE_BITS = 40
 """A trillion records before two of the same second could collide."""
+KEY_BITS = SEQUENCE_BITS + 40
+"""Epoch seconds stay below 2^40 for 34,000 years."""
 
 
 @dataclass(slots=True, eq=False)
@@ -130,8 +132,9 @@ class Table(Generic[R]):
         return (row.record for row in self._all)
 
     def _due_of(self, row: Row[R]) -> int:
+        """Orders by due date, then by creation, so that no two rows share a place."""
         assert self._due is not None
-        return int(self._due(row.record))
+        return int(self._due(row.record)) << KEY_BITS | row.key
 
     def get(self, record_id: str) -> R | None:
         row = self._rows.get(record_id)
@@ -252,8 +255,10 @@ class Table(Generic[R]):
 
     def _due_span(self, due: tuple[int | None, int | None]) -> tuple[int, int]:
         start, end = due
-        first = 0 if start is None else self._by_due.bisect_key_left(start)
-        last = len(self._by_due) if end is None else self._by_due.bisect_key_right(end)
+        first = 0 if start is None else self._by_due.bisect_key_left(start << KEY_BITS)
+        last = (
+            len(self._by_due) if end is None else self._by_due.bisect_key_left(end + 1 << KEY_BITS)
+        )
         return first, last
 
     def _due_count(self, due: tuple[int | None, int | None]) -> int:
@@ -273,5 +278,5 @@ def _range(query: Query[Any]) -> tuple[int, int]:
 
 
 def _after_all() -> int:
-    """Above every key: seconds stay below 2^40 for 34,000 years."""
-    return 1 << (SEQUENCE_BITS + 40)
+    """Above every key."""
+    return 1 << KEY_BITS

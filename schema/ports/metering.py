@@ -1,0 +1,46 @@
+"""How many upstream calls one operation has made, and how many it may make.
+
+The runner opens a meter for each operation; whoever calls upstream counts on it. A context
+variable carries it, so that no signature has to.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from schema.ports.refusals import ErrorCode, Failed
+
+UPSTREAM_CALLS_MAX = 60
+"""Enough for any ordinary page; a runaway selection stops here instead of at Stripe's limit."""
+
+
+@dataclass(slots=True)
+class Meter:
+    """Counts one operation's upstream calls. `cached` counts objects and lists served without."""
+
+    calls_max: int = UPSTREAM_CALLS_MAX
+    calls: int = 0
+    cached: int = 0
+
+    def count_read(self) -> None:
+        """One more read. Raises `Failed` UPSTREAM_BUDGET_EXCEEDED beyond the cap."""
+        if self.calls >= self.calls_max:
+            raise Failed(
+                ErrorCode.UPSTREAM_BUDGET_EXCEEDED,
+                f"this operation has used its {self.calls_max} upstream calls: ask for less at "
+                "a time",
+            )
+        self.calls += 1
+
+    def count_write(self) -> None:
+        """One more write; a write that has begun is never stopped by a budget."""
+        self.calls += 1
+
+
+METER: ContextVar[Meter] = ContextVar("METER")
+
+
+def meter() -> Meter:
+    """The meter of the operation that is running; a fresh one outside of any."""
+    return METER.get(None) or Meter()

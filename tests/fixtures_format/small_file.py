@@ -1,0 +1,74 @@
+"""A fixtures file with one of each object, and ways to change it in one place."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+from gateway.backends.memory.twin import Twin
+from gateway.sandbox.fixtures import Fixtures, read_fixtures
+from tests.support.time_and_ids import CountingIds, ManualClock
+
+File = dict[str, Any]
+
+_FILE: File = {
+    "customers": [{"id": "cus_1"}, {"id": "cus_2"}],
+    "payment_intents": [
+        {
+            "id": "pi_1",
+            "customer": "cus_1",
+            "amount": 700,
+            "currency": "usd",
+            "status": "succeeded",
+        },
+        {"id": "pi_2", "customer": "cus_1", "amount": 300, "currency": "usd"},
+    ],
+    "payment_records": [{"id": "pr_1", "amount": {"currency": "usd", "value": 200}}],
+    "charges": [{"id": "ch_1", "amount": 400, "currency": "usd"}],
+    "invoices": [
+        {"id": "in_1", "customer": "cus_1", "currency": "usd", "total": 1000},
+        {"id": "in_2", "customer": "cus_2", "currency": "usd", "total": 500},
+    ],
+    "invoice_payments": [
+        {"id": "inpay_1", "invoice": "in_1", "payment": {"payment_intent": "pi_1"}},
+        {
+            "id": "inpay_2",
+            "invoice": "in_1",
+            "payment": {"payment_intent": "pi_2"},
+            "is_default": True,
+            "amount_requested": 300,
+        },
+    ],
+    "credit_notes": [],
+}
+"""in_1 asks for 1000: pi_1 has paid 700 and the default payment asks for the 300 that remain."""
+
+CREDITED: File = {"id": "cn_1", "invoice": "in_1", "amount": 150, "type": "post_payment"}
+"""A credit note for in_1, to be added where a test wants one."""
+
+
+def small_file() -> File:
+    return copy.deepcopy(_FILE)
+
+
+def changed(path: str, value: Any) -> File:
+    """The small file with another value at one place, such as `invoices.0.total`."""
+    file: Any = small_file()
+    *way, last = path.split(".")
+    place = file
+    for step in way:
+        place = place[int(step)] if isinstance(place, list) else place[step]
+    if isinstance(place, list):
+        place[int(last) :] = [value, *place[int(last) + 1 :]]
+    else:
+        place[last] = value
+    return file  # type: ignore[no-any-return]
+
+
+def read(file: File) -> Fixtures:
+    return read_fixtures(json.dumps(file))
+
+
+def new_twin() -> Twin:
+    return Twin(now=ManualClock().now, new_id=CountingIds().new)
