@@ -8,6 +8,7 @@ that no path around them exists: what is not the viewer's is NOT_FOUND.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from schema import records
@@ -27,8 +28,29 @@ from schema.ports import (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One thing that a source would have to fetch first.
+
+    An object has a `kind` and an `id`; a list or a computed value has its `need` as well, and
+    then `kind` and `id` are its parent's, None at the root.
+    """
+
+    kind: str | None
+    id: str | None
+    need: Listing | Computed | None = None
+
+
+class Missing(Exception):
+    """Raised by a source for what it does not hold yet."""
+
+    def __init__(self, ask: Ask) -> None:
+        super().__init__(ask)
+        self.ask = ask
+
+
 class RecordSource(Protocol):
-    """Where single records and lists come from, at once. Methods raise `Failed`."""
+    """Where single records and lists come from, at once. Methods raise `Failed` or `Missing`."""
 
     def get(self, kind: str, record_id: str) -> Any: ...
 
@@ -78,14 +100,29 @@ def intent_of(payment: records.InvoicePayment) -> tuple[str, str | None]:
 
 
 def assemble(viewer: Viewer, needs: Needs, source: RecordSource) -> Loaded[Any]:
-    """The root with everything below it that the needs name."""
-    return _Assembly(viewer, source).root(needs)
+    """The root with everything below it that the needs name. The source must miss nothing."""
+    root, missing = assemble_or_ask(viewer, needs, source)
+    assert not missing
+    return root
+
+
+def assemble_or_ask(
+    viewer: Viewer, needs: Needs, source: RecordSource
+) -> tuple[Loaded[Any], dict[Ask, Needs]]:
+    """The root as far as the source holds it, and what is missing with all that is below it."""
+    assembly = _Assembly(viewer, source)
+    return assembly.root(needs), assembly.missing
+
+
+PENDING = Failed(ErrorCode.INTERNAL_SERVER_ERROR, "this was not fetched")
+"""Stands where something is missing; never left in an answer."""
 
 
 class _Assembly:
     def __init__(self, viewer: Viewer, source: RecordSource) -> None:
         self.viewer = viewer
         self.source = source
+        self.missing: dict[Ask, Needs] = {}
 
     def root(self, needs: Needs) -> Loaded[Any]:
         loaded: Loaded[Any] = Loaded(None)
@@ -104,6 +141,9 @@ class _Assembly:
             return self._answer(need, parent, deeper)
         except Failed as failed:
             return failed
+        except Missing as missing:
+            self.missing.setdefault(missing.ask, Needs()).merge(deeper)
+            return PENDING
 
     def _answer(self, need: Need, parent: Any, deeper: Needs) -> Any:
         match need:
@@ -150,6 +190,8 @@ class _Assembly:
         check_cursor(need, parent_id)
         check_restricted(need, parent, self.viewer)
         members, has_next, has_previous = self.source.page(need, parent, self.viewer)
+        if self.viewer.customers is not None and need.name == "invoice_payments":
+            members = [one for one in members if self.viewer.sees(self._owner(one))]
         items = [self._record(one, deeper) for one in members]
         return LoadedPage(need, parent_id, items, has_next, has_previous)
 

@@ -10,6 +10,7 @@ from schema.needs import ROOT, Loaded, LoadedPage, Needs, root_needs
 from schema.node import decode_cursor, encode_cursor
 from schema.ports import (
     ById,
+    Capability,
     Computed,
     CreditNoteDraft,
     ErrorCode,
@@ -293,3 +294,113 @@ async def test_invoice_and_customer_are_linked(
     loaded = await load_one(backend, operator, invoice(invoice_id), ("Invoice", CUSTOMER))
 
     assert loaded.child(CUSTOMER).record.id == ACME
+
+
+async def test_attachable_intents_fit_the_invoice(
+    backend: InvoiceBackend, stage: Stage, operator: Viewer
+) -> None:
+    """Currency, customer, status and amount must fit; what does not is left out."""
+    invoice_id = stage.open_invoice(1000)
+    fits, too_large = stage.succeeded(400), stage.intent(2000)
+    euro, canceled = stage.intent(400, currency="eur"), stage.intent(400, status="canceled")
+    every = listing("payment_intents", Page(first=10))
+    fitting = listing("payment_intents", Page(first=10), attachable_to=invoice_id)
+    customer = (ROOT, ById("Customer", ACME))
+
+    all_intents = (await load_one(backend, operator, customer, ("Customer", every))).child(every)
+    offered = (await load_one(backend, operator, customer, ("Customer", fitting))).child(fitting)
+
+    assert {fits, too_large, euro, canceled} <= set(ids(all_intents))
+    assert set(ids(offered)) & {fits, too_large, euro, canceled} == {fits}
+
+
+async def test_detach_preview_tells_what_would_follow(
+    backend: InvoiceBackend, stage: Stage, operator: Viewer
+) -> None:
+    """Allowed, what the invoice would become, and what would then be asked for."""
+    invoice_id, (_, second) = stage.paid_by(700, 300)
+    payment = next(one for one in stage.twin.book(invoice_id).payments if one.source_id == second)
+    need = Computed("detach_preview")
+
+    loaded = await load_one(
+        backend, operator, (ROOT, ById("InvoicePayment", payment.id)), ("InvoicePayment", need)
+    )
+
+    preview = loaded.child(need).record
+    assert (preview.allowed, preview.blocked_by) == (True, ())
+    assert (preview.status_after, preview.amount_remaining_after) == ("open", 300)
+    assert preview.creates_default_payment_intent is True
+
+
+async def test_detach_preview_names_the_rules_against_it(
+    backend: InvoiceBackend, stage: Stage, operator: Viewer
+) -> None:
+    """The open default payment is Stripe's own and stays."""
+    invoice_id = stage.open_invoice(1000)
+    (default,) = stage.twin.book(invoice_id).payments
+    need = Computed("detach_preview")
+
+    loaded = await load_one(
+        backend, operator, (ROOT, ById("InvoicePayment", default.id)), ("InvoicePayment", need)
+    )
+
+    preview = loaded.child(need).record
+    assert preview.allowed is False
+    assert preview.blocked_by == ("PAYMENT_IS_DEFAULT",)
+
+
+async def test_confirmation_secret_belongs_to_the_default_payment(
+    backend: InvoiceBackend, stage: Stage, operator: Viewer
+) -> None:
+    """There is one while something can be confirmed, and none once it is paid."""
+    still_open = stage.open_invoice(1000)
+    paid, _ = stage.paid_by(1000)
+    need = Computed("confirmation_secret")
+
+    of_open = await load_one(backend, operator, invoice(still_open), ("Invoice", need))
+    of_paid = await load_one(backend, operator, invoice(paid), ("Invoice", need))
+
+    assert of_open.child(need).record.client_secret
+    assert of_paid.child(need) is None
+
+
+async def test_credit_notes_of_an_invoice_are_listed(
+    backend: InvoiceBackend, stage: Stage, operator: Viewer
+) -> None:
+    """Newest first, with how each was split."""
+    invoice_id = stage.open_invoice(1000)
+    made = [stage.twin.credit(CreditNoteDraft(invoice_id, amount)).id for amount in (100, 200)]
+    need = listing("credit_notes")
+
+    loaded = await load_one(backend, operator, invoice(invoice_id), ("Invoice", need))
+
+    assert ids(loaded.child(need)) == made[::-1]
+
+
+async def test_payments_are_narrowed_by_status(
+    backend: InvoiceBackend, stage: Stage, operator: Viewer
+) -> None:
+    """Failed and canceled ones are among them unless the reader narrows."""
+    invoice_id, _ = stage.paid_by(700, 300)
+    paid = listing("payments", statuses=("paid",))
+    gone_or_open = listing("payments", statuses=("canceled", "open"))
+
+    loaded = await load_one(backend, operator, invoice(invoice_id), ("Invoice", paid))
+    others = await load_one(backend, operator, invoice(invoice_id), ("Invoice", gone_or_open))
+
+    assert [one.record.status for one in loaded.child(paid).items] == ["paid", "paid"]
+    assert [one.record.status for one in others.child(gone_or_open).items] == ["canceled"]
+
+
+async def test_backend_says_what_it_is_and_can_do(backend: InvoiceBackend) -> None:
+    """A client hides the button instead of failing the click."""
+    description = backend.describe()
+
+    assert description.account
+    assert Capability.DETACH in description.capabilities
+
+
+async def test_closing_twice_is_harmless(backend: InvoiceBackend) -> None:
+    """A shutdown that is told twice still ends."""
+    await backend.close()
+    await backend.close()

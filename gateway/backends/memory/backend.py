@@ -16,6 +16,7 @@ from gateway.backends.assembly import assemble, cursor_gone, failure_of, not_fou
 from gateway.backends.journal import key_reused
 from gateway.backends.memory.tables import Query, Table
 from gateway.backends.memory.twin import Request, Twin, unknown
+from gateway.backends.pool import paid_out_of_band
 from gateway.ledger import credit_notes, payments
 from gateway.ledger.book import claim
 from schema import records
@@ -182,13 +183,9 @@ class TwinSource:
                 return self._credit_note_preview(need, viewer)
 
     def _out_of_band(self, invoice: records.Invoice) -> int:
-        """What reached the invoice and came from neither an intent nor a charge."""
-        by_stripe = sum(
-            one.amount_paid or 0
-            for one in self.twin.invoice_payments.matching("invoice_id", invoice.id)
-            if one.source_type != "payment_record"
+        return paid_out_of_band(
+            invoice, self.twin.invoice_payments.matching("invoice_id", invoice.id)
         )
-        return max(0, invoice.amount_paid + invoice.amount_overpaid - by_stripe)
 
     def _confirmation_secret(
         self, invoice: records.Invoice, viewer: Viewer

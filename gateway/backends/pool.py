@@ -1,0 +1,202 @@
+"""What one operation has fetched so far: records by id, pages of lists, computed values.
+
+A `RecordSource` that raises `Missing` for what is not in it. Whoever fills it decides where from;
+the pool fetches nothing and outlives no operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.backends.assembly import Ask, Missing, cursor_gone
+from gateway.ledger import credit_notes, payments
+from gateway.ledger.book import Book
+from schema import records
+from schema.ports import (
+    Computed,
+    CreditNoteDraft,
+    ErrorCode,
+    Failed,
+    ListFilter,
+    Listing,
+    Page,
+    Refused,
+    Viewer,
+)
+
+WHOLE_BOOK = Listing("payments", Page(first=100))
+"""The payments that a rule looks at; more than a hundred live ones are unheard of."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedPage:
+    """One page as it came: its members, and whether more lie beyond it on either side."""
+
+    members: tuple[Any, ...]
+    has_next: bool
+    has_previous: bool
+
+
+@dataclass(slots=True)
+class Embedded:
+    """The first rows of a list that came inside its parent, newest first."""
+
+    members: tuple[Any, ...]
+    has_more: bool
+
+
+@dataclass(slots=True)
+class Pool:
+    """Filled by a fetcher or a cache, read by the assembly."""
+
+    objects: dict[tuple[str, str], Any] = field(default_factory=dict)
+    pages: dict[Ask, FetchedPage | Failed] = field(default_factory=dict)
+    values: dict[Ask, Any] = field(default_factory=dict)
+    embedded: dict[tuple[str, str], Embedded] = field(default_factory=dict)
+
+    def put(self, record: Any) -> None:
+        """Keep a record; what came first in this operation stays."""
+        self.objects.setdefault((type(record).__name__, record.id), record)
+
+    def fail(self, ask: Ask, failed: Failed) -> None:
+        """Remember that this could not be had, so that it is asked for once."""
+        if isinstance(ask.need, Listing):
+            self.pages[ask] = failed
+        elif ask.need is not None:
+            self.values[ask] = failed
+        else:
+            self.objects[ask.kind or "", ask.id or ""] = failed
+
+    def get(self, kind: str, record_id: str) -> Any:
+        held = self.objects.get((kind, record_id))
+        if held is None:
+            raise Missing(Ask(kind, record_id))
+        if isinstance(held, Failed):
+            raise held
+        return held
+
+    def page(self, listing: Listing, parent: Any, viewer: Viewer) -> tuple[list[Any], bool, bool]:
+        ask = page_ask(listing, parent)
+        held = self.pages.get(ask)
+        if isinstance(held, Failed):
+            raise held
+        if held is None:
+            held = self._from_embedded(listing, parent)
+        if held is None:
+            raise Missing(ask)
+        members = list(held.members)
+        if listing.where.attachable_to is not None:
+            members = self._attachable(members, listing.where.attachable_to)
+        return members, held.has_next, held.has_previous
+
+    def _from_embedded(self, listing: Listing, parent: Any) -> FetchedPage | None:
+        """The page, if the rows inside the parent are enough for it."""
+        if parent is None:
+            return None
+        rows = self.embedded.get((listing.name, parent.id))
+        page = listing.page
+        if rows is None or page.before is not None:
+            return None
+        members, start = filtered(rows.members, listing.where), 0
+        if page.after is not None:
+            ids = [one.id for one in members]
+            if page.after.object_id not in ids:
+                if rows.has_more:
+                    return None
+                raise cursor_gone()
+            start = ids.index(page.after.object_id) + 1
+        stop = start + page.size
+        if rows.has_more and stop > len(members):
+            return None
+        has_next = stop < len(members) or rows.has_more
+        return FetchedPage(members[start:stop], has_next, page.after is not None)
+
+    def _attachable(self, intents: list[Any], invoice_id: str) -> list[Any]:
+        book = self.book(invoice_id)
+        return [one for one in intents if payments.attachable(book.invoice, book, one, 0)]
+
+    def compute(self, need: Computed, parent: Any, viewer: Viewer) -> Any:
+        ask = Ask(*_place(parent), need)
+        if ask in self.values:
+            held = self.values[ask]
+            if isinstance(held, Failed):
+                raise held
+            return held
+        match need.name:
+            case "amount_paid_out_of_band":
+                return self._out_of_band(parent)
+            case "detach_preview":
+                return payments.detach_preview(self._book_around(parent), parent)
+            case _:
+                raise Missing(ask)
+
+    def _out_of_band(self, invoice: records.Invoice) -> int:
+        return paid_out_of_band(invoice, self._all_payments(invoice))
+
+    def _all_payments(self, invoice: records.Invoice) -> list[records.InvoicePayment]:
+        members, _, _ = self.page(WHOLE_BOOK, invoice, Viewer("pool"))
+        return members
+
+    def _book_around(self, payment: records.InvoicePayment) -> Book:
+        if payment.source_type == "payment_intent":
+            self.get("PaymentIntent", payment.source_id)
+        return self.book(payment.invoice_id)
+
+    def book(self, invoice_id: str) -> Book:
+        """The book of an invoice, with what of it has been fetched; raises `Missing` for more."""
+        invoice: records.Invoice = self.get("Invoice", invoice_id)
+        of_invoice = self._all_payments(invoice)[::-1]
+        intents = [
+            self.get("PaymentIntent", one.source_id)
+            for one in of_invoice
+            if one.source_type == "payment_intent" and one.status == "open"
+        ]
+        known = {
+            one.source_id: self.objects.get(("PaymentIntent", one.source_id))
+            for one in of_invoice
+        }
+        known |= {one.id: one for one in intents}
+        held = {
+            source_id: intent
+            for source_id, intent in known.items()
+            if isinstance(intent, records.PaymentIntent)
+        }
+        return Book(invoice, tuple(of_invoice), held)
+
+
+def _place(parent: Any) -> tuple[str | None, str | None]:
+    return (None, None) if parent is None else (type(parent).__name__, parent.id)
+
+
+def page_ask(listing: Listing, parent: Any) -> Ask:
+    return Ask(*_place(parent), listing)
+
+
+def filtered(members: tuple[Any, ...], where: ListFilter) -> tuple[Any, ...]:
+    """The members of an embedded list that a filter leaves."""
+    if not where.statuses:
+        return members
+    return tuple(one for one in members if one.status in where.statuses)
+
+
+def paid_out_of_band(
+    invoice: records.Invoice, of_invoice: list[records.InvoicePayment]
+) -> int:
+    """What reached the invoice and came from neither an intent nor a charge.
+
+    Source: the 2025-03-31.basil changelog, which names this sum as the way to tell.
+    """
+    by_stripe = sum(
+        one.amount_paid or 0 for one in of_invoice if one.source_type != "payment_record"
+    )
+    return max(0, invoice.amount_paid + invoice.amount_overpaid - by_stripe)
+
+
+def previewed(book: Callable[[], Book], draft: CreditNoteDraft) -> records.CreditNotePreview:
+    """A credit note's split, with refusals as they stand in a read. Raises `Failed`."""
+    try:
+        return credit_notes.preview(book(), draft)
+    except Refused as refused:
+        raise Failed(ErrorCode.BAD_USER_INPUT, refused.message, rule=refused.rule) from refused
