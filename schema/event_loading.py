@@ -14,7 +14,7 @@ from schema.invoice import CONFIRMATION_SECRET
 from schema.invoice_payment_event import INVOICE, INVOICE_PAYMENT, PAYMENT_INTENT, EventsLoaded
 from schema.needs import ROOT, Loaded, Needs, root_needs
 from schema.permissions import require
-from schema.ports import ById, EventListing, Failed, Need, bad_input
+from schema.ports import METER, ById, EventListing, Failed, Meter, Need, bad_input
 
 
 def _objects(
@@ -113,6 +113,7 @@ async def stream(
                 item.resumes_at if isinstance(item, ports.StreamGap) else item.cursor
             )
             if isinstance(item, ports.InvoicePaymentEvent):
+                METER.set(Meter())
                 wanted = needs_of_events([item], needs_of_item)
                 yield with_objects(item, needs_of_item, await context.load(wanted))
             else:

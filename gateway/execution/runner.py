@@ -30,7 +30,17 @@ from schema.context import Context
 from schema.event_loading import load_query
 from schema.limits import Limits, cost_of, too_complex
 from schema.needs import Loaded, Selection
-from schema.ports import ErrorCode, EventStream, Failed, InvoiceBackend, Viewer
+from schema.ports import (
+    METER,
+    UPSTREAM_CALLS_MAX,
+    BackendKind,
+    ErrorCode,
+    EventStream,
+    Failed,
+    InvoiceBackend,
+    Meter,
+    Viewer,
+)
 
 OPERATION_SECONDS_MAX = 30.0
 """A query that takes longer is given up; a mutation never is, once it has begun."""
@@ -66,12 +76,14 @@ class GraphQLRunner:
         *,
         limits: Limits,
         operation_seconds_max: float = OPERATION_SECONDS_MAX,
+        upstream_calls_max: int = UPSTREAM_CALLS_MAX,
     ) -> None:
         self._schema = schema._schema
         self._backend = backend
         self._events = events
         self._limits = limits
         self._operation_seconds_max = operation_seconds_max
+        self._upstream_calls_max = upstream_calls_max
         self._documents = Documents(self._schema, limits)
 
     def prepare(self, request: OperationRequest, viewer: Viewer) -> Prepared | Answer:
@@ -117,6 +129,17 @@ class GraphQLRunner:
     ) -> Answer:
         operation = cast(PreparedOperation, prepared)
         context = self._context(operation, viewer, request_id)
+        meter = Meter(calls_max=self._upstream_calls_max)
+        METER.set(meter)
+        told = await self._executed(operation, request, context)
+        if self._backend.describe().kind is BackendKind.STRIPE and told.executed:
+            upstream = {"calls": meter.calls, "cached": meter.cached}
+            told.body["extensions"] = {"upstream": upstream}
+        return told
+
+    async def _executed(
+        self, operation: PreparedOperation, request: OperationRequest, context: Context
+    ) -> Answer:
         if operation.kind is OperationKind.MUTATION:
             return await self._project(operation, request, context, None)
         try:
