@@ -112,7 +112,10 @@ class MemoryJournalStore:
 
     async def keep(self, record: WriteRecord) -> None:
         name = (record.tenant, record.operation, record.key)
+        known = self._records.get(name)
         self._records[name] = record
+        if known is not None and known.recorded_at != record.recorded_at:
+            self._records.move_to_end(name)  # the oldest stand first, and this one is young again
         self._by_stripe_key[record.stripe_key] = name
 
     async def by_stripe_key(self, stripe_key: str) -> WriteRecord | None:
@@ -163,7 +166,7 @@ class JournaledBackend:
         self._store = store
         self._announce = announce
         self._now = now
-        self._under_way: set[tuple[str, str, str]] = set()
+        self._under_way: dict[tuple[str, str, str], str] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def describe(self) -> BackendDescription:
@@ -214,16 +217,17 @@ class JournaledBackend:
         send: Callable[[Viewer, Any], Awaitable[Outcome]],
     ) -> Outcome:
         name = (viewer.tenant, operation, command.idempotency_key)
+        input_hash = _hash(command)
         if name in self._under_way:
-            raise in_progress()
-        self._under_way.add(name)
+            raise in_progress() if self._under_way[name] == input_hash else key_reused()
+        self._under_way[name] = input_hash
         try:
             record = await self._begin(viewer, operation, command)
             if record.outcome is not None:
                 return replace(record.outcome, replayed=True)  # type: ignore[return-value]
             return await self._send(viewer, record, send)
         finally:
-            self._under_way.discard(name)
+            del self._under_way[name]
 
     async def _begin(self, viewer: Viewer, operation: str, command: Command) -> WriteRecord:
         """The record of this write, new or known. Raises `Refused` where it cannot go out."""

@@ -105,6 +105,8 @@ class Feed:
         seen, more = start, True
         while more and len(found) <= first and seen - start < SCAN_MAX:
             batch = await self._log.read(seen, BACKLOG_BATCH)
+            if after is not None and await self._torn(seen, batch) is not None:
+                raise _forgotten()
             more = len(batch) == BACKLOG_BATCH
             for entry in batch:
                 if self._wanted(entry, viewer, where):
@@ -131,10 +133,7 @@ class Feed:
                 "this cursor belongs to another log: read again from the start",
             )
         if position < bounds.forgotten:
-            raise Failed(
-                ErrorCode.CURSOR_GONE,
-                "the log no longer reaches back to this cursor: read again from the start",
-            )
+            raise _forgotten()
         return position
 
     def _wanted(self, entry: LogEntry, viewer: Viewer, where: EventFilter) -> bool:
@@ -175,6 +174,9 @@ class Feed:
             yield StreamCheckpoint(self._cursor(position), is_live)
             while not is_live:
                 batch = await self._log.read(position, BACKLOG_BATCH)
+                gap = await self._torn(position, batch)
+                if gap is not None:
+                    yield gap
                 for entry in batch:
                     position = entry.position
                     if self._wanted(entry, viewer, where):
@@ -203,9 +205,19 @@ class Feed:
             return resumes, StreamGap(after, self._cursor(resumes), GapReason.RETENTION)
         return position, None
 
+    async def _torn(self, position: int, batch: list[LogEntry]) -> StreamGap | None:
+        """The gap, if retention has overtaken the reader of the batch after this position."""
+        if not batch or batch[0].position == position + 1:
+            return None
+        if (await self._log.bounds()).forgotten <= position:
+            return None
+        resumes = self._cursor(batch[0].position - 1)
+        return StreamGap(self._cursor(position), resumes, GapReason.RETENTION)
+
     async def _live_items(
         self, subscriber: Subscriber, position: int, viewer: Viewer, where: EventFilter
     ) -> AsyncGenerator[StreamItem, None]:
+        heartbeat_at = self._next_heartbeat()
         while True:
             while subscriber.queue:
                 entry = subscriber.queue.popleft()
@@ -214,21 +226,34 @@ class Feed:
                 position = entry.position
                 if self._wanted(entry, viewer, where):
                     yield self._shown(entry, viewer)
+                    heartbeat_at = self._next_heartbeat()
             if subscriber.overflowed:
                 here = self._cursor(position)
                 yield StreamGap(here, here, GapReason.SLOW_CONSUMER)
                 return
-            if not await self._woken(subscriber):
+            if not await self._woken(subscriber, heartbeat_at):
                 yield StreamCheckpoint(self._cursor(position), True)
+                heartbeat_at = self._next_heartbeat()
 
-    async def _woken(self, subscriber: Subscriber) -> bool:
+    def _next_heartbeat(self) -> float:
+        """Counted from what the reader got last: others' events do not make a stream less quiet."""
+        return asyncio.get_running_loop().time() + self._heartbeat_seconds
+
+    async def _woken(self, subscriber: Subscriber, heartbeat_at: float) -> bool:
         """Whether something came before the next heartbeat is due."""
         subscriber.wake.clear()
         if subscriber.queue or subscriber.overflowed:
             return True
         try:
-            async with asyncio.timeout(self._heartbeat_seconds):
+            async with asyncio.timeout_at(heartbeat_at):
                 await subscriber.wake.wait()
         except TimeoutError:
             return False
         return True
+
+
+def _forgotten() -> Failed:
+    return Failed(
+        ErrorCode.CURSOR_GONE,
+        "the log no longer reaches back to this cursor: read again from the start",
+    )

@@ -114,6 +114,7 @@ class Intake:
         self._account = account
         self._livemode = livemode
         self._order = asyncio.Lock()
+        self._tasks: set[asyncio.Task[int]] = set()
 
     async def announce(self, announcement: Announcement) -> None:
         """Take in one of our own writes. Raises `OSError` when the log is not to be had."""
@@ -197,6 +198,14 @@ class Intake:
         return tuple(names)
 
     async def _take(self, entry: LogEntry) -> int:
+        """Take the entry in to the end, even when whoever brought it goes away: what is in the log
+        must be published."""
+        task = asyncio.ensure_future(self._taken(entry))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(task)
+
+    async def _taken(self, entry: LogEntry) -> int:
         """Drop, append, publish. Duplicates drop too: an earlier drop may have come too soon."""
         async with self._order:
             await self._drop(entry)

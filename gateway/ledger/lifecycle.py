@@ -163,6 +163,14 @@ def progressed(
             f"{intent.id} is {intent.status} and cannot become {status}",
             path=("paymentIntentId",),
         )
+    if amount_received is not None and not 0 < amount_received <= intent.amount:
+        is_too_large = amount_received > intent.amount
+        raise Refused(
+            RefusalCode.AMOUNT_TOO_LARGE if is_too_large else RefusalCode.AMOUNT_INVALID,
+            "amount_received_out_of_range",
+            f"{intent.id} is over {intent.amount} and cannot receive {amount_received}",
+            path=("paymentIntentId",),
+        )
     if status == "succeeded":
         received = intent.amount if amount_received is None else amount_received
         return replace(intent, status=status, amount_received=received)

@@ -131,17 +131,28 @@ class Twin:
 
     def announce(self, what: list[Fact], request: Request) -> None:
         for fact in what:
-            event = TwinEvent(
-                id=self.new_id("evt"),
-                type=fact.type,
-                created=self.now(),
-                object=fact.object,
-                previous=fact.previous,
-                request=request,
-            )
-            self.events.append(event)
-            for listener in self.listeners:
-                listener(event)
+            self.tell(fact.type, fact.object, fact.previous, request=request)
+
+    def tell(
+        self,
+        event_type: str,
+        subject: Any,
+        previous: tuple[tuple[str, Any], ...] = (),
+        *,
+        request: Request = Request(),
+    ) -> None:
+        """Announce one event, whether or not its subject has a place in a book."""
+        event = TwinEvent(
+            id=self.new_id("evt"),
+            type=event_type,
+            created=self.now(),
+            object=subject,
+            previous=previous,
+            request=request,
+        )
+        self.events.append(event)
+        for listener in self.listeners:
+            listener(event)
 
     def create_invoice(
         self,

@@ -1,0 +1,1 @@
+"""The event log, the feed over it, and the intake before it."""

@@ -1,0 +1,43 @@
+"""The implementations of the event log, and what each declares. Tests never ask which one runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from gateway.events.log import ENTRIES_MAX, EventLog, MemoryEventLog
+
+
+class OpenLog(Protocol):
+    """Opens the log that lives in this directory; a log without a store starts empty."""
+
+    def __call__(
+        self, directory: Path, *, entries_max: int = ENTRIES_MAX
+    ) -> AbstractAsyncContextManager[EventLog]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LogFeatures:
+    """What an implementation declares about itself.
+
+    `is_durable`: what was appended is there when the same directory is opened again.
+    `forgets_exactly`: holds `entries_max` entries and not one more; others may trim in blocks.
+    """
+
+    name: str
+    open: OpenLog
+    is_durable: bool
+    forgets_exactly: bool
+
+
+@asynccontextmanager
+async def memory(directory: Path, *, entries_max: int = ENTRIES_MAX) -> AsyncIterator[EventLog]:
+    yield MemoryEventLog("memory", entries_max=entries_max)
+
+
+LOGS = [
+    LogFeatures(name="memory", open=memory, is_durable=False, forgets_exactly=True),
+]

@@ -1,0 +1,1 @@
+"""The write journal: its stores, and the backend that writes through it."""

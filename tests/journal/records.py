@@ -1,0 +1,51 @@
+"""Records as the tests need them: one caller's detach, and only what matters said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.backends.journal import Command, WriteRecord
+from schema.ports import (
+    Attached,
+    AttachPayment,
+    CreateCreditNote,
+    CreditNoteCreated,
+    CreditNoteDraft,
+    Detached,
+    DetachPayment,
+    OutOfBandPayment,
+)
+from tests.support.time_and_ids import START
+
+DETACH = DetachPayment("in_1", "pi_1", "key-1")
+DETACHED = Detached("in_1", "inpay_1", "cus_1", "pi_1")
+FACTS = OutOfBandPayment(400, "jpy", START, reference="transfer ☃", metadata=(("a", "1"),))
+COMMANDS: dict[str, Command] = {
+    "attach of an intent": AttachPayment("in_1", "key-1", payment_intent_id="pi_1"),
+    "attach of a share": AttachPayment(
+        "in_1", "key-1", payment_record_id="pr_1", amount_requested=10**12
+    ),
+    "attach of facts": AttachPayment("in_1", "key-1", out_of_band=FACTS),
+    "detach": DetachPayment("in_1", "pi_1", "key-1", if_amount_paid=0),
+    "credit note": CreateCreditNote(
+        CreditNoteDraft("in_1", 300, reason="duplicate", memo="ü", refund=100, credit=200), "key-1"
+    ),
+}
+OUTCOMES: dict[str, Attached | Detached | CreditNoteCreated] = {
+    "attached": Attached("in_1", "inpay_1", "cus_1", "pi_1"),
+    "attached outside": Attached("in_1", "inpay_1", None, None),
+    "detached": Detached("in_1", "inpay_1", "cus_1", "pi_1", new_default_payment_id="inpay_2"),
+    "credit note": CreditNoteCreated("in_1", "cn_1", None),
+}
+
+
+def record(key: str = "key-1", **fields: Any) -> WriteRecord:
+    """A write that has been recorded and not ended."""
+    given: dict[str, Any] = {
+        "tenant": "operator",
+        "operation": "detach",
+        "input_hash": "hash-1",
+        "command": DETACH,
+        "recorded_at": START,
+    }
+    return WriteRecord(key=key, **{**given, **fields})

@@ -1,0 +1,43 @@
+"""The implementations of the journal's store, and what each declares. Tests never ask which."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from gateway.backends.journal import RECORDS_MAX, JournalStore, MemoryJournalStore
+
+
+class OpenStore(Protocol):
+    """Opens the store that lives in this directory; one without a place starts empty."""
+
+    def __call__(
+        self, directory: Path, now: Callable[[], int], *, records_max: int = RECORDS_MAX
+    ) -> AbstractAsyncContextManager[JournalStore]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFeatures:
+    """What an implementation declares about itself.
+
+    `is_durable`: what was recorded is there when the same directory is opened again.
+    """
+
+    name: str
+    open: OpenStore
+    is_durable: bool
+
+
+@asynccontextmanager
+async def memory(
+    directory: Path, now: Callable[[], int], *, records_max: int = RECORDS_MAX
+) -> AsyncIterator[JournalStore]:
+    yield MemoryJournalStore(now, records_max=records_max)
+
+
+STORES = [
+    StoreFeatures(name="memory", open=memory, is_durable=False),
+]

@@ -1,0 +1,203 @@
+"""A journaled backend over a stage, whose real parts note their steps and fail where told to.
+
+The backend is the memory backend, the store keeps records in memory, the announcements are kept
+in a list: nothing is pretended, so a write that went through has changed the twin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from gateway.backends.journal import (
+    Announced,
+    Command,
+    JournaledBackend,
+    JournalStore,
+    MemoryJournalStore,
+    WriteRecord,
+)
+from gateway.backends.memory.backend import MemoryBackend
+from schema.needs import Loaded, Needs
+from schema.ports import (
+    Attached,
+    AttachPayment,
+    BackendDescription,
+    CreateCreditNote,
+    CreditNoteCreated,
+    CreditNoteDraft,
+    Detached,
+    DetachPayment,
+    InvoiceBackend,
+    RefusalCode,
+    Refused,
+    Viewer,
+)
+from tests.support.stage import Stage
+
+OPERATOR = Viewer("operator")
+PARTNER = Viewer("partner")
+Done = Attached | Detached | CreditNoteCreated
+Outcome = TypeVar("Outcome")
+
+
+class UnsteadyBackend:
+    """A backend that fails before or after the write was applied, once for each that is told.
+
+    `sent` are the commands that went out. While `gate` is closed, writes wait at it.
+    """
+
+    def __init__(self, inner: InvoiceBackend, steps: list[str]) -> None:
+        self._inner = inner
+        self._steps = steps
+        self.sent: list[Any] = []
+        self.before: list[Exception] = []
+        self.after: list[Exception] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.reached = asyncio.Event()
+
+    def describe(self) -> BackendDescription:
+        return self._inner.describe()
+
+    async def load(self, viewer: Viewer, needs: Needs) -> Loaded[Any]:
+        return await self._inner.load(viewer, needs)
+
+    async def attach_payment(self, viewer: Viewer, command: AttachPayment) -> Attached:
+        return await self._write(viewer, command, self._inner.attach_payment)
+
+    async def detach_payment(self, viewer: Viewer, command: DetachPayment) -> Detached:
+        return await self._write(viewer, command, self._inner.detach_payment)
+
+    async def create_credit_note(
+        self, viewer: Viewer, command: CreateCreditNote
+    ) -> CreditNoteCreated:
+        return await self._write(viewer, command, self._inner.create_credit_note)
+
+    async def close(self) -> None:
+        self._steps.append("close")
+        await self._inner.close()
+
+    async def _write(
+        self,
+        viewer: Viewer,
+        command: Any,
+        write: Callable[[Viewer, Any], Awaitable[Outcome]],
+    ) -> Outcome:
+        self._steps.append("send")
+        self.sent.append(command)
+        self.reached.set()
+        await self.gate.wait()
+        if self.before:
+            raise self.before.pop(0)
+        outcome = await write(viewer, command)
+        if self.after:
+            raise self.after.pop(0)
+        return outcome
+
+
+class UnsteadyStore:
+    """A store that is down for the methods that are named in `down`."""
+
+    def __init__(self, inner: JournalStore, steps: list[str]) -> None:
+        self._inner = inner
+        self._steps = steps
+        self.down: set[str] = set()
+
+    async def begin(self, record: WriteRecord) -> WriteRecord | None:
+        self._step("begin")
+        return await self._inner.begin(record)
+
+    async def keep(self, record: WriteRecord) -> None:
+        self._step("keep")
+        await self._inner.keep(record)
+
+    async def by_stripe_key(self, stripe_key: str) -> WriteRecord | None:
+        return await self._inner.by_stripe_key(stripe_key)
+
+    def _step(self, name: str) -> None:
+        self._steps.append(name)
+        if name in self.down:
+            raise ConnectionError("the store is down")
+
+
+@dataclass(slots=True)
+class Writing:
+    """Writes on a stage through the journal, and sees what came of them."""
+
+    stage: Stage
+    steps: list[str]
+    inner: UnsteadyBackend
+    store: UnsteadyStore
+    announced: list[Announced] = field(default_factory=list)
+    announcing: list[Exception] = field(default_factory=list)
+    """What the next announcements fail with, one each."""
+    backend: JournaledBackend = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.backend = JournaledBackend(
+            self.inner, self.store, self._announce, self.stage.clock.now
+        )
+
+    @classmethod
+    def over(cls, *, records_max: int = 100) -> Writing:
+        stage, steps = Stage.empty(), list[str]()
+        kept = MemoryJournalStore(stage.clock.now, records_max=records_max)
+        inner = UnsteadyBackend(MemoryBackend(stage.twin), steps)
+        return cls(stage, steps, inner, UnsteadyStore(kept, steps))
+
+    async def _announce(self, announced: Announced) -> None:
+        self.steps.append("announce")
+        if self.announcing:
+            raise self.announcing.pop(0)
+        self.announced.append(announced)
+
+    async def write(self, command: Command, viewer: Viewer = OPERATOR) -> Done:
+        match command:
+            case AttachPayment():
+                return await self.backend.attach_payment(viewer, command)
+            case DetachPayment():
+                return await self.backend.detach_payment(viewer, command)
+            case _:
+                return await self.backend.create_credit_note(viewer, command)
+
+    @property
+    def keys_sent(self) -> list[str]:
+        """The idempotency keys that went out."""
+        return [command.idempotency_key for command in self.inner.sent]
+
+
+def attach(stage: Stage, key: str = "key-1") -> AttachPayment:
+    """Attach an intent that has yet to be paid."""
+    return AttachPayment(stage.open_invoice(1000), key, payment_intent_id=stage.intent(1000))
+
+
+def detach(stage: Stage, key: str = "key-1") -> DetachPayment:
+    """Detach the second of two payments."""
+    invoice_id, (_, second) = stage.paid_by(700, 300)
+    return DetachPayment(invoice_id, second, key)
+
+
+def credit_note(stage: Stage, key: str = "key-1") -> CreateCreditNote:
+    """Take 250 off a balance of 1000."""
+    return CreateCreditNote(CreditNoteDraft(stage.open_invoice(1000), 250), key)
+
+
+MakeCommand = Callable[[Stage], Command]
+WRITES = {"attach": attach, "detach": detach, "credit_note": credit_note}
+"""Every operation by its name in the journal, each with a command that will succeed."""
+
+
+def refused(code: RefusalCode = RefusalCode.INVOICE_NOT_OPEN) -> Refused:
+    """What upstream answers to a write that breaks a rule."""
+    return Refused(code, "rule", "upstream says no")
+
+
+async def recorded(writing: Writing, operation: str, key: str = "key-1") -> WriteRecord:
+    """The record of the operator's write, found by the key that went out last."""
+    record = await writing.store.by_stripe_key(writing.keys_sent[-1])
+    assert record is not None
+    assert (record.tenant, record.operation, record.key) == ("operator", operation, key)
+    return record
