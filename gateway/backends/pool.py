@@ -154,8 +154,7 @@ class Pool:
             if one.source_type == "payment_intent" and one.status == "open"
         ]
         known = {
-            one.source_id: self.objects.get(("PaymentIntent", one.source_id))
-            for one in of_invoice
+            one.source_id: self.objects.get(("PaymentIntent", one.source_id)) for one in of_invoice
         }
         known |= {one.id: one for one in intents}
         held = {
@@ -181,9 +180,7 @@ def filtered(members: tuple[Any, ...], where: ListFilter) -> tuple[Any, ...]:
     return tuple(one for one in members if one.status in where.statuses)
 
 
-def paid_out_of_band(
-    invoice: records.Invoice, of_invoice: list[records.InvoicePayment]
-) -> int:
+def paid_out_of_band(invoice: records.Invoice, of_invoice: list[records.InvoicePayment]) -> int:
     """What reached the invoice and came from neither an intent nor a charge.
 
     Source: the 2025-03-31.basil changelog, which names this sum as the way to tell.
