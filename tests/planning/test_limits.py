@@ -93,7 +93,8 @@ async def test_fragments_that_fan_out_are_measured_once_each() -> None:
 async def test_page_size_from_a_variable_is_priced() -> None:
     """A variable is no way around the cost."""
     running = Running()
-    query = "query ($n: Int!) { invoices(first: $n) { nodes { payments(first: $n) { nodes { id } } } } }"
+    payments = "payments(first: $n) { nodes { id } }"
+    query = f"query ($n: Int!) {{ invoices(first: $n) {{ nodes {{ {payments} }} }} }}"
 
     small, large = await running.ask(query, n=3), await running.ask(query, n=100)
 
