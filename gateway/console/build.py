@@ -44,7 +44,7 @@ def main() -> int:
     source = _fingerprint()
     if _STAMP.is_file() and _STAMP.read_text() == source:
         return 0
-    node = _node_of_the_machine() or _node_of_the_wheel()
+    node = find_node()
     if node is None:
         sys.stderr.write(_HOW_TO_GET_NODE + "\n")
         return NEEDS_NODE
@@ -55,6 +55,11 @@ def main() -> int:
         sys.stderr.write(f"The GraphiQL page could not be built: {error}\n")
         return FAILED
     return 0
+
+
+def find_node() -> Node | None:
+    """The Node.js of the machine if it is new enough, else the wheel's, else None."""
+    return _node_of_the_machine() or _node_of_the_wheel()
 
 
 def _fingerprint() -> str:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.console.build import find_node
+
 _CLIENTS = Path(__file__).parent / "clients"
 _PROJECT = Path(__file__).parents[2]
 _SUITES = sorted(path.name for path in _CLIENTS.glob("*.test.mjs"))
@@ -25,13 +27,18 @@ _STOP_SECONDS_MAX = 10
 
 pytestmark = pytest.mark.node
 
+_FOUND = find_node()
+assert _FOUND is not None, "install requirements-dev.lock: it brings Node.js where there is none"
+NODE = _FOUND
+ENVIRONMENT = {**os.environ, "PATH": f"{NODE.folder}{os.pathsep}{os.environ['PATH']}"}
+
 
 @pytest.fixture(scope="module")
 def clients(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The suites with their clients installed; an installation that fails is a failed test."""
     folder = tmp_path_factory.mktemp("clients") / "suites"
     shutil.copytree(_CLIENTS, folder, ignore=shutil.ignore_patterns("node_modules"))
-    _run(["npm", "ci", "--loglevel=error"], folder, os.environ, _INSTALL_SECONDS_MAX)
+    _run([*NODE.npm, "ci", "--loglevel=error"], folder, ENVIRONMENT, _INSTALL_SECONDS_MAX)
     return folder
 
 
@@ -49,7 +56,8 @@ def url() -> Iterator[str]:
 @pytest.mark.parametrize("suite", _SUITES)
 def test_a_client_from_npm_is_served(clients: Path, url: str, suite: str) -> None:
     """What its makers promise their users works with this gateway."""
-    _run(["node", "--test", suite], clients, {**os.environ, "GATEWAY_URL": url}, _SUITE_SECONDS_MAX)
+    environment = {**ENVIRONMENT, "GATEWAY_URL": url}
+    _run(["node", "--test", suite], clients, environment, _SUITE_SECONDS_MAX)
 
 
 def _run(command: list[str], folder: Path, environment: Mapping[str, str], seconds: int) -> None:
