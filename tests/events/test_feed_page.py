@@ -12,7 +12,7 @@ from gateway.events.feed import BACKLOG_BATCH, SCAN_MAX
 from gateway.events.log import ENTRIES_MAX, MemoryEventLog, encode_position
 from schema.ports import ErrorCode, EventPage, Failed, Viewer
 from tests.events.channel import EPOCH, Channel, items
-from tests.events.entries import at
+from tests.events.entries import at, entry
 from tests.events.filters import FACTS, FILTERS
 from tests.events.interleaved import InterleavedLog
 from tests.support.stage import ACME, GLOBEX
@@ -211,3 +211,16 @@ async def test_position_is_what_was_published(channel: Channel) -> None:
     await channel.log.append(placed)
 
     assert (at(origin), at(channel.feed.position())) == (0, 1)
+
+
+async def test_position_never_goes_back(channel: Channel) -> None:
+    """What was in the log at the start counts as published, also when its publishing comes later;
+    a position that went back would let a cursor promise less than it did."""
+    first, second = await channel.log.append(entry()), await channel.log.append(entry())
+    assert first is not None
+    assert second is not None
+    await channel.feed.start()
+
+    channel.feed.publish(first)
+
+    assert at(channel.feed.position()) == second.position

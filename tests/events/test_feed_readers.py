@@ -122,7 +122,7 @@ async def test_a_quiet_stream_beats() -> None:
 async def test_others_events_do_not_keep_a_stream_from_beating() -> None:
     """A stream is quiet when its reader gets nothing, however busy the log is beside it; else its
     cursor would stand still until retention had passed it."""
-    channel = Channel.opened(heartbeat_seconds=0.01)
+    channel = Channel.opened(heartbeat_seconds=0.05)
     viewer = Viewer("partner", customers=frozenset({GLOBEX}))
 
     async with channel.listening(viewer) as stream, asyncio.TaskGroup() as group:

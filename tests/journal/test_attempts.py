@@ -137,7 +137,7 @@ async def test_a_key_under_way_is_told_so(writing: Writing) -> None:
     command = detach(writing.stage)
     writing.inner.gate.clear()
     write = asyncio.create_task(writing.write(command))
-    await writing.inner.reached.wait()
+    await writing.is_out()
 
     with pytest.raises(Refused) as answer:
         await writing.write(command)
@@ -153,7 +153,7 @@ async def test_a_key_under_way_with_other_input_is_a_key_reused(writing: Writing
     """Where both rules are broken the first in precedence is named: waiting would not help."""
     writing.inner.gate.clear()
     write = asyncio.create_task(writing.write(detach(writing.stage)))
-    await writing.inner.reached.wait()
+    await writing.is_out()
 
     with pytest.raises(Refused) as answer:
         await writing.write(detach(writing.stage))
@@ -176,11 +176,11 @@ async def test_a_key_under_way_elsewhere_is_no_hindrance(
     """A key belongs to one tenant and one operation."""
     writing.inner.gate.clear()
     write = asyncio.create_task(writing.write(detach(writing.stage)))
-    await writing.inner.reached.wait()
+    await writing.is_out()
     writing.inner.reached.clear()
 
     other = asyncio.create_task(writing.write(make(writing.stage), viewer))
-    await writing.inner.reached.wait()
+    await writing.is_out()
     writing.inner.gate.set()
 
     assert (await write).replayed is False

@@ -48,7 +48,7 @@ async def test_a_write_that_is_out_stands_in_the_journal(
     command = make(writing.stage)
     writing.inner.gate.clear()
     write = asyncio.create_task(writing.write(command))
-    await writing.inner.reached.wait()
+    await writing.is_out()
 
     record = await recorded(writing, operation)
 
@@ -229,7 +229,7 @@ async def test_a_write_goes_on_when_its_caller_goes_away(
     command = make(writing.stage)
     writing.inner.gate.clear()
     caller = asyncio.create_task(writing.write(command))
-    await writing.inner.reached.wait()
+    await writing.is_out()
 
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -248,7 +248,7 @@ async def test_closing_waits_for_the_writes_that_are_out(writing: Writing) -> No
     """A stop of the process ends no write in the middle, and closes upstream only behind it."""
     writing.inner.gate.clear()
     write = asyncio.create_task(writing.write(detach(writing.stage)))
-    await writing.inner.reached.wait()
+    await writing.is_out()
 
     closing = asyncio.create_task(writing.backend.close())
     writing.inner.gate.set()
@@ -263,7 +263,7 @@ async def test_closing_survives_a_write_that_fails(writing: Writing) -> None:
     writing.inner.gate.clear()
     writing.inner.before = [refused()]
     write = asyncio.create_task(writing.write(detach(writing.stage)))
-    await writing.inner.reached.wait()
+    await writing.is_out()
 
     closing = asyncio.create_task(writing.backend.close())
     writing.inner.gate.set()
@@ -278,7 +278,7 @@ async def test_the_caller_is_found_by_the_key_that_went_out(writing: Writing) ->
     """A webhook that overtakes our own answer names the key; it already leads to the caller."""
     writing.inner.gate.clear()
     write = asyncio.create_task(writing.write(detach(writing.stage), PARTNER))
-    await writing.inner.reached.wait()
+    await writing.is_out()
 
     while_out = await writing.backend.caller_of(writing.keys_sent[0])
     writing.inner.gate.set()

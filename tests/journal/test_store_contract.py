@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.backends.journal import KEPT_SECONDS, Command, JournalFull, JournalStore, WriteRecord
+from gateway.backends.journal import Command, JournalFull, JournalStore, WriteRecord
 from schema.ports import Attached, CreditNoteCreated, Detached
 from tests.journal.records import COMMANDS, DETACHED, OUTCOMES, record
 from tests.journal.stores import STORES, StoreFeatures
 from tests.support.time_and_ids import ManualClock
 
 DAY = 24 * 3600
+THIRTY_DAYS = 30 * DAY
 
 
 async def test_a_new_write_is_begun(store: JournalStore) -> None:
@@ -157,7 +158,7 @@ async def test_a_journal_has_room_again_when_old_records_are_forgotten(
     """A full journal is no end: after 30 days it takes writes again."""
     async with features.open(tmp_path, clock.now, records_max=1) as store:
         await store.begin(record("key-1", recorded_at=clock.now()))
-        clock.advance(KEPT_SECONDS + 1)
+        clock.advance(THIRTY_DAYS + 1)
 
         begun = await store.begin(record("key-2", recorded_at=clock.now()))
     assert begun is None
@@ -167,9 +168,9 @@ async def test_a_journal_has_room_again_when_old_records_are_forgotten(
     ("age", "is_known"),
     [
         pytest.param(DAY + 1, True, id="older than Stripe's own keys"),
-        pytest.param(KEPT_SECONDS - 1, True, id="a second less than 30 days"),
-        pytest.param(KEPT_SECONDS, True, id="30 days"),
-        pytest.param(KEPT_SECONDS + 1, False, id="a second more"),
+        pytest.param(THIRTY_DAYS - 1, True, id="a second less than 30 days"),
+        pytest.param(THIRTY_DAYS, True, id="30 days"),
+        pytest.param(THIRTY_DAYS + 1, False, id="a second more"),
     ],
 )
 async def test_records_are_kept_for_thirty_days(
@@ -193,7 +194,7 @@ async def test_a_forgotten_write_is_not_found_by_any_of_its_stripe_keys(
     await store.begin(first)
     await store.keep(second)
 
-    clock.advance(KEPT_SECONDS + 1)
+    clock.advance(THIRTY_DAYS + 1)
     await store.begin(record("key-2", recorded_at=clock.now()))
 
     found = [await store.by_stripe_key(one.stripe_key) for one in (first, second)]
@@ -208,7 +209,7 @@ async def test_a_write_that_was_tried_again_keeps_no_other_from_being_forgotten(
     async with features.open(tmp_path, clock.now, records_max=2) as store:
         await store.begin(record("tried again", refused=True))
         await store.begin(record("old"))
-        clock.advance(KEPT_SECONDS)
+        clock.advance(THIRTY_DAYS)
         await store.keep(record("tried again", attempt=2, recorded_at=clock.now()))
         clock.advance(1)
 
@@ -250,7 +251,7 @@ async def followed(
     store: JournalStore, table: dict[str, WriteRecord], clock: ManualClock, step: str, key: str
 ) -> None:
     """Take the step on the store and on the table, and compare their answers."""
-    horizon = clock.now() - KEPT_SECONDS
+    horizon = clock.now() - THIRTY_DAYS
     new = record(key, recorded_at=clock.now())
     expected = table.get(key)
     if expected is not None and expected.recorded_at < horizon:

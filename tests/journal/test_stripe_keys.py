@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +28,7 @@ ATTEMPTS = st.fixed_dictionaries(
 
 @given(one=ATTEMPTS, other=ATTEMPTS)
 @settings(print_blob=True, deadline=None)
-def test_two_attempts_have_two_keys(one: dict[str, str], other: dict[str, str]) -> None:
+def test_two_attempts_have_two_keys(one: dict[str, Any], other: dict[str, Any]) -> None:
     """Tenant, operation, the caller's key and the attempt all count."""
     keys = record(**one).stripe_key, record(**other).stripe_key
 
@@ -35,7 +37,7 @@ def test_two_attempts_have_two_keys(one: dict[str, str], other: dict[str, str]) 
 
 @given(attempt=ATTEMPTS)
 @settings(print_blob=True, deadline=None)
-def test_each_part_of_an_attempt_counts(attempt: dict[str, str]) -> None:
+def test_each_part_of_an_attempt_counts(attempt: dict[str, Any]) -> None:
     """Whatever the others are, a change of one alone changes the key."""
     written = record(**attempt)
     changed = [
@@ -49,9 +51,35 @@ def test_each_part_of_an_attempt_counts(attempt: dict[str, str]) -> None:
     assert written.stripe_key not in {one.stripe_key for one in changed}
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param({"key": "k1", "attempt": 1}, {"key": "k", "attempt": 11}, id="key, attempt"),
+        pytest.param(
+            {"tenant": "a", "key": "x"}, {"tenant": "ax", "key": ""}, id="key to the tenant"
+        ),
+        pytest.param(
+            {"tenant": "a", "operation": "detach"},
+            {"tenant": "ade", "operation": "tach"},
+            id="tenant, operation",
+        ),
+        pytest.param(
+            {"operation": "attach", "key": "x"}, {"operation": "attachx", "key": ""}, id="operation"
+        ),
+    ],
+)
+def test_parts_that_read_alike_when_glued_have_two_keys(
+    one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    """The parts are told apart, so that no caller can choose a key that runs into another's."""
+    keys = {record(**{"key": "k", **fields}).stripe_key for fields in (one, other)}
+
+    assert len(keys) == 2
+
+
 @given(attempt=ATTEMPTS)
 @settings(print_blob=True, deadline=None)
-def test_the_key_is_never_made_of_anything_else(attempt: dict[str, str]) -> None:
+def test_the_key_is_never_made_of_anything_else(attempt: dict[str, Any]) -> None:
     """Attach, detach, attach must work, and a retry must look the same after a restart."""
     written = record(**attempt)
 
@@ -69,7 +97,7 @@ def test_the_key_is_never_made_of_anything_else(attempt: dict[str, str]) -> None
 
 @given(attempt=ATTEMPTS)
 @settings(print_blob=True, deadline=None)
-def test_the_key_is_one_that_stripe_takes_and_says_nothing(attempt: dict[str, str]) -> None:
+def test_the_key_is_one_that_stripe_takes_and_says_nothing(attempt: dict[str, Any]) -> None:
     """At most 255 characters in a header, always as long, and the caller's key is not in it."""
     key = record(**attempt).stripe_key
 

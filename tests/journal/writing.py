@@ -39,6 +39,8 @@ from tests.support.stage import Stage
 
 OPERATOR = Viewer("operator")
 PARTNER = Viewer("partner")
+HANG_SECONDS_MAX = 10.0
+"""What must come and does not fails the test by this time."""
 Done = Attached | Detached | CreditNoteCreated
 Outcome = TypeVar("Outcome")
 
@@ -155,6 +157,16 @@ class Writing:
         self.announced.append(announced)
 
     async def write(self, command: Command, viewer: Viewer = OPERATOR) -> Done:
+        """What the write answers, which it must in time."""
+        async with asyncio.timeout(HANG_SECONDS_MAX):
+            return await self._write(command, viewer)
+
+    async def is_out(self) -> None:
+        """A write has gone out, and waits at the gate."""
+        async with asyncio.timeout(HANG_SECONDS_MAX):
+            await self.inner.reached.wait()
+
+    async def _write(self, command: Command, viewer: Viewer) -> Done:
         match command:
             case AttachPayment():
                 return await self.backend.attach_payment(viewer, command)
