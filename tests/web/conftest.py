@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -21,15 +20,6 @@ from gateway.web.server import make_runner
 from gateway.web.settings import WebSettings
 from tests.web.peer import PeerRunner
 from tests.web.serving import Serve, Served
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where there is no Node.js at all, its tests are deselected, which pytest reports."""
-    if shutil.which("node") is not None:
-        return
-    without = [item for item in items if item.get_closest_marker("node") is not None]
-    config.hook.pytest_deselected(items=without)
-    items[:] = [item for item in items if item not in without]
 
 
 @pytest.fixture

@@ -25,8 +25,6 @@ _INSTALL_SECONDS_MAX = 300
 _SUITE_SECONDS_MAX = 60
 _STOP_SECONDS_MAX = 10
 
-pytestmark = pytest.mark.node
-
 _FOUND = find_node()
 assert _FOUND is not None, "install requirements-dev.lock: it brings Node.js where there is none"
 NODE = _FOUND
