@@ -9,7 +9,7 @@ LOCKED := --require-hashes --only-binary :all:
 CODE := gateway schema tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run install console test bench format sdl lock clean
+.PHONY: help run install console test test-simulation bench format sdl lock clean
 
 help: ## Say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -26,6 +26,9 @@ test: $(VENV)/dev.stamp console ## The whole check: format, lint, types, import 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest $(ARGS)
+
+test-simulation: $(VENV)/dev.stamp ## The ledger against its auditor, hundreds of thousands of steps (minutes)
+	LEDGER_SIMULATION_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/pytest tests/ledger/test_simulation.py
 
 bench: $(VENV)/dev.stamp ## Measure: cost of lists against what is held (minutes; never part of the check)
 	$(BIN)/python -m tests.bench.scale

@@ -9,6 +9,13 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway.events.log import ENTRIES_MAX, EventLog, MemoryEventLog
+from gateway.events.log_redis import RedisEventLog
+from gateway.events.log_sqlite import SqliteEventLog
+from gateway.events.retention import Retention
+from gateway.storage.redis_store import RedisStore
+from gateway.storage.sqlite_store import SqliteStore
+from tests.storage.redis_server import prefix_of, shared_server
+from tests.support.time_and_ids import ManualClock
 
 
 class OpenLog(Protocol):
@@ -38,6 +45,36 @@ async def memory(directory: Path, *, entries_max: int = ENTRIES_MAX) -> AsyncIte
     yield MemoryEventLog("memory", entries_max=entries_max)
 
 
+@asynccontextmanager
+async def sqlite(directory: Path, *, entries_max: int = ENTRIES_MAX) -> AsyncIterator[EventLog]:
+    store = await SqliteStore.open(directory / "gateway.sqlite")
+    try:
+        yield await SqliteEventLog.open(
+            store,
+            epoch_if_new="sqlite",
+            now=ManualClock().now,
+            retention=Retention(entries_max=entries_max),
+        )
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def redis(directory: Path, *, entries_max: int = ENTRIES_MAX) -> AsyncIterator[EventLog]:
+    store = RedisStore.connect(shared_server().url, prefix=prefix_of(directory))
+    try:
+        yield await RedisEventLog.open(
+            store,
+            epoch_if_new="redis",
+            now=ManualClock().now,
+            retention=Retention(entries_max=entries_max),
+        )
+    finally:
+        await store.close()
+
+
 LOGS = [
     LogFeatures(name="memory", open=memory, is_durable=False, forgets_exactly=True),
+    LogFeatures(name="sqlite", open=sqlite, is_durable=True, forgets_exactly=True),
+    LogFeatures(name="redis", open=redis, is_durable=True, forgets_exactly=True),
 ]

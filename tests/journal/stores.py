@@ -9,6 +9,11 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway.backends.journal import RECORDS_MAX, JournalStore, MemoryJournalStore
+from gateway.backends.journal_redis import RedisJournalStore
+from gateway.backends.journal_sqlite import SqliteJournalStore
+from gateway.storage.redis_store import RedisStore
+from gateway.storage.sqlite_store import SqliteStore
+from tests.storage.redis_server import prefix_of, shared_server
 
 
 class OpenStore(Protocol):
@@ -38,6 +43,30 @@ async def memory(
     yield MemoryJournalStore(now, records_max=records_max)
 
 
+@asynccontextmanager
+async def sqlite(
+    directory: Path, now: Callable[[], int], *, records_max: int = RECORDS_MAX
+) -> AsyncIterator[JournalStore]:
+    store = await SqliteStore.open(directory / "gateway.sqlite")
+    try:
+        yield await SqliteJournalStore.open(store, now=now, records_max=records_max)
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def redis(
+    directory: Path, now: Callable[[], int], *, records_max: int = RECORDS_MAX
+) -> AsyncIterator[JournalStore]:
+    store = RedisStore.connect(shared_server().url, prefix=prefix_of(directory))
+    try:
+        yield RedisJournalStore(store, now=now, records_max=records_max)
+    finally:
+        await store.close()
+
+
 STORES = [
     StoreFeatures(name="memory", open=memory, is_durable=False),
+    StoreFeatures(name="sqlite", open=sqlite, is_durable=True),
+    StoreFeatures(name="redis", open=redis, is_durable=True),
 ]
