@@ -79,6 +79,10 @@ class Loaded(Generic[R]):
     record: R
     children: dict[Need, Any] = field(default_factory=dict)
 
+    def member(self, need: Need) -> Any:
+        """The same for a member of a list: a `Failed` is handed over and costs its own place."""
+        return self.children[need]
+
     def child(self, need: Need) -> Any:
         """What was loaded for this need: `Loaded`, `LoadedPage`, a value or None.
 

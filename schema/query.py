@@ -81,7 +81,7 @@ class Query:
         root: strawberry.Parent[Loaded[Any]], info: Info, ids: list[strawberry.ID]
     ) -> list[Node | None] | None:
         require(info.context.viewer, "invoices:read")
-        return [root.child(need) for need in nodes_need(ids)]  # type: ignore[arg-type]
+        return [root.member(need) for need in nodes_need(ids)]  # type: ignore[arg-type]
 
     @field(
         "One invoice. NOT_FOUND when it is unknown or not yours.",

@@ -1,0 +1,375 @@
+"""From needs to the cheapest series of Stripe calls.
+
+A pass asks for everything that is missing at once, each call expanded as deep as Stripe allows
+(four levels, `data` counted), and puts all that comes back into the pool; then the tree is
+assembled again, and what is still missing makes the next pass. Intents behind many payments have
+no call of their own that takes several ids, so they are gathered by `gather.py`.
+Source: https://docs.stripe.com/api/expanding_objects, 2026-10-28.endive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gateway.backends.assembly import Ask, assemble_or_ask, cursor_gone, not_found
+from gateway.backends.gather import gather_intents
+from gateway.backends.pool import Embedded, FetchedPage, Pool, filtered
+from gateway.backends.stripe import edge
+from schema import records
+from schema.needs import Loaded, Needs
+from schema.ports import (
+    ALWAYS,
+    PAGE_SIZE_MAX,
+    Computed,
+    ErrorCode,
+    Failed,
+    ListFilter,
+    Listing,
+    Viewer,
+)
+
+EXPANSION_LEVELS_MAX = 4
+"""Every dot-separated segment counts, `data` included; one more is a 400."""
+PARALLEL_CALLS_MAX = 8
+"""Per operation, so that one cannot take the whole rate budget."""
+PASSES_MAX = 20
+"""Deeper than any document that the limits let through; a guard against asking in circles."""
+EMBEDDED_ROWS = 10
+"""What Stripe puts into an embedded list."""
+
+PATHS: Mapping[str, str] = {
+    "Invoice": "/v1/invoices/{id}",
+    "InvoicePayment": "/v1/invoice_payments/{id}",
+    "PaymentIntent": "/v1/payment_intents/{id}",
+    "PaymentRecord": "/v1/payment_records/{id}",
+    "Charge": "/v1/charges/{id}",
+    "CreditNote": "/v1/credit_notes/{id}",
+    "Customer": "/v1/customers/{id}",
+}
+
+SNAKE: Mapping[str, str] = {
+    "Invoice": "invoice",
+    "InvoicePayment": "invoice_payment",
+    "PaymentIntent": "payment_intent",
+    "PaymentRecord": "payment_record",
+    "Charge": "charge",
+    "CreditNote": "credit_note",
+    "Customer": "customer",
+}
+
+EXPANSIONS: Mapping[tuple[str, str], tuple[tuple[str, str], ...]] = {
+    ("Invoice", "customer"): (("customer", "Customer"),),
+    ("Invoice", "payments"): (("payments.data", "InvoicePayment"),),
+    ("Invoice", "amount_paid_out_of_band"): (("payments.data", "InvoicePayment"),),
+    ("Invoice", "confirmation_secret"): (("confirmation_secret", ""),),
+    ("InvoicePayment", "invoice"): (("invoice", "Invoice"),),
+    ("InvoicePayment", "payment_intent"): (("payment.payment_intent", "PaymentIntent"),),
+    ("InvoicePayment", "source"): (
+        ("payment.payment_intent", "PaymentIntent"),
+        ("payment.payment_record", "PaymentRecord"),
+    ),
+    ("InvoicePayment", "detach_preview"): (
+        ("payment.payment_intent", "PaymentIntent"),
+        ("invoice", "Invoice"),
+    ),
+    ("PaymentIntent", "customer"): (("customer", "Customer"),),
+    ("CreditNote", "invoice"): (("invoice", "Invoice"),),
+}
+"""What Stripe can put in place of an id, and what stands there then."""
+
+
+class Api(Protocol):
+    """The part of `StripeApi` that reads need."""
+
+    async def get(self, path: str, params: dict[str, Any], *, caller: str) -> dict[str, Any]: ...
+
+
+def expansions(type_name: str, needs: Needs, prefix: str = "") -> list[str]:
+    """The deepest expand paths that serve these needs, at most four levels each."""
+    found: list[str] = []
+    for need, deeper in needs.of(type_name).items():
+        name = getattr(need, "name", "")
+        for segment, target in EXPANSIONS.get((type_name, name), ()):
+            path = f"{prefix}.{segment}" if prefix else segment
+            below = expansions(target, deeper, path) if target else []
+            found += [_without_data(path), *below]
+    return _deepest(path for path in found if path.count(".") < EXPANSION_LEVELS_MAX)
+
+
+def _without_data(path: str) -> str:
+    """`payments.data` is asked for as `payments`."""
+    return path.removesuffix(".data")
+
+
+def _deepest(paths: Iterable[str]) -> list[str]:
+    """A path expands what it passes through, so a prefix of another is left out."""
+    unique = sorted(set(paths))
+    return [path for path in unique if not any(other.startswith(f"{path}.") for other in unique)]
+
+
+@dataclass(slots=True)
+class FetchPlan:
+    """One operation's reads from Stripe."""
+
+    api: Api
+    viewer: Viewer
+    pool: Pool
+    slots: asyncio.Semaphore
+
+    @classmethod
+    def of(cls, api: Api, viewer: Viewer) -> FetchPlan:
+        return cls(api, viewer, Pool(), asyncio.Semaphore(PARALLEL_CALLS_MAX))
+
+    async def load(self, needs: Needs) -> Loaded[Any]:
+        """Everything that the needs name, or a `Failed` in its place."""
+        for _ in range(PASSES_MAX):
+            root, missing = assemble_or_ask(self.viewer, needs, self.pool)
+            if not missing:
+                return root
+            await self._fetch_all(missing)
+        raise AssertionError("the fetch plan asks in circles")
+
+    async def _fetch_all(self, missing: dict[Ask, Needs]) -> None:
+        gathered = await gather_intents(self, missing)
+        rest = {ask: needs for ask, needs in missing.items() if ask not in gathered}
+        await asyncio.gather(*(self._guarded(ask, needs) for ask, needs in rest.items()))
+
+    async def _guarded(self, ask: Ask, needs: Needs) -> None:
+        """Fetch one thing; a failure is remembered in its place."""
+        try:
+            async with self.slots:
+                await self._fetch(ask, needs)
+        except Failed as failed:
+            self.pool.fail(ask, failed)
+
+    def _fetch(self, ask: Ask, needs: Needs) -> Awaitable[None]:
+        if ask.need is None:
+            return self._object(ask, needs)
+        if isinstance(ask.need, Listing):
+            return self._page(ask, ask.need, needs)
+        if ask.need.name == "confirmation_secret":
+            return self._secret(ask)
+        return self._credit_note_preview(ask)
+
+    async def get(self, path: str, params: dict[str, Any]) -> dict[str, Any]:
+        """One call; everything in its answer goes into the pool."""
+        raw = await self.api.get(path, params, caller=self.viewer.tenant)
+        self.harvest(raw)
+        return raw
+
+    def harvest(self, raw: dict[str, Any]) -> None:
+        for record in edge.harvest(raw):
+            if not isinstance(record, records.InvoiceLineItem):
+                self.pool.put(record)
+        for invoice in invoices_in(raw):
+            self._keep_embedded(invoice)
+
+    def _keep_embedded(self, raw: dict[str, Any]) -> None:
+        """Keep an invoice's first payments and lines, if the answer has them."""
+        invoice_id = str(raw["id"])
+        if isinstance(raw.get("payments"), dict):
+            rows, has_more = edge.embedded_list(raw["payments"])
+            members = tuple(edge.invoice_payment_record(row) for row in rows)
+            self.pool.embedded["payments", invoice_id] = Embedded(members, has_more)
+        if isinstance(raw.get("lines"), dict):
+            lines = tuple(edge.line_item_records(raw["lines"], invoice_id))
+            has_more = bool(raw["lines"].get("has_more"))
+            self.pool.embedded["lines", invoice_id] = Embedded(lines, has_more)
+        if isinstance(raw.get("confirmation_secret"), dict):
+            self.pool.values[_secret_ask(invoice_id)] = edge.confirmation_secret(raw)
+
+    async def _object(self, ask: Ask, needs: Needs) -> None:
+        assert ask.kind is not None
+        assert ask.id is not None
+        expand = expansions(ask.kind, needs)
+        if ask.kind == "InvoicePayment" and self.viewer.customers is not None:
+            expand = _deepest([*expand, "invoice"])
+        path = PATHS[ask.kind].format(id=ask.id)
+        raw = await self.get(path, {"expand": expand} if expand else {})
+        if (ask.kind, ask.id) not in self.pool.objects:
+            self._read(raw, ask)
+
+    def _read(self, raw: dict[str, Any], ask: Ask) -> Any:
+        """What the harvest left out: gone, or not to be read. Raises `Failed` that says which."""
+        if raw.get("deleted") is True:
+            raise not_found(ask.kind or "", ask.id or "")
+        return edge.READERS[SNAKE[ask.kind or ""]](raw)
+
+    async def _page(self, ask: Ask, listing: Listing, needs: Needs) -> None:
+        if not self._may_list(listing):
+            self.pool.pages[ask] = FetchedPage((), False, False)
+            return
+        path, params, member = self._list_call(ask, listing)
+        params |= _paging(listing)
+        expand = expansions(member, needs, "data")
+        if listing.name == "invoice_payments" and self.viewer.customers is not None:
+            expand = _deepest([*expand, "data.invoice"])
+        if expand:
+            params["expand"] = expand
+        raw = await self._listed(path, params, listing)
+        self.pool.pages[ask] = self._page_of(raw, listing, member, str(ask.id))
+
+    def _may_list(self, listing: Listing) -> bool:
+        """A list of somebody else's customer is empty, like that of an unknown one."""
+        customer_id = listing.where.customer_id
+        return customer_id is None or self.viewer.sees(customer_id)
+
+    def _page_of(
+        self, raw: dict[str, Any], listing: Listing, member: str, parent_id: str
+    ) -> FetchedPage:
+        rows, has_more = edge.embedded_list(raw)
+        page = listing.page
+        members: tuple[Any, ...]
+        if member == "InvoiceLineItem":
+            members = tuple(edge.line_item_records(raw, parent_id))
+        else:
+            members = tuple(self._member(row, member) for row in rows)
+        if page.before is not None:
+            kept = filtered(members, listing.where)[-page.size :]
+            return FetchedPage(kept, True, has_more or len(kept) < len(members))
+        kept = filtered(members, listing.where)
+        has_next = has_more or len(kept) > page.size
+        return FetchedPage(kept[: page.size], has_next, page.after is not None)
+
+    async def _listed(self, path: str, params: dict[str, Any], listing: Listing) -> dict[str, Any]:
+        """The list. A cursor whose object is gone says so; a list of what is unknown is empty."""
+        try:
+            return await self.get(path, params)
+        except Failed as failed:
+            has_cursor = listing.page.after is not None or listing.page.before is not None
+            if failed.code is not ErrorCode.NOT_FOUND:
+                raise
+            if has_cursor:
+                raise cursor_gone() from failed
+            return {"data": [], "has_more": False}
+
+    def _member(self, row: dict[str, Any], kind: str) -> Any:
+        held = self.pool.objects.get((kind, row["id"]))
+        return self._read(row, Ask(kind, row["id"])) if held is None else held
+
+    def _list_call(self, ask: Ask, listing: Listing) -> tuple[str, dict[str, Any], str]:
+        """Path, parameters and member type of a list."""
+        where, parent_id = listing.where, ask.id
+        match listing.name:
+            case "invoices":
+                return "/v1/invoices", self._invoices(where, parent_id), "Invoice"
+            case "payments":
+                params = _some(invoice=parent_id, status=_one_status(where))
+                return "/v1/invoice_payments", params, "InvoicePayment"
+            case "invoice_payments":
+                return "/v1/invoice_payments", _invoice_payments(where, ask), "InvoicePayment"
+            case "credit_notes":
+                return "/v1/credit_notes", {"invoice": parent_id}, "CreditNote"
+            case "lines":
+                return f"/v1/invoices/{parent_id}/lines", {}, "InvoiceLineItem"
+            case _:
+                return "/v1/payment_intents", {"customer": parent_id}, "PaymentIntent"
+
+    def _invoices(self, where: ListFilter, parent_id: str | None) -> dict[str, Any]:
+        customer_id = where.customer_id or parent_id
+        if customer_id is None and self.viewer.customers is not None:
+            customer_id = next(iter(self.viewer.customers), None)
+        return _some(
+            customer=customer_id,
+            status=_one_status(where),
+            collection_method=where.collection_method,
+            subscription=where.subscription_id,
+            created=_range(where.created),
+            due_date=_range(where.due),
+        )
+
+    async def _secret(self, ask: Ask) -> None:
+        await self.get(f"/v1/invoices/{ask.id}", {"expand": ["confirmation_secret"]})
+        self.pool.values.setdefault(ask, None)
+
+    async def _credit_note_preview(self, ask: Ask) -> None:
+        draft = getattr(ask.need, "argument", None)
+        assert draft is not None
+        raw = await self.api.get(
+            "/v1/credit_notes/preview",
+            _some(
+                invoice=draft.invoice_id,
+                amount=draft.amount,
+                reason=draft.reason,
+                memo=draft.memo,
+                refund_amount=draft.refund,
+                credit_amount=draft.credit,
+                out_of_band_amount=draft.out_of_band,
+                expand=["invoice"],
+            ),
+            caller=self.viewer.tenant,
+        )
+        note, invoice = edge.credit_note_record(raw), edge.invoice_record(raw["invoice"])
+        self.pool.values[ask] = records.CreditNotePreview(
+            type=note.type,
+            currency=note.currency,
+            amount=note.amount,
+            pre_payment_amount=note.pre_payment_amount,
+            post_payment_amount=note.post_payment_amount,
+            amount_remaining_after=invoice.amount_remaining - note.pre_payment_amount,
+        )
+
+
+SECRET = Computed("confirmation_secret")
+
+
+def _secret_ask(invoice_id: str) -> Ask:
+    return Ask("Invoice", invoice_id, SECRET)
+
+
+def invoices_in(raw: Any) -> Iterator[dict[str, Any]]:
+    """Every full invoice of an answer, wherever it stands."""
+    if isinstance(raw, dict):
+        if raw.get("object") == "invoice" and not raw.get("deleted"):
+            yield raw
+        for value in raw.values():
+            yield from invoices_in(value)
+    elif isinstance(raw, list):
+        for value in raw:
+            yield from invoices_in(value)
+
+
+def _one_status(where: ListFilter) -> str | None:
+    """Stripe filters by one status; several are narrowed after the fetch."""
+    return where.statuses[0] if len(where.statuses) == 1 else None
+
+
+def _invoice_payments(where: ListFilter, ask: Ask) -> dict[str, Any]:
+    intent_id, record_id = where.payment_intent_id, where.payment_record_id
+    if ask.kind == "PaymentIntent":
+        intent_id = ask.id
+    elif ask.kind == "PaymentRecord":
+        record_id = ask.id
+    payment = None
+    if intent_id is not None:
+        payment = {"type": "payment_intent", "payment_intent": intent_id}
+    elif record_id is not None:
+        payment = {"type": "payment_record", "payment_record": record_id}
+    return _some(
+        invoice=where.invoice_id,
+        payment=payment,
+        status=_one_status(where),
+        created=_range(where.created),
+    )
+
+
+def _range(given: Any) -> dict[str, int] | None:
+    return None if given == ALWAYS else _some(gte=given.start, lte=given.end)
+
+
+def _paging(listing: Listing) -> dict[str, Any]:
+    page = listing.page
+    return _some(
+        # Several states cannot be asked for at once, so more is read and then narrowed.
+        limit=PAGE_SIZE_MAX if len(listing.where.statuses) > 1 else page.size,
+        starting_after=page.after and page.after.object_id,
+        ending_before=page.before and page.before.object_id,
+    )
+
+
+def _some(**params: Any) -> dict[str, Any]:
+    """The parameters that say something."""
+    return {name: value for name, value in params.items() if value is not None}

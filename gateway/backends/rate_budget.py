@@ -1,0 +1,229 @@
+"""One budget of calls per Stripe account, shared fairly by all callers.
+
+`Tokens` says whether a call may go now; `RateBudget` lets those that may not wait their turn, the
+callers in rotation, so that one caller's flood delays nobody else, and for a bounded time only.
+Written here because no limiter on PyPI rotates between callers: aiolimiter 1.3 and pyrate-limiter
+4.5 each serve one line of waiters. A shared `Tokens` (see `redis_tokens.py`) makes one budget of
+many replicas'. It sends nothing.
+Source: https://docs.stripe.com/rate-limits, read in November 2026.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from schema.ports import ErrorCode, Failed
+
+ACCOUNT_PER_SECOND_LIVE = 100.0
+ACCOUNT_PER_SECOND_TEST = 25.0
+ENDPOINT_PER_SECOND = 25.0
+"""What Stripe allows by default, for an account in each mode and for one endpoint of it."""
+
+WAIT_SECONDS_MAX = 5.0
+"""Half of what a call may take altogether: who has waited longer is better told."""
+WAITING_PER_CALLER_MAX = 500
+"""Several full operations of one caller; beyond that it is a flood."""
+PAUSE_SECONDS_MIN = 0.005
+"""The line is looked at no more often than this."""
+
+
+class Admission(Protocol):
+    """What the client asks before every attempt."""
+
+    async def admit(self, caller: str, endpoint: str) -> None:
+        """Return when the call may go. Raises `Failed` UPSTREAM_RATE_LIMITED after a bounded
+        wait, or at once where the caller has too many waiting. Nothing is taken in that case."""
+        ...
+
+
+class Tokens(Protocol):
+    """The allowance of one account and of each of its endpoints."""
+
+    async def take(self, endpoint: str) -> float:
+        """Take one of each: 0 when they were there, else the seconds until they may be.
+
+        Takes both or none. Never raises.
+        """
+        ...
+
+
+@dataclass(slots=True)
+class _Bucket:
+    """Fills steadily up to one second's worth, as Stripe's own limiter does."""
+
+    per_second: float
+    held: float
+    seen: float
+
+    def fill(self, now: float) -> float:
+        """Bring it up to now; the seconds until it holds one."""
+        self.held = min(self.per_second, self.held + (now - self.seen) * self.per_second)
+        self.seen = now
+        return max(0.0, (1.0 - self.held) / self.per_second)
+
+
+class LocalTokens:
+    """The whole allowance for this process; for several replicas, give each its share."""
+
+    def __init__(
+        self,
+        *,
+        account_per_second: float,
+        endpoint_per_second: float = ENDPOINT_PER_SECOND,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._monotonic = monotonic
+        self._endpoint_per_second = endpoint_per_second
+        self._account = _Bucket(account_per_second, account_per_second, monotonic())
+        self._endpoints: dict[str, _Bucket] = {}
+
+    async def take(self, endpoint: str) -> float:
+        now = self._monotonic()
+        bucket = self._endpoints.get(endpoint)
+        if bucket is None:
+            full = self._endpoint_per_second
+            bucket = self._endpoints[endpoint] = _Bucket(full, full, now)
+        wait = max(self._account.fill(now), bucket.fill(now))
+        if wait <= 0:
+            self._account.held -= 1
+            bucket.held -= 1
+        return wait
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiter:
+    turn: asyncio.Future[None]
+    deadline: float
+
+
+Lines = OrderedDict[str, deque[_Waiter]]
+"""One caller's waiters per endpoint, first in first out; in the order of their next turn."""
+
+
+class RateBudget:
+    """See `Admission`. One per account and process; `sleep` and `monotonic` own its time."""
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        *,
+        sleep: Callable[[float], Awaitable[None]],
+        monotonic: Callable[[], float],
+        wait_seconds_max: float = WAIT_SECONDS_MAX,
+        waiting_per_caller_max: int = WAITING_PER_CALLER_MAX,
+    ) -> None:
+        self._tokens = tokens
+        self._sleep = sleep
+        self._monotonic = monotonic
+        self._wait_seconds_max = wait_seconds_max
+        self._waiting_per_caller_max = waiting_per_caller_max
+        self._callers: OrderedDict[str, Lines] = OrderedDict()
+        self._serving: asyncio.Task[None] | None = None
+
+    async def admit(self, caller: str, endpoint: str) -> None:
+        if not self._callers and await self._tokens.take(endpoint) <= 0:
+            return
+        await self._queue(caller, endpoint)
+
+    def waiting(self, caller: str) -> int:
+        """How many calls of this caller wait for their turn."""
+        return sum(len(line) for line in self._callers.get(caller, {}).values())
+
+    def _queue(self, caller: str, endpoint: str) -> asyncio.Future[None]:
+        if self.waiting(caller) >= self._waiting_per_caller_max:
+            raise _too_busy()
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        lines = self._callers.setdefault(caller, OrderedDict())
+        line = lines.setdefault(endpoint, deque())
+        line.append(_Waiter(turn, self._monotonic() + self._wait_seconds_max))
+        if self._serving is None:
+            self._serving = asyncio.create_task(self._serve())
+        return turn
+
+    async def _serve(self) -> None:
+        """Give out turns until nobody waits."""
+        try:
+            while self._callers:
+                pause = await self._round()
+                if self._callers:
+                    await self._sleep(max(pause, PAUSE_SECONDS_MIN))
+        finally:
+            self._serving = None
+            self._send_away()
+
+    async def _round(self) -> float:
+        """Serve the callers in rotation, one turn each, while any endpoint has room.
+
+        Returns the seconds until the first of the endpoints may have room again.
+        """
+        full: dict[str, float] = {}
+        served = True
+        while served:
+            served = False
+            self._expire()
+            for caller in list(self._callers):
+                served = await self._turn(caller, full) or served
+        return min(full.values(), default=0.0)
+
+    async def _turn(self, caller: str, full: dict[str, float]) -> bool:
+        """One turn for this caller, on the first of its endpoints that has room."""
+        lines = self._callers.get(caller, OrderedDict())
+        for endpoint in [one for one in lines if one not in full]:
+            wait = await self._tokens.take(endpoint)
+            if wait > 0:
+                full[endpoint] = wait
+                continue
+            self._give(caller, endpoint)
+            return True
+        return False
+
+    def _give(self, caller: str, endpoint: str) -> None:
+        """Hand the turn to who has waited longest, and put the caller and endpoint at the end."""
+        lines = self._callers[caller]
+        line = lines[endpoint]
+        while line and line[0].turn.done():
+            line.popleft()
+        if line:
+            line.popleft().turn.set_result(None)
+        lines.move_to_end(endpoint)
+        self._callers.move_to_end(caller)
+        self._tidy(caller, endpoint)
+
+    def _expire(self) -> None:
+        """Send away who has waited too long or has gone; they stand first in their lines."""
+        now = self._monotonic()
+        for caller in list(self._callers):
+            for endpoint, line in list(self._callers[caller].items()):
+                while line and (line[0].turn.done() or line[0].deadline <= now):
+                    waiter = line.popleft()
+                    if not waiter.turn.done():
+                        waiter.turn.set_exception(_too_busy())
+                self._tidy(caller, endpoint)
+
+    def _tidy(self, caller: str, endpoint: str) -> None:
+        lines = self._callers[caller]
+        if not lines[endpoint]:
+            del lines[endpoint]
+        if not lines:
+            del self._callers[caller]
+
+    def _send_away(self) -> None:
+        """Nobody is left waiting for turns that no one gives out any more."""
+        for lines in self._callers.values():
+            for line in lines.values():
+                for waiter in line:
+                    if not waiter.turn.done():
+                        waiter.turn.set_exception(_too_busy())
+        self._callers.clear()
+
+
+def _too_busy() -> Failed:
+    return Failed(
+        ErrorCode.UPSTREAM_RATE_LIMITED,
+        "too many calls to Stripe are waiting: repeat in 1 s",
+        retryAfterSeconds=1,
+    )

@@ -1,0 +1,1 @@
+"""The Stripe backend: Stripe's API behind the `InvoiceBackend` port."""

@@ -1,0 +1,275 @@
+"""Attaching a payment at Stripe: one call for a PaymentIntent or a payment record, three for a
+payment that was made elsewhere and has to be reported first.
+
+Every step has a key of its own, derived from the command's, so that a repeat resumes where the
+last try broke off. Announces nothing and keeps nothing.
+Source: https://docs.stripe.com/api/invoices/attach_payment and
+https://docs.stripe.com/api/payment-record/report-payment, 2026-10-28.endive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.backends.stripe import refusals
+from gateway.backends.stripe.client import PostResult
+from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
+from gateway.backends.stripe.fields import fields_of
+from gateway.backends.stripe.invoice_book import SourceRef, book_of
+from gateway.backends.stripe.reporting import report_params, to_be
+from gateway.backends.stripe.writing import (
+    EXPAND,
+    Account,
+    Params,
+    check_owner,
+    glance,
+    invoice_path,
+    look,
+)
+from gateway.ledger.book import Book
+from gateway.ledger.payments import attach_refusals
+from schema import records
+from schema.ports import (
+    Attached,
+    AttachPayment,
+    Capability,
+    Failed,
+    OutOfBandPayment,
+    Refused,
+    Viewer,
+)
+
+CAPABILITIES = {
+    "payment_intent": Capability.ATTACH_PAYMENT_INTENT,
+    "payment_record": Capability.ATTACH_PAYMENT_RECORD,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attaching:
+    """One attach: who asks, what for, and with what; it is used once."""
+
+    account: Account
+    viewer: Viewer
+    command: AttachPayment
+
+    async def run(self) -> Attached:
+        """Attach, and say which invoice payment it became. Raises `Refused`."""
+        command = self.command
+        if command.out_of_band is not None:
+            return await self._report_and_attach(command.out_of_band)
+        source = _source_of(command)
+        if self.viewer.customers is not None:
+            await self._check_ownership(source)
+        return await self._attach(source, command.idempotency_key)
+
+    async def _check_ownership(self, source: SourceRef) -> None:
+        """Both the invoice and what is to pay it must be the viewer's, before anything is sent."""
+        books, caller, invoice_id = self.account.books, self.viewer.tenant, self.command.invoice_id
+        reading = books.invoice(invoice_id, caller=caller)
+        check_owner(self.viewer, await look(reading, "invoice", invoice_id, ("invoiceId",)))
+        found = await look(books.source(source, caller=caller), source.type, source.id, source.path)
+        if not self.viewer.sees(found.customer_id):
+            raise refusals.no_such(source.type, source.id, source.path)
+
+    async def _attach(self, source: SourceRef, key: str) -> Attached:
+        command = self.command
+        params: Params = {source.type: source.id, "expand": list(EXPAND)}
+        version = None
+        if command.amount_requested is not None:
+            params["amount_requested"] = command.amount_requested
+            version = self.account.preview_version
+        try:
+            result = await self.account.api.post(
+                invoice_path(command.invoice_id, "attach_payment"),
+                params,
+                caller=self.viewer.tenant,
+                idempotency_key=key,
+                version=version,
+            )
+        except WriteRejected as rejected:
+            return await self._after_rejection(source, rejected)
+        except WriteUnknown as unknown:
+            return await self._after_doubt(source, unknown)
+        return await self._after_success(source, result)
+
+    async def _after_success(self, source: SourceRef, result: PostResult) -> Attached:
+        """The new payment is among those in the answer, or has to be asked for.
+
+        Where it cannot be found the outcome is left open: a repeat gets the same answer again.
+        """
+        payment, customer_id = _payment_in(result, source)
+        if payment is None:
+            caller, invoice_id = self.viewer.tenant, self.command.invoice_id
+            reading = self.account.books.payments_by(source, caller=caller, invoice_id=invoice_id)
+            payment = _newest_live(await glance(reading) or [], source)
+        if payment is None:
+            raise refusals.outcome_unknown(
+                WriteUnknown(result.request_id),
+                self.command.invoice_id,
+                seen=" in part, though the payment is attached",
+            )
+        return self._attached(payment, customer_id, replayed=result.stored)
+
+    async def _after_doubt(self, source: SourceRef, unknown: WriteUnknown) -> Attached:
+        """Done if the source is attached now; if not, only Stripe's own word ends the matter."""
+        reading = self.account.books.book(
+            self.command.invoice_id, source, caller=self.viewer.tenant
+        )
+        book = await glance(reading)
+        if book is None:
+            raise refusals.outcome_unknown(unknown, self.command.invoice_id)
+        payment = book.live_payment_by(source.id)
+        if payment is not None:
+            return self._attached(payment, book.invoice.customer_id)
+        if unknown.stored:
+            raise refusals.not_done(unknown, self.command.invoice_id)
+        raise refusals.outcome_unknown(
+            unknown, self.command.invoice_id, seen=", and the payment is not attached so far"
+        )
+
+    async def _after_rejection(self, source: SourceRef, rejected: WriteRejected) -> Attached:
+        """The first rule of the ledger that stands against it; Stripe's words if none does.
+
+        After an attempt in doubt a payment that is attached is ours, and no refusal at all.
+        """
+        if rejected.unsupported:
+            whole = self.command.amount_requested is None
+            what = "attach payments" if whole else "attach a share of a payment"
+            capability = CAPABILITIES[source.type] if whole else None
+            raise self.account.unsupported(capability, what, rejected)
+        book = await self._seen_after(source, rejected)
+        payment = book.live_payment_by(source.id)
+        if rejected.in_doubt and payment is not None:
+            return self._attached(payment, book.invoice.customer_id)
+        refused = await self._broken_rule(book, source)
+        if refused is None:
+            raise refusals.upstream_rejected(rejected, self.command.invoice_id)
+        raise refusals.explained_by(refused, rejected)
+
+    async def _seen_after(self, source: SourceRef, rejected: WriteRejected) -> Book:
+        invoice_id = self.command.invoice_id
+        reading = self.account.books.book(invoice_id, source, caller=self.viewer.tenant)
+        try:
+            return await look(reading, "invoice", invoice_id, ("invoiceId",))
+        except Refused as refused:
+            if refused.retryable:
+                raise refusals.upstream_rejected(rejected, invoice_id) from None
+            raise refusals.explained_by(refused, rejected) from None
+
+    async def _broken_rule(self, book: Book, source: SourceRef) -> Refused | None:
+        """The refusal of the ledger, or None where it has none or cannot see enough."""
+        books, caller = self.account.books, self.viewer.tenant
+        try:
+            found = await look(
+                books.source(source, caller=caller), source.type, source.id, source.path
+            )
+            claimed = await books.claimed_elsewhere(source, book.invoice.id, caller=caller)
+        except Refused as refused:
+            return None if refused.retryable else refused
+        except Failed:
+            return None
+        rules = attach_refusals(book, found, self.command.amount_requested, claimed)
+        return next(rules, None)
+
+    def _attached(
+        self,
+        payment: records.InvoicePayment,
+        customer_id: str | None,
+        *,
+        replayed: bool = False,
+    ) -> Attached:
+        return Attached(
+            invoice_id=self.command.invoice_id,
+            invoice_payment_id=payment.id,
+            customer_id=customer_id,
+            payment_intent_id=self.command.payment_intent_id,
+            replayed=replayed,
+        )
+
+    async def _report_and_attach(self, facts: OutOfBandPayment) -> Attached:
+        """Report the payment and attach its record, in steps that a repeat can resume.
+
+        The rules are asked before the report, as a record that cannot be attached would lie about
+        among the payments, and the next try would report it again.
+        """
+        command, books = self.command, self.account.books
+        reading = books.book_with_reported(
+            command.invoice_id, command.idempotency_key, caller=self.viewer.tenant
+        )
+        book, done = await look(reading, "invoice", command.invoice_id, ("invoiceId",))
+        check_owner(self.viewer, book.invoice)
+        if done is not None:
+            return self._attached(done, book.invoice.customer_id, replayed=True)
+        refused = next(
+            attach_refusals(book, to_be(facts, book.invoice), command.amount_requested, 0), None
+        )
+        if refused is not None:
+            raise refusals.pointing_out_of_band(refused)
+        record_id = await self._report(facts, book.invoice.customer_id)
+        return await self._attach_reported(SourceRef("payment_record", record_id))
+
+    async def _report(self, facts: OutOfBandPayment, customer_id: str | None) -> str:
+        """The id of the payment record; a repeat gets that of the first time."""
+        command = self.command
+        try:
+            result = await self.account.api.post(
+                "/v1/payment_records/report_payment",
+                report_params(facts, customer_id, command.idempotency_key),
+                caller=self.viewer.tenant,
+                idempotency_key=f"{command.idempotency_key}-report",
+            )
+            return fields_of(result.body, "payment_record").id
+        except WriteRejected as rejected:
+            if rejected.unsupported:
+                what = "report payments that were made elsewhere"
+                raise self.account.unsupported(
+                    Capability.ATTACH_OUT_OF_BAND, what, rejected
+                ) from None
+            refused = refusals.upstream_rejected(rejected, command.invoice_id)
+            refused.path = ("payment", "outOfBand")
+            raise refused from None
+        except WriteUnknown as unknown:
+            raise refusals.outcome_unknown(unknown, command.invoice_id) from None
+        except Failed:
+            unread = WriteUnknown()
+            raise refusals.outcome_unknown(unread, command.invoice_id) from None
+
+    async def _attach_reported(self, source: SourceRef) -> Attached:
+        """Attach what was reported. That the record exists must not be lost in a refusal."""
+        try:
+            return await self._attach(source, f"{self.command.idempotency_key}-attach")
+        except Refused as refused:
+            if refused.retryable:
+                raise refusals.half_done(refused, source.id) from None
+            refused.message += f" (the payment was reported as {source.id}: attach that)"
+            raise refusals.pointing_out_of_band(refused) from None
+
+
+def _source_of(command: AttachPayment) -> SourceRef:
+    if command.payment_intent_id is not None:
+        return SourceRef("payment_intent", command.payment_intent_id)
+    assert command.payment_record_id is not None
+    return SourceRef("payment_record", command.payment_record_id)
+
+
+def _payment_in(
+    result: PostResult, source: SourceRef
+) -> tuple[records.InvoicePayment | None, str | None]:
+    """The payment by this source in the answer, and who is billed; what can be read of them."""
+    try:
+        book, _ = book_of(result.body)
+        return _newest_live(list(book.payments), source), book.invoice.customer_id
+    except Failed:
+        pass
+    try:
+        return None, fields_of(result.body, "invoice").reference("customer")
+    except Failed:
+        return None, None
+
+
+def _newest_live(
+    found: list[records.InvoicePayment], source: SourceRef
+) -> records.InvoicePayment | None:
+    live = [one for one in found if one.source_id == source.id and one.status in ("open", "paid")]
+    return max(live, key=lambda one: one.created, default=None)

@@ -1,0 +1,241 @@
+"""Stripe's API as two calls, `get` and `post`, over the SDK, with our one retry loop around both.
+
+Every attempt is counted on the operation's meter, passes the account's rate budget, and reuses a
+connection. A write is repeated only with the same idempotency key, and ends as exactly one of:
+done, refused, certainly not sent, or unknown. It knows no noun of Stripe's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from gateway.backends.rate_budget import Admission
+from gateway.backends.stripe.attempts import Tries, ended, worth_another
+from gateway.backends.stripe.errors import failed, is_stored, trouble_of, upstream_errors
+from schema.ports import Failed, meter
+
+if TYPE_CHECKING:
+    import stripe
+
+STRIPE_VERSION = "2026-10-28.endive"
+"""The version whose shapes the edge was written for; only detaching asks for another."""
+
+ATTEMPTS_MAX = 3
+"""More would only add to the load that made the first ones fail."""
+BUDGET_SECONDS = 10.0
+"""All attempts and waits of one call; a caller who waits longer has gone away."""
+ATTEMPT_SECONDS = 10.0
+"""Stripe answers within 1 s as a rule; a slow write is better waited for than doubted."""
+CONNECT_SECONDS = 5.0
+BACKOFF_SECONDS = 0.25
+BACKOFF_SECONDS_MAX = 2.0
+CONNECTIONS_MAX = 64
+"""Stripe also limits how many requests run at once, and does not say how many."""
+KEEPALIVE_SECONDS = 30.0
+"""Short of the minute after which idle connections are usually closed by the other side."""
+
+_PATH = re.compile(r"/v1(/[A-Za-z0-9_-]+)+", re.ASCII)
+_ID = re.compile(r"(in|inpay|pi|pr|ch|py|cn|cus|evt)_\w+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """Time and chance, so that tests own both. `random` draws from 0 up to 1."""
+
+    sleep: Callable[[float], Awaitable[None]]
+    random: Callable[[], float]
+    monotonic: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class PostResult:
+    """Stripe's answer to a write. `stored` where it replayed what an earlier call had done."""
+
+    body: dict[str, Any]
+    request_id: str | None
+    stored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    path: str
+    params: Mapping[str, Any]
+    caller: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def endpoint(self) -> str:
+        """The path without ids, as Stripe's limits per endpoint count it."""
+        parts = ("{id}" if _ID.fullmatch(part) else part for part in self.path.split("/"))
+        return f"{self.method} {'/'.join(parts)}"
+
+
+class _GaveUp(Exception):
+    """No further attempt is worth its while; the tries say why."""
+
+
+class StripeApi:
+    """One account at one API version. Connections are made lazily, inside the running loop."""
+
+    def __init__(
+        self,
+        api_key: str,
+        *,
+        budget: Admission,
+        pacing: Pacing,
+        stripe_version: str = STRIPE_VERSION,
+        api_base: str | None = None,
+        budget_seconds: float = BUDGET_SECONDS,
+        attempt_seconds: float = ATTEMPT_SECONDS,
+        attempts_max: int = ATTEMPTS_MAX,
+    ) -> None:
+        import stripe
+
+        # Telemetry writes a file into the home directory and tells Stripe about this machine.
+        stripe.enable_telemetry = False
+        # Below WARNING the SDK logs whole bodies, and with them client secrets.
+        logging.getLogger("stripe").setLevel(logging.WARNING)
+        self.stripe_version = stripe_version
+        self._api_key = api_key
+        self._api_base = api_base
+        self._budget = budget
+        self._pacing = pacing
+        self._budget_seconds = budget_seconds
+        self._attempt_seconds = attempt_seconds
+        self._attempts_max = attempts_max
+        self._session: aiohttp.ClientSession | None = None
+        self._client: stripe.StripeClient | None = None
+
+    def __repr__(self) -> str:
+        return f"StripeApi(stripe_version={self.stripe_version!r})"
+
+    async def get(self, path: str, params: Mapping[str, Any], *, caller: str) -> dict[str, Any]:
+        """Read one object or page. Safe to repeat; raises `Failed`."""
+        request = _Request("get", path, params, caller)
+        tries = self._tries()
+        try:
+            return (await self._send(request, tries)).body
+        except _GaveUp:
+            pass
+        raise failed(tries.last)
+
+    async def post(
+        self,
+        path: str,
+        params: Mapping[str, Any],
+        *,
+        caller: str,
+        idempotency_key: str,
+        version: str | None = None,
+    ) -> PostResult:
+        """Write once, however often it is sent: every attempt carries the same key.
+
+        Raises `WriteRejected`, `WriteUnknown`, or `Refused` where nothing was done: retryable
+        UPSTREAM_RATE_LIMITED and UPSTREAM_UNAVAILABLE.
+        """
+        options = {"idempotency_key": idempotency_key}
+        if version is not None:
+            options["stripe_version"] = version
+        tries = self._tries()
+        limited = None
+        try:
+            return await self._send(_Request("post", path, params, caller, options), tries)
+        except Failed as at_the_budget:
+            limited = at_the_budget
+        except _GaveUp:
+            pass
+        raise ended(tries, limited)
+
+    async def close(self) -> None:
+        """Let go of the connections. Idempotent; a later call makes new ones."""
+        session, self._session, self._client = self._session, None, None
+        if session is not None:
+            await session.close()
+
+    def _tries(self) -> Tries:
+        return Tries(deadline=self._pacing.monotonic() + self._budget_seconds)
+
+    async def _send(self, request: _Request, tries: Tries) -> PostResult:
+        """The one retry loop. Raises `_GaveUp`, and `Failed` where a budget is used up."""
+        while True:
+            await self._admit(request)
+            left = tries.deadline - self._pacing.monotonic()
+            if left <= 0:
+                raise _GaveUp
+            tries.count += 1
+            try:
+                return await self._attempt(request, min(left, self._attempt_seconds), tries.count)
+            except upstream_errors() as error:
+                tries.add(trouble_of(error))
+            wait = self._wait(request, tries)
+            if wait is None:
+                raise _GaveUp
+            await self._pacing.sleep(wait)
+
+    async def _admit(self, request: _Request) -> None:
+        """Count the attempt and wait for its turn. Raises `Failed`."""
+        if request.method == "get":
+            meter().count_read()
+        else:
+            meter().count_write()
+        await self._budget.admit(request.caller, request.endpoint)
+
+    async def _attempt(self, request: _Request, seconds: float, count: int) -> PostResult:
+        if _PATH.fullmatch(request.path) is None:
+            raise AssertionError("a path is built from constants and checked ids only")
+        async with asyncio.timeout(seconds):
+            response = await self._stripe().raw_request_async(
+                request.method, request.path, **request.params, **request.options
+            )
+        if not isinstance(response.data, dict):
+            raise TypeError("Stripe answers with objects")
+        stored = count == 1 and is_stored(response.headers)
+        return PostResult(response.data, response.request_id, stored)
+
+    def _wait(self, request: _Request, tries: Tries) -> float | None:
+        """Seconds until the next attempt, or None where there is to be none.
+
+        Full jitter below an exponential ceiling, and never earlier than Stripe asks for.
+        """
+        trouble = tries.last
+        if tries.count >= self._attempts_max or not worth_another(request.method, trouble):
+            return None
+        ceiling = min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS * 2 ** (tries.count - 1))
+        wait = max(self._pacing.random() * ceiling, float(trouble.retry_after_seconds or 0))
+        fits = self._pacing.monotonic() + wait < tries.deadline
+        return wait if fits else None
+
+    def _stripe(self) -> stripe.StripeClient:
+        """The SDK's client on our own session; its retries are off, as ours would multiply."""
+        if self._client is None:
+            import stripe
+
+            self._session = _session(stripe.ca_bundle_path)
+            timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS)
+            self._client = stripe.StripeClient(
+                self._api_key,
+                stripe_version=self.stripe_version,
+                base_addresses={"api": self._api_base} if self._api_base else {},
+                max_network_retries=0,
+                http_client=stripe.AIOHTTPClient(timeout=timeout, session=self._session),
+            )
+        return self._client
+
+
+def _session(ca_path: str) -> aiohttp.ClientSession:
+    """Connections that are kept and bounded; without cookies, as Stripe's calls carry their key."""
+    connector = aiohttp.TCPConnector(
+        limit=CONNECTIONS_MAX,
+        keepalive_timeout=KEEPALIVE_SECONDS,
+        ssl=ssl.create_default_context(cafile=ca_path),
+    )
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())

@@ -1,0 +1,124 @@
+"""Issuing a credit note at Stripe: one call, and a look at the notes when its answer was lost.
+
+The note carries our key in its metadata, so that it is recognised without a guess.
+Source: https://docs.stripe.com/api/credit_notes/create, 2026-10-28.endive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.backends.stripe import refusals
+from gateway.backends.stripe.edge import credit_note_record
+from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
+from gateway.backends.stripe.fields import GATEWAY_KEY
+from gateway.backends.stripe.writing import Account, Params, check_owner, glance, look
+from gateway.ledger.book import Book
+from gateway.ledger.credit_notes import preview
+from schema import records
+from schema.ports import (
+    Capability,
+    CreateCreditNote,
+    CreditNoteCreated,
+    CreditNoteDraft,
+    Failed,
+    Refused,
+    Viewer,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Crediting:
+    """One credit note: who asks, and what for; it is used once."""
+
+    account: Account
+    viewer: Viewer
+    command: CreateCreditNote
+
+    async def run(self) -> CreditNoteCreated:
+        """Issue the note. Raises `Refused`."""
+        command = self.command
+        if self.viewer.customers is not None:
+            check_owner(self.viewer, await self._invoice())
+        try:
+            result = await self.account.api.post(
+                "/v1/credit_notes",
+                _params(command.draft, command.idempotency_key),
+                caller=self.viewer.tenant,
+                idempotency_key=command.idempotency_key,
+            )
+            return self._created(credit_note_record(result.body), replayed=result.stored)
+        except WriteRejected as rejected:
+            return await self._after_rejection(rejected)
+        except WriteUnknown as unknown:
+            return await self._after_doubt(unknown)
+        except Failed:
+            return await self._after_doubt(WriteUnknown())
+
+    async def _invoice(self) -> records.Invoice:
+        """Raises `Refused`."""
+        invoice_id = self.command.draft.invoice_id
+        reading = self.account.books.invoice(invoice_id, caller=self.viewer.tenant)
+        return await look(reading, "invoice", invoice_id, ("invoiceId",))
+
+    async def _issued(self) -> records.CreditNote | None:
+        """The note with our key. Raises `Failed`."""
+        command = self.command
+        return await self.account.books.credit_note_under(
+            command.draft.invoice_id, command.idempotency_key, caller=self.viewer.tenant
+        )
+
+    async def _after_doubt(self, unknown: WriteUnknown) -> CreditNoteCreated:
+        invoice_id = self.command.draft.invoice_id
+        try:
+            note = await self._issued()
+        except Failed:
+            raise refusals.outcome_unknown(unknown, invoice_id) from None
+        if note is not None:
+            return self._created(note)
+        if unknown.stored:
+            raise refusals.not_done(unknown, invoice_id)
+        raise refusals.outcome_unknown(
+            unknown, invoice_id, seen=", and there is no such credit note so far"
+        )
+
+    async def _after_rejection(self, rejected: WriteRejected) -> CreditNoteCreated:
+        """The first rule of the ledger that stands against it; Stripe's words if none does."""
+        invoice_id = self.command.draft.invoice_id
+        if rejected.unsupported:
+            what = "issue credit notes"
+            raise self.account.unsupported(Capability.CREDIT_NOTE, what, rejected)
+        note = await glance(self._issued()) if rejected.in_doubt else None
+        if note is not None:
+            return self._created(note)
+        try:
+            preview(Book(await self._invoice()), self.command.draft)
+        except Refused as refused:
+            if not refused.retryable:
+                raise refusals.explained_by(refused, rejected) from None
+        raise refusals.upstream_rejected(rejected, invoice_id)
+
+    def _created(self, note: records.CreditNote, *, replayed: bool = False) -> CreditNoteCreated:
+        return CreditNoteCreated(
+            invoice_id=self.command.draft.invoice_id,
+            credit_note_id=note.id,
+            customer_id=note.customer_id,
+            replayed=replayed,
+        )
+
+
+def _params(draft: CreditNoteDraft, key: str) -> Params:
+    stated = {
+        "reason": draft.reason,
+        "memo": draft.memo,
+        "refund_amount": draft.refund,
+        "credit_amount": draft.credit,
+        "out_of_band_amount": draft.out_of_band,
+    }
+    given = {name: value for name, value in stated.items() if value is not None}
+    return {
+        "invoice": draft.invoice_id,
+        "amount": draft.amount,
+        **given,
+        "metadata": {GATEWAY_KEY: key},
+    }

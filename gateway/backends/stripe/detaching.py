@@ -1,0 +1,195 @@
+"""Detaching a PaymentIntent at Stripe: a look at the invoice, then one call of a preview version.
+
+The look gives what the answer cannot: the id of the payment that is about to leave, and whether
+the rules allow it, some of which lose money if Stripe were left to decide alone (a payment whose
+money was credited back). Announces nothing and keeps nothing.
+Source: https://docs.stripe.com/api/invoices/detach_payment, 2026-09-30.preview.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.backends.stripe import refusals
+from gateway.backends.stripe.client import PostResult
+from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
+from gateway.backends.stripe.invoice_book import SourceRef, book_of
+from gateway.backends.stripe.writing import (
+    EXPAND,
+    Account,
+    check_owner,
+    glance,
+    invoice_path,
+    look,
+)
+from gateway.ledger.book import Book
+from gateway.ledger.payments import detach_refusals
+from schema import records
+from schema.ports import Capability, Detached, DetachPayment, Failed, Refused, Viewer
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What the invoice was like before it was touched. No `payment_id`: it was gone already."""
+
+    customer_id: str | None
+    payment_id: str | None
+    payment_ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Detaching:
+    """One detach: who asks, and what for; it is used once."""
+
+    account: Account
+    viewer: Viewer
+    command: DetachPayment
+
+    @property
+    def source(self) -> SourceRef:
+        return SourceRef("payment_intent", self.command.payment_intent_id)
+
+    async def before(self) -> Before:
+        """Look at the invoice. Raises `Refused` where a rule stands against it.
+
+        A payment that is not there is no refusal yet: this may be the repeat of a call that took
+        it off and whose answer was lost, and then Stripe answers as it did the first time.
+        """
+        reading = self._book()
+        book = await look(reading, "invoice", self.command.invoice_id, ("invoiceId",))
+        check_owner(self.viewer, book.invoice)
+        payment = book.live_payment_by(self.source.id)
+        if payment is None:
+            await self._check_intent_owner()
+        else:
+            refused = next(iter(self._rules(book)), None)
+            if refused is not None:
+                raise refused
+        return Before(
+            customer_id=book.invoice.customer_id,
+            payment_id=None if payment is None else payment.id,
+            payment_ids=frozenset(one.id for one in book.payments),
+        )
+
+    async def send(self, before: Before) -> Detached:
+        """Detach, and say what is gone and what took over. Raises `Refused`."""
+        try:
+            result = await self.account.api.post(
+                invoice_path(self.command.invoice_id, "detach_payment"),
+                {"payment_intent": self.source.id, "expand": list(EXPAND)},
+                caller=self.viewer.tenant,
+                idempotency_key=self.command.idempotency_key,
+                version=self.account.preview_version,
+            )
+        except WriteRejected as rejected:
+            return await self._after_rejection(before, rejected)
+        except WriteUnknown as unknown:
+            return await self._after_doubt(before, unknown)
+        return await self._after_success(before, result)
+
+    async def _book(self) -> Book:
+        return await self.account.books.book(
+            self.command.invoice_id, self.source, caller=self.viewer.tenant
+        )
+
+    def _rules(self, book: Book) -> list[Refused]:
+        """The refusals of the ledger, which looks at no more of the intent than its id."""
+        invoice = book.invoice
+        intent = book.intents.get(self.source.id) or records.PaymentIntent(
+            id=self.source.id,
+            created=invoice.created,
+            currency=invoice.currency,
+            status="succeeded",
+            amount=0,
+            customer_id=invoice.customer_id,
+        )
+        return list(detach_refusals(book, intent, self.command.if_amount_paid))
+
+    async def _check_intent_owner(self) -> None:
+        """What pays the viewer's invoice is the viewer's; any other intent has to be asked."""
+        if self.viewer.customers is None:
+            return
+        path = ("paymentIntentId",)
+        reading = self.account.books.source(self.source, caller=self.viewer.tenant)
+        intent = await look(reading, "payment_intent", self.source.id, path)
+        if not self.viewer.sees(intent.customer_id):
+            raise refusals.no_such("payment_intent", self.source.id, path)
+
+    async def _after_success(self, before: Before, result: PostResult) -> Detached:
+        try:
+            book, complete = book_of(result.body)
+        except Failed:
+            book, complete = None, True
+        if book is not None and not complete and _new_default(book, before) is None:
+            book = await glance(self._book()) or book
+        return await self._detached(before, book, replayed=result.stored)
+
+    async def _after_doubt(self, before: Before, unknown: WriteUnknown) -> Detached:
+        """Done if the payment that was there has left; if not, only Stripe's own word ends it."""
+        book = None if before.payment_id is None else await glance(self._book())
+        if book is None:
+            raise refusals.outcome_unknown(unknown, self.command.invoice_id)
+        if not _still_there(book, before):
+            return await self._detached(before, book)
+        if unknown.stored:
+            raise refusals.not_done(unknown, self.command.invoice_id)
+        raise refusals.outcome_unknown(
+            unknown, self.command.invoice_id, seen=", and the payment is attached so far"
+        )
+
+    async def _after_rejection(self, before: Before, rejected: WriteRejected) -> Detached:
+        """The first rule of the ledger that stands against it; Stripe's words if none does."""
+        invoice_id = self.command.invoice_id
+        if rejected.unsupported:
+            what = "detach payments"
+            raise self.account.unsupported(Capability.DETACH, what, rejected)
+        book = await glance(self._book())
+        if book is None:
+            raise refusals.upstream_rejected(rejected, invoice_id)
+        if rejected.in_doubt and before.payment_id and not _still_there(book, before):
+            return await self._detached(before, book)
+        refused = next(iter(self._rules(book)), None)
+        if refused is None:
+            raise refusals.upstream_rejected(rejected, invoice_id)
+        if book.live_payment_by(self.source.id) is None:
+            refused = await self._missing_intent() or refused
+        raise refusals.explained_by(refused, rejected)
+
+    async def _missing_intent(self) -> Refused | None:
+        """NOT_FOUND for an intent that does not exist; that comes before its not being attached."""
+        reading = self.account.books.source(self.source, caller=self.viewer.tenant)
+        try:
+            await look(reading, "payment_intent", self.source.id, ("paymentIntentId",))
+        except Refused as refused:
+            return None if refused.retryable else refused
+        return None
+
+    async def _detached(
+        self, before: Before, book: Book | None, *, replayed: bool = False
+    ) -> Detached:
+        """After success nothing turns the answer into a failure: what is not known is left out."""
+        payment_id = before.payment_id
+        if payment_id is None:
+            payment_id = await self.account.books.detached_payment_id(
+                self.command.invoice_id, self.source.id, caller=self.viewer.tenant
+            )
+        return Detached(
+            invoice_id=self.command.invoice_id,
+            invoice_payment_id=payment_id,
+            customer_id=before.customer_id,
+            payment_intent_id=self.source.id,
+            new_default_payment_id=None if book is None else _new_default(book, before),
+            replayed=replayed,
+        )
+
+
+def _still_there(book: Book, before: Before) -> bool:
+    return any(one.id == before.payment_id for one in book.payments)
+
+
+def _new_default(book: Book, before: Before) -> str | None:
+    """The default payment that took over; after a repeat any that is open must be the one."""
+    default = book.open_default
+    if default is None or (before.payment_id and default.id in before.payment_ids):
+        return None
+    return default.id

@@ -1,0 +1,171 @@
+"""What a write must see at Stripe: the invoice with the payments that matter, and their sources.
+
+Read past every cache, before a write that needs it and after one that Stripe refused or whose
+answer was lost. Raises `Failed`; it judges nothing.
+Source: https://docs.stripe.com/api/invoices/retrieve and
+https://docs.stripe.com/api/invoice-payment/list, 2026-10-28.endive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.backends.stripe.client import StripeApi
+from gateway.backends.stripe.edge import (
+    embedded_list,
+    harvest,
+    invoice_payment_record,
+    invoice_record,
+    payment_intent_record,
+    payment_record_record,
+)
+from gateway.backends.stripe.fields import GATEWAY_KEY
+from gateway.ledger.book import Book, claim
+from schema import records
+from schema.ports import ErrorCode, Failed
+
+PAGE_SIZE = 100
+"""Stripe's largest page: one call answers for all but the oddest invoices."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRef:
+    """What pays, by Stripe's type and id."""
+
+    type: str
+    id: str
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """Where it stands in the input of an attach."""
+        field = "paymentIntentId" if self.type == "payment_intent" else "paymentRecordId"
+        return ("payment", field)
+
+    @property
+    def filter(self) -> dict[str, Any]:
+        """The parameter that lists its invoice payments."""
+        return {"payment": {"type": self.type, self.type: self.id}}
+
+
+class InvoiceBooks:
+    """Reads for one account; `caller` is whose share of the rate budget is used."""
+
+    def __init__(self, api: StripeApi) -> None:
+        self._api = api
+
+    async def invoice(self, invoice_id: str, *, caller: str) -> records.Invoice:
+        return invoice_record(await self._api.get(f"/v1/invoices/{invoice_id}", {}, caller=caller))
+
+    async def book(self, invoice_id: str, source: SourceRef | None, *, caller: str) -> Book:
+        """The invoice, the payments that its object shows, and in any case those by the source."""
+        path = f"/v1/invoices/{invoice_id}"
+        expand = {"expand": ["payments.data.payment.payment_intent"]}
+        raw = await self._api.get(path, expand, caller=caller)
+        book, complete = book_of(raw)
+        if complete or source is None or book.live_payment_by(source.id) is not None:
+            return book
+        for payment in await self.payments_by(source, caller=caller, invoice_id=invoice_id):
+            book = book.with_payment(payment)
+        return book
+
+    async def payments_by(
+        self, source: SourceRef, *, caller: str, invoice_id: str | None = None
+    ) -> list[records.InvoicePayment]:
+        """The payments by one source, of one invoice or of all."""
+        params = source.filter | {"limit": PAGE_SIZE}
+        if invoice_id is not None:
+            params["invoice"] = invoice_id
+        raw = await self._api.get("/v1/invoice_payments", params, caller=caller)
+        return [invoice_payment_record(one) for one in embedded_list(raw)[0]]
+
+    async def claimed_elsewhere(self, source: SourceRef, invoice_id: str, *, caller: str) -> int:
+        """How much of a source the payments of other invoices take."""
+        every = await self.payments_by(source, caller=caller)
+        return sum(claim(one) for one in every if one.invoice_id != invoice_id)
+
+    async def source(
+        self, source: SourceRef, *, caller: str
+    ) -> records.PaymentIntent | records.PaymentRecord:
+        raw = await self._api.get(f"/v1/{source.type}s/{source.id}", {}, caller=caller)
+        if source.type == "payment_intent":
+            return payment_intent_record(raw)
+        return payment_record_record(raw)
+
+    async def book_with_reported(
+        self, invoice_id: str, key: str, *, caller: str
+    ) -> tuple[Book, records.InvoicePayment | None]:
+        """The invoice with what it shows, and the payment that was reported under this key."""
+        path = f"/v1/invoices/{invoice_id}"
+        expand = {"expand": ["payments.data.payment.payment_record"]}
+        raw = await self._api.get(path, expand, caller=caller)
+        book, complete = book_of(raw)
+        items = _items(raw)
+        if not complete:
+            params = {
+                "invoice": invoice_id,
+                "payment": {"type": "payment_record"},
+                "limit": PAGE_SIZE,
+                "expand": ["data.payment.payment_record"],
+            }
+            page = await self._api.get("/v1/invoice_payments", params, caller=caller)
+            items, _ = embedded_list(page)
+        ours = [one for one in items if reported_under(one) == key]
+        return book, invoice_payment_record(ours[0]) if ours else None
+
+    async def credit_note_under(
+        self, invoice_id: str, key: str, *, caller: str
+    ) -> records.CreditNote | None:
+        """The credit note that was issued under this key; newest first, so one page is enough."""
+        params = {"invoice": invoice_id, "limit": PAGE_SIZE}
+        raw = await self._api.get("/v1/credit_notes", params, caller=caller)
+        ours = [one for one in embedded_list(raw)[0] if _key_of(one) == key]
+        found = harvest(ours)
+        return found[0] if found and isinstance(found[0], records.CreditNote) else None
+
+    async def detached_payment_id(self, invoice_id: str, intent_id: str, *, caller: str) -> str:
+        """The id of a payment that is gone, from Stripe's event about it; empty if there is none.
+
+        Only the ids in the event are used; its snapshot is old.
+        """
+        params = {"type": "invoice_payment.detached", "limit": PAGE_SIZE}
+        try:
+            raw = await self._api.get("/v1/events", params, caller=caller)
+            gone = [one["data"]["object"] for one in embedded_list(raw)[0]]
+            payments = [one for one in harvest(gone) if isinstance(one, records.InvoicePayment)]
+        except (Failed, LookupError, TypeError):
+            return ""
+        wanted = (invoice_id, intent_id)
+        ids = (one.id for one in payments if (one.invoice_id, one.source_id) == wanted)
+        return next(ids, "")
+
+
+def book_of(raw: Mapping[str, Any]) -> tuple[Book, bool]:
+    """The book that an invoice read with its payments shows, and whether it shows all of them."""
+    payments = [invoice_payment_record(one) for one in _items(raw)]
+    intents = [one for one in harvest(raw) if isinstance(one, records.PaymentIntent)]
+    book = Book(
+        invoice=invoice_record(raw),
+        payments=tuple(sorted(payments, key=lambda one: one.created)),
+        intents={one.id: one for one in intents},
+    )
+    return book, not embedded_list(raw["payments"])[1]
+
+
+def _items(raw: Mapping[str, Any]) -> list[Any]:
+    if "payments" not in raw:
+        raise Failed(ErrorCode.UPSTREAM_ERROR, "Stripe left out the payments that were asked for")
+    return embedded_list(raw["payments"])[0]
+
+
+def reported_under(raw_payment: Any) -> str | None:
+    """Our key in the metadata of the expanded payment record of an invoice payment."""
+    payment = raw_payment.get("payment") if isinstance(raw_payment, Mapping) else None
+    return _key_of(payment.get("payment_record")) if isinstance(payment, Mapping) else None
+
+
+def _key_of(raw: Any) -> str | None:
+    metadata = raw.get("metadata") if isinstance(raw, Mapping) else None
+    key = metadata.get(GATEWAY_KEY) if isinstance(metadata, Mapping) else None
+    return key if isinstance(key, str) else None

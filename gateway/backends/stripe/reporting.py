@@ -1,0 +1,51 @@
+"""A payment that was made elsewhere, in Stripe's words for reporting it.
+
+Source: https://docs.stripe.com/api/payment-record/report-payment, 2026-10-28.endive.
+"""
+
+from __future__ import annotations
+
+from gateway.backends.stripe.fields import GATEWAY_KEY
+from gateway.backends.stripe.writing import Params
+from schema import records
+from schema.ports import OutOfBandPayment
+
+METADATA_ENTRIES_MAX = 50
+"""Stripe's limit. Source: https://docs.stripe.com/api/metadata, 2026-10-28.endive."""
+
+
+def to_be(facts: OutOfBandPayment, invoice: records.Invoice) -> records.PaymentRecord:
+    """The payment record as it will be; its id stands in sentences only."""
+    return records.PaymentRecord(
+        id="the payment",
+        created=facts.paid_at,
+        currency=facts.currency,
+        amount=facts.amount,
+        customer_id=invoice.customer_id,
+        reference=facts.reference,
+    )
+
+
+def report_params(facts: OutOfBandPayment, customer_id: str | None, key: str) -> Params:
+    """Made from the command and the invoice's customer alone, so that a repeat looks the same."""
+    metadata = dict(facts.metadata)
+    if len(metadata) < METADATA_ENTRIES_MAX:
+        metadata[GATEWAY_KEY] = key
+    params: Params = {
+        "amount_requested": {"currency": facts.currency, "value": facts.amount},
+        "initiated_at": facts.paid_at,
+        "payment_method_details": {
+            "type": "custom",
+            "custom": {"display_name": "Paid outside Stripe"},
+        },
+        "outcome": "guaranteed",
+        "guaranteed": {"guaranteed_at": facts.paid_at},
+        "metadata": metadata,
+    }
+    if customer_id is not None:
+        params["customer_details"] = {"customer": customer_id}
+    if facts.reference:
+        params["description"] = facts.reference
+        reference = {"payment_reference": facts.reference}
+        params["processor_details"] = {"type": "custom", "custom": reference}
+    return params

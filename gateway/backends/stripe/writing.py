@@ -1,0 +1,73 @@
+"""What the three writes share: the account they write to, and how a look before one is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from gateway.backends.stripe import refusals
+from gateway.backends.stripe.client import StripeApi
+from gateway.backends.stripe.errors import WriteRejected
+from gateway.backends.stripe.invoice_book import InvoiceBooks
+from schema import records
+from schema.ports import Capability, ErrorCode, Failed, Refused, Viewer
+
+PREVIEW_VERSION = "2026-09-30.preview"
+"""The version that has `detach_payment` and `amount_requested`; asked for by these calls only.
+Source: https://docs.stripe.com/api/invoices/detach_payment."""
+
+EXPAND = ("payments.data.payment.payment_intent",)
+"""The same for every caller, as Stripe compares parameters when a key is used again."""
+
+Seen = TypeVar("Seen")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where the writes go. `on_unsupported` hears of what this account turns out not to have."""
+
+    api: StripeApi
+    books: InvoiceBooks
+    on_unsupported: Callable[[Capability], None]
+    preview_version: str = PREVIEW_VERSION
+
+    def unsupported(
+        self, capability: Capability | None, what: str, rejected: WriteRejected
+    ) -> Refused:
+        """The refusal, after the capability (if all of it is missing) was taken back."""
+        if capability is not None:
+            self.on_unsupported(capability)
+        return refusals.unsupported(what, rejected)
+
+
+async def look(reading: Awaitable[Seen], kind: str, object_id: str, path: tuple[str, ...]) -> Seen:
+    """What must be known before a write is sent. Raises `Refused`: nothing has been sent."""
+    try:
+        return await reading
+    except Failed as failed:
+        if failed.code is ErrorCode.NOT_FOUND:
+            raise refusals.no_such(kind, object_id, path) from None
+        raise refusals.not_sent(failed) from None
+
+
+def check_owner(viewer: Viewer, invoice: records.Invoice) -> None:
+    """Raises `Refused` NOT_FOUND, as for an invoice that does not exist."""
+    if not viewer.sees(invoice.customer_id):
+        raise refusals.no_such("invoice", invoice.id, ("invoiceId",))
+
+
+async def glance(reading: Awaitable[Seen]) -> Seen | None:
+    """What may be known after a write: None where it cannot be read now."""
+    try:
+        return await reading
+    except Failed:
+        return None
+
+
+def invoice_path(invoice_id: str, verb: str) -> str:
+    return f"/v1/invoices/{invoice_id}/{verb}"
+
+
+Params = dict[str, Any]
+"""The form of a write, before the SDK encodes it."""

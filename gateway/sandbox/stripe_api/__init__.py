@@ -1,0 +1,24 @@
+"""The sandbox: the ledger spoken in Stripe's REST API, for clients without a Stripe account.
+
+Any of Stripe's SDKs can drive it. It misbehaves on order, and tells what it served.
+"""
+
+from gateway.sandbox.stripe_api.app import (
+    Sandbox,
+    ServedRequest,
+    create_sandbox,
+    make_app,
+    running_sandbox,
+)
+from gateway.sandbox.stripe_api.faults import Fault, FaultKind, Faults
+
+__all__ = [
+    "Fault",
+    "FaultKind",
+    "Faults",
+    "Sandbox",
+    "ServedRequest",
+    "create_sandbox",
+    "make_app",
+    "running_sandbox",
+]

@@ -1,0 +1,136 @@
+"""One account as the REST API knows it: the twin, and what Stripe keeps beside the ledger.
+
+The ledger's records hold what its rules need. Everything else that Stripe's objects show (a
+footer, an address, the payment method of an intent) is kept here as it was sent, per object.
+It knows neither HTTP nor how an object is printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.backends.memory.tables import Table
+from gateway.backends.memory.twin import Twin
+from gateway.sandbox.stripe_api.errors import no_such, no_such_reference
+from schema.records import Metadata
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceItem:
+    """What a line was made from; without an invoice it waits for the customer's next one."""
+
+    id: str
+    created: int
+    customer_id: str
+    currency: str
+    amount: int
+    invoice_id: str | None = None
+    line_id: str | None = None
+    description: str | None = None
+    quantity: int = 1
+    period_start: int = 0
+    period_end: int = 0
+    livemode: bool = False
+    metadata: Metadata = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookEndpoint:
+    """Where events go. The secret is shown once, when the endpoint is created."""
+
+    id: str
+    created: int
+    url: str
+    secret: str = field(repr=False)
+    enabled_events: tuple[str, ...]
+    api_version: str | None = None
+    description: str | None = None
+    enabled: bool = True
+    livemode: bool = False
+    metadata: Metadata = ()
+
+    def wants(self, event_type: str) -> bool:
+        """`*` brings every event, `invoice_payment.detached` too, which has no name to ask by.
+
+        Whether Stripe's `*` delivers it is not documented; a receiver must cope with it.
+        """
+        return self.enabled and ("*" in self.enabled_events or event_type in self.enabled_events)
+
+
+@dataclass(slots=True)
+class StoredEvent:
+    """One event, printed as JSON when it happened, so that later changes cannot reach it.
+
+    `waiting` are the ids of the endpoints that have not taken it yet.
+    """
+
+    id: str
+    created: int
+    type: str
+    body: bytes
+    waiting: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Account:
+    """The tables of one account, by the names that Stripe gives its objects."""
+
+    twin: Twin
+    details: dict[str, dict[str, Any]] = field(default_factory=dict)
+    invoice_items: Table[InvoiceItem] = field(
+        default_factory=lambda: Table("customer_id", "invoice_id", "line_id")
+    )
+    webhook_endpoints: Table[WebhookEndpoint] = field(default_factory=Table)
+    events: Table[StoredEvent] = field(default_factory=lambda: Table("type"))
+    tables: Mapping[str, Table[Any]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        twin = self.twin
+        self.tables = {
+            "customer": twin.customers,
+            "invoice": twin.invoices,
+            "invoice_payment": twin.invoice_payments,
+            "payment_intent": twin.payment_intents,
+            "payment_record": twin.payment_records,
+            "charge": twin.charges,
+            "credit_note": twin.credit_notes,
+            "invoiceitem": self.invoice_items,
+            "event": self.events,
+            "webhook_endpoint": self.webhook_endpoints,
+        }
+
+    def get(self, kind: str, object_id: str) -> Any:
+        """The object with this id of a path. Raises `StripeError` 404."""
+        record = self.tables[kind].get(object_id)
+        if record is None:
+            raise no_such(kind, object_id, "id")
+        return record
+
+    def referred(self, kind: str, object_id: str, param: str) -> Any:
+        """The object that a parameter names. Raises `StripeError`."""
+        record = self.tables[kind].get(object_id)
+        if record is None:
+            raise no_such_reference(kind, object_id, param)
+        return record
+
+    def kept(self, object_id: str, name: str, otherwise: Any = None) -> Any:
+        """One of an object's fields that the ledger does not know."""
+        return self.details.get(object_id, {}).get(name, otherwise)
+
+    def keep(self, object_id: str, fields: Mapping[str, Any]) -> None:
+        """Keep fields that the ledger does not know, over what was kept before."""
+        if fields:
+            self.details[object_id] = {**self.details.get(object_id, {}), **fields}
+
+
+def merged(before: Metadata, given: dict[str, str] | None) -> Metadata:
+    """Metadata after an update: keys are set, empty values remove theirs, None removes all.
+
+    Source: https://docs.stripe.com/api/metadata, 2026-10-28.endive.
+    """
+    if given is None:
+        return ()
+    together = {**dict(before), **given}
+    return tuple((key, value) for key, value in together.items() if value != "")

@@ -1,0 +1,209 @@
+"""The sandbox as an aiohttp application, and running on the loopback.
+
+Here is the wire: reading requests, writing answers, and breaking connections on order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from gateway.backends.memory.twin import Twin
+from gateway.sandbox.stripe_api.account import Account
+from gateway.sandbox.stripe_api.errors import StripeError
+from gateway.sandbox.stripe_api.events import EventBook
+from gateway.sandbox.stripe_api.faults import SECONDS_MAX, Fault, FaultKind, Faults
+from gateway.sandbox.stripe_api.forms import decode
+from gateway.sandbox.stripe_api.idempotency import Answer
+from gateway.sandbox.stripe_api.service import VERSION, Incoming, Service, Wire
+from gateway.sandbox.stripe_api.webhooks import RETRY_DELAYS_SECONDS, WebhookSender
+
+BODY_BYTES_MAX = 1_000_000
+REQUESTS_KEPT_MAX = 1_000
+CLOSING_SECONDS = 2.0
+"""How long a stopping sandbox waits for calls that are under way."""
+
+
+@dataclass(slots=True)
+class ServedRequest:
+    """One request of the API. `status` is None until it is answered, and where it never is."""
+
+    id: str
+    method: str
+    path: str
+    params: dict[str, Any]
+    idempotency_key: str | None
+    version: str | None
+    status: int | None = None
+    replayed: bool = False
+    fault: str | None = None
+
+
+class Sandbox:
+    """One account behind Stripe's REST API. Made by `create_sandbox`."""
+
+    def __init__(self, twin: Twin, retry_delays_seconds: Sequence[float]) -> None:
+        self.account = Account(twin)
+        self.faults = Faults()
+        self.requests: deque[ServedRequest] = deque(maxlen=REQUESTS_KEPT_MAX)
+        self.webhooks = WebhookSender(self.account, VERSION, retry_delays_seconds)
+        self.url = ""
+        self._events = EventBook(self.account, VERSION, self.webhooks.offer)
+        self._service = Service(self.account, self.webhooks)
+        self._closed = asyncio.Event()
+        twin.listeners.append(self._events.take)
+
+    @property
+    def twin(self) -> Twin:
+        return self.account.twin
+
+    async def start(self, _app: web.Application | None = None) -> None:
+        await self.webhooks.start()
+
+    async def stop_waiting(self, _app: web.Application | None = None) -> None:
+        """Let go of the calls that were told to hang."""
+        self._closed.set()
+
+    async def close(self, _app: web.Application | None = None) -> None:
+        if self._events.take in self.twin.listeners:
+            self.twin.listeners.remove(self._events.take)
+        await self.webhooks.close()
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request of the API."""
+        incoming = Incoming(
+            method=request.method,
+            path=request.path,
+            query=request.rel_url.raw_query_string,
+            body=(await request.read()).decode("utf-8", "replace"),
+            headers={name.lower(): value for name, value in request.headers.items()},
+        )
+        request_id = self.twin.new_id("req")
+        fault = self.faults.take(incoming.method, incoming.path)
+        served = self._noted(incoming, request_id, fault)
+        if fault is not None and fault.kind is FaultKind.ANSWER:
+            answer, wire = Answer(fault.status or 500, fault.body or {}, fault.headers), Wire.WHOLE
+        else:
+            answer, wire = await self._service.respond(incoming, request_id, fault)
+        served.replayed = any(name == "Idempotent-Replayed" for name, _ in answer.headers)
+        if wire in (Wire.NEVER, Wire.RESET):
+            return await self._without_answer(request, wire)
+        served.status = answer.status
+        response = _response(answer, incoming, request_id)
+        if wire is Wire.WHOLE:
+            return response
+        return await _spoiled(request, response, wire)
+
+    def _noted(self, incoming: Incoming, request_id: str, fault: Fault | None) -> ServedRequest:
+        try:
+            params = decode(incoming.form)
+        except StripeError:
+            params = {}
+        served = ServedRequest(
+            id=request_id,
+            method=incoming.method,
+            path=incoming.path,
+            params=params,
+            idempotency_key=incoming.headers.get("idempotency-key"),
+            version=incoming.headers.get("stripe-version"),
+            fault=None if fault is None else fault.kind.value,
+        )
+        self.requests.append(served)
+        return served
+
+    async def _without_answer(self, request: web.Request, wire: Wire) -> web.StreamResponse:
+        if wire is Wire.NEVER:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closed.wait(), SECONDS_MAX)
+        _reset(request)
+        return web.Response()
+
+
+def _response(answer: Answer, incoming: Incoming, request_id: str) -> web.Response:
+    response = web.Response(
+        body=orjson.dumps(answer.body, option=orjson.OPT_INDENT_2),
+        status=answer.status,
+        content_type="application/json",
+    )
+    response.headers["Request-Id"] = request_id
+    response.headers["Stripe-Version"] = incoming.headers.get("stripe-version", VERSION)
+    if incoming.idempotency_key is not None:
+        response.headers["Idempotency-Key"] = incoming.idempotency_key
+    response.headers.update(dict(answer.headers))
+    return response
+
+
+async def _spoiled(request: web.Request, response: web.Response, wire: Wire) -> web.StreamResponse:
+    """The answer with a body that ends too early, or that is no JSON."""
+    whole = response.body
+    assert isinstance(whole, bytes)
+    if wire is Wire.GARBLED:
+        response.body = b"<html>" + whole[: len(whole) // 2]
+        return response
+    stream = web.StreamResponse(status=response.status, headers=response.headers)
+    stream.content_length = len(whole)
+    await stream.prepare(request)
+    await stream.write(whole[: len(whole) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return stream
+
+
+def _reset(request: web.Request) -> None:
+    """End the connection the hard way, so that the caller sees a reset."""
+    transport = request.transport
+    if transport is None:
+        return
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+
+
+def create_sandbox(
+    twin: Twin, *, retry_delays_seconds: Sequence[float] = RETRY_DELAYS_SECONDS
+) -> Sandbox:
+    """The account of this twin behind Stripe's REST API; call it inside a running loop.
+
+    The twin's clock and ids are used throughout, and what happens on the twin from elsewhere is
+    announced by webhooks as well. `retry_delays_seconds` are the waits before each next attempt.
+    """
+    return Sandbox(twin, retry_delays_seconds)
+
+
+def make_app(sandbox: Sandbox) -> web.Application:
+    """The application; it starts and closes the sandbox with itself."""
+    from gateway.sandbox.stripe_api.control import routes
+
+    app = web.Application(client_max_size=BODY_BYTES_MAX)
+    app.on_startup.append(sandbox.start)
+    app.on_shutdown.append(sandbox.stop_waiting)
+    app.on_cleanup.append(sandbox.close)
+    app.add_routes(routes(sandbox))
+    app.router.add_route("*", "/{path:.*}", sandbox.handle)
+    return app
+
+
+@asynccontextmanager
+async def running_sandbox(
+    twin: Twin, *, port: int = 0, retry_delays_seconds: Sequence[float] = RETRY_DELAYS_SECONDS
+) -> AsyncIterator[Sandbox]:
+    """A sandbox that serves on the loopback; its `url` is the base of the API."""
+    sandbox = create_sandbox(twin, retry_delays_seconds=retry_delays_seconds)
+    runner = web.AppRunner(make_app(sandbox), access_log=None, shutdown_timeout=CLOSING_SECONDS)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        sandbox.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield sandbox
+    finally:
+        await runner.cleanup()

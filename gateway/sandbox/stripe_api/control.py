@@ -1,0 +1,139 @@
+"""The sandbox's own calls, under `/_sandbox/`: faults, the requests it served, its state.
+
+They are JSON, need no key, and are no part of Stripe's API. They are for tests and for people;
+the sandbox listens on the loopback only.
+
+    POST   /_sandbox/faults      {"match": {"method", "path"}, "times", "after", "fault": {"kind"}}
+    GET    /_sandbox/faults      DELETE clears them
+    GET    /_sandbox/requests    DELETE forgets them
+    GET    /_sandbox/webhooks    the attempts; POST /_sandbox/webhooks/release sends the withheld
+    GET    /_sandbox/state       PUT replaces all of it; the fixtures format
+    POST   /_sandbox/invoices    {"customer", "amount", "currency", "description"}: a draft
+    POST   /_sandbox/payment_intents/{id}/settle   {"outcome": "succeeded" or "failed"}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from gateway.sandbox.fixtures import FixturesRefused
+from gateway.sandbox.stripe_api.app import Sandbox
+from gateway.sandbox.stripe_api.errors import StripeError, of_refusal
+from gateway.sandbox.stripe_api.faults import Fault, FaultKind
+from gateway.sandbox.stripe_api.rendering import render
+from gateway.sandbox.stripe_api.settling import draft, settle
+from gateway.sandbox.stripe_api.state import load_state, save_state
+from schema.ports import Refused
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def routes(sandbox: Sandbox) -> list[web.RouteDef]:
+    control = _Control(sandbox)
+    return [
+        web.post("/_sandbox/faults", control.add_fault),
+        web.get("/_sandbox/faults", control.list_faults),
+        web.delete("/_sandbox/faults", control.clear_faults),
+        web.get("/_sandbox/requests", control.list_requests),
+        web.delete("/_sandbox/requests", control.clear_requests),
+        web.get("/_sandbox/webhooks", control.list_deliveries),
+        web.post("/_sandbox/webhooks/release", control.release_webhooks),
+        web.get("/_sandbox/state", control.save),
+        web.put("/_sandbox/state", control.load),
+        web.post("/_sandbox/invoices", control.draft),
+        web.post("/_sandbox/payment_intents/{id}/settle", control.settle),
+    ]
+
+
+class _Control:
+    """One handler for each of the sandbox's own calls."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    async def add_fault(self, request: web.Request) -> web.Response:
+        try:
+            given = await _object(request)
+            match, wanted = given.get("match", {}), given.get("fault", {})
+            headers = tuple(wanted.pop("headers", {}).items())
+            fault = Fault(FaultKind(wanted.pop("kind")), headers=headers, **wanted)
+            self._sandbox.faults.add(
+                fault,
+                method=match.get("method", "*"),
+                path=match.get("path", "*"),
+                times=given.get("times", 1),
+                after=given.get("after", 0),
+            )
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            return _refused(f"not a fault: {error}")
+        return _json(self._sandbox.faults.waiting())
+
+    async def list_faults(self, request: web.Request) -> web.Response:
+        return _json(self._sandbox.faults.waiting())
+
+    async def clear_faults(self, request: web.Request) -> web.Response:
+        self._sandbox.faults.clear()
+        return _json([])
+
+    async def list_requests(self, request: web.Request) -> web.Response:
+        return _json([asdict(one) for one in self._sandbox.requests])
+
+    async def clear_requests(self, request: web.Request) -> web.Response:
+        self._sandbox.requests.clear()
+        return _json([])
+
+    async def list_deliveries(self, request: web.Request) -> web.Response:
+        return _json([asdict(one) for one in self._sandbox.webhooks.deliveries])
+
+    async def release_webhooks(self, request: web.Request) -> web.Response:
+        return _json({"released": self._sandbox.webhooks.release()})
+
+    async def save(self, request: web.Request) -> web.Response:
+        return _json(save_state(self._sandbox.account))
+
+    async def load(self, request: web.Request) -> web.Response:
+        try:
+            load_state(self._sandbox.account, await request.read())
+        except FixturesRefused as refused:
+            return _refused(str(refused))
+        return _json({"loaded": True})
+
+    async def draft(self, request: web.Request) -> web.Response:
+        try:
+            invoice = draft(self._sandbox.account, await _object(request))
+        except (StripeError, ValueError) as error:
+            return _refused(str(error))
+        return _json(render(self._sandbox.account, invoice))
+
+    async def settle(self, request: web.Request) -> web.Response:
+        try:
+            outcome = (await _object(request)).get("outcome", "succeeded")
+            intent = settle(self._sandbox.account, request.match_info["id"], outcome)
+        except (StripeError, Refused) as raised:
+            error = of_refusal(raised, {}) if isinstance(raised, Refused) else raised
+            return _json(error.body(""), error.status)
+        except ValueError as error:
+            return _refused(str(error))
+        return _json(render(self._sandbox.account, intent))
+
+
+async def _object(request: web.Request) -> dict[str, Any]:
+    """The body's object; an empty body is an empty one. Raises `ValueError`."""
+    body = await request.read()
+    given = orjson.loads(body) if body else {}
+    if not isinstance(given, dict):
+        raise ValueError("the body must be an object")
+    return given
+
+
+def _json(content: Any, status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(content), status=status, content_type="application/json")
+
+
+def _refused(message: str) -> web.Response:
+    return _json({"error": {"message": message}}, 400)

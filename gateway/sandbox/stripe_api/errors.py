@@ -1,0 +1,123 @@
+"""Stripe's errors in Stripe's envelope, and what a refusal of the ledger becomes.
+
+Stripe documents no code for what attach and detach refuse, so a ledger's rule goes into the
+message and the code is the most plausible one of Stripe's list, or none.
+Source: https://docs.stripe.com/api/errors and https://docs.stripe.com/error-codes,
+2026-10-28.endive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from schema.ports import RefusalCode, Refused
+
+INVALID_REQUEST = "invalid_request_error"
+
+STATUS_OF_UNKNOWN_REFERENCE = 404
+"""For an unknown id in a parameter. Seen for ids in the path only; 400 is as likely here."""
+
+CODES: Mapping[RefusalCode, str] = {
+    RefusalCode.INVOICE_NOT_FINALIZED: "status_transition_invalid",
+    RefusalCode.INVOICE_NOT_OPEN: "status_transition_invalid",
+    RefusalCode.PAYMENT_ALREADY_ATTACHED: "payment_intent_unexpected_state",
+    RefusalCode.PAYMENT_NOT_ATTACHED: "payment_intent_unexpected_state",
+    RefusalCode.PAYMENT_IS_DEFAULT: "payment_intent_unexpected_state",
+    RefusalCode.PAYMENT_INTENT_WRONG_STATE: "payment_intent_unexpected_state",
+    RefusalCode.AMOUNT_INVALID: "amount_too_small",
+    RefusalCode.AMOUNT_TOO_LARGE: "amount_too_large",
+}
+RULE_CODES = {"invoice_has_payments": "invoice_not_editable"}
+
+PARAMS = {
+    "invoiceId": "invoice",
+    "paymentIntentId": "payment_intent",
+    "paymentRecordId": "payment_record",
+    "outOfBand": "payment_record_data",
+    "amountRequestedMinorUnits": "amount_requested",
+    "amountMinorUnits": "amount",
+    "refundMinorUnits": "refund_amount",
+    "creditMinorUnits": "credit_amount",
+    "outOfBandMinorUnits": "out_of_band_amount",
+}
+"""Stripe's parameter for the last step of a refusal's path."""
+
+
+class StripeError(Exception):
+    """One answer that is an error; `details` are further fields of the envelope."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 400,
+        kind: str = INVALID_REQUEST,
+        code: str | None = None,
+        param: str | None = None,
+        details: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.kind = kind
+        self.code = code
+        self.param = param
+        self.details = dict(details or {})
+        self.headers = dict(headers or {})
+
+    def body(self, request_id: str) -> dict[str, Any]:
+        error: dict[str, Any] = {"type": self.kind, "message": self.message}
+        if self.code is not None:
+            error["code"] = self.code
+            error["doc_url"] = f"https://stripe.com/docs/error-codes/{self.code.replace('_', '-')}"
+        if self.param is not None:
+            error["param"] = self.param
+        error["request_log_url"] = f"https://dashboard.stripe.com/test/logs/{request_id}"
+        return {"error": {**error, **self.details}}
+
+
+def no_such(kind: str, object_id: str, param: str, *, status: int = 404) -> StripeError:
+    """An id that stands for nothing. `param` is `id` where the id is part of the path."""
+    return StripeError(
+        f"No such {kind}: '{object_id}'", status=status, code="resource_missing", param=param
+    )
+
+
+def no_such_reference(kind: str, object_id: str, param: str) -> StripeError:
+    return no_such(kind, object_id, param, status=STATUS_OF_UNKNOWN_REFERENCE)
+
+
+def missing(param: str) -> StripeError:
+    return StripeError(f"Missing required param: {param}.", code="parameter_missing", param=param)
+
+
+def invalid(message: str, param: str | None, code: str | None = None) -> StripeError:
+    return StripeError(message, code=code, param=param)
+
+
+def unsupported(param: str) -> StripeError:
+    """Stripe knows it, and ignoring it would change what happens: said, instead of pretended."""
+    return StripeError(f"The sandbox does not support the parameter {param}.", param=param)
+
+
+def unrecognized_url(method: str, path: str) -> StripeError:
+    return StripeError(
+        f"Unrecognized request URL ({method}: {path}). Please see https://stripe.com/docs or we "
+        "can help at https://support.stripe.com/.",
+        status=404,
+    )
+
+
+def of_refusal(refused: Refused, ids: Mapping[str, str]) -> StripeError:
+    """A refusal of the ledger. `ids` are those in the path, which Stripe's errors call `id`."""
+    last = refused.path[-1] if refused.path else ""
+    param = PARAMS.get(last)
+    if param is not None and param in ids:
+        param = "id"
+    if refused.code is RefusalCode.NOT_FOUND:
+        kind, _, object_id = refused.message.removeprefix("no such ").partition(": ")
+        return no_such(kind, object_id, param or "id")
+    code = RULE_CODES.get(refused.rule, CODES.get(refused.code))
+    return StripeError(f"{refused.message} ({refused.rule})", code=code, param=param)

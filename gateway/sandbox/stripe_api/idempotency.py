@@ -1,0 +1,98 @@
+"""Idempotency keys: the first answer under a key is the answer to every repeat.
+
+Answers of calls that began are kept, errors too; what was stopped before it began is not.
+Source: https://docs.stripe.com/api/idempotent_requests and
+https://docs.stripe.com/error-low-level, 2026-10-28.endive.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.sandbox.stripe_api.errors import StripeError, invalid
+
+KEY_LENGTH_MAX = 255
+KEYS_KEPT_MAX = 10_000
+"""Stripe keeps them for a day; the sandbox keeps this many, oldest first out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One whole answer, before it is put on the wire."""
+
+    status: int
+    body: dict[str, Any]
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What was asked first under a key: method and path, and parameters; and the answer."""
+
+    place: str
+    params: Any
+    request_id: str
+    answer: Answer | None = None
+
+
+class IdempotencyKeys:
+    """The keys of one account."""
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+
+    def begin(self, key: str, place: str, params: Any, request_id: str) -> Answer | None:
+        """The answer to repeat, or None where this call is the first under its key.
+
+        Raises `StripeError`: 400 where the key was used for something else, 409 where the first
+        call is still under way.
+        """
+        if len(key) > KEY_LENGTH_MAX:
+            raise invalid(f"Idempotency keys have at most {KEY_LENGTH_MAX} characters.", None)
+        entry = self._entries.get(key)
+        if entry is None:
+            self._entries[key] = _Entry(place, params, request_id)
+            self._forget_oldest()
+            return None
+        _check_same(entry, key, place, params)
+        if entry.answer is None:
+            raise StripeError(
+                "There is currently another in-progress request using this Idempotent Key (that "
+                "probably means you submitted twice, and the other request is still going "
+                f"through): {key}. Please try again later.",
+                status=409,
+                code="idempotency_key_in_use",
+            )
+        repeated = (("Idempotent-Replayed", "true"), ("Original-Request", entry.request_id))
+        return Answer(entry.answer.status, entry.answer.body, (*entry.answer.headers, *repeated))
+
+    def finish(self, key: str | None, answer: Answer) -> None:
+        """The call under this key has its answer, for good."""
+        if key is not None and key in self._entries:
+            self._entries[key].answer = answer
+
+    def give_up(self, key: str | None) -> None:
+        """The call under this key never began; the key is free again."""
+        if key is not None and key in self._entries and self._entries[key].answer is None:
+            del self._entries[key]
+
+    def _forget_oldest(self) -> None:
+        if len(self._entries) > KEYS_KEPT_MAX:
+            oldest = next(key for key, entry in self._entries.items() if entry.answer is not None)
+            del self._entries[oldest]
+
+
+def _check_same(entry: _Entry, key: str, place: str, params: Any) -> None:
+    if entry.place != place:
+        reason = f"for the same endpoint they were first used for ('{entry.place}' not '{place}')"
+    elif entry.params != params:
+        reason = "with the same parameters they were first used with"
+    else:
+        return
+    raise StripeError(
+        f"Keys for idempotent requests can only be used {reason}. Try using a key other than "
+        f"'{key}' if you meant to execute a different request.",
+        kind="idempotency_error",
+    )

@@ -1,0 +1,201 @@
+"""The operations on invoice items: how lines come onto a draft.
+
+An item for an invoice becomes a line at once; one without waits for the customer's next invoice.
+Source: https://docs.stripe.com/api/invoiceitems, 2026-10-28.endive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from gateway.backends.memory.tables import Query
+from gateway.backends.memory.twin import Request
+from gateway.sandbox.stripe_api import edits
+from gateway.sandbox.stripe_api.account import Account, InvoiceItem, merged
+from gateway.sandbox.stripe_api.calls import Call, Listed, Operation
+from gateway.sandbox.stripe_api.errors import StripeError, invalid, missing
+from gateway.sandbox.stripe_api.lists import page_of, query_of
+from gateway.sandbox.stripe_api.parameters import (
+    Table,
+    amount,
+    boolean,
+    clearable,
+    currency,
+    hash_of,
+    instant,
+    integer,
+    metadata,
+    refused,
+    required,
+    table,
+    text,
+    window,
+)
+from schema import records
+
+CREATED: Table = table(
+    amount=integer,
+    currency=currency,
+    customer=text,
+    customer_account=refused,
+    description=clearable,
+    discountable=boolean,
+    discounts=refused,
+    invoice=text,
+    metadata=metadata,
+    period=hash_of(start=required(instant), end=required(instant)),
+    price_data=refused,
+    pricing=refused,
+    quantity=amount,
+    quantity_decimal=refused,
+    subscription=refused,
+    tax_behavior=refused,
+    tax_code=refused,
+    tax_rates=refused,
+    unit_amount_decimal=refused,
+)
+
+
+def create(account: Account, call: Call) -> InvoiceItem:
+    given, twin = call.params, account.twin
+    invoice = (
+        account.referred("invoice", given["invoice"], "invoice") if "invoice" in given else None
+    )
+    customer_id = given.get("customer") or (invoice.customer_id if invoice else None)
+    if customer_id is None:
+        raise missing("customer")
+    account.referred("customer", customer_id, "customer")
+    item = _item(account, call, customer_id, invoice)
+    if invoice is not None:
+        _check_fits(item, invoice)
+        item = replace(item, line_id=twin.new_id("il"), invoice_id=invoice.id)
+        account.invoice_items.put(item)
+        _add_lines(account, invoice, [item], call.request)
+    account.invoice_items.put(item)
+    twin.tell("invoiceitem.created", item, request=call.request)
+    return item
+
+
+def _item(
+    account: Account, call: Call, customer_id: str, invoice: records.Invoice | None
+) -> InvoiceItem:
+    given, now = call.params, account.twin.now()
+    if "amount" not in given:
+        raise missing("amount")
+    code = given.get("currency") or (invoice.currency if invoice else None)
+    if code is None:
+        raise missing("currency")
+    period = given.get("period") or {"start": now, "end": now}
+    return InvoiceItem(
+        id=account.twin.new_id("ii"),
+        created=now,
+        customer_id=customer_id,
+        currency=code,
+        amount=given["amount"],
+        description=given.get("description"),
+        quantity=given.get("quantity", 1),
+        period_start=period["start"],
+        period_end=period["end"],
+        livemode=account.twin.livemode,
+        metadata=merged((), given.get("metadata")),
+    )
+
+
+def _check_fits(item: InvoiceItem, invoice: records.Invoice) -> None:
+    if item.currency != invoice.currency:
+        raise invalid(
+            f"The currency of the invoice item ({item.currency}) must be the invoice's "
+            f"({invoice.currency}).",
+            "currency",
+        )
+    if item.customer_id != invoice.customer_id:
+        raise invalid(
+            f"The invoice {invoice.id} belongs to another customer than {item.customer_id}.",
+            "customer",
+        )
+
+
+def _add_lines(
+    account: Account, invoice: records.Invoice, items: list[InvoiceItem], request: Request
+) -> None:
+    lines = account.twin.lines.get(invoice.id, ())
+    fresh = tuple(
+        records.InvoiceLineItem(
+            id=item.line_id or "",
+            invoice_id=invoice.id,
+            amount=item.amount,
+            currency=item.currency,
+            description=item.description,
+            quantity=item.quantity,
+            period_start=item.period_start,
+            period_end=item.period_end,
+        )
+        for item in items
+    )
+    edits.change_lines(account.twin, invoice, (*lines, *fresh), request)
+
+
+def take_pending(account: Account, invoice: records.Invoice, request: Request) -> None:
+    """Move what waits on the invoice's customer, in its currency, onto the draft."""
+    waiting = [
+        replace(item, invoice_id=invoice.id, line_id=account.twin.new_id("il"))
+        for item in account.invoice_items.matching("customer_id", invoice.customer_id)
+        if item.invoice_id is None and item.currency == invoice.currency
+    ]
+    for item in waiting:
+        account.invoice_items.put(item)
+    if waiting:
+        _add_lines(account, invoice, waiting, request)
+
+
+def retrieve(account: Account, call: Call) -> Any:
+    return account.get("invoiceitem", call.id)
+
+
+def list_all(account: Account, call: Call) -> Listed:
+    given = call.params
+    check = None
+    if given.get("pending"):
+
+        def check(item: InvoiceItem) -> bool:
+            return item.invoice_id is None
+
+    query: Query[InvoiceItem] = query_of(
+        call, check, customer_id=given.get("customer"), invoice_id=given.get("invoice")
+    )
+    return page_of(call, "invoiceitem", account.invoice_items, query)
+
+
+def delete(account: Account, call: Call) -> dict[str, Any]:
+    item: InvoiceItem = account.get("invoiceitem", call.id)
+    if item.invoice_id is not None:
+        invoice = account.twin.invoices.get(item.invoice_id)
+        if invoice is None:
+            raise StripeError(f"The invoice of {item.id} is gone.", param="id")
+        lines = account.twin.lines.get(invoice.id, ())
+        kept = tuple(line for line in lines if line.id != item.line_id)
+        edits.change_lines(account.twin, invoice, kept, call.request)
+    account.invoice_items.remove(item.id)
+    account.twin.tell("invoiceitem.deleted", item, request=call.request)
+    return {"id": item.id, "object": "invoiceitem", "deleted": True}
+
+
+ONE = "/v1/invoiceitems/{invoiceitem}"
+KIND = "invoiceitem"
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/v1/invoiceitems",
+        KIND,
+        list_all,
+        table(
+            created=window, customer=text, customer_account=refused, invoice=text, pending=boolean
+        ),
+        is_list=True,
+    ),
+    Operation("POST", "/v1/invoiceitems", KIND, create, CREATED),
+    Operation("GET", ONE, KIND, retrieve),
+    Operation("DELETE", ONE, KIND, delete),
+)

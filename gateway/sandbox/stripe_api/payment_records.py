@@ -1,0 +1,240 @@
+"""The operations on payment records: money that moved elsewhere, and is reported.
+
+The ledger knows only records whose money has come. What a record's attempt came to is kept beside
+it as `outcome`, and only a guaranteed one can be attached.
+Source: https://docs.stripe.com/api/payment-record, 2026-10-28.endive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from gateway.backends.memory.tables import Query
+from gateway.ledger import payments
+from gateway.sandbox.stripe_api.account import Account, merged
+from gateway.sandbox.stripe_api.calls import Call, Listed, Operation
+from gateway.sandbox.stripe_api.errors import StripeError
+from gateway.sandbox.stripe_api.lists import page_of, query_of
+from gateway.sandbox.stripe_api.parameters import (
+    Table,
+    amount,
+    anything,
+    clearable,
+    currency,
+    hash_of,
+    instant,
+    metadata,
+    one_of,
+    required,
+    table,
+)
+from schema import records
+
+MONEY = hash_of(currency=required(currency), value=required(amount))
+OUTCOME = one_of("canceled", "failed", "guaranteed")
+PROCESSOR = hash_of(
+    type=required(one_of("custom")), custom=hash_of(payment_reference=required(clearable))
+)
+ATTEMPT: Table = table(
+    canceled=hash_of(canceled_at=required(instant)),
+    description=clearable,
+    failed=hash_of(failed_at=required(instant)),
+    guaranteed=hash_of(guaranteed_at=required(instant)),
+    initiated_at=required(instant),
+    metadata=metadata,
+    outcome=OUTCOME,
+    payment_method_details=anything,
+    shipping_details=anything,
+)
+REPORTED: Table = {
+    **ATTEMPT,
+    **table(
+        amount_requested=required(MONEY),
+        customer_details=hash_of(
+            customer=clearable, email=clearable, name=clearable, phone=clearable
+        ),
+        customer_presence=one_of("off_session", "on_session"),
+        payment_method_details=required(anything),
+        processor_details=PROCESSOR,
+    ),
+}
+
+
+def report_payment(account: Account, call: Call) -> records.PaymentRecord:
+    given, twin = call.params, account.twin
+    customer = (given.get("customer_details") or {}).get("customer")
+    if customer is not None:
+        account.referred("customer", customer, "customer_details[customer]")
+    custom = (given.get("processor_details") or {}).get("custom") or {}
+    record = records.PaymentRecord(
+        id=twin.new_id("pr"),
+        created=twin.now(),
+        currency=given["amount_requested"]["currency"],
+        amount=given["amount_requested"]["value"],
+        customer_id=customer,
+        description=given.get("description"),
+        reference=custom.get("payment_reference"),
+        livemode=twin.livemode,
+        metadata=merged((), given.get("metadata")),
+    )
+    account.keep(record.id, {"outcome": _outcome(call), **call.picked("customer_presence")})
+    return twin.report_payment(record)
+
+
+def _outcome(call: Call) -> str:
+    """What the attempt came to; without one it is still under way."""
+    stated: str = call.params.get("outcome", "requested")
+    return stated
+
+
+def reported_here(
+    account: Account, invoice: records.Invoice, given: dict[str, Any], call: Call
+) -> records.PaymentRecord:
+    """The record that `payment_record_data` of an attach describes, kept if it can be attached."""
+    twin = account.twin
+    record = records.PaymentRecord(
+        id=twin.new_id("pr"),
+        created=twin.now(),
+        currency=given["currency"],
+        amount=given["amount"],
+        customer_id=invoice.customer_id,
+        description=given.get("payment_reference"),
+        reference=given.get("payment_reference"),
+        livemode=twin.livemode,
+        metadata=merged((), given.get("metadata")),
+    )
+    requested = call.params.get("amount_requested")
+    refusals = payments.attach_refusals(twin.book(invoice.id), record, requested, 0)
+    refusal = next(refusals, None)
+    if refusal is not None:
+        raise refusal
+    return twin.report_payment(record)
+
+
+def check_attachable(account: Account, source: Any) -> None:
+    """Only money that has come can be credited."""
+    outcome = account.kept(source.id, "outcome", "guaranteed")
+    if isinstance(source, records.PaymentRecord) and outcome != "guaranteed":
+        raise StripeError(
+            f"The payment attempt of {source.id} is {outcome}; only a guaranteed one can be "
+            "attached.",
+            param="payment_record",
+        )
+
+
+def retrieve(account: Account, call: Call) -> records.PaymentRecord:
+    found: records.PaymentRecord = account.get("payment_record", call.id)
+    return found
+
+
+def list_all(account: Account, call: Call) -> Listed:
+    start, end = call.params.get("created_after"), call.params.get("created_before")
+    query: Query[records.PaymentRecord] = replace(
+        query_of(call),
+        created_from=None if start is None else start + 1,
+        created_to=None if end is None else end - 1,
+    )
+    return page_of(call, "payment_record", account.twin.payment_records, query)
+
+
+def report_attempt(account: Account, call: Call) -> records.PaymentRecord:
+    """Another attempt at the same payment."""
+    return _come_to(account, call, _outcome(call))
+
+
+def guaranteed(account: Account, call: Call) -> records.PaymentRecord:
+    return _come_to(account, call, "guaranteed")
+
+
+def failed(account: Account, call: Call) -> records.PaymentRecord:
+    return _come_to(account, call, "failed")
+
+
+def canceled(account: Account, call: Call) -> records.PaymentRecord:
+    return _come_to(account, call, "canceled")
+
+
+def _come_to(account: Account, call: Call, outcome: str) -> records.PaymentRecord:
+    record = account.get("payment_record", call.id)
+    paying = account.twin.invoice_payments.matching("source_id", record.id)
+    if outcome != "guaranteed" and any(one.status == "paid" for one in paying):
+        raise StripeError(f"{record.id} has paid an invoice and cannot become {outcome}.")
+    account.keep(record.id, {"outcome": outcome})
+    return informational(account, call)
+
+
+def informational(account: Account, call: Call) -> records.PaymentRecord:
+    record: records.PaymentRecord = account.get("payment_record", call.id)
+    fields: dict[str, Any] = call.picked("description")
+    if "metadata" in call.params:
+        fields["metadata"] = merged(record.metadata, call.params["metadata"])
+    return account.twin.report_payment(replace(record, **fields))
+
+
+def report_refund(account: Account, call: Call) -> records.PaymentRecord:
+    """Money given back elsewhere. What it paid in the ledger stays: Stripe documents no more."""
+    record = account.get("payment_record", call.id)
+    back = (call.params.get("amount") or {}).get("value", record.amount)
+    before = (account.kept(record.id, "amount_refunded") or {}).get("value", 0)
+    if before + back > record.amount:
+        raise StripeError(
+            f"{before + back} would be refunded of {record.amount}.",
+            code="amount_too_large",
+            param="amount",
+        )
+    account.keep(
+        record.id, {"amount_refunded": {"currency": record.currency, "value": before + back}}
+    )
+    return informational(account, call)
+
+
+KIND = "payment_record"
+ALL = "/v1/payment_records"
+ONE = "/v1/payment_records/{id}"
+REFUNDED: Table = table(
+    amount=MONEY,
+    initiated_at=instant,
+    metadata=metadata,
+    outcome=required(one_of("refunded")),
+    processor_details=required(anything),
+    refunded=hash_of(refunded_at=required(instant)),
+)
+INFORMATION: Table = table(
+    customer_details=anything,
+    description=clearable,
+    metadata=metadata,
+    shipping_details=anything,
+)
+
+
+def _at(name: str) -> Table:
+    return {**table(metadata=metadata), name: required(instant)}
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        ALL,
+        KIND,
+        list_all,
+        table(created_after=instant, created_before=instant),
+        is_list=True,
+    ),
+    Operation("POST", f"{ALL}/report_payment", KIND, report_payment, REPORTED),
+    Operation("GET", ONE, KIND, retrieve),
+    Operation("POST", f"{ONE}/report_payment_attempt", KIND, report_attempt, ATTEMPT),
+    Operation(
+        "POST",
+        f"{ONE}/report_payment_attempt_guaranteed",
+        KIND,
+        guaranteed,
+        _at("guaranteed_at"),
+    ),
+    Operation("POST", f"{ONE}/report_payment_attempt_failed", KIND, failed, _at("failed_at")),
+    Operation("POST", f"{ONE}/report_payment_attempt_canceled", KIND, canceled, _at("canceled_at")),
+    Operation(
+        "POST", f"{ONE}/report_payment_attempt_informational", KIND, informational, INFORMATION
+    ),
+    Operation("POST", f"{ONE}/report_refund", KIND, report_refund, REFUNDED),
+)

@@ -1,0 +1,298 @@
+"""Invoices, their lines, the items behind these, and credit notes, as Stripe prints them.
+
+Source: https://docs.stripe.com/api/invoices/object and https://docs.stripe.com/api/credit_notes/object,
+2026-10-28.endive.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.sandbox.stripe_api.account import Account, InvoiceItem
+from gateway.sandbox.stripe_api.lists import SUB_LIST_SIZE, printed
+from schema import records
+
+PAGES = "https://invoice.example.test"
+"""Stands for the pages that Stripe would host; the name is reserved and leads nowhere."""
+
+
+def invoice(account: Account, one: records.Invoice) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "object": "invoice",
+        **_amounts(one),
+        **_unused(one),
+        "attempt_count": 1 if one.paid_at is not None else 0,
+        "attempted": one.paid_at is not None,
+        "auto_advance": False,
+        "billing_reason": "manual" if one.subscription_id is None else "subscription_cycle",
+        "collection_method": one.collection_method,
+        "created": one.created,
+        "currency": one.currency,
+        "customer": one.customer_id,
+        "customer_email": one.customer_email,
+        "customer_name": one.customer_name,
+        "description": one.description,
+        "due_date": one.due_date,
+        "effective_at": one.finalized_at,
+        "hosted_invoice_url": one.hosted_invoice_url,
+        "invoice_pdf": one.invoice_pdf,
+        "lines": _lines(account, one),
+        "livemode": one.livemode,
+        "metadata": dict(one.metadata),
+        "number": one.number,
+        "parent": _parent(one),
+        "period_end": one.created,
+        "period_start": one.created,
+        "status": one.status,
+        "status_transitions": {
+            "finalized_at": one.finalized_at,
+            "marked_uncollectible_at": one.marked_uncollectible_at,
+            "paid_at": one.paid_at,
+            "voided_at": one.voided_at,
+        },
+    }
+
+
+def _amounts(one: records.Invoice) -> dict[str, Any]:
+    return {
+        "amount_due": one.amount_due,
+        "amount_overpaid": one.amount_overpaid,
+        "amount_paid": one.amount_paid,
+        "amount_remaining": one.amount_remaining,
+        "amount_shipping": 0,
+        "ending_balance": None if one.finalized_at is None else 0,
+        "post_payment_credit_notes_amount": one.post_payment_credit_notes_amount,
+        "pre_payment_credit_notes_amount": one.pre_payment_credit_notes_amount,
+        "starting_balance": 0,
+        "subtotal": one.subtotal,
+        "subtotal_excluding_tax": one.subtotal,
+        "total": one.total,
+        "total_discount_amounts": [],
+        "total_excluding_tax": one.total,
+        "total_pretax_credit_amounts": [],
+        "total_taxes": [],
+    }
+
+
+def _unused(one: records.Invoice) -> dict[str, Any]:
+    """Fields of what the sandbox does not do: tax, discounts, Connect, revisions."""
+    nothing = (
+        "account_country",
+        "account_name",
+        "account_tax_ids",
+        "application",
+        "automatically_finalizes_at",
+        "custom_fields",
+        "customer_account",
+        "customer_address",
+        "customer_phone",
+        "customer_shipping",
+        "default_payment_method",
+        "default_source",
+        "footer",
+        "from_invoice",
+        "last_finalization_error",
+        "latest_revision",
+        "next_payment_attempt",
+        "on_behalf_of",
+        "receipt_number",
+        "rendering",
+        "shipping_cost",
+        "shipping_details",
+        "statement_descriptor",
+        "test_clock",
+        "webhooks_delivered_at",
+    )
+    return {
+        **dict.fromkeys(nothing),
+        "automatic_tax": {
+            "disabled_reason": None,
+            "enabled": False,
+            "liability": None,
+            "provider": None,
+            "status": None,
+        },
+        "customer_tax_exempt": "none",
+        "customer_tax_ids": [],
+        "default_tax_rates": [],
+        "discounts": [],
+        "issuer": {"type": "self"},
+        "payment_settings": {
+            "default_mandate": None,
+            "payment_method_options": None,
+            "payment_method_types": None,
+        },
+    }
+
+
+def _parent(one: records.Invoice) -> dict[str, Any] | None:
+    if one.subscription_id is None:
+        return None
+    details: dict[str, Any] = {
+        "metadata": {},
+        "pause_collection": None,
+        "subscription": one.subscription_id,
+    }
+    return {
+        "quote_details": None,
+        "subscription_details": details,
+        "type": "subscription_details",
+    }
+
+
+def _lines(account: Account, one: records.Invoice) -> dict[str, Any]:
+    lines = account.twin.lines.get(one.id, ())
+    shown = [line_item(account, line) for line in lines[:SUB_LIST_SIZE]]
+    url = f"/v1/invoices/{one.id}/lines"
+    return printed(url, shown, has_more=len(lines) > SUB_LIST_SIZE)
+
+
+def line_item(account: Account, one: records.InvoiceLineItem) -> dict[str, Any]:
+    """A line; the item it was made from is known where it was added through this API."""
+    quantity = 1 if one.quantity is None else one.quantity
+    invoice = account.twin.invoices.get(one.invoice_id)
+    begun = invoice.created if invoice is not None else 0
+    item = next(iter(account.invoice_items.matching("line_id", one.id)), None)
+    return {
+        "id": one.id,
+        "object": "line_item",
+        "amount": one.amount,
+        "currency": one.currency,
+        "description": one.description,
+        "discount_amounts": [],
+        "discountable": True,
+        "discounts": [],
+        "invoice": one.invoice_id,
+        "livemode": invoice is not None and invoice.livemode,
+        "metadata": {} if item is None else dict(item.metadata),
+        "parent": None if item is None else _line_parent(item),
+        "period": {
+            "end": begun if one.period_end is None else one.period_end,
+            "start": begun if one.period_start is None else one.period_start,
+        },
+        "pretax_credit_amounts": [],
+        "pricing": None,
+        "quantity": quantity,
+        "quantity_decimal": str(quantity),
+        "subscription": None,
+        "subtotal": one.amount,
+        "taxes": [],
+    }
+
+
+def _line_parent(item: InvoiceItem) -> dict[str, Any]:
+    return {
+        "invoice_item_details": {
+            "invoice_item": item.id,
+            "proration": False,
+            "proration_details": {"credited_items": None},
+            "subscription": None,
+        },
+        "subscription_item_details": None,
+        "type": "invoice_item_details",
+    }
+
+
+def invoice_item(account: Account, one: InvoiceItem) -> dict[str, Any]:
+    """Source: https://docs.stripe.com/api/invoiceitems/object, 2026-10-28.endive."""
+    return {
+        "id": one.id,
+        "object": "invoiceitem",
+        "amount": one.amount,
+        "currency": one.currency,
+        "customer": one.customer_id,
+        "customer_account": None,
+        "date": one.created,
+        "description": one.description,
+        "discountable": True,
+        "discounts": [],
+        "frozen_fields": None,
+        "invoice": one.invoice_id,
+        "invoicing_rules": None,
+        "livemode": one.livemode,
+        "metadata": dict(one.metadata),
+        "net_amount": one.amount,
+        "parent": None,
+        "period": {"end": one.period_end, "start": one.period_start},
+        "pricing": None,
+        "proration": False,
+        "proration_details": None,
+        "quantity": one.quantity,
+        "quantity_decimal": str(one.quantity),
+        "tax_rates": [],
+        "test_clock": None,
+    }
+
+
+def credit_note(account: Account, one: records.CreditNote) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "object": "credit_note",
+        "amount": one.amount,
+        "amount_shipping": 0,
+        "created": one.created,
+        "currency": one.currency,
+        "customer": one.customer_id,
+        "customer_account": None,
+        "customer_balance_transaction": None,
+        "discount_amount": 0,
+        "discount_amounts": [],
+        "effective_at": one.created,
+        "invoice": one.invoice_id,
+        "lines": printed(
+            f"/v1/credit_notes/{one.id}/lines", [_credit_note_line(one)], has_more=False
+        ),
+        "livemode": one.livemode,
+        "memo": one.memo,
+        "metadata": {},
+        "number": one.number or one.id,
+        "out_of_band_amount": one.out_of_band_amount,
+        "pdf": f"{PAGES}/credit_notes/{one.id}/pdf",
+        "post_payment_amount": one.post_payment_amount,
+        "pre_payment_amount": one.pre_payment_amount,
+        "pretax_credit_amounts": [],
+        "reason": one.reason,
+        "refunds": [_refund(refund) for refund in one.refunds],
+        "shipping_cost": None,
+        "status": one.status,
+        "subtotal": one.amount,
+        "subtotal_excluding_tax": one.amount,
+        "total": one.amount,
+        "total_excluding_tax": one.amount,
+        "total_taxes": [],
+        "type": one.type,
+        "voided_at": one.voided_at,
+    }
+
+
+def _credit_note_line(one: records.CreditNote) -> dict[str, Any]:
+    """A note of an amount has one line for all of it."""
+    return {
+        "id": f"cnli_{one.id.removeprefix('cn_')}",
+        "object": "credit_note_line_item",
+        "amount": one.amount,
+        "description": one.memo,
+        "discount_amount": 0,
+        "discount_amounts": [],
+        "livemode": one.livemode,
+        "metadata": None,
+        "pretax_credit_amounts": [],
+        "quantity": 1,
+        "tax_rates": [],
+        "taxes": [],
+        "type": "custom_line_item",
+        "unit_amount": one.amount,
+        "unit_amount_decimal": str(one.amount),
+    }
+
+
+def _refund(one: records.CreditNoteRefund) -> dict[str, Any]:
+    outside = one.payment_record_id is not None
+    record = {"payment_record": one.payment_record_id, "refund_group": None}
+    return {
+        "amount_refunded": one.amount_refunded,
+        "payment_record_refund": record if outside else None,
+        "refund": one.refund_id,
+        "type": "payment_record_refund" if outside else "refund",
+    }

@@ -1,0 +1,281 @@
+"""How many calls an operation costs, counted at the server that answers them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from gateway.events.feed import Feed
+from gateway.events.log import MemoryEventLog
+from gateway.execution.operation import Answer, OperationRequest
+from gateway.execution.runner import GraphQLRunner
+from gateway.sandbox.stripe_api import Sandbox
+from schema import records
+from schema.limits import Limits
+from schema.ports import InvoiceBackend, Viewer
+from tests.support.running import SCHEMA
+from tests.support.stage import ACME, Stage
+from tests.support.upstream import stripe_through_sandbox
+
+OPERATOR = Viewer("operator")
+THREE_DEEP = "payments { nodes { id status paymentIntent { id status amount { minorUnits } } } }"
+
+
+@dataclass(slots=True)
+class Counted:
+    """A gateway's runner over Stripe, and the sandbox that counts what it is asked."""
+
+    stage: Stage
+    sandbox: Sandbox
+    backend: InvoiceBackend
+
+    async def ask(
+        self, query: str, *, calls_max: int = 60, errors: bool = False, **variables: Any
+    ) -> tuple[dict[str, Any], int]:
+        """The answer, and how many calls it cost."""
+        feed = Feed(MemoryEventLog("test"))
+        runner = GraphQLRunner(
+            SCHEMA, self.backend, feed, limits=Limits(), upstream_calls_max=calls_max
+        )
+        request = OperationRequest(query, variables)
+        prepared = runner.prepare(request, OPERATOR)
+        assert not isinstance(prepared, Answer), prepared.body
+        self.sandbox.requests.clear()
+        body = (await runner.execute(prepared, request, OPERATOR, "req_test")).body
+        assert errors or "errors" not in body, body["errors"]
+        assert body["extensions"]["upstream"]["calls"] == len(self.sandbox.requests)
+        return body, len(self.sandbox.requests)
+
+    def invoices(self, count: int, payments: int, *, seconds_apart: int = 10) -> list[str]:
+        """Invoices each paid by so many intents, one after the other."""
+        made = []
+        for _ in range(count):
+            self.stage.clock.advance(seconds_apart)
+            made.append(paid_invoice(self.stage, payments))
+        return made
+
+    def others(self, count: int) -> None:
+        """Payments of other invoices, without the way there: only lists ever meet them."""
+        twin = self.stage.twin
+        for number in range(count):
+            self.stage.clock.advance(1)
+            twin.invoice_payments.put(
+                records.InvoicePayment(
+                    id=f"inpay_other{self.stage.clock.now()}_{number}",
+                    created=self.stage.clock.now(),
+                    currency="usd",
+                    invoice_id="in_other",
+                    status="canceled",
+                    source_type="payment_record",
+                    source_id="pr_other",
+                    amount_requested=100,
+                )
+            )
+
+
+def paid_invoice(stage: Stage, payments: int) -> str:
+    """An invoice in the tables with exactly this many paid payments."""
+    now = stage.clock.now()
+    invoice_id = stage.ids.new("in")
+    stage.twin.invoices.put(
+        records.Invoice(
+            id=invoice_id,
+            created=now,
+            currency="usd",
+            customer_id=ACME,
+            status="paid",
+            subtotal=100 * payments,
+            total=100 * payments,
+            amount_due=100 * payments,
+            amount_paid=100 * payments,
+            finalized_at=now,
+            paid_at=now,
+        )
+    )
+    for _ in range(payments):
+        intent_id = stage.ids.new("pi")
+        stage.twin.payment_intents.put(
+            records.PaymentIntent(
+                id=intent_id,
+                created=now,
+                currency="usd",
+                status="succeeded",
+                amount=100,
+                amount_received=100,
+                customer_id=ACME,
+            )
+        )
+        stage.twin.invoice_payments.put(
+            records.InvoicePayment(
+                id=stage.ids.new("inpay"),
+                created=now,
+                currency="usd",
+                invoice_id=invoice_id,
+                status="paid",
+                source_type="payment_intent",
+                source_id=intent_id,
+                amount_requested=100,
+                amount_paid=100,
+                paid_at=now,
+            )
+        )
+    return invoice_id
+
+
+@pytest.fixture
+async def counted() -> AsyncIterator[Counted]:
+    stage = Stage.empty()
+    async with stripe_through_sandbox(stage.twin) as (backend, sandbox):
+        yield Counted(stage, sandbox, backend)
+
+
+async def test_invoice_with_payments_intents_and_customer_is_one_call(counted: Counted) -> None:
+    """Four levels of expansion are enough for the whole relation."""
+    (invoice_id,) = counted.invoices(1, 3)
+
+    body, calls = await counted.ask(
+        f"query ($id: ID!) {{ invoice(id: $id) {{ customer {{ id }} {THREE_DEEP} }} }}",
+        id=invoice_id,
+    )
+
+    assert calls == 1
+    assert len(body["data"]["invoice"]["payments"]["nodes"]) == 3
+
+
+async def test_twenty_five_payments_are_two_calls(counted: Counted) -> None:
+    """The embedded list holds ten; the rest comes with one more page."""
+    (invoice_id,) = counted.invoices(1, 25)
+    query = THREE_DEEP.replace("payments", "payments(first: 25)", 1)
+
+    body, calls = await counted.ask(
+        f"query ($id: ID!) {{ invoice(id: $id) {{ {query} }} }}", id=invoice_id
+    )
+
+    assert calls == 2
+    assert len(body["data"]["invoice"]["payments"]["nodes"]) == 25
+
+
+async def test_fifty_invoices_with_their_payments_are_one_call(counted: Counted) -> None:
+    """A list of invoices brings their payments along."""
+    counted.invoices(50, 3)
+
+    body, calls = await counted.ask(
+        "{ invoices(first: 50) { nodes { id payments { nodes { id sourceId } } } } }"
+    )
+
+    assert calls == 1
+    assert all(len(one["payments"]["nodes"]) == 3 for one in body["data"]["invoices"]["nodes"])
+
+
+@pytest.mark.parametrize("seconds_apart", [0, 10], ids=["in one second", "spread"])
+async def test_fifty_invoices_down_to_recent_intents_are_five_calls(
+    counted: Counted, seconds_apart: int
+) -> None:
+    """150 intents among the account's newest few hundred payments, instead of 151 reads."""
+    counted.invoices(50, 3, seconds_apart=seconds_apart)
+    counted.others(150)
+
+    body, calls = await counted.ask(f"{{ invoices(first: 50) {{ nodes {{ {THREE_DEEP} }} }} }}")
+
+    assert calls <= 5
+    intents = [
+        payment["paymentIntent"]["status"]
+        for invoice in body["data"]["invoices"]["nodes"]
+        for payment in invoice["payments"]["nodes"]
+    ]
+    assert intents == ["SUCCEEDED"] * 150
+
+
+async def test_scattered_intents_cost_hardly_more_than_single_reads(counted: Counted) -> None:
+    """Among thousands of others the scan gives up early."""
+    for _ in range(50):
+        counted.invoices(1, 3)
+        counted.others(400)
+
+    body, calls = await counted.ask(
+        f"{{ invoices(first: 50) {{ nodes {{ {THREE_DEEP} }} }} }}", calls_max=500
+    )
+
+    assert calls <= 1.2 * (1 + 150)
+    assert calls <= 2 * (1 + 50)
+    assert len(body["data"]["invoices"]["nodes"]) == 50
+
+
+async def test_intent_to_its_invoices_is_two_calls(counted: Counted) -> None:
+    """The reverse relation: the intent, and its payments with their invoices."""
+    (invoice_id,) = counted.invoices(1, 1)
+    (payment,) = counted.stage.twin.invoice_payments.matching("invoice_id", invoice_id)
+
+    body, calls = await counted.ask(
+        "query ($id: ID!) { paymentIntent(id: $id) { id status "
+        "invoicePayments { nodes { id invoice { id status } } } } }",
+        id=payment.source_id,
+    )
+
+    assert calls == 2
+    nodes = body["data"]["paymentIntent"]["invoicePayments"]["nodes"]
+    assert [one["invoice"]["id"] for one in nodes] == [invoice_id]
+
+
+async def test_twenty_nodes_are_at_most_twenty_calls(counted: Counted) -> None:
+    """Duplicates are merged; each other id is one call."""
+    invoices = counted.invoices(9, 1)
+    intents = [one.id for one in counted.stage.twin.payment_intents][:9]
+
+    body, calls = await counted.ask(
+        "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }",
+        ids=[*invoices, *intents, invoices[0], "in_nowhere"],
+    )
+
+    assert calls == 19
+    assert [one and one["id"] for one in body["data"]["nodes"]] == [
+        *invoices,
+        *intents,
+        invoices[0],
+        None,
+    ]
+
+
+@pytest.mark.parametrize("operation", ["attach", "detach"])
+async def test_writes_that_answer_with_everything_are_three_calls(
+    counted: Counted, operation: str
+) -> None:
+    """The write, what it needs to know before, and the answer."""
+    invoice_id, (_, intent_id) = counted.stage.paid_by(700, 300)
+    if operation == "attach":
+        counted.stage.twin.detach(invoice_id, intent_id)
+    source = (
+        "payment: {paymentIntentId: $intent}"
+        if operation == "attach"
+        else "paymentIntentId: $intent"
+    )
+
+    body, calls = await counted.ask(
+        f"mutation ($id: ID!, $intent: ID!) {{ {operation}Payment(input: {{invoiceId: $id, "
+        f'{source}, idempotencyKey: "k"}}) {{ invoice {{ status {THREE_DEEP} }} '
+        "errors { code message } } }",
+        id=invoice_id,
+        intent=intent_id,
+    )
+
+    assert calls <= 3
+    payload = body["data"][f"{operation}Payment"]
+    assert payload["errors"] == []
+    assert payload["invoice"]["status"] == ("PAID" if operation == "attach" else "OPEN")
+
+
+async def test_calls_beyond_the_cap_are_nulls_and_the_rest_stands(counted: Counted) -> None:
+    """Each object beyond the cap is one null and one error at its own path."""
+    invoices = counted.invoices(10, 1)
+
+    body, calls = await counted.ask(
+        "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", calls_max=4, errors=True, ids=invoices
+    )
+
+    assert calls == 4
+    assert sum(one is not None for one in body["data"]["nodes"]) == 4
+    assert {one["extensions"]["code"] for one in body["errors"]} == {"UPSTREAM_BUDGET_EXCEEDED"}
+    assert sorted(one["path"][0] for one in body["errors"]) == ["nodes"] * len(body["errors"])

@@ -1,0 +1,357 @@
+"""Detach at Stripe: a look, one call of the preview, and every way in which it can go wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from gateway.backends.stripe.client import StripeApi
+from gateway.backends.stripe.writes import PREVIEW_VERSION, StripeWrites
+from schema.ports import Capability, Detached, DetachPayment, RefusalCode, Refused, Viewer
+from tests.stripe_edge import samples
+from tests.stripe_edge.peer import Answer, Json, Peer, Reset, error
+
+READ = "GET /v1/invoices/in_1"
+DETACH = "POST /v1/invoices/in_1/detach_payment"
+INTENT = "GET /v1/payment_intents/pi_1"
+PAYMENTS = "GET /v1/invoice_payments"
+EVENTS = "GET /v1/events"
+
+OTHER = samples.payment("inpay_2", samples.intent("pi_2", amount=700), amount=700)
+OURS = samples.payment("inpay_1", samples.intent("pi_1"))
+BEFORE = samples.invoice_with(OTHER, OURS)
+AFTER = samples.invoice_with(OTHER, samples.default_payment(amount=300))
+COMMAND = DetachPayment("in_1", "pi_1", "gw_1")
+DETACHED = Detached("in_1", "inpay_1", "cus_1", "pi_1", "inpay_9")
+FAILURE = error(500, type="api_error")
+STORED = error(500, type="api_error", headers={"Idempotent-Replayed": "true"})
+
+
+async def refusal(writes: StripeWrites, viewer: Viewer, command: DetachPayment) -> Refused:
+    with pytest.raises(Refused) as refused:
+        await writes.detach(viewer, command)
+    return refused.value
+
+
+async def test_detach_is_a_look_and_one_call(
+    writes: StripeWrites, operator: Viewer, peer: Peer
+) -> None:
+    """The look names the payment that leaves, the answer the default that took over."""
+    peer.answer(READ, BEFORE)
+    peer.answer(DETACH, AFTER)
+
+    detached = await writes.detach(operator, COMMAND)
+
+    assert detached == DETACHED
+    assert peer.calls() == [READ, DETACH]
+    assert peer.sent[1].headers["Stripe-Version"] == PREVIEW_VERSION
+    assert peer.sent[1].headers["Idempotency-Key"] == "gw_1"
+    assert peer.sent[1].form["payment_intent"] == "pi_1"
+
+
+async def test_preview_version_is_a_setting(api: StripeApi, operator: Viewer, peer: Peer) -> None:
+    """Stripe's previews move on; the deployment follows without a new release."""
+    writes = StripeWrites(api, on_unsupported=print, preview_version="2027-01-01.preview")
+    peer.answer(READ, BEFORE)
+    peer.answer(DETACH, AFTER)
+
+    await writes.detach(operator, COMMAND)
+
+    assert peer.sent[1].headers["Stripe-Version"] == "2027-01-01.preview"
+
+
+async def test_default_that_was_there_before_did_not_take_over(
+    writes: StripeWrites, operator: Viewer, peer: Peer
+) -> None:
+    """On an invoice that was open already the same default payment only grows."""
+    default = samples.default_payment(amount=700)
+    peer.answer(READ, samples.invoice_with(OURS, default))
+    peer.answer(DETACH, samples.invoice_with(default))
+
+    detached = await writes.detach(operator, COMMAND)
+
+    assert detached.new_default_payment_id is None
+
+
+async def test_payment_beyond_the_embedded_ten_is_asked_for(
+    writes: StripeWrites, operator: Viewer, peer: Peer
+) -> None:
+    """The invoice shows a first page only; what is to leave is found by its intent."""
+    peer.answer(READ, samples.invoice_with(OTHER, has_more=True))
+    peer.answer(PAYMENTS, samples.listed([OURS]))
+    peer.answer(DETACH, AFTER)
+
+    assert await writes.detach(operator, COMMAND) == DETACHED
+    assert peer.calls() == [READ, PAYMENTS, DETACH]
+
+
+@pytest.mark.parametrize(
+    ("before", "if_amount_paid", "code"),
+    [
+        pytest.param(BEFORE, 700, RefusalCode.STALE_PRECONDITION, id="stale"),
+        pytest.param(BEFORE | {"status": "void"}, None, RefusalCode.INVOICE_NOT_OPEN, id="void"),
+        pytest.param(
+            samples.invoice_with(
+                samples.payment("inpay_1", samples.intent("pi_1", status="requires_action"))
+                | {"status": "open", "amount_paid": None, "is_default": True}
+            ),
+            None,
+            RefusalCode.PAYMENT_IS_DEFAULT,
+            id="default",
+        ),
+        pytest.param(
+            samples.invoice_with(OURS, post_payment_credit_notes_amount=300),
+            None,
+            RefusalCode.PAYMENT_INTENT_WRONG_STATE,
+            id="credited_back",
+        ),
+    ],
+)
+async def test_detach_against_a_rule_is_not_sent(
+    before: Any,
+    if_amount_paid: int | None,
+    code: RefusalCode,
+    writes: StripeWrites,
+    operator: Viewer,
+    peer: Peer,
+) -> None:
+    """The look is had anyway, and some of these Stripe might let pass at the cost of money."""
+    peer.answer(READ, before)
+
+    command = DetachPayment("in_1", "pi_1", "gw_1", if_amount_paid=if_amount_paid)
+    refused = await refusal(writes, operator, command)
+
+    assert refused.code is code
+    assert peer.posts() == []
+
+
+async def test_precondition_that_holds_lets_pass(
+    writes: StripeWrites, operator: Viewer, peer: Peer
+) -> None:
+    """Who decided on the present amount decided well."""
+    peer.answer(READ, BEFORE)
+    peer.answer(DETACH, AFTER)
+
+    command = DetachPayment("in_1", "pi_1", "gw_1", if_amount_paid=1000)
+
+    assert await writes.detach(operator, command) == DETACHED
+
+
+@pytest.mark.parametrize(
+    ("world", "path"),
+    [
+        pytest.param({READ: BEFORE}, ("invoiceId",), id="invoice"),
+        pytest.param({READ: error(404, code="resource_missing")}, ("invoiceId",), id="unknown"),
+        pytest.param(
+            {
+                READ: samples.invoice_with(OTHER, customer="cus_2"),
+                INTENT: samples.intent(customer="cus_1"),
+            },
+            ("paymentIntentId",),
+            id="intent_that_is_not_attached",
+        ),
+    ],
+)
+async def test_foreign_object_is_not_found_and_nothing_sent(
+    world: dict[str, Any],
+    path: tuple[str, ...],
+    writes: StripeWrites,
+    stranger: Viewer,
+    peer: Peer,
+) -> None:
+    """What is another's is as if it did not exist, and Stripe never hears of it."""
+    for call, answer in world.items():
+        peer.answer(call, answer)
+
+    refused = await refusal(writes, stranger, COMMAND)
+
+    assert (refused.code, refused.path) == (RefusalCode.NOT_FOUND, path)
+    assert peer.posts() == []
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        pytest.param(Reset(), id="reset"),
+        pytest.param(FAILURE, id="failure"),
+        pytest.param(STORED, id="stored_failure"),
+        pytest.param(error(409), id="conflict"),
+    ],
+)
+async def test_detach_that_was_done_is_seen_by_reading_back(
+    lost: Answer, writes: StripeWrites, operator: Viewer, peer: Peer
+) -> None:
+    """When no attempt is answered, the invoice says that the payment has left."""
+    peer.answer(READ, BEFORE, AFTER)
+    peer.answer(DETACH, lost)
+
+    assert await writes.detach(operator, COMMAND) == DETACHED
+
+
+async def test_payment_that_came_back_counts_as_gone(
+    writes: StripeWrites, operator: Viewer, peer: Peer
+) -> None:
+    """Attached anew by somebody else, it is another payment: ours was detached."""
+    again = samples.payment("inpay_5", samples.intent("pi_1"))
+    peer.answer(READ, BEFORE, samples.invoice_with(OTHER, again))
+    peer.answer(DETACH, Reset())
+
+    detached = await writes.detach(operator, COMMAND)
+
+    assert detached.invoice_payment_id == "inpay_1"
+
+
+@pytest.mark.parametrize(
+    ("lost", "then", "code"),
+    [
+        pytest.param(Reset(), BEFORE, RefusalCode.UPSTREAM_OUTCOME_UNKNOWN, id="not_seen"),
+        pytest.param(FAILURE, BEFORE, RefusalCode.UPSTREAM_OUTCOME_UNKNOWN, id="failure"),
+        pytest.param(Reset(), FAILURE, RefusalCode.UPSTREAM_OUTCOME_UNKNOWN, id="not_readable"),
+        pytest.param(STORED, BEFORE, RefusalCode.UPSTREAM_UNAVAILABLE, id="stored_failure"),
+    ],
+)
+async def test_detach_that_is_not_seen(
+    lost: Answer,
+    then: Any,
+    code: RefusalCode,
+    writes: StripeWrites,
+    operator: Viewer,
+    peer: Peer,
+) -> None:
+    """It stays unknown, but for a failure that Stripe has stored and that did nothing."""
+    peer.answer(READ, BEFORE, then)
+    peer.answer(DETACH, lost)
+
+    refused = await refusal(writes, operator, COMMAND)
+
+    assert (refused.code, refused.retryable) == (code, True)
+
+
+async def test_repeat_of_an_unknown_detach_skips_the_look(
+    writes: StripeWrites, operator: Viewer, peer: Peer
+) -> None:
+    """What a look would see may be its own work; the first look still names the payment."""
+    peer.answer(READ, BEFORE, FAILURE)
+    peer.answer(DETACH, Reset(), Reset(), Reset(), Json(AFTER))
+    await refusal(writes, operator, COMMAND)
+    seen = len(peer.sent)
+
+    detached = await writes.detach(operator, COMMAND)
+
+    assert detached == DETACHED
+    assert peer.calls()[seen:] == [DETACH]
+
+
+async def test_repeat_after_a_restart_learns_the_payment_from_its_event(
+    writes: StripeWrites, operator: Viewer, peer: Peer
+) -> None:
+    """The payment is gone and nobody remembers its id but Stripe's event."""
+    other = samples.payment("inpay_5", "pi_1", invoice="in_5")
+    events = [
+        {"id": f"evt_{at}", "object": "event", "data": {"object": one}}
+        for at, one in enumerate([other, samples.payment("inpay_1", "pi_1")])
+    ]
+    peer.answer(READ, AFTER)
+    peer.answer(DETACH, Json(AFTER, headers={"Idempotent-Replayed": "true"}))
+    peer.answer(EVENTS, samples.listed(events))
+
+    detached = await writes.detach(operator, COMMAND)
+
+    assert detached == Detached("in_1", "inpay_1", "cus_1", "pi_1", "inpay_9", replayed=True)
+
+
+async def test_success_is_never_a_failure_for_want_of_an_id(
+    writes: StripeWrites, operator: Viewer, peer: Peer
+) -> None:
+    """It is done; what cannot be learned is left empty."""
+    peer.answer(READ, AFTER)
+    peer.answer(DETACH, Json(b'{"id": "in_1", "object": "invoice"}'))
+    peer.answer(EVENTS, FAILURE)
+
+    detached = await writes.detach(operator, COMMAND)
+
+    assert (detached.invoice_payment_id, detached.new_default_payment_id) == ("", None)
+
+
+EXPLAINED: list[Any] = [
+    pytest.param([AFTER], {}, None, RefusalCode.PAYMENT_NOT_ATTACHED, id="not_attached"),
+    pytest.param(
+        [AFTER],
+        {INTENT: error(404, code="resource_missing")},
+        None,
+        RefusalCode.NOT_FOUND,
+        id="no_such_intent",
+    ),
+    pytest.param([AFTER], {}, 5, RefusalCode.STALE_PRECONDITION, id="stale_and_not_attached"),
+    pytest.param(
+        [BEFORE, BEFORE | {"status": "void"}],
+        {},
+        None,
+        RefusalCode.INVOICE_NOT_OPEN,
+        id="voided_in_between",
+    ),
+    pytest.param([BEFORE], {}, None, RefusalCode.UPSTREAM_REJECTED, id="no_rule"),
+    pytest.param([BEFORE, FAILURE], {}, None, RefusalCode.UPSTREAM_REJECTED, id="unreadable"),
+]
+
+
+@pytest.mark.parametrize(("reads", "world", "if_amount_paid", "code"), EXPLAINED)
+async def test_refusal_of_stripe_is_explained(
+    reads: list[Any],
+    world: dict[str, Any],
+    if_amount_paid: int | None,
+    code: RefusalCode,
+    writes: StripeWrites,
+    operator: Viewer,
+    peer: Peer,
+) -> None:
+    """Stripe documents no codes, so the ledger finds the rule; Stripe's details stand beside it."""
+    peer.answer(READ, *reads)
+    peer.answer(DETACH, error(400, code="odd"))
+    peer.answer(INTENT, samples.intent())
+    for call, answer in world.items():
+        peer.answer(call, answer)
+
+    command = DetachPayment("in_1", "pi_1", "gw_1", if_amount_paid=if_amount_paid)
+    refused = await refusal(writes, operator, command)
+
+    assert (refused.code, refused.stripe_code) == (code, "odd")
+
+
+async def test_refusal_after_a_lost_success_is_a_success(
+    writes: StripeWrites, operator: Viewer, peer: Peer
+) -> None:
+    """Not attached any more, because our own first attempt took it off."""
+    peer.answer(READ, BEFORE, AFTER)
+    peer.answer(DETACH, Reset(), error(400))
+
+    assert await writes.detach(operator, COMMAND) == DETACHED
+
+
+async def test_account_without_the_preview_cannot_detach(
+    writes: StripeWrites, operator: Viewer, peer: Peer, missing: list[Capability]
+) -> None:
+    """Where the operation does not exist, capabilities say so from now on."""
+    peer.answer(READ, BEFORE)
+    peer.answer(DETACH, error(404, message="Unrecognized request URL (POST: /v1/x)."))
+
+    refused = await refusal(writes, operator, COMMAND)
+
+    assert refused.code is RefusalCode.UNSUPPORTED_BY_BACKEND
+    assert missing == [Capability.DETACH]
+
+
+async def test_writes_on_one_invoice_go_one_after_the_other(
+    writes: StripeWrites, operator: Viewer, peer: Peer
+) -> None:
+    """Two at once would meet in Stripe's lock on the invoice, and one would have to come back."""
+
+    peer.answer(READ, BEFORE)
+    peer.answer(DETACH, AFTER)
+
+    commands = (DetachPayment("in_1", "pi_1", key) for key in ("gw_1", "gw_2"))
+    await asyncio.gather(*(writes.detach(operator, one) for one in commands))
+
+    assert peer.calls() == [READ, DETACH, READ, DETACH]

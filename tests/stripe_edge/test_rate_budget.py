@@ -1,0 +1,190 @@
+"""The rate budget: Stripe's limits are kept, nobody waits for ever, and no caller starves another.
+
+Time is the test's own: it moves by exactly what the budget sleeps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from gateway.backends.rate_budget import LocalTokens, RateBudget
+from schema.ports import ErrorCode, Failed
+from tests.stripe_edge.conftest import Waits
+
+READ, LIST = "get /v1/invoices/{id}", "get /v1/invoices"
+
+
+def budget_of(
+    waits: Waits,
+    *,
+    account: float = 10,
+    endpoint: float = 10,
+    wait_seconds_max: float = 60,
+    waiting_per_caller_max: int = 500,
+) -> RateBudget:
+    tokens = LocalTokens(
+        account_per_second=account, endpoint_per_second=endpoint, monotonic=waits.monotonic
+    )
+    return RateBudget(
+        tokens,
+        sleep=waits.sleep,
+        monotonic=waits.monotonic,
+        wait_seconds_max=wait_seconds_max,
+        waiting_per_caller_max=waiting_per_caller_max,
+    )
+
+
+async def admitted(budget: RateBudget, calls: Sequence[tuple[str, str]]) -> list[str]:
+    """The callers in the order of their turns, all calls having been made at once."""
+    order: list[str] = []
+
+    async def one(caller: str, endpoint: str) -> None:
+        await budget.admit(caller, endpoint)
+        order.append(caller)
+
+    await asyncio.gather(*(one(caller, endpoint) for caller, endpoint in calls))
+    return order
+
+
+async def test_calls_within_the_allowance_do_not_wait(waits: Waits) -> None:
+    """The budget is in nobody's way until it is needed."""
+    await admitted(budget_of(waits), [("a", READ)] * 10)
+
+    assert waits.slept == []
+
+
+@pytest.mark.parametrize(
+    ("account", "endpoint", "calls", "seconds"),
+    [
+        pytest.param(10, 10, [READ] * 30, 2.0, id="account"),
+        pytest.param(100, 10, [READ] * 30, 2.0, id="endpoint"),
+        pytest.param(20, 10, [READ, LIST] * 20, 1.0, id="account_over_two_endpoints"),
+        pytest.param(100, 10, [READ, LIST] * 20, 1.0, id="each_of_two_endpoints"),
+    ],
+)
+async def test_calls_beyond_the_allowance_wait_for_it(
+    account: float, endpoint: float, calls: list[str], seconds: float, waits: Waits
+) -> None:
+    """After the first second's worth, each further call waits for its share of a second."""
+    budget = budget_of(waits, account=account, endpoint=endpoint)
+
+    await admitted(budget, [("a", one) for one in calls])
+
+    assert waits.now == pytest.approx(seconds, abs=0.05)
+
+
+async def test_flood_of_one_caller_delays_no_other(waits: Waits) -> None:
+    """Callers take turns: whoever comes with one call goes before the rest of the flood."""
+    calls = [("flood", READ)] * 60 + [("b", READ), ("c", READ)]
+
+    order = await admitted(budget_of(waits), calls)
+
+    assert {"b", "c"} <= set(order[10:14])
+
+
+async def test_two_floods_are_served_alike(waits: Waits) -> None:
+    """Neither the first to come nor the louder one gets more than its half."""
+    calls = [("a", READ)] * 60 + [("b", READ)] * 30
+
+    order = await admitted(budget_of(waits), calls)
+
+    contested = order[10:60]
+    assert abs(contested.count("a") - contested.count("b")) <= 1
+
+
+async def test_calls_of_one_caller_keep_their_order(waits: Waits) -> None:
+    """First come, first served within a line."""
+    budget, order = budget_of(waits, account=1), list[int]()
+
+    async def one(at: int) -> None:
+        await budget.admit("a", READ)
+        order.append(at)
+
+    await asyncio.gather(*(one(at) for at in range(10)))
+
+    assert order == list(range(10))
+
+
+async def test_full_endpoint_holds_up_no_other_endpoint(waits: Waits) -> None:
+    """A caller who reads a long list can still read something else."""
+    budget = budget_of(waits, account=100, endpoint=10)
+    flood = asyncio.gather(*(budget.admit("a", LIST) for _ in range(50)))
+
+    await budget.admit("a", READ)
+    waited = waits.now
+    await flood
+
+    assert waited < 0.2
+
+
+async def test_wait_is_bounded(waits: Waits) -> None:
+    """Whoever has waited too long is told so, and when to come back; nothing was taken."""
+    budget = budget_of(waits, account=1, wait_seconds_max=3)
+
+    outcomes = await asyncio.gather(
+        *(budget.admit("a", READ) for _ in range(10)), return_exceptions=True
+    )
+
+    failed = [one for one in outcomes if isinstance(one, Failed)]
+    assert len(failed) == 7
+    assert failed[0].code is ErrorCode.UPSTREAM_RATE_LIMITED
+    assert failed[0].extensions["retryAfterSeconds"] == 1
+    assert waits.now <= 3.1
+
+
+async def test_queue_of_a_caller_is_bounded(waits: Waits) -> None:
+    """A flood is refused at once, while others are still let in."""
+    budget = budget_of(waits, account=1, waiting_per_caller_max=2)
+
+    outcomes = await asyncio.gather(
+        *(budget.admit("a", READ) for _ in range(5)),
+        budget.admit("b", READ),
+        return_exceptions=True,
+    )
+
+    assert [isinstance(one, Failed) for one in outcomes] == [False] * 3 + [True] * 2 + [False]
+
+
+async def test_call_that_is_given_up_takes_no_turn(waits: Waits) -> None:
+    """A client that went away costs nobody a call."""
+    budget = budget_of(waits, account=1)
+    await budget.admit("a", READ)
+    gone = asyncio.ensure_future(budget.admit("a", READ))
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+
+    await budget.admit("b", READ)
+
+    assert waits.now == pytest.approx(1.0, abs=0.05)
+    assert budget.waiting("a") == 0
+
+
+async def test_line_is_sent_away_when_nobody_serves_it() -> None:
+    """When the process winds down, waiting calls end instead of hanging."""
+    waits, asleep = Waits(), asyncio.Event()
+
+    async def never(seconds: float) -> None:
+        asleep.set()
+        raise asyncio.CancelledError
+
+    tokens = LocalTokens(account_per_second=1, monotonic=waits.monotonic)
+    budget = RateBudget(tokens, sleep=never, monotonic=waits.monotonic)
+    await budget.admit("a", READ)
+
+    with pytest.raises(Failed):
+        await budget.admit("a", READ)
+
+    assert asleep.is_set()
+
+
+async def test_budget_serves_again_after_its_line_was_empty(waits: Waits) -> None:
+    """Quiet and busy times follow each other for months."""
+    budget = budget_of(waits, account=2)
+
+    for _ in range(3):
+        await admitted(budget, [("a", READ)] * 4)
+
+    assert waits.now == pytest.approx(5.0, abs=0.1)
