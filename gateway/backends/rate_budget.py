@@ -3,8 +3,8 @@
 `Tokens` says whether a call may go now; `RateBudget` lets those that may not wait their turn, the
 callers in rotation, so that one caller's flood delays nobody else, and for a bounded time only.
 Written here because no limiter on PyPI rotates between callers: aiolimiter 1.3 and pyrate-limiter
-4.5 each serve one line of waiters. A shared `Tokens` (see `redis_tokens.py`) makes one budget of
-many replicas'. It sends nothing.
+4.5 each serve one line of waiters. `stripe/redis_tokens.py` shares the tokens between replicas. It
+sends nothing.
 Source: https://docs.stripe.com/rate-limits, read in November 2026.
 """
 
@@ -53,7 +53,7 @@ class Tokens(Protocol):
 
 @dataclass(slots=True)
 class _Bucket:
-    """Fills steadily up to one second's worth, as Stripe's own limiter does."""
+    """Fills steadily up to one second's worth, as Stripe's own limiter does, and at least one."""
 
     per_second: float
     held: float
@@ -61,7 +61,8 @@ class _Bucket:
 
     def fill(self, now: float) -> float:
         """Bring it up to now; the seconds until it holds one."""
-        self.held = min(self.per_second, self.held + (now - self.seen) * self.per_second)
+        full = max(1.0, self.per_second)
+        self.held = min(full, self.held + (now - self.seen) * self.per_second)
         self.seen = now
         return max(0.0, (1.0 - self.held) / self.per_second)
 
@@ -78,15 +79,15 @@ class LocalTokens:
     ) -> None:
         self._monotonic = monotonic
         self._endpoint_per_second = endpoint_per_second
-        self._account = _Bucket(account_per_second, account_per_second, monotonic())
+        self._account = _Bucket(account_per_second, max(1.0, account_per_second), monotonic())
         self._endpoints: dict[str, _Bucket] = {}
 
     async def take(self, endpoint: str) -> float:
         now = self._monotonic()
         bucket = self._endpoints.get(endpoint)
         if bucket is None:
-            full = self._endpoint_per_second
-            bucket = self._endpoints[endpoint] = _Bucket(full, full, now)
+            rate = self._endpoint_per_second
+            bucket = self._endpoints[endpoint] = _Bucket(rate, max(1.0, rate), now)
         wait = max(self._account.fill(now), bucket.fill(now))
         if wait <= 0:
             self._account.held -= 1

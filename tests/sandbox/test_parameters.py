@@ -5,9 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import stripe
+import stripe.params
+from stripe import RequestOptions
 
+from gateway.sandbox.stripe_api import (
+    credit_notes,
+    customers,
+    invoice_items,
+    invoice_steps,
+    invoices,
+    payment_intents,
+    payment_records,
+    webhook_endpoints,
+)
 from gateway.sandbox.stripe_api.errors import StripeError
 from gateway.sandbox.stripe_api.forms import decode
+from gateway.sandbox.stripe_api.parameters import CURSORS, Table
 from gateway.sandbox.stripe_api.service import OPERATIONS
 from tests.sandbox.driving import PREVIEW, Api
 from tests.support.stage import ACME, Stage
@@ -63,7 +77,7 @@ REFUSED = [
         {**INTENT, "amount": "10.5"}, "parameter_invalid_integer", "amount", id="a fraction"
     ),
     pytest.param({**INTENT, "amount": 0}, "parameter_invalid_integer", "amount", id="nothing"),
-    pytest.param({**INTENT, "amount": 10**9}, "amount_too_large", "amount", id="too large"),
+    pytest.param({**INTENT, "amount": 10**12}, "amount_too_large", "amount", id="too large"),
     pytest.param({**INTENT, "currency": "dollars"}, None, "currency", id="no currency"),
     pytest.param({**INTENT, "confirm": "yes"}, None, "confirm", id="no boolean"),
     pytest.param({**INTENT, "capture_method": "soon"}, None, "capture_method", id="no such word"),
@@ -151,6 +165,39 @@ async def test_what_would_change_amounts_is_not_ignored(api: Api) -> None:
     reply = await api.post("/v1/invoices", {"customer": ACME, "discounts[0][coupon]": "half"})
 
     assert reply.error["message"] == "The sandbox does not support the parameter discounts."
+
+
+TABLES = [
+    pytest.param(customers.CREATED, "CustomerCreateParams", id="create a customer"),
+    pytest.param(customers.UPDATED, "CustomerModifyParams", id="update a customer"),
+    pytest.param(invoices.CREATED, "InvoiceCreateParams", id="create an invoice"),
+    pytest.param(invoices.EDITED, "InvoiceModifyParams", id="update an invoice"),
+    pytest.param(invoices.LISTED, "InvoiceListParams", id="list invoices"),
+    pytest.param(invoice_steps.PAID, "InvoicePayParams", id="pay an invoice"),
+    pytest.param(invoice_steps.ATTACHED, "InvoiceAttachPaymentParams", id="attach a payment"),
+    pytest.param(invoice_items.CREATED, "InvoiceItemCreateParams", id="create an item"),
+    pytest.param(payment_intents.CREATED, "PaymentIntentCreateParams", id="create an intent"),
+    pytest.param(payment_intents.UPDATED, "PaymentIntentModifyParams", id="update an intent"),
+    pytest.param(payment_intents.CONFIRMED, "PaymentIntentConfirmParams", id="confirm"),
+    pytest.param(payment_intents.CANCELED, "PaymentIntentCancelParams", id="cancel"),
+    pytest.param(payment_intents.CAPTURED, "PaymentIntentCaptureParams", id="capture"),
+    pytest.param(payment_records.REPORTED, "PaymentRecordReportPaymentParams", id="report"),
+    pytest.param(payment_records.REFUNDED, "PaymentRecordReportRefundParams", id="report a refund"),
+    pytest.param(credit_notes.CREATED, "CreditNoteCreateParams", id="create a credit note"),
+    pytest.param(credit_notes.CREATED, "CreditNotePreviewParams", id="preview a credit note"),
+    pytest.param(webhook_endpoints.CREATED, "WebhookEndpointCreateParams", id="create an endpoint"),
+]
+
+
+@pytest.mark.parametrize(("table", "params"), TABLES)
+def test_a_table_knows_what_the_sdk_sends(table: Table, params: str) -> None:
+    """Nothing that the installed SDK may send is unknown, and nothing else is known to GA."""
+    kind = getattr(stripe.params, params)
+    of_request = {"expand", *CURSORS, *RequestOptions.__annotations__}
+
+    ga = {name for name, row in table.items() if not row.preview}
+
+    assert ga == set(kind.__annotations__) - of_request
 
 
 def test_each_operation_stands_once() -> None:

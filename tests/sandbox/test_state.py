@@ -50,6 +50,16 @@ async def test_loading_replaces_everything(stage: Stage, api: Api) -> None:
     assert (await api.get(f"/v1/customers/{ACME}")).status == 404
 
 
+async def test_loading_frees_the_keys(stage: Stage, api: Api) -> None:
+    """An answer from another state would be about objects that are not there."""
+    await api.made("/v1/customers", {"name": "Pebble"}, idempotency_key="once")
+
+    await api.control("PUT", "/state", {"customers": []})
+    await api.made("/v1/customers", {"name": "Moss"}, idempotency_key="once")
+
+    assert [one.name for one in stage.twin.customers] == ["Moss"]
+
+
 async def test_a_state_that_contradicts_itself_changes_nothing(stage: Stage, api: Api) -> None:
     """The problems are named, the account stays as it was."""
     invoice_id = stage.open_invoice(1000)

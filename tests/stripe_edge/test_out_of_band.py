@@ -262,6 +262,78 @@ async def test_attach_refused_after_the_report_names_the_record(
     assert "pr_1" in refused.message
 
 
+STORED = error(500, type="api_error", headers={"Idempotent-Replayed": "true"})
+RECORDS = "GET /v1/payment_records"
+
+
+async def test_lost_report_that_was_done_is_found_by_its_mark(
+    writes: StripeWrites, operator: Viewer, peer: Peer
+) -> None:
+    """The record is among the newest, with our key, and can be attached at once."""
+    peer.answer(READ, OPEN)
+    peer.answer(REPORT, Reset())
+    peer.answer(RECORDS, samples.listed([samples.payment_record("pr_2"), OURS]))
+    peer.answer(ATTACH, DONE)
+
+    assert await writes.attach(operator, COMMAND) == ATTACHED
+
+
+@pytest.mark.parametrize(
+    ("records", "metadata", "code"),
+    [
+        pytest.param(
+            samples.listed([samples.payment_record("pr_2")]),
+            (),
+            RefusalCode.UPSTREAM_UNAVAILABLE,
+            id="not_there",
+        ),
+        pytest.param(
+            samples.listed([samples.payment_record("pr_2")], has_more=True),
+            (),
+            RefusalCode.UPSTREAM_OUTCOME_UNKNOWN,
+            id="too_many_to_tell",
+        ),
+        pytest.param(
+            samples.listed([]),
+            tuple((f"k{at}", "v") for at in range(50)),
+            RefusalCode.UPSTREAM_OUTCOME_UNKNOWN,
+            id="without_a_mark",
+        ),
+        pytest.param(FAILURE, (), RefusalCode.UPSTREAM_OUTCOME_UNKNOWN, id="not_readable"),
+    ],
+)
+async def test_stored_failure_of_a_report_frees_the_key_only_if_nothing_was_done(
+    records: Any,
+    metadata: tuple[tuple[str, str], ...],
+    code: RefusalCode,
+    writes: StripeWrites,
+    operator: Viewer,
+    peer: Peer,
+) -> None:
+    """Another key reports anew, so it must be certain that there is no record."""
+    peer.answer(READ, OPEN)
+    peer.answer(REPORT, STORED)
+    peer.answer(RECORDS, records)
+
+    facts = OutOfBandPayment(400, "usd", CREATED, metadata=metadata)
+    refused = await refusal(writes, operator, AttachPayment("in_1", "gw_1", out_of_band=facts))
+
+    assert (refused.code, refused.retryable) == (code, True)
+
+
+async def test_stored_failure_of_the_attach_takes_the_next_key(
+    writes: StripeWrites, operator: Viewer, peer: Peer
+) -> None:
+    """The payment stays reported under the caller's key; only this step needs another."""
+    peer.answer(READ, OPEN)
+    peer.answer(REPORT, OURS)
+    peer.answer(ATTACH, STORED, DONE)
+
+    assert await writes.attach(operator, COMMAND) == ATTACHED
+    keys = [one.headers["Idempotency-Key"] for one in peer.posts()]
+    assert keys == ["gw_1-report", "gw_1-attach", "gw_1-attach-2"]
+
+
 @pytest.mark.parametrize(
     ("answer", "code", "gone"),
     [

@@ -16,7 +16,7 @@ from gateway.backends.stripe.client import PostResult
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
 from gateway.backends.stripe.fields import fields_of
 from gateway.backends.stripe.invoice_book import SourceRef, book_of
-from gateway.backends.stripe.reporting import report_params, to_be
+from gateway.backends.stripe.reporting import is_marked, report_params, to_be
 from gateway.backends.stripe.writing import (
     EXPAND,
     Account,
@@ -38,6 +38,9 @@ from schema.ports import (
     Refused,
     Viewer,
 )
+
+ATTACH_STEPS = ("attach", "attach-2", "attach-3")
+"""Keys for attaching what was reported; a second one is needed after a stored failure only."""
 
 CAPABILITIES = {
     "payment_intent": Capability.ATTACH_PAYMENT_INTENT,
@@ -230,20 +233,40 @@ class Attaching:
             refused.path = ("payment", "outOfBand")
             raise refused from None
         except WriteUnknown as unknown:
-            raise refusals.outcome_unknown(unknown, command.invoice_id) from None
+            return await self._reported_after_doubt(unknown)
         except Failed:
-            unread = WriteUnknown()
-            raise refusals.outcome_unknown(unread, command.invoice_id) from None
+            return await self._reported_after_doubt(WriteUnknown())
+
+    async def _reported_after_doubt(self, unknown: WriteUnknown) -> str:
+        """The record if it is there. That it is not counts only against a stored failure, whose
+        key is of no more use; else the report may still be under way."""
+        command = self.command
+        reading = self.account.books.reported_under(
+            command.idempotency_key, caller=self.viewer.tenant
+        )
+        record_id, certain = await glance(reading) or (None, False)
+        if record_id is not None:
+            return record_id
+        if unknown.stored and certain and is_marked(command.out_of_band):
+            raise refusals.not_done(unknown, command.invoice_id)
+        raise refusals.outcome_unknown(unknown, command.invoice_id)
 
     async def _attach_reported(self, source: SourceRef) -> Attached:
-        """Attach what was reported. That the record exists must not be lost in a refusal."""
-        try:
-            return await self._attach(source, f"{self.command.idempotency_key}-attach")
-        except Refused as refused:
-            if refused.retryable:
-                raise refusals.half_done(refused, source.id) from None
-            refused.message += f" (the payment was reported as {source.id}: attach that)"
-            raise refusals.pointing_out_of_band(refused) from None
+        """Attach what was reported. That the record exists must not be lost in a refusal.
+
+        A stored failure that did nothing uses up its key, so the next of a few is taken.
+        """
+        for step in ATTACH_STEPS:
+            try:
+                return await self._attach(source, f"{self.command.idempotency_key}-{step}")
+            except Refused as refused:
+                if refused.rule == refusals.STORED_FAILURE and step != ATTACH_STEPS[-1]:
+                    continue
+                if refused.retryable:
+                    raise refusals.half_done(refused, source.id) from None
+                refused.message += f" (the payment was reported as {source.id}: attach that)"
+                raise refusals.pointing_out_of_band(refused) from None
+        raise AssertionError("the last step answers or raises")
 
 
 def _source_of(command: AttachPayment) -> SourceRef:

@@ -13,8 +13,8 @@ from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.writes import StripeWrites
 from schema.needs import Loaded, Needs
 from schema.ports import (
-    AttachPayment,
     Attached,
+    AttachPayment,
     BackendDescription,
     BackendKind,
     Capability,

@@ -21,13 +21,16 @@ from gateway.backends.stripe.edge import (
     payment_intent_record,
     payment_record_record,
 )
-from gateway.backends.stripe.fields import GATEWAY_KEY
+from gateway.backends.stripe.fields import GATEWAY_KEY, is_id
 from gateway.ledger.book import Book, claim
 from schema import records
 from schema.ports import ErrorCode, Failed
 
 PAGE_SIZE = 100
 """Stripe's largest page: one call answers for all but the oddest invoices."""
+
+RECORD_PAGES_MAX = 5
+"""Of payment records, looked through after a failure of Stripe's: the newest 500."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,21 @@ class InvoiceBooks:
             items, _ = embedded_list(page)
         ours = [one for one in items if reported_under(one) == key]
         return book, invoice_payment_record(ours[0]) if ours else None
+
+    async def reported_under(self, key: str, *, caller: str) -> tuple[str | None, bool]:
+        """The payment record that was reported under this key, and whether that is certain.
+
+        Stripe cannot filter records by metadata, so the newest are looked through.
+        """
+        params: dict[str, Any] = {"limit": PAGE_SIZE}
+        for _ in range(RECORD_PAGES_MAX):
+            page = await self._api.get("/v1/payment_records", params, caller=caller)
+            items, has_more = embedded_list(page)
+            ours = [one["id"] for one in items if _key_of(one) == key and is_id(one.get("id"))]
+            if ours or not has_more:
+                return (ours[0] if ours else None), True
+            params["starting_after"] = payment_record_record(items[-1]).id if items else ""
+        return None, False
 
     async def credit_note_under(
         self, invoice_id: str, key: str, *, caller: str

@@ -9,6 +9,9 @@ from gateway.backends.journal import key_reused
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
 from schema.ports import ErrorCode, Failed, RefusalCode, Refused
 
+STORED_FAILURE = "upstream_failed"
+"""The rule of a failure that Stripe has stored under the key."""
+
 OUT_OF_BAND_FIELDS = {
     RefusalCode.CURRENCY_MISMATCH: "currency",
     RefusalCode.AMOUNT_INVALID: "amountMinorUnits",
@@ -97,7 +100,7 @@ def not_done(unknown: WriteUnknown, invoice_id: str) -> Refused:
     """
     return Refused(
         RefusalCode.UPSTREAM_UNAVAILABLE,
-        "upstream_failed",
+        STORED_FAILURE,
         "Stripe failed and did nothing, as a look at the invoice showed: repeat it",
         invoice_id=invoice_id,
         stripe_request_id=unknown.request_id,

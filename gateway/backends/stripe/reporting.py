@@ -29,7 +29,7 @@ def to_be(facts: OutOfBandPayment, invoice: records.Invoice) -> records.PaymentR
 def report_params(facts: OutOfBandPayment, customer_id: str | None, key: str) -> Params:
     """Made from the command and the invoice's customer alone, so that a repeat looks the same."""
     metadata = dict(facts.metadata)
-    if len(metadata) < METADATA_ENTRIES_MAX:
+    if is_marked(facts):
         metadata[GATEWAY_KEY] = key
     params: Params = {
         "amount_requested": {"currency": facts.currency, "value": facts.amount},
@@ -49,3 +49,8 @@ def report_params(facts: OutOfBandPayment, customer_id: str | None, key: str) ->
         reference = {"payment_reference": facts.reference}
         params["processor_details"] = {"type": "custom", "custom": reference}
     return params
+
+
+def is_marked(facts: OutOfBandPayment | None) -> bool:
+    """Whether the record carries our key: not where the caller's metadata fill it."""
+    return facts is not None and len(dict(facts.metadata)) < METADATA_ENTRIES_MAX

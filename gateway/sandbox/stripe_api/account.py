@@ -79,6 +79,8 @@ class Account:
 
     twin: Twin
     details: dict[str, dict[str, Any]] = field(default_factory=dict)
+    replaced: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What the details of an object were before changes that no event has told yet."""
     invoice_items: Table[InvoiceItem] = field(
         default_factory=lambda: Table("customer_id", "invoice_id", "line_id")
     )
@@ -122,7 +124,9 @@ class Account:
     def keep(self, object_id: str, fields: Mapping[str, Any]) -> None:
         """Keep fields that the ledger does not know, over what was kept before."""
         if fields:
-            self.details[object_id] = {**self.details.get(object_id, {}), **fields}
+            before = self.details.get(object_id, {})
+            self.replaced.setdefault(object_id, before)
+            self.details[object_id] = {**before, **fields}
 
 
 def merged(before: Metadata, given: dict[str, str] | None) -> Metadata:

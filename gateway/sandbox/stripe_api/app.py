@@ -25,6 +25,7 @@ from gateway.sandbox.stripe_api.faults import SECONDS_MAX, Fault, FaultKind, Fau
 from gateway.sandbox.stripe_api.forms import decode
 from gateway.sandbox.stripe_api.idempotency import Answer
 from gateway.sandbox.stripe_api.service import VERSION, Incoming, Service, Wire
+from gateway.sandbox.stripe_api.state import load_state, save_state
 from gateway.sandbox.stripe_api.webhooks import RETRY_DELAYS_SECONDS, WebhookSender
 
 BODY_BYTES_MAX = 1_000_000
@@ -65,6 +66,18 @@ class Sandbox:
     @property
     def twin(self) -> Twin:
         return self.account.twin
+
+    def save(self) -> dict[str, list[dict[str, Any]]]:
+        """The whole state in the fixtures format."""
+        return save_state(self.account)
+
+    def load(self, text: bytes) -> None:
+        """Put the state of a fixtures file in place of everything, idempotency keys too.
+
+        Raises `FixturesRefused`; then nothing has changed.
+        """
+        load_state(self.account, text)
+        self._service.keys.clear()
 
     async def start(self, _app: web.Application | None = None) -> None:
         await self.webhooks.start()

@@ -27,7 +27,6 @@ from gateway.sandbox.stripe_api.errors import StripeError, of_refusal
 from gateway.sandbox.stripe_api.faults import Fault, FaultKind
 from gateway.sandbox.stripe_api.rendering import render
 from gateway.sandbox.stripe_api.settling import draft, settle
-from gateway.sandbox.stripe_api.state import load_state, save_state
 from schema.ports import Refused
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -94,11 +93,11 @@ class _Control:
         return _json({"released": self._sandbox.webhooks.release()})
 
     async def save(self, request: web.Request) -> web.Response:
-        return _json(save_state(self._sandbox.account))
+        return _json(self._sandbox.save())
 
     async def load(self, request: web.Request) -> web.Response:
         try:
-            load_state(self._sandbox.account, await request.read())
+            self._sandbox.load(await request.read())
         except FixturesRefused as refused:
             return _refused(str(refused))
         return _json({"loaded": True})

@@ -38,14 +38,19 @@ def change_invoice(
     return changed
 
 
-def change_lines(twin: Twin, invoice: records.Invoice, lines: Lines, request: Request) -> None:
-    """The lines of a draft, and the totals that follow from them."""
+def check_draft(invoice: records.Invoice, param: str) -> None:
+    """Raises `StripeError` for an invoice that can no longer be edited."""
     if invoice.status != "draft":
         raise StripeError(
             f"Invoice {invoice.id} is {invoice.status}; only drafts can be edited.",
             code="invoice_not_editable",
-            param="invoice",
+            param=param,
         )
+
+
+def change_lines(twin: Twin, invoice: records.Invoice, lines: Lines, request: Request) -> None:
+    """The lines of a draft, and the totals that follow from them. Raises `StripeError`."""
+    check_draft(invoice, "invoice")
     total = sum(line.amount for line in lines)
     before = twin.book(invoice.id)
     due = max(0, total)

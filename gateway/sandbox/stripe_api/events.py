@@ -47,9 +47,10 @@ class EventBook:
     def _store(self, event: TwinEvent) -> StoredEvent:
         subject, account = event.object, self._account
         content: dict[str, Any] = {"object": render(account, subject)}
+        kept_before = account.replaced.pop(subject.id, None)
         if event.type.endswith(".updated"):
-            before = replace(subject, **dict(event.previous))
-            content["previous_attributes"] = difference(render(account, before), content["object"])
+            before = render(account, replace(subject, **dict(event.previous)), kept_before)
+            content["previous_attributes"] = difference(before, content["object"])
         body: dict[str, Any] = {
             "id": event.id,
             "object": "event",

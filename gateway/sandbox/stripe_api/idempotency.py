@@ -78,6 +78,11 @@ class IdempotencyKeys:
         if key is not None and key in self._entries and self._entries[key].answer is None:
             del self._entries[key]
 
+    def clear(self) -> None:
+        """Every key is free again, save those of calls that are under way."""
+        for key in [key for key, entry in self._entries.items() if entry.answer is not None]:
+            del self._entries[key]
+
     def _forget_oldest(self) -> None:
         if len(self._entries) > KEYS_KEPT_MAX:
             oldest = next(key for key, entry in self._entries.items() if entry.answer is not None)

@@ -17,11 +17,8 @@ from schema import records
 CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 
 
-def settle_with(
-    account: Account, intent: records.PaymentIntent, payment_method: str, call: Call
-) -> records.PaymentIntent:
-    """Confirm the intent with this method. Raises `StripeError` 402 where it is declined."""
-    outcome = payment_methods.outcome_of(payment_method)
+def check_confirmable(account: Account, intent: records.PaymentIntent) -> None:
+    """Raises `StripeError` for an intent that is past its confirmation."""
     if intent.status not in CONFIRMABLE:
         raise StripeError(
             f"You cannot confirm this PaymentIntent because it has a status of {intent.status}. "
@@ -30,6 +27,14 @@ def settle_with(
             code="payment_intent_unexpected_state",
             details={"payment_intent": render(account, intent)},
         )
+
+
+def settle_with(
+    account: Account, intent: records.PaymentIntent, payment_method: str, call: Call
+) -> records.PaymentIntent:
+    """Confirm the intent with this method. Raises `StripeError` 402 where it is declined."""
+    outcome = payment_methods.outcome_of(payment_method)
+    check_confirmable(account, intent)
     if outcome.kind == payment_methods.DECLINES:
         error = payment_methods.last_payment_error(outcome, payment_method, intent)
         account.keep(

@@ -68,6 +68,7 @@ def create(account: Account, call: Call) -> InvoiceItem:
     account.referred("customer", customer_id, "customer")
     item = _item(account, call, customer_id, invoice)
     if invoice is not None:
+        edits.check_draft(invoice, "invoice")
         _check_fits(item, invoice)
         item = replace(item, line_id=twin.new_id("il"), invoice_id=invoice.id)
         account.invoice_items.put(item)

@@ -58,7 +58,8 @@ ATTACHED: Table = table(
 
 def finalize(account: Account, call: Call) -> records.Invoice:
     invoice = account.get("invoice", call.id)
-    account.keep(invoice.id, call.picked("auto_advance"))
+    if invoice.status == "draft":
+        account.keep(invoice.id, call.picked("auto_advance"))
     return account.twin.finalize(invoice.id, number=_number(account, invoice), request=call.request)
 
 

@@ -12,7 +12,7 @@ from gateway.backends.memory.tables import Query
 from gateway.sandbox.stripe_api import edits
 from gateway.sandbox.stripe_api.account import Account, merged
 from gateway.sandbox.stripe_api.calls import Call, Listed, Operation
-from gateway.sandbox.stripe_api.errors import StripeError, invalid
+from gateway.sandbox.stripe_api.errors import invalid
 from gateway.sandbox.stripe_api.invoice_items import take_pending
 from gateway.sandbox.stripe_api.lists import page_in, page_of, query_of
 from gateway.sandbox.stripe_api.parameters import (
@@ -132,12 +132,8 @@ def update(account: Account, call: Call) -> records.Invoice:
     invoice = account.get("invoice", call.id)
     notes = {"metadata", "description", "footer", "expand", "auto_advance", "rendering"}
     beyond = sorted(set(call.params) - notes)
-    if invoice.status != "draft" and beyond:
-        raise StripeError(
-            f"Invoice {invoice.id} is {invoice.status}; only drafts can be edited.",
-            code="invoice_not_editable",
-            param=beyond[0],
-        )
+    if beyond:
+        edits.check_draft(invoice, beyond[0])
     fields: dict[str, Any] = call.picked("description", "collection_method", "number")
     if "metadata" in call.params:
         fields["metadata"] = merged(invoice.metadata, call.params["metadata"])

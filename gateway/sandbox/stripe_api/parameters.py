@@ -23,8 +23,10 @@ METADATA_KEY_LENGTH_MAX = 40
 METADATA_VALUE_LENGTH_MAX = 500
 """Source: https://docs.stripe.com/api/metadata."""
 
-AMOUNT_MAX = 99_999_999
-"""Eight digits. Source: https://docs.stripe.com/currencies (minimum and maximum amounts)."""
+AMOUNT_MAX = 999_999_999_999
+"""Twelve digits, as for IDR; Stripe allows fewer for most currencies.
+
+Source: https://docs.stripe.com/currencies (minimum and maximum amounts)."""
 
 _INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
 _CURRENCY = re.compile(r"[A-Za-z]{3}", re.ASCII)

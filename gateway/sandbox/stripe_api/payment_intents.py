@@ -12,7 +12,7 @@ from gateway.sandbox.stripe_api import edits, payment_methods
 from gateway.sandbox.stripe_api.account import Account, merged
 from gateway.sandbox.stripe_api.calls import Call, Listed, Operation
 from gateway.sandbox.stripe_api.errors import StripeError, invalid, missing
-from gateway.sandbox.stripe_api.intent_steps import settle_with
+from gateway.sandbox.stripe_api.intent_steps import check_confirmable, settle_with
 from gateway.sandbox.stripe_api.lists import page_of, query_of
 from gateway.sandbox.stripe_api.parameters import (
     Parameter,
@@ -113,7 +113,12 @@ UPDATED: Table = {
     "currency": Parameter(currency),
     "mandate_data": preview(anything),
 }
-CONFIRMED: Table = {**SHARED, **CONFIRMING, "amount_to_confirm": Parameter(amount)}
+CONFIRMED: Table = {
+    **SHARED,
+    **CONFIRMING,
+    "amount_to_confirm": Parameter(amount),
+    "application_fee_amount": preview(refused),
+}
 CANCELED: Table = table(
     cancellation_reason=one_of("abandoned", "duplicate", "fraudulent", "requested_by_customer")
 )
@@ -200,6 +205,8 @@ def confirm(account: Account, call: Call) -> records.PaymentIntent:
             "confirm it again directly with a payment method or ConfirmationToken.",
             code="payment_intent_unexpected_state",
         )
+    payment_methods.outcome_of(method)
+    check_confirmable(account, intent)
     kept = call.picked(*(name for name in KEPT if name != "payment_method"))
     account.keep(intent.id, kept)
     return settle_with(account, intent, method, call)

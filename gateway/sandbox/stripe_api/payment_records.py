@@ -29,9 +29,16 @@ from gateway.sandbox.stripe_api.parameters import (
     required,
     table,
 )
+from gateway.sandbox.stripe_api.rendering_payments import PAID_ELSEWHERE
 from schema import records
 
 MONEY = hash_of(currency=required(currency), value=required(amount))
+METHOD = hash_of(
+    billing_details=anything,
+    custom=hash_of(display_name=clearable, type=clearable),
+    payment_method=clearable,
+    type=one_of("custom"),
+)
 OUTCOME = one_of("canceled", "failed", "guaranteed")
 PROCESSOR = hash_of(
     type=required(one_of("custom")), custom=hash_of(payment_reference=required(clearable))
@@ -55,7 +62,7 @@ REPORTED: Table = {
             customer=clearable, email=clearable, name=clearable, phone=clearable
         ),
         customer_presence=one_of("off_session", "on_session"),
-        payment_method_details=required(anything),
+        payment_method_details=required(METHOD),
         processor_details=PROCESSOR,
     ),
 }
@@ -78,7 +85,16 @@ def report_payment(account: Account, call: Call) -> records.PaymentRecord:
         livemode=twin.livemode,
         metadata=merged((), given.get("metadata")),
     )
-    account.keep(record.id, {"outcome": _outcome(call), **call.picked("customer_presence")})
+    how = given["payment_method_details"].get("custom") or {}
+    method = {**PAID_ELSEWHERE, "custom": {"display_name": None, "type": None, **how}}
+    account.keep(
+        record.id,
+        {
+            "outcome": _outcome(call),
+            "payment_method_details": method,
+            **call.picked("customer_presence"),
+        },
+    )
     return twin.report_payment(record)
 
 

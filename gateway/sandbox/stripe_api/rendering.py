@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from gateway.sandbox.stripe_api import rendering_invoices as invoices
+from gateway.sandbox.stripe_api import rendering_notes as notes
 from gateway.sandbox.stripe_api import rendering_payments as payments
 from gateway.sandbox.stripe_api.account import Account, InvoiceItem, StoredEvent, WebhookEndpoint
 from schema import records
@@ -21,12 +22,15 @@ NOT_SHOWN = frozenset({"days_until_due", "outcome"})
 """Kept with an object, and no field of it."""
 
 
-def render(account: Account, record: Any) -> dict[str, Any]:
-    """The object as Stripe prints it; a dictionary is printed already."""
+def render(account: Account, record: Any, kept: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The object as Stripe prints it; a dictionary is printed already.
+
+    `kept` stands in for what is kept beside the ledger now.
+    """
     if isinstance(record, dict):
         return record
     shown = RENDERERS[type(record)](account, record)
-    kept = account.details.get(record.id, {})
+    kept = account.details.get(record.id, {}) if kept is None else kept
     return {**shown, **{name: value for name, value in kept.items() if name not in NOT_SHOWN}}
 
 
@@ -89,7 +93,7 @@ RENDERERS: Mapping[type, Callable[[Account, Any], dict[str, Any]]] = {
     records.Customer: _customer,
     records.Invoice: invoices.invoice,
     records.InvoiceLineItem: invoices.line_item,
-    records.CreditNote: invoices.credit_note,
+    records.CreditNote: notes.credit_note,
     InvoiceItem: invoices.invoice_item,
     records.InvoicePayment: payments.invoice_payment,
     records.PaymentIntent: payments.payment_intent,

@@ -97,6 +97,14 @@ def _unused_by_intents() -> dict[str, Any]:
     return dict.fromkeys(nothing)
 
 
+PAID_ELSEWHERE = {
+    "billing_details": None,
+    "custom": {"display_name": "Paid elsewhere", "type": None},
+    "payment_method": None,
+    "type": "custom",
+}
+
+
 def payment_record(account: Account, one: records.PaymentRecord) -> dict[str, Any]:
     outcome = account.kept(one.id, "outcome", "guaranteed")
 
@@ -126,12 +134,7 @@ def payment_record(account: Account, one: records.PaymentRecord) -> dict[str, An
         "latest_payment_attempt_record": f"par_{one.id.removeprefix('pr_')}",
         "livemode": one.livemode,
         "metadata": dict(one.metadata),
-        "payment_method_details": {
-            "billing_details": None,
-            "custom": {"display_name": "Paid elsewhere", "type": None},
-            "payment_method": None,
-            "type": "custom",
-        },
+        "payment_method_details": PAID_ELSEWHERE,
         "processor_details": {
             "custom": {"payment_reference": one.reference},
             "type": "custom",

@@ -45,6 +45,7 @@ def draft(account: Account, given: Mapping[str, Any]) -> records.Invoice:
     twin = account.twin
     customer_id = text(given.get("customer", ""), "customer")
     customer = account.referred("customer", customer_id, "customer")
+    total = amount(str(given.get("amount", "")), "amount")
     invoice = records.Invoice(
         id=twin.new_id("in"),
         created=twin.now(),
@@ -59,7 +60,7 @@ def draft(account: Account, given: Mapping[str, Any]) -> records.Invoice:
     line = records.InvoiceLineItem(
         id=twin.new_id("il"),
         invoice_id=invoice.id,
-        amount=amount(str(given.get("amount", "")), "amount"),
+        amount=total,
         currency=invoice.currency,
         description=given.get("description"),
         quantity=1,

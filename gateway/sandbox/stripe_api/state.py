@@ -18,7 +18,12 @@ KEPT = {
     "customers": customers.KEPT,
     "invoices": invoices.KEPT,
     "payment_intents": (*payment_intents.KEPT, "last_payment_error", "next_action"),
-    "payment_records": ("outcome", "customer_presence", "amount_refunded"),
+    "payment_records": (
+        "outcome",
+        "customer_presence",
+        "amount_refunded",
+        "payment_method_details",
+    ),
     "credit_notes": ("metadata", "effective_at"),
 }
 """What is kept beside the ledger, by the list it is saved in."""
@@ -46,6 +51,7 @@ def load_state(account: Account, text: bytes) -> None:
                 table.remove(record.id)
     account.twin.lines.clear()
     account.details.clear()
+    account.replaced.clear()
     load(account.twin, fixtures)
     for name, kept in KEPT.items():
         for one in _members(raw.get(name)):

@@ -1,0 +1,99 @@
+"""One allowance for all replicas: what one takes the other has not, and Redis may be away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.backends.rate_budget import LocalTokens
+from gateway.backends.stripe.redis_tokens import AWAY_SECONDS, RedisTokens
+from gateway.storage.redis_store import RedisStore
+from tests.storage.redis_server import free_port, prefix_of, shared_server
+from tests.stripe_edge.conftest import Waits
+
+SLOW = 0.01
+"""Per second: a bucket of one, whose next token is far beyond the end of any test."""
+
+READ, LIST = "get /v1/invoices/{id}", "get /v1/invoices"
+
+
+class Replicas:
+    """Makes one `RedisTokens` after the other, each with connections of its own."""
+
+    def __init__(self, stack: AsyncExitStack, prefix: str, waits: Waits) -> None:
+        self._stack = stack
+        self._prefix = prefix
+        self._waits = waits
+
+    def one(self, *, url: str | None = None, **rates: Any) -> RedisTokens:
+        store = RedisStore.connect(url or shared_server().url, prefix=self._prefix)
+        self._stack.push_async_callback(store.close)
+        rates = {"account_per_second": 1000, "endpoint_per_second": 1000, **rates}
+        fallback = LocalTokens(monotonic=self._waits.monotonic, **rates)
+        monotonic = self._waits.monotonic
+        return RedisTokens(store, account="acct_1", fallback=fallback, monotonic=monotonic, **rates)
+
+
+@pytest.fixture
+async def replicas(tmp_path: Path, waits: Waits) -> AsyncIterator[Replicas]:
+    async with AsyncExitStack() as stack:
+        yield Replicas(stack, prefix_of(tmp_path), waits)
+
+
+async def test_allowance_of_the_account_is_shared(replicas: Replicas) -> None:
+    """Twenty replicas are one caller to Stripe, whichever endpoint each of them calls."""
+    first = replicas.one(account_per_second=SLOW)
+    second = replicas.one(account_per_second=SLOW)
+
+    waits = [await first.take(READ), await second.take(LIST)]
+
+    assert waits == [0, pytest.approx(100, abs=5)]
+
+
+async def test_allowance_of_an_endpoint_is_its_own(replicas: Replicas) -> None:
+    """A busy list stops nobody from reading something else."""
+    first = replicas.one(endpoint_per_second=SLOW)
+    second = replicas.one(endpoint_per_second=SLOW)
+
+    waits = [await first.take(LIST), await second.take(LIST), await second.take(READ)]
+
+    assert waits == [0, pytest.approx(100, abs=5), 0]
+
+
+async def test_refused_call_takes_nothing(replicas: Replicas) -> None:
+    """Both tokens are taken, or none: the account does not pay for a full endpoint."""
+    tokens = replicas.one(account_per_second=3, endpoint_per_second=SLOW)
+    await tokens.take(LIST)
+
+    refused = [await tokens.take(LIST) for _ in range(20)]
+
+    assert min(refused) > 0
+    assert await tokens.take(READ) == 0
+
+
+async def test_tokens_come_back_with_time(replicas: Replicas) -> None:
+    """Redis's own clock fills the buckets, so that replicas need not agree on theirs."""
+    tokens = replicas.one(account_per_second=20)
+    assert [await tokens.take(READ) for _ in range(20)] == [0] * 20
+
+    async with asyncio.timeout(10):
+        while await tokens.take(READ) > 0:
+            pass
+
+
+async def test_redis_that_is_away_stops_no_call(replicas: Replicas, waits: Waits) -> None:
+    """Reads go on; each replica keeps to its own allowance, and asks Redis again in a while."""
+    url = f"redis://127.0.0.1:{free_port()}/0"
+    tokens = replicas.one(url=url, account_per_second=SLOW)
+
+    first = [await tokens.take(READ), await tokens.take(READ)]
+    waits.now += AWAY_SECONDS
+    later = await tokens.take(READ)
+
+    assert first == [0, pytest.approx(100)]
+    assert later == pytest.approx(99)
