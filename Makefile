@@ -9,7 +9,7 @@ LOCKED := --require-hashes --only-binary :all:
 CODE := gateway schema tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run install console test test-simulation bench format sdl lock clean
+.PHONY: help run run-stripe-sandbox install console test test-simulation bench format sdl lock clean
 
 help: ## Say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -17,6 +17,10 @@ help: ## Say what there is to make
 run: $(VENV)/run.stamp ## Start the gateway on http://127.0.0.1:8000 with demo data (ARGS="--port 9000")
 	@$(MAKE) --no-print-directory console || echo "Going on without the GraphiQL page; the API works."
 	@exec $(BIN)/invoice-gateway serve $(ARGS)
+
+run-stripe-sandbox: $(VENV)/run.stamp ## The same with Stripe's backend against a sandbox, webhooks included
+	@$(MAKE) --no-print-directory console || echo "Going on without the GraphiQL page; the API works."
+	@exec $(BIN)/invoice-gateway serve --with-sandbox $(ARGS)
 
 install: $(VENV)/run.stamp ## Make .venv with the locked dependencies and the project
 
@@ -32,6 +36,7 @@ test-simulation: $(VENV)/dev.stamp ## The ledger against its auditor, hundreds o
 
 bench: $(VENV)/dev.stamp ## Measure: cost of lists against what is held (minutes; never part of the check)
 	$(BIN)/python -m tests.bench.scale
+	$(BIN)/python -m tests.bench.upstream
 
 format: $(VENV)/dev.stamp ## Format the code and mend what lint can mend
 	$(BIN)/ruff format $(CODE)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import socket
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from aiohttp import web
 
 from gateway.settings import (
     Settings,
@@ -31,11 +29,6 @@ app = typer.Typer(
 fixtures_app = typer.Typer(help="Work with fixtures files.", no_args_is_help=True)
 app.add_typer(fixtures_app, name="fixtures")
 
-FIRST_QUERY = (
-    '{ invoice(id: "in_demo_paid_by_two") { number status amountPaid { formatted } '
-    "payments { nodes { id amountPaid { formatted } paymentIntent { id status } } } } }"
-)
-
 Host = Annotated[str | None, typer.Option(help="Address to listen on. Default 127.0.0.1.")]
 Port = Annotated[int | None, typer.Option(help="TCP port. Default 8000.", min=0, max=65535)]
 BackendName = Annotated[
@@ -53,56 +46,58 @@ def serve(
     port: Port = None,
     backend: BackendName = None,
     fixtures: FixturesFile = None,
+    with_sandbox: Annotated[
+        bool,
+        typer.Option(
+            "--with-sandbox",
+            help="Serve Stripe's backend against a sandbox in this process, webhooks included: "
+            "the demo that is closest to production. Needs no key.",
+        ),
+    ] = False,
 ) -> None:
     """Start the gateway and serve until it is told to stop."""
     from gateway.sandbox.fixtures import FixturesRefused
+    from gateway.serving import serve_gateway, serve_with_sandbox
+    from gateway.storage.refusals import StoreRefused
 
     settings = _settings(host=host, port=port, backend=backend, fixtures=fixtures)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    _log_to_stderr()
+    work = serve_with_sandbox if with_sandbox else serve_gateway
     try:
-        asyncio.run(_serve(settings))
+        asyncio.run(work(settings, typer.echo))
     except FixturesRefused as refused:
         raise _stop(f"{settings.fixtures} cannot be loaded:\n{refused}") from refused
+    except StoreRefused as refused:
+        raise _stop(str(refused)) from refused
     except OSError as error:
-        raise _stop(
-            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror or error}. "
-            "Choose another with --port."
-        ) from error
+        raise _cannot_listen(settings.host, settings.port, error) from error
 
 
-async def _serve(settings: Settings) -> None:
-    from gateway.web.app import DRAIN
-    from gateway.web.server import make_runner
-    from gateway.wiring import make_gateway, make_web_app, web_settings
+@app.command()
+def sandbox(
+    port: Annotated[int, typer.Option(help="TCP port.", min=0, max=65535)] = 12111,
+    fixtures: FixturesFile = None,
+) -> None:
+    """Serve the sandbox by itself: the ledger in Stripe's REST API, for any Stripe SDK."""
+    from gateway.sandbox.fixtures import FixturesRefused
+    from gateway.serving import serve_sandbox
 
-    application = make_web_app(make_gateway(settings))
-    runner = make_runner(application, web_settings(settings))
-    stopped = asyncio.Event()
-
-    def stop() -> None:
-        application[DRAIN].begin()
-        stopped.set()
-
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, stop)
-    await runner.setup()
+    _log_to_stderr()
     try:
-        site = web.TCPSite(runner, settings.host, settings.port)
-        await site.start()
-        _greet(settings, runner.addresses)
-        await stopped.wait()
-    finally:
-        await runner.cleanup()
+        asyncio.run(serve_sandbox(port, fixtures, typer.echo))
+    except FixturesRefused as refused:
+        raise _stop(f"{fixtures} cannot be loaded:\n{refused}") from refused
+    except OSError as error:
+        raise _cannot_listen("127.0.0.1", port, error) from error
 
 
-def _greet(settings: Settings, addresses: list[object]) -> None:
-    port = next((one[1] for one in addresses if isinstance(one, tuple)), settings.port)
-    host = "127.0.0.1" if settings.host == "localhost" else settings.host
-    typer.echo(
-        f"\n  Invoice payments gateway, backend: {settings.backend}\n"
-        f"  Open     http://{host}:{port}/graphql\n"
-        f"  Paste    {FIRST_QUERY}\n"
-        "  Stop     Ctrl+C\n"
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> typer.Exit:
+    return _stop(
+        f"Cannot listen on {host}:{port}: {error.strerror or error}. Choose another with --port."
     )
 
 

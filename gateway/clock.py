@@ -5,6 +5,7 @@ Everything else is handed `Clock` and `Ids`, so that tests own both.
 
 from __future__ import annotations
 
+import random
 import secrets
 import string
 import time
@@ -41,6 +42,11 @@ class Ids(Protocol):
 class RandomIds:
     def new(self, prefix: str) -> str:
         return f"{prefix}_" + "".join(secrets.choice(_ALPHABET) for _ in range(ID_LENGTH))
+
+
+def chance() -> float:
+    """From 0 up to 1, for jitter only."""
+    return random.random()
 
 
 def request_id() -> str:

@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "GATEWAY_"
+LIVE_PREFIXES = ("sk_live", "rk_live")
 
 
 class SettingsRefused(Exception):
@@ -38,6 +39,58 @@ class Settings(BaseSettings):
         None,
         validation_alias="STRIPE_API_KEY",
         description="Stripe's secret or restricted key; needed by the stripe backend only.",
+    )
+    stripe_api_base: str | None = Field(
+        None, description="Where Stripe's API is, if not at Stripe: the sandbox, for example."
+    )
+    stripe_version: str = Field(
+        "2026-10-28.endive", description="The pinned Stripe-Version of every call but previews."
+    )
+    stripe_preview_version: str = Field(
+        "2026-09-30.preview", description="The Stripe-Version of detach and of partial attach."
+    )
+    stripe_account: str = Field(
+        "default", description="Name of the account in keys and log entries; never sent to Stripe."
+    )
+    stripe_webhook_secrets: SecretStr = Field(
+        SecretStr(""),
+        description="Signing secrets of the webhook endpoint, separated by commas; several while "
+        "one replaces another.",
+    )
+    stripe_calls_per_second: float | None = Field(
+        None, gt=0, description="Calls a second to the account; by default 100 live, 25 in test."
+    )
+    stripe_endpoint_calls_per_second: float = Field(
+        25.0, gt=0, description="Calls a second to one endpoint, as Stripe allows by default."
+    )
+    upstream_calls_max: int = Field(
+        60, ge=1, description="Calls to Stripe that one operation may make; beyond it are nulls."
+    )
+    data_dir: Path = Field(
+        Path("gateway-data"), description="Folder of the event log and the write journal."
+    )
+    log: Literal["auto", "memory", "sqlite"] = Field(
+        "auto",
+        description="Where events and writes are kept: auto is memory with the memory backend, "
+        "and a SQLite file in the data folder with Stripe.",
+    )
+    redis_url: SecretStr | None = Field(
+        None,
+        description="redis:// address of the event log, the journal and the rate budget that "
+        "replicas share; a server that evicts nothing and keeps an append-only file.",
+    )
+    redis_allow_loss: bool = Field(
+        False, description="Take a Redis that may lose what it was given; for trying things out."
+    )
+    cache_url: SecretStr | None = Field(
+        None,
+        description="redis:// address of the cache that replicas share; needed with a shared log.",
+    )
+    cache_entries_max: int = Field(
+        50_000, ge=1, description="Objects and lists that the cache keeps."
+    )
+    cache_bytes_max: int = Field(
+        67_108_864, ge=1_000_000, description="Bytes that the cache keeps; about 64 MiB."
     )
     allowed_origins: str = Field(
         "",
@@ -77,6 +130,27 @@ class Settings(BaseSettings):
     @property
     def origins(self) -> tuple[str, ...]:
         return tuple(filter(None, (one.strip() for one in self.allowed_origins.split(","))))
+
+    @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        given = self.stripe_webhook_secrets.get_secret_value().split(",")
+        return tuple(filter(None, (one.strip() for one in given)))
+
+    @property
+    def is_live(self) -> bool:
+        """Whether real money moves."""
+        key = "" if self.stripe_api_key is None else self.stripe_api_key.get_secret_value()
+        return self.backend == "stripe" and key.startswith(LIVE_PREFIXES)
+
+    @property
+    def account_calls_per_second(self) -> float:
+        """Stripe's limit for the account, unless another is set."""
+        return self.stripe_calls_per_second or (100.0 if self.is_live else 25.0)
+
+    @property
+    def is_durable(self) -> bool:
+        is_wanted = self.log == "sqlite" or (self.log == "auto" and self.backend == "stripe")
+        return is_wanted and self.redis_url is None
 
     @property
     def is_public(self) -> bool:
@@ -135,11 +209,36 @@ def findings(settings: Settings) -> list[Finding]:
                 "Listen on 127.0.0.1 (--host 127.0.0.1 or GATEWAY_HOST).",
             )
         )
-    if settings.backend == "stripe":
+    if settings.backend == "stripe" and settings.stripe_api_key is None:
         found.append(
             Finding(
-                "The stripe backend is not part of this version.",
-                "Use --backend memory, which needs no key.",
+                "The stripe backend needs a key, and STRIPE_API_KEY is not set.",
+                "Set it to a test key (sk_test_ or rk_test_), or use --backend memory, which "
+                "needs none.",
+            )
+        )
+    if settings.is_live:
+        found.append(
+            Finding(
+                "STRIPE_API_KEY is a live key, and no callers are configured, so anyone on this "
+                "machine could move real money.",
+                "Use a test key.",
+            )
+        )
+    if settings.redis_url is not None and settings.backend == "memory":
+        found.append(
+            Finding(
+                "GATEWAY_REDIS_URL shares a log between replicas, but each memory backend has "
+                "objects of its own.",
+                "Use --backend stripe, or leave GATEWAY_REDIS_URL out.",
+            )
+        )
+    if settings.redis_url is not None and settings.cache_url is None:
+        found.append(
+            Finding(
+                "With a shared log the cache must be shared too, or replicas would show what is "
+                "older than an event, and GATEWAY_CACHE_URL is not set.",
+                "Set it to a Redis for the cache; the same server only if it never evicts.",
             )
         )
     if settings.fixtures is not None and settings.backend == "stripe":

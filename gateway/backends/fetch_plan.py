@@ -29,6 +29,7 @@ from schema.ports import (
     ListFilter,
     Listing,
     Viewer,
+    meter,
 )
 
 EXPANSION_LEVELS_MAX = 4
@@ -121,7 +122,10 @@ class FetchPlan:
 
     @classmethod
     def of(cls, api: Api, viewer: Viewer) -> FetchPlan:
-        return cls(api, viewer, Pool(), asyncio.Semaphore(PARALLEL_CALLS_MAX))
+        pool = Pool()
+        for intent in meter().settled.values():
+            pool.put(intent)
+        return cls(api, viewer, pool, asyncio.Semaphore(PARALLEL_CALLS_MAX))
 
     async def load(self, needs: Needs) -> Loaded[Any]:
         """Everything that the needs name, or a `Failed` in its place."""
@@ -133,6 +137,7 @@ class FetchPlan:
         raise AssertionError("the fetch plan asks in circles")
 
     async def _fetch_all(self, missing: dict[Ask, Needs]) -> None:
+        missing = without_passengers(missing)
         gathered = await gather_intents(self, missing)
         rest = {ask: needs for ask, needs in missing.items() if ask not in gathered}
         await asyncio.gather(*(self._guarded(ask, needs) for ask, needs in rest.items()))
@@ -311,6 +316,26 @@ class FetchPlan:
             post_payment_amount=note.post_payment_amount,
             amount_remaining_after=invoice.amount_remaining - note.pre_payment_amount,
         )
+
+
+def without_passengers(missing: dict[Ask, Needs]) -> dict[Ask, Needs]:
+    """Leave for the next pass what an invoice of this one may bring along.
+
+    A write's answer asks for an invoice with its payments, and for one of these by its id.
+    """
+    brings = {
+        ask
+        for ask, needs in missing.items()
+        if ask.kind == "Invoice" and ask.need is None and expansions("Invoice", needs)
+    }
+    if not brings:
+        return missing
+    passengers = ("InvoicePayment", "PaymentIntent")
+    return {
+        ask: needs
+        for ask, needs in missing.items()
+        if ask.need is not None or ask.kind not in passengers
+    }
 
 
 SECRET = Computed("confirmation_secret")

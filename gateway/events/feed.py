@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from gateway.events.log import Bounds, EventLog, LogEntry, decode_position, encode_position
 from schema.ports import (
@@ -37,14 +38,17 @@ HEARTBEAT_SECONDS = 15.0
 
 @dataclass(slots=True, eq=False)
 class Subscriber:
-    """One live reader's queue. `overflowed` once it has lost something."""
+    """One live reader's queue, of what it wants. `overflowed` once it has lost something."""
 
     limit: int
+    wants: Callable[[LogEntry], bool]
     queue: deque[LogEntry] = field(default_factory=deque)
     overflowed: bool = False
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def offer(self, entry: LogEntry) -> None:
+        if not self.wants(entry):
+            return
         if len(self.queue) >= self.limit:
             self.overflowed = True
         if not self.overflowed:
@@ -164,14 +168,16 @@ class Feed:
         self, viewer: Viewer, *, after: str | None, where: EventFilter
     ) -> AsyncGenerator[StreamItem, None]:
         position, gap = await self._resume(after)
-        subscriber = Subscriber(self._queue_max)
+        subscriber = Subscriber(self._queue_max, partial(self._wanted, viewer=viewer, where=where))
         is_live = position >= self._published
         if is_live:
             self._live.add(subscriber)
         try:
+            is_forgotten = gap is not None and gap.reason is GapReason.RETENTION
+            begins = after if is_forgotten and after is not None else self._cursor(position)
+            yield StreamCheckpoint(begins, is_live)
             if gap is not None:
                 yield gap
-            yield StreamCheckpoint(self._cursor(position), is_live)
             while not is_live:
                 batch = await self._log.read(position, BACKLOG_BATCH)
                 gap = await self._torn(position, batch)
@@ -232,6 +238,8 @@ class Feed:
                 yield StreamGap(here, here, GapReason.SLOW_CONSUMER)
                 return
             if not await self._woken(subscriber, heartbeat_at):
+                # Nothing waits, so all that was published meanwhile was not wanted here.
+                position = max(position, self._published)
                 yield StreamCheckpoint(self._cursor(position), True)
                 heartbeat_at = self._next_heartbeat()
 

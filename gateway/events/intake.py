@@ -154,11 +154,15 @@ class Intake:
         return 0 if entry is None else await self._take(entry)
 
     async def _receive_canceled(self, hint: Hint, origin: EventOrigin) -> int:
-        """A canceled intent cancels its open invoice payments: one entry for each."""
-        assert hint.payment_intent_id is not None
+        """A canceled intent cancels its open invoice payments: one entry for each.
+
+        Stripe promises no order: a payment may still be open when its intent is canceled.
+        """
+        if hint.payment_intent_id is None:
+            return 0
         taken = 0
         for payment in await self._lookup.payments_of_intent(hint.payment_intent_id):
-            if payment.status != "canceled":
+            if payment.status not in ("open", "canceled"):
                 continue
             of_payment = replace(hint, invoice_id=payment.invoice_id, invoice_payment_id=payment.id)
             entry = await self._entry(of_payment, EventType.CANCELED, origin)

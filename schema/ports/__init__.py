@@ -16,7 +16,7 @@ from schema.ports.events import (
     StreamGap,
     StreamItem,
 )
-from schema.ports.metering import METER, UPSTREAM_CALLS_MAX, Meter, meter
+from schema.ports.metering import METER, SETTLED, UPSTREAM_CALLS_MAX, Meter, meter
 from schema.ports.reading import (
     ALWAYS,
     NODES_MAX,
@@ -57,6 +57,7 @@ __all__ = [
     "PAGE_SIZE_MAX",
     "PRECEDENCE",
     "SCOPES",
+    "SETTLED",
     "UPSTREAM_CALLS_MAX",
     "AttachPayment",
     "Attached",

@@ -7,12 +7,16 @@ variable carries it, so that no signature has to.
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from schema.ports.refusals import ErrorCode, Failed
+from schema.records import PaymentIntent
 
 UPSTREAM_CALLS_MAX = 60
 """Enough for any ordinary page; a runaway selection stops here instead of at Stripe's limit."""
+
+SETTLED = frozenset({"succeeded", "canceled"})
+"""PaymentIntents whose status and amounts are final, whatever becomes of their invoices."""
 
 
 @dataclass(slots=True)
@@ -22,6 +26,13 @@ class Meter:
     calls_max: int = UPSTREAM_CALLS_MAX
     calls: int = 0
     cached: int = 0
+    settled: dict[str, PaymentIntent] = field(default_factory=dict)
+    """Intents that a write met and that will never change again: the answer need not ask anew."""
+
+    def keep_settled(self, intent: PaymentIntent | None) -> None:
+        """Keep the intent for the answer, if it is one that stays as it is."""
+        if intent is not None and intent.status in SETTLED:
+            self.settled[intent.id] = intent
 
     def count_read(self) -> None:
         """One more read. Raises `Failed` UPSTREAM_BUDGET_EXCEEDED beyond the cap."""

@@ -104,13 +104,13 @@ async def test_broken_writes_are_refused_before_anything_is_looked_at(
     served: Served, mutation: str, code: str, words: list[str]
 ) -> None:
     """A malformed input is a broken call: a GraphQL error, and the books are as they were."""
-    before = write_fixtures(served.gateway.twin)
+    before = write_fixtures(served.twin)
 
     errors = await served.errors(mutation)
 
     assert errors[0]["extensions"]["code"] == code
     assert all(word in errors[0]["message"] for word in words), errors[0]["message"]
-    assert write_fixtures(served.gateway.twin) == before
+    assert write_fixtures(served.twin) == before
 
 
 @pytest.mark.parametrize(
@@ -139,13 +139,13 @@ async def test_refused_writes_are_data_and_change_nothing(
     served: Served, mutation: str, code: str, path: list[str]
 ) -> None:
     """A rule of the trade that is broken stands in `errors` with the place in the input."""
-    before = write_fixtures(served.gateway.twin)
+    before = write_fixtures(served.twin)
 
     data = await served.data(mutation)
 
     (payload,) = data.values()
     assert [(one["code"], one["path"]) for one in payload["errors"]] == [(code, path)]
-    assert write_fixtures(served.gateway.twin) == before
+    assert write_fixtures(served.twin) == before
 
 
 async def test_cursor_of_another_list_is_refused(served: Served) -> None:

@@ -205,7 +205,7 @@ async def test_cursor_of_another_log_is_a_gap_and_not_silence(served: Served) ->
     """After a restart of an in-memory gateway, the client is told to refetch."""
     stream = over_websocket(served, after="YW5vdGhlci4x")
 
-    gap, checkpoint = await next_of(stream), await next_of(stream)
+    checkpoint, gap = await next_of(stream), await next_of(stream)
 
     assert gap["reason"] == "UNKNOWN_CURSOR"
     assert checkpoint["cursor"] == gap["resumesAt"]

@@ -9,12 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway.events.log import ENTRIES_MAX, EventLog, MemoryEventLog
-from gateway.events.log_redis import RedisEventLog
-from gateway.events.log_sqlite import SqliteEventLog
 from gateway.events.retention import Retention
-from gateway.storage.redis_store import RedisStore
-from gateway.storage.sqlite_store import SqliteStore
-from tests.storage.redis_server import prefix_of, shared_server
+from tests.storage.durable import redis_log, sqlite_log
 from tests.support.time_and_ids import ManualClock
 
 
@@ -47,30 +43,14 @@ async def memory(directory: Path, *, entries_max: int = ENTRIES_MAX) -> AsyncIte
 
 @asynccontextmanager
 async def sqlite(directory: Path, *, entries_max: int = ENTRIES_MAX) -> AsyncIterator[EventLog]:
-    store = await SqliteStore.open(directory / "gateway.sqlite")
-    try:
-        yield await SqliteEventLog.open(
-            store,
-            epoch_if_new="sqlite",
-            now=ManualClock().now,
-            retention=Retention(entries_max=entries_max),
-        )
-    finally:
-        await store.close()
+    async with sqlite_log(directory, ManualClock().now, Retention(entries_max)) as log:
+        yield log
 
 
 @asynccontextmanager
 async def redis(directory: Path, *, entries_max: int = ENTRIES_MAX) -> AsyncIterator[EventLog]:
-    store = RedisStore.connect(shared_server().url, prefix=prefix_of(directory))
-    try:
-        yield await RedisEventLog.open(
-            store,
-            epoch_if_new="redis",
-            now=ManualClock().now,
-            retention=Retention(entries_max=entries_max),
-        )
-    finally:
-        await store.close()
+    async with redis_log(directory, ManualClock().now, Retention(entries_max)) as log:
+        yield log
 
 
 LOGS = [

@@ -247,15 +247,14 @@ async def test_writes_that_answer_with_everything_are_three_calls(
     invoice_id, (_, intent_id) = counted.stage.paid_by(700, 300)
     if operation == "attach":
         counted.stage.twin.detach(invoice_id, intent_id)
-    source = (
-        "payment: {paymentIntentId: $intent}"
-        if operation == "attach"
-        else "paymentIntentId: $intent"
-    )
+    source = "paymentIntentId: $intent"
+    more = "paymentIntent { id status } newDefaultPayment { id }"
+    if operation == "attach":
+        source, more = f"payment: {{{source}}}", "invoicePayment { id paymentIntent { id } }"
 
     body, calls = await counted.ask(
         f"mutation ($id: ID!, $intent: ID!) {{ {operation}Payment(input: {{invoiceId: $id, "
-        f'{source}, idempotencyKey: "k"}}) {{ invoice {{ status {THREE_DEEP} }} '
+        f'{source}, idempotencyKey: "k"}}) {{ invoice {{ status {THREE_DEEP} }} {more} '
         "errors { code message } } }",
         id=invoice_id,
         intent=intent_id,

@@ -9,11 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway.backends.journal import RECORDS_MAX, JournalStore, MemoryJournalStore
-from gateway.backends.journal_redis import RedisJournalStore
-from gateway.backends.journal_sqlite import SqliteJournalStore
-from gateway.storage.redis_store import RedisStore
-from gateway.storage.sqlite_store import SqliteStore
-from tests.storage.redis_server import prefix_of, shared_server
+from tests.storage.durable import redis_journal, sqlite_journal
 
 
 class OpenStore(Protocol):
@@ -47,22 +43,16 @@ async def memory(
 async def sqlite(
     directory: Path, now: Callable[[], int], *, records_max: int = RECORDS_MAX
 ) -> AsyncIterator[JournalStore]:
-    store = await SqliteStore.open(directory / "gateway.sqlite")
-    try:
-        yield await SqliteJournalStore.open(store, now=now, records_max=records_max)
-    finally:
-        await store.close()
+    async with sqlite_journal(directory, now, records_max) as store:
+        yield store
 
 
 @asynccontextmanager
 async def redis(
     directory: Path, now: Callable[[], int], *, records_max: int = RECORDS_MAX
 ) -> AsyncIterator[JournalStore]:
-    store = RedisStore.connect(shared_server().url, prefix=prefix_of(directory))
-    try:
-        yield RedisJournalStore(store, now=now, records_max=records_max)
-    finally:
-        await store.close()
+    async with redis_journal(directory, now, records_max) as store:
+        yield store
 
 
 STORES = [

@@ -229,7 +229,7 @@ STEP = st.one_of(
 
 
 @given(steps=st.lists(STEP, max_size=25))
-@settings(print_blob=True, deadline=None, max_examples=300)
+@settings(print_blob=True, deadline=None, max_examples=150)
 @pytest.mark.parametrize("opened", STORES, ids=lambda features: features.name)
 async def test_a_store_answers_as_a_plain_table_would(
     tmp_path_factory: pytest.TempPathFactory,

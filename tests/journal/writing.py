@@ -39,7 +39,7 @@ from tests.support.stage import Stage
 
 OPERATOR = Viewer("operator")
 PARTNER = Viewer("partner")
-HANG_SECONDS_MAX = 10.0
+HANG_SECONDS_MAX = 5.0
 """What must come and does not fails the test by this time."""
 Done = Attached | Detached | CreditNoteCreated
 Outcome = TypeVar("Outcome")

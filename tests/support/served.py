@@ -11,10 +11,11 @@ from typing import Any
 from aiohttp import ClientSession, web
 from yarl import URL
 
+from gateway.backends.memory.twin import Twin
 from gateway.settings import Settings
 from gateway.web.auth import Authenticator
 from gateway.web.server import make_runner
-from gateway.wiring import Gateway, make_gateway, make_web_app, web_settings
+from gateway.wiring import Gateway, make_web_app, opened_gateway, web_settings
 from tests.support.time_and_ids import CountingIds, ManualClock
 
 
@@ -49,7 +50,14 @@ class Served:
 
     async def settled(self) -> None:
         """Every event of the twin has been taken in."""
+        assert self.gateway.deliveries is not None
         await self.gateway.deliveries.idle.wait()
+
+    @property
+    def twin(self) -> Twin:
+        """The twin behind the memory backend."""
+        assert self.gateway.twin is not None
+        return self.gateway.twin
 
 
 @asynccontextmanager
@@ -59,13 +67,14 @@ async def serving(
     """A gateway with the demo data, or other fixtures, on a free port of the loopback."""
     clock = ManualClock(1_798_761_600)
     given = Settings(port=0, fixtures=fixtures, **settings)
-    gateway = make_gateway(given, clock=clock, ids=CountingIds())
-    runner = make_runner(make_web_app(gateway, authenticator=authenticator), web_settings(given))
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        host, port = runner.addresses[0][:2]
-        async with ClientSession() as session:
-            yield Served(gateway, session, URL(f"http://{host}:{port}"), clock)
-    finally:
-        await runner.cleanup()
+    async with opened_gateway(given, clock=clock, ids=CountingIds()) as gateway:
+        application = make_web_app(gateway, authenticator=authenticator)
+        runner = make_runner(application, web_settings(given))
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            host, port = runner.addresses[0][:2]
+            async with ClientSession() as session:
+                yield Served(gateway, session, URL(f"http://{host}:{port}"), clock)
+        finally:
+            await runner.cleanup()

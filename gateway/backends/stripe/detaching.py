@@ -25,7 +25,7 @@ from gateway.backends.stripe.writing import (
 from gateway.ledger.book import Book
 from gateway.ledger.payments import detach_refusals
 from schema import records
-from schema.ports import Capability, Detached, DetachPayment, Failed, Refused, Viewer
+from schema.ports import Capability, Detached, DetachPayment, Failed, Refused, Viewer, meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,7 @@ class Detaching:
             refused = next(iter(self._rules(book)), None)
             if refused is not None:
                 raise refused
+        meter().keep_settled(book.intents.get(self.source.id))
         return Before(
             customer_id=book.invoice.customer_id,
             payment_id=None if payment is None else payment.id,

@@ -71,11 +71,14 @@ class StripeEventReader:
     async def _oldest(self) -> dict[str, Any] | None:
         """The oldest event of all, found by walking back: only where the wanted time is before it,
         which is on a young account, or 30 days back."""
-        page, has_more = await self._page(self._page_size)
+        oldest: dict[str, Any] | None = None
+        where: dict[str, Any] = {}
         for _ in range(self._pages_max):
-            if not has_more or not page:
-                return page[-1] if page else None
-            page, has_more = await self._page(self._page_size, starting_after=_id_of(page[-1]))
+            page, has_more = await self._page(self._page_size, **where)
+            oldest = page[-1] if page else oldest
+            if not page or not has_more:
+                return oldest
+            where = {"starting_after": _id_of(oldest)}
         raise _endless()
 
     async def _page(self, limit: int, **where: Any) -> tuple[Page, bool]:

@@ -1,0 +1,132 @@
+"""Cached things as text, and back: a record, a page of them, a computed value, or a gap.
+
+What does not fit is not cached; what cannot be read is not there. The version is made from the
+records' own fields, so that two releases with other fields never read each other's values.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+import orjson
+
+from gateway.backends.pool import FetchedPage
+from schema import records
+
+
+class Gone(enum.Enum):
+    """Stands for an object that there is not."""
+
+    GONE = "gone"
+
+
+GONE = Gone.GONE
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One cached thing with the tokens under which it was stored."""
+
+    tokens: Mapping[str, str]
+    thing: Any
+
+
+KINDS: Mapping[str, type[Any]] = {
+    kind.__name__: kind
+    for kind in (
+        records.Customer,
+        records.Invoice,
+        records.InvoiceLineItem,
+        records.InvoicePayment,
+        records.PaymentIntent,
+        records.PaymentRecord,
+        records.Charge,
+        records.CreditNote,
+        records.DetachPreview,
+    )
+}
+_FIELDS = {kind: tuple(one.name for one in fields(kind)) for kind in KINDS.values()}
+_FORMAT = "1"
+"""Raise it when the same fields are written in another way."""
+
+
+def version_of(kinds: Mapping[str, type[Any]]) -> str:
+    """Another one for other kinds, fields or types."""
+    shapes = [(name, [(f.name, f.type) for f in fields(kind)]) for name, kind in kinds.items()]
+    refund = [(f.name, f.type) for f in fields(records.CreditNoteRefund)]
+    text = f"{_FORMAT}{shapes}{refund}"
+    return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+
+
+VERSION = version_of(KINDS)
+
+
+def written(kept: Kept) -> str | None:
+    """The text of it; None for what JSON cannot hold, such as half a surrogate pair."""
+    try:
+        return orjson.dumps([dict(kept.tokens), *_form(kept.thing)]).decode()
+    except orjson.JSONEncodeError:
+        return None
+
+
+def read(text: str) -> Kept | None:
+    """What was written; None for anything else."""
+    try:
+        tokens, form, body = orjson.loads(text)
+        return Kept(dict(tokens), _thing(form, body))
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _form(thing: Any) -> tuple[str, Any]:
+    if thing is GONE:
+        return "gone", None
+    if isinstance(thing, FetchedPage):
+        return "page", [[_row(one) for one in thing.members], thing.has_next, thing.has_previous]
+    if type(thing).__name__ in KINDS:
+        return "record", _row(thing)
+    return "plain", thing
+
+
+def _thing(form: str, body: Any) -> Any:
+    match form:
+        case "gone":
+            return GONE
+        case "page":
+            members, has_next, has_previous = body
+            return FetchedPage(tuple(_record(row) for row in members), has_next, has_previous)
+        case "record":
+            return _record(body)
+        case "plain":
+            return body
+        case _:
+            raise ValueError(f"no form {form}")
+
+
+def _row(record: Any) -> list[Any]:
+    """A record as its kind and its fields in order."""
+    kind = type(record)
+    return [kind.__name__, *(_plain(getattr(record, name)) for name in _FIELDS[kind])]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    if is_dataclass(value):
+        return [getattr(value, one.name) for one in fields(value)]
+    return value
+
+
+def _record(row: list[Any]) -> Any:
+    kind = KINDS[row[0]]
+    values = dict(zip(_FIELDS[kind], row[1:], strict=True))
+    for name, value in values.items():
+        if name == "refunds":
+            values[name] = tuple(records.CreditNoteRefund(*one) for one in value)
+        elif isinstance(value, list):
+            values[name] = tuple(tuple(one) if isinstance(one, list) else one for one in value)
+    return kind(**values)

@@ -1,0 +1,184 @@
+"""The event log in a Redis stream: many processes, one total order.
+
+Positions are our own, dense, and the stream's ids: position 7 is `7-0`. Dedupe, position and
+append are one script, so Redis does all of it or nothing. The newest entry is never forgotten.
+Source: https://redis.io/docs/latest/develop/data-types/streams/ and
+https://redis.io/docs/latest/develop/programmability/eval-intro/, Redis 6.2.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
+from typing import Any
+
+from gateway.events.log import Bounds, LogEntry
+from gateway.events.log_codec import decoded_entry, encoded_entry
+from gateway.events.retention import AT_ONCE_MAX, Retention
+from gateway.storage.redis_store import RedisStore
+
+log = logging.getLogger(__name__)
+
+TAIL_BATCH = 200
+"""Entries that one read of the tail brings."""
+PAUSE_SECONDS_MIN = 0.05
+PAUSE_SECONDS_MAX = 2.0
+"""Between two tries to reach a Redis that is away: soon at first, then without pressing it."""
+
+# KEYS: stream, facts, names. ARGV: epoch, now, horizon, entries_max, at_once, names_seconds, body.
+_SAME_LOG = """
+if redis.call('HGET', KEYS[2], 'epoch') ~= ARGV[1] then return -1 end
+"""
+_FORGET = """
+local surplus = redis.call('XLEN', KEYS[1])
+local kept = math.min(surplus, tonumber(ARGV[4]))
+local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', ARGV[5])
+for at, entry in ipairs(oldest) do
+  if tonumber(entry[2][2]) >= tonumber(ARGV[3]) then break end
+  kept = math.min(kept, surplus - at)
+end
+redis.call('XTRIM', KEYS[1], 'MAXLEN', math.max(kept, 1))
+"""
+_APPEND = f"""
+{_SAME_LOG}
+local is_known = false
+for at = 3, #KEYS do
+  is_known = is_known or redis.call('EXISTS', KEYS[at]) == 1
+end
+for at = 3, #KEYS do
+  redis.call('SET', KEYS[at], '', 'EX', ARGV[6])
+end
+if is_known then return 0 end
+local position = redis.call('HINCRBY', KEYS[2], 'last', 1)
+local id = string.format('%.0f-0', position)
+redis.call('XADD', KEYS[1], id, 'at', ARGV[2], 'body', ARGV[7])
+{_FORGET}
+return position
+"""
+_TRIM = f"{_SAME_LOG}{_FORGET}"
+_BOUNDS = f"""
+{_SAME_LOG}
+local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
+return {{first[1] and first[1][1] or '0-0', redis.call('HGET', KEYS[2], 'last') or '0'}}
+"""
+
+
+class LogReplaced(OSError):
+    """Redis no longer holds the log that this process has opened, or an older state of it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the event log in Redis is not the one that this process opened, or has lost its "
+            "newest entries: restart the gateway, so that its readers are told of the gap"
+        )
+
+
+class RedisEventLog:
+    """See `gateway.events.log.EventLog`."""
+
+    def __init__(
+        self, store: RedisStore, *, epoch: str, now: Callable[[], int], retention: Retention
+    ) -> None:
+        self.epoch = epoch
+        self._store = store
+        self._now = now
+        self._retention = retention
+        self._stream = store.key("log")
+        self._keys = [self._stream, store.key("log:facts")]
+        self._append = store.script(_APPEND)
+        self._trim = store.script(_TRIM)
+        self._bounds = store.script(_BOUNDS)
+
+    @classmethod
+    async def open(
+        cls,
+        store: RedisStore,
+        *,
+        epoch_if_new: str,
+        now: Callable[[], int],
+        retention: Retention = Retention(),
+    ) -> RedisEventLog:
+        """The log of this store, which others may open too. Raises `OSError`."""
+        facts = store.key("log:facts")
+        await store.command("HSETNX", facts, "epoch", epoch_if_new)
+        epoch: bytes = await store.command("HGET", facts, "epoch")
+        return cls(store, epoch=epoch.decode(), now=now, retention=retention)
+
+    async def append(self, entry: LogEntry) -> LogEntry | None:
+        """See the port. After an `OSError` the entry may be there all the same, if the answer was
+        lost: a repeat then answers None, and `tail` brings the entry."""
+        names = [self._store.key(f"log:name:{name}") for name in entry.dedupe]
+        limits = self._limits(at_once=2)  # one comes, so two may go
+        position = _own(
+            await self._append(
+                [*self._keys, *names], *limits, self._retention.names_seconds, encoded_entry(entry)
+            )
+        )
+        return replace(entry, position=position) if position else None
+
+    async def read(self, after: int, limit: int) -> list[LogEntry]:
+        words = ("XRANGE", self._stream, f"{after + 1}-0", "+", "COUNT", limit)
+        return [_entry(row) for row in await self._store.command(*words)]
+
+    async def bounds(self) -> Bounds:
+        answer = _own(await self._bounds(self._keys, self.epoch))
+        first, last = (int(text.split(b"-")[0]) for text in answer)
+        return Bounds(first, last, first - 1) if first else Bounds(0, last, last)
+
+    async def forget_old(self) -> None:
+        """Forget what is due, at most `AT_ONCE_MAX` entries. Appends do it too: call this now and
+        then for a log that is quiet. Raises `OSError`."""
+        _own(await self._trim(self._keys, *self._limits(at_once=AT_ONCE_MAX)))
+
+    def _limits(self, *, at_once: int) -> tuple[str | int, ...]:
+        now, retention = self._now(), self._retention
+        horizon = now - retention.age_seconds_max
+        return (self.epoch, now, horizon, retention.entries_max, at_once)
+
+    async def tail(self, after: int) -> AsyncGenerator[LogEntry, None]:
+        """Every entry after a position, whoever appended it, as they come; it never ends.
+
+        While Redis is away it waits, and goes on where it was. Raises `LogReplaced`.
+        """
+        pause, is_sure = PAUSE_SECONDS_MIN, False
+        while True:
+            try:
+                if not is_sure:
+                    await self._check_reaches(after)
+                batch = await self._next(after)
+            except LogReplaced:
+                raise
+            except OSError as trouble:
+                log.warning("the tail of the event log waits: %s", trouble)
+                await asyncio.sleep(pause)
+                pause, is_sure = min(2 * pause, PAUSE_SECONDS_MAX), False
+                continue
+            pause, is_sure = PAUSE_SECONDS_MIN, bool(batch)
+            for entry in batch:
+                after = entry.position
+                yield entry
+
+    async def _check_reaches(self, position: int) -> None:
+        """Raises `LogReplaced` where Redis has gone back behind what this process has seen."""
+        if (await self.bounds()).last < position:
+            raise LogReplaced
+
+    async def _next(self, after: int) -> list[LogEntry]:
+        """Entries after the position; waits for the first, for as long as a command may take."""
+        wait = int(self._store.seconds_max * 500)
+        words = ("XREAD", "COUNT", TAIL_BATCH, "BLOCK", wait, "STREAMS", self._stream, f"{after}-0")
+        answer = await self._store.command(*words)
+        return [_entry(row) for _, rows in answer or [] for row in rows]
+
+
+def _own(answer: Any) -> Any:
+    if answer == -1:
+        raise LogReplaced
+    return answer
+
+
+def _entry(row: tuple[bytes, dict[bytes, bytes]]) -> LogEntry:
+    id, fields = row
+    return decoded_entry(fields[b"body"], int(id.split(b"-")[0]))

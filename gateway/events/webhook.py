@@ -1,0 +1,288 @@
+"""From the raw bytes of a webhook to a `Hint`: who signed it and when, and the ids it names.
+
+The signature is checked by Stripe's SDK, the time by our own clock and in both directions. Of the
+body nothing but ids is read, so any API version will do; types are plain strings. It knows no
+HTTP, asks nobody and takes nothing in: that is the intake's work.
+Source: https://docs.stripe.com/webhooks/signature (the header, the tolerance) and
+https://docs.stripe.com/api/events/object, 2026-10-28.endive.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeGuard
+
+from gateway.events.intake import Hint, event_type
+from schema.ports import EventType
+
+SIGNATURE_AGE_SECONDS_MAX = 300
+"""Stripe's own advice; it signs anew for every retry. Held in both directions, because a time far
+ahead would keep a stolen delivery good for as long."""
+
+FOLLOWED_EVENTS = (
+    "invoice.created",
+    "invoice.deleted",
+    "invoice.finalization_failed",
+    "invoice.finalized",
+    "invoice.marked_uncollectible",
+    "invoice.overdue",
+    "invoice.overpaid",
+    "invoice.paid",
+    "invoice.payment_action_required",
+    "invoice.payment_attempt_required",
+    "invoice.payment_failed",
+    "invoice.payment_succeeded",
+    "invoice.sent",
+    "invoice.updated",
+    "invoice.voided",
+    "invoice.will_be_due",
+    "invoice_payment.paid",
+    "payment_intent.canceled",
+    "credit_note.created",
+    "credit_note.updated",
+    "credit_note.voided",
+)
+"""What an endpoint has to be registered for: every name of Stripe's list that the intake follows.
+
+Source: https://docs.stripe.com/api/webhook_endpoints/create, 2026-10-28.endive.
+"""
+PREVIEW_EVENTS = ("invoice_payment.detached", "invoice.payment.overpaid")
+"""Followed as well, but only some accounts can ask for them by name, if any can.
+
+Source: the changelog of stripe-node 22.4.0-beta.1 (2026-06-24.preview).
+"""
+
+INSTANT_MAX = 253_402_300_799
+"""9999-12-31T23:59:59Z: no later one can be written as a date."""
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)
+_TYPE = re.compile(r"[!-~]{1,200}", re.ASCII)
+_KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
+_TIME = re.compile(r"t=(\d{1,12})", re.ASCII)
+
+
+class RefusedReason(enum.StrEnum):
+    """Why a request is no webhook of Stripe's; for our log and counters, never for its sender."""
+
+    SIGNATURE_MISSING = "signature_missing"
+    SIGNATURE_MALFORMED = "signature_malformed"
+    SIGNATURE_WRONG = "signature_wrong"
+    TIME_OUT_OF_TOLERANCE = "time_out_of_tolerance"
+    NOT_AN_EVENT = "not_an_event"
+
+
+class IgnoredReason(enum.StrEnum):
+    """Why a true event is not taken in."""
+
+    TYPE_NOT_FOLLOWED = "type_not_followed"
+    OTHER_ACCOUNT = "other_account"
+    OTHER_LIVEMODE = "other_livemode"
+    NAMES_NOTHING = "names_nothing"
+
+
+class WebhookRefused(Exception):
+    """Not Stripe's, not of now, or not an event."""
+
+    def __init__(self, reason: RefusedReason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A true event that is none of ours: acknowledged, so that Stripe does not send it again."""
+
+    event_id: str
+    type: str
+    reason: IgnoredReason
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of the webhooks since the start of the process.
+
+    `matched` counts by the place of the secret in the settings, so that a rotated one can be taken
+    out once it matches no more. `taken` and `known` sum to the events that reached the intake and
+    came to an end there; `put_off` are those that Stripe was asked to send again.
+    """
+
+    matched: list[int]
+    refused: Counter[RefusedReason] = field(default_factory=Counter)
+    ignored: Counter[IgnoredReason] = field(default_factory=Counter)
+    taken: int = 0
+    known: int = 0
+    put_off: int = 0
+
+
+class WebhookReader:
+    """Reads the webhooks of one account with any of its secrets, several while one is rotated."""
+
+    def __init__(
+        self, secrets: Sequence[str], *, now: Callable[[], int], account: str, livemode: bool
+    ) -> None:
+        assert secrets, "an endpoint without a secret would refuse everything"
+        assert all(secret.strip() for secret in secrets), "a blank secret is a mistake"
+        self.counts = Counts(matched=[0] * len(secrets))
+        self._secrets = tuple(secrets)
+        self._now = now
+        self._account = account
+        self._livemode = livemode
+
+    def hint_from(self, body: bytes, signature: str | None) -> Hint | Ignored:
+        """What the body says, once it is certain who says so. Raises `WebhookRefused`."""
+        try:
+            read = self._read(body, signature)
+        except WebhookRefused as refused:
+            self.counts.refused[refused.reason] += 1
+            raise
+        if isinstance(read, Ignored):
+            self.counts.ignored[read.reason] += 1
+        return read
+
+    def _read(self, body: bytes, signature: str | None) -> Hint | Ignored:
+        if not signature:
+            raise WebhookRefused(RefusedReason.SIGNATURE_MISSING)
+        signed_at = _signed_at(signature)
+        secret_index = self._matching_secret(body, signature)
+        if abs(self._now() - signed_at) > SIGNATURE_AGE_SECONDS_MAX:
+            raise WebhookRefused(RefusedReason.TIME_OUT_OF_TOLERANCE)
+        self.counts.matched[secret_index] += 1
+        read = read_event(_decoded(body), account=self._account, livemode=self._livemode)
+        if read is None:
+            raise WebhookRefused(RefusedReason.NOT_AN_EVENT)
+        return read
+
+    def _matching_secret(self, body: bytes, signature: str) -> int:
+        for index, secret in enumerate(self._secrets):
+            if _is_signed(body, signature, secret):
+                return index
+        raise WebhookRefused(RefusedReason.SIGNATURE_WRONG)
+
+
+def _signed_at(signature: str) -> int:
+    """The time in the header, which must be there once and plainly.
+
+    The SDK takes the first of several and reads `t=1=2` as 1; what it verifies and what we compare
+    with our clock must be the same number. It also breaks on what is not ASCII.
+    """
+    times = [part for part in signature.split(",") if part.split("=")[0] == "t"]
+    match = _TIME.fullmatch(times[0]) if len(times) == 1 else None
+    if match is None or not signature.isascii():
+        raise WebhookRefused(RefusedReason.SIGNATURE_MALFORMED)
+    return int(match[1])
+
+
+def _is_signed(body: bytes, signature: str, secret: str) -> bool:
+    """Whether a `v1` of the header is this secret's, compared in constant time by the SDK.
+
+    It is given no tolerance, as it would look at the wall clock, and at old signatures alone.
+    """
+    from stripe import SignatureVerificationError, WebhookSignature
+
+    try:
+        WebhookSignature.verify_header(body, signature, secret)
+    except (SignatureVerificationError, UnicodeDecodeError):
+        return False  # The SDK signs text, and what is not UTF-8 is no JSON either.
+    return True
+
+
+def _decoded(body: bytes) -> object:
+    """The JSON in a body that has proved to be Stripe's; None for what is none.
+
+    Not orjson: it refuses half surrogate pairs, which a customer may have typed and Stripe sends.
+    """
+    try:
+        return json.loads(body.decode())
+    except (ValueError, RecursionError):
+        return None
+
+
+def read_event(raw: object, *, account: str, livemode: bool) -> Hint | Ignored | None:
+    """What an event is to us; None for what is no event. Webhooks and catch-up both ask here."""
+    if not isinstance(raw, Mapping):
+        return None
+    event_id, raw_type = raw.get("id"), raw.get("type")
+    if not _is_id(event_id) or not isinstance(raw_type, str) or not _TYPE.fullmatch(raw_type):
+        return None
+    kind = event_type(raw_type)
+    if kind is None:
+        return Ignored(event_id, raw_type, IgnoredReason.TYPE_NOT_FOLLOWED)
+    hint = hint_of_event(raw, account)
+    if hint is None:
+        return None
+    reason = _reason_to_ignore(hint, kind, account=account, livemode=livemode)
+    return hint if reason is None else Ignored(event_id, raw_type, reason)
+
+
+def hint_of_event(raw: Mapping[str, Any], account: str) -> Hint | None:
+    """The ids in an event; None where it has no time. `account` is ours, for events that name none,
+    as all do that are not sent on behalf of a connected account."""
+    created = raw.get("created")
+    if type(created) is not int or not 0 <= created <= INSTANT_MAX:
+        return None
+    content, request = _mapping(raw.get("data")), _mapping(raw.get("request"))
+    invoice_id, payment_id, intent_id = _ids(_mapping(content.get("object")))
+    named = raw.get("account")
+    return Hint(
+        event_id=raw["id"],
+        type=raw["type"],
+        created=created,
+        account=account if named is None else str(named),
+        livemode=raw.get("livemode") is True,
+        invoice_id=invoice_id,
+        invoice_payment_id=payment_id,
+        payment_intent_id=intent_id,
+        request_key=_request_key(request.get("idempotency_key")),
+    )
+
+
+def _reason_to_ignore(
+    hint: Hint, kind: EventType, *, account: str, livemode: bool
+) -> IgnoredReason | None:
+    if hint.account != account:
+        return IgnoredReason.OTHER_ACCOUNT
+    if hint.livemode != livemode:
+        return IgnoredReason.OTHER_LIVEMODE
+    subject = hint.payment_intent_id if kind is EventType.CANCELED else hint.invoice_id
+    return IgnoredReason.NAMES_NOTHING if subject is None else None
+
+
+def _ids(subject: Mapping[str, Any]) -> tuple[str | None, str | None, str | None]:
+    """Invoice, invoice payment and PaymentIntent that an event's object names."""
+    match subject.get("object"):
+        case "invoice":
+            return _reference(subject), None, None
+        case "invoice_payment":
+            payment = _mapping(subject.get("payment"))
+            intent_id = _reference(payment.get("payment_intent"))
+            return _reference(subject.get("invoice")), _reference(subject), intent_id
+        case "payment_intent":
+            return None, None, _reference(subject)
+        case "credit_note":
+            return _reference(subject.get("invoice")), None, None
+        case _:
+            return None, None, None
+
+
+def _reference(value: object) -> str | None:
+    """An id, or the id of the object that stands in its place."""
+    found = value.get("id") if isinstance(value, Mapping) else value
+    return found if _is_id(found) else None
+
+
+def _request_key(value: object) -> str | None:
+    """The key of the request behind the event. Ours are plain; what is not is somebody else's."""
+    return value if isinstance(value, str) and _KEY.fullmatch(value) else None
+
+
+def _is_id(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,102 @@
+"""The twin's events, delivered in process through the same door as Stripe's webhooks.
+
+For the memory backend, which has no HTTP between itself and the gateway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+
+from gateway.backends.memory.twin import Twin, TwinEvent
+from gateway.events.intake import Hint, Intake
+from schema import records
+from schema.ports import EventOrigin
+
+PENDING_MAX = 100_000
+"""Events of the twin that wait to be taken in; a write makes at most a handful."""
+
+
+class TwinLookup:
+    """What the intake asks upstream, asked of the twin."""
+
+    def __init__(self, twin: Twin) -> None:
+        self._twin = twin
+
+    async def customer_of(self, invoice_id: str) -> tuple[bool, str | None]:
+        invoice = self._twin.invoices.get(invoice_id)
+        return (False, None) if invoice is None else (True, invoice.customer_id)
+
+    async def payment(self, invoice_payment_id: str) -> records.InvoicePayment | None:
+        return self._twin.invoice_payments.get(invoice_payment_id)
+
+    async def payments_of_intent(self, payment_intent_id: str) -> list[records.InvoicePayment]:
+        return self._twin.invoice_payments.matching("source_id", payment_intent_id)
+
+
+@dataclass(slots=True)
+class EventDeliveries:
+    """Takes in one event after the other. `idle` is set while none waits."""
+
+    intake: Intake
+    account: str
+    pending: deque[TwinEvent] = field(default_factory=lambda: deque(maxlen=PENDING_MAX))
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+    def offer(self, event: TwinEvent) -> None:
+        self.pending.append(event)
+        self.idle.clear()
+        self.wake.set()
+
+    def start(self) -> None:
+        self.idle.set()
+        self.task = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            while self.pending:
+                hint = hint_of(self.pending.popleft(), self.account)
+                await self.intake.receive(hint, EventOrigin.WEBHOOK)
+            self.idle.set()
+            self.wake.clear()
+            await self.wake.wait()
+
+
+def hint_of(event: TwinEvent, account: str) -> Hint:
+    """The ids in one of the twin's events."""
+    invoice_id, payment_id, intent_id = _ids(event.object)
+    return Hint(
+        event_id=event.id,
+        type=event.type,
+        created=event.created,
+        account=account,
+        livemode=False,
+        invoice_id=invoice_id,
+        invoice_payment_id=payment_id,
+        payment_intent_id=intent_id,
+        request_key=event.request.idempotency_key,
+    )
+
+
+def _ids(subject: object) -> tuple[str | None, str | None, str | None]:
+    """Invoice, invoice payment and PaymentIntent that an event's object names."""
+    match subject:
+        case records.Invoice():
+            return subject.id, None, None
+        case records.InvoicePayment():
+            is_intent = subject.source_type == "payment_intent"
+            return subject.invoice_id, subject.id, subject.source_id if is_intent else None
+        case records.PaymentIntent():
+            return None, None, subject.id
+        case records.CreditNote():
+            return subject.invoice_id, None, None
+        case _:
+            return None, None, None

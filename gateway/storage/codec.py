@@ -1,0 +1,73 @@
+"""Frozen records as JSON for a durable store, and back. Never pickles: text outlives classes.
+
+Every text carries the version of its shapes. A field that is None is left out, so that a new
+field which may be None needs no new version; any other change of a kind does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import orjson
+
+from gateway.storage.refusals import RecordUnreadable
+
+VERSION = "v"
+KIND = "kind"
+
+
+class RecordCodec:
+    """Translates the kinds it was given, wherever they stand in each other."""
+
+    def __init__(self, *, version: int, kinds: Iterable[type[Any]]) -> None:
+        self._version = version
+        self._kinds = {kind.__name__: kind for kind in kinds}
+
+    def encoded(self, record: Any) -> str:
+        """The record as one line of JSON."""
+        assert type(record).__name__ in self._kinds, type(record)
+        return orjson.dumps({VERSION: self._version, **_plain(record)}).decode()
+
+    def decoded(self, text: str | bytes) -> Any:
+        """The record behind `encoded`. Raises `RecordUnreadable`."""
+        try:
+            plain = orjson.loads(text)
+            version = plain.pop(VERSION)
+            record = self._record(plain) if version == self._version else None
+        except (ValueError, KeyError, TypeError, AttributeError) as trouble:
+            raise RecordUnreadable(
+                "the store holds a record that this gateway has not written"
+            ) from trouble
+        if record is None:
+            raise RecordUnreadable(
+                f"the store holds a record of version {version}, and this gateway reads version "
+                f"{self._version}: start the version that wrote it"
+            )
+        return record
+
+    def _record(self, plain: dict[str, Any]) -> Any:
+        kind = self._kinds[plain.pop(KIND)]
+        names = {one.name for one in fields(kind)}
+        absent = dict.fromkeys(names - set(plain))
+        return kind(**absent, **{name: self._value(value) for name, value in plain.items()})
+
+    def _value(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return self._record(value)
+        if isinstance(value, list):
+            return tuple(self._value(one) for one in value)
+        return value
+
+
+def _plain(record: Any) -> dict[str, Any]:
+    values = ((one.name, getattr(record, one.name)) for one in fields(record))
+    held = {name: _plain_value(value) for name, value in values if value is not None}
+    return {KIND: type(record).__name__, **held}
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain_value(one) for one in value]
+    return _plain(value) if is_dataclass(value) else value

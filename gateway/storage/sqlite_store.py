@@ -1,0 +1,200 @@
+"""One SQLite file, one thread that owns it, and group commit: what waits together is synced once.
+
+Work is handed in as a function of the connection. Writes that wait while a transaction is being
+synced become the next one, so that a hundred of them cost one sync and not a hundred. Reads run
+in the same thread between two transactions: they see all that was acknowledged, nothing else, and
+never block the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gateway.storage.refusals import StoreUnavailable
+from gateway.storage.sqlite_file import Part, install, opened
+
+PENDING_MAX = 10_000
+"""Writes, and as many reads, that may wait: seconds of work; beyond it the disk has fallen behind
+and whoever asks is told so."""
+GROUP_MAX = 512
+"""Writes of one transaction: enough to hide the sync, few enough to keep the first from waiting."""
+READS_MAX = 32
+"""Reads between two transactions, so that readers of a long backlog do not hold up an append."""
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+
+@dataclass(slots=True)
+class _Job:
+    work: Work[Any]
+    done: Future[Any] = field(default_factory=Future)
+
+
+class SqliteStore:
+    """See the module. `commit_count` counts the transactions that were synced."""
+
+    def __init__(self, path: Path, *, pending_max: int) -> None:
+        self.commit_count = 0
+        self._path = path
+        self._pending_max = pending_max
+        self._writes: deque[_Job] = deque()
+        self._reads: deque[_Job] = deque()
+        self._is_closing = False
+        self._changed = threading.Condition()
+        self._opened: Future[None] = Future()
+        self._closed: Future[None] = Future()
+        for mark in (self._opened, self._closed):
+            mark.set_running_or_notify_cancel()  # waiting may be given up, the marks may not
+        self._thread = threading.Thread(target=self._run, name="sqlite-store", daemon=True)
+
+    @classmethod
+    async def open(cls, path: Path, *, pending_max: int = PENDING_MAX) -> SqliteStore:
+        """The store in this file. Raises `StoreInUse` and `StoreRefused`."""
+        store = cls(path, pending_max=pending_max)
+        store._thread.start()
+        try:
+            await asyncio.wrap_future(store._opened)
+        except asyncio.CancelledError:
+            store._end()
+            raise
+        return store
+
+    async def install(self, part: Part) -> None:
+        """Make or upgrade the tables of one user. Idempotent. Raises `StoreRefused`."""
+        await self.write(partial(install, part=part))
+
+    async def write(self, work: Work[T]) -> T:
+        """Run the work in a transaction and answer once that is on the disk.
+
+        What the work raises undoes the work alone and is raised here. Writes run in the order in
+        which they were handed in; one that is given up before its turn is left out. Raises
+        `StoreUnavailable`, on a full disk to the whole group; nothing is half done then.
+        """
+        return await self._asked(self._writes, work)
+
+    async def read(self, work: Work[T]) -> T:
+        """Run work that changes nothing. Raises `StoreUnavailable`."""
+        return await self._asked(self._reads, work)
+
+    async def close(self) -> None:
+        """Finish what waits, then let go of the file. Idempotent."""
+        self._end()
+        await asyncio.wrap_future(self._closed)
+
+    async def _asked(self, queue: deque[_Job], work: Work[T]) -> T:
+        job = _Job(work)
+        with self._changed:
+            if self._is_closing:
+                raise StoreUnavailable("the store is closed")
+            if len(queue) >= self._pending_max:
+                raise StoreUnavailable("the disk has fallen behind: too much is waiting for it")
+            queue.append(job)
+            self._changed.notify()
+        answer: T = await asyncio.wrap_future(job.done)
+        return answer
+
+    def _end(self) -> None:
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
+
+    def _run(self) -> None:
+        """The thread: the only place that touches the connection."""
+        try:
+            database = opened(self._path)
+        except Exception as refusal:  # noqa: BLE001 - raised where the store was to be opened
+            self._closed.set_result(None)
+            self._opened.set_exception(refusal)
+            return
+        self._opened.set_result(None)
+        while jobs := self._next_jobs():
+            writes, reads = jobs
+            if writes:
+                self._commit(database, writes)
+            for job in reads:
+                _give(job, *_tried(database, job.work))
+        database.close()
+        self._closed.set_result(None)
+
+    def _next_jobs(self) -> tuple[list[_Job], list[_Job]] | None:
+        """What is to be done next; None once the store is closing and nothing waits."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._writes or self._reads or self._is_closing)
+            writes, reads = _taken(self._writes, GROUP_MAX), _taken(self._reads, READS_MAX)
+            is_over = self._is_closing and not (writes or reads or self._writes or self._reads)
+        return None if is_over else (writes, reads)
+
+    def _commit(self, database: sqlite3.Connection, jobs: list[_Job]) -> None:
+        try:
+            database.execute("BEGIN IMMEDIATE")
+            answers = [_tried_alone(database, job.work) for job in jobs]
+            database.execute("COMMIT")
+        except sqlite3.Error as trouble:
+            _roll_back(database)
+            for job in jobs:
+                _give(job, None, trouble)
+            return
+        self.commit_count += 1
+        for job, answer in zip(jobs, answers, strict=True):
+            _give(job, *answer)
+
+
+def _taken(queue: deque[_Job], limit: int) -> list[_Job]:
+    """The first jobs of the queue, without those that were given up."""
+    jobs = [queue.popleft() for _ in range(min(limit, len(queue)))]
+    return [job for job in jobs if job.done.set_running_or_notify_cancel()]
+
+
+def _tried_alone(database: sqlite3.Connection, work: Work[T]) -> tuple[T | None, Exception | None]:
+    """Answer or error of the work, which leaves nothing behind if it failed.
+
+    Raises `sqlite3.Error` where the failure took the whole transaction with it, as a full disk
+    does.
+    """
+    database.execute("SAVEPOINT alone")
+    answer, error = _tried(database, work)
+    if isinstance(error, sqlite3.Error) and not database.in_transaction:
+        raise error
+    if error is not None:
+        database.execute("ROLLBACK TO alone")
+    database.execute("RELEASE alone")
+    return answer, error
+
+
+def _tried(database: sqlite3.Connection, work: Work[T]) -> tuple[T | None, Exception | None]:
+    try:
+        return work(database), None
+    except Exception as error:  # noqa: BLE001 - it is raised where the work was handed in
+        return None, error
+
+
+def _give(job: _Job, answer: Any, error: Exception | None) -> None:
+    if isinstance(error, sqlite3.Error):
+        job.done.set_exception(_unavailable(error))
+    elif error is not None:
+        job.done.set_exception(error)
+    else:
+        job.done.set_result(answer)
+
+
+def _roll_back(database: sqlite3.Connection) -> None:
+    with suppress(sqlite3.Error):
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+
+
+def _unavailable(trouble: sqlite3.Error) -> StoreUnavailable:
+    error = StoreUnavailable(f"SQLite: {trouble}")
+    error.__cause__ = trouble
+    return error

@@ -1,0 +1,116 @@
+"""`POST /webhooks/stripe`: a webhook is acknowledged once it is durably in the log, not before.
+
+Who is not Stripe learns nothing but 400. What cannot be taken in now is answered 503, so that
+Stripe sends it again. No body is ever logged.
+Source: https://docs.stripe.com/webhooks (retries, what counts as taken), 2026-10-28.endive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from gateway.events.intake import Hint
+from gateway.events.webhook import Ignored, WebhookReader, WebhookRefused
+from gateway.web.refusals import HttpRefusal, json_response
+from gateway.web.request_body import read_body
+from schema.ports import ErrorCode, EventOrigin, Failed
+
+BODY_BYTES_MAX = 256_000
+"""Events hold one object with at most the first rows of its lists: far less than this."""
+READ_TIMEOUT_SECONDS = 10.0
+RECEIVE_TIMEOUT_SECONDS = 20.0
+"""Stripe states no time-out of its own; others saw 10 to 30 seconds. What is not in by then is
+better sent again, and what comes in later is recognised."""
+UNDER_WAY_MAX = 500
+"""True webhooks that wait for the log or for Stripe at once; each holds no more than its ids."""
+RETRY_AFTER_SECONDS = 10
+
+Receive = Callable[[Hint, EventOrigin], Awaitable[int]]
+"""`Intake.receive`."""
+
+_log = logging.getLogger("gateway.web.webhooks")
+
+
+class WebhookView:
+    """Answers the webhooks' path, whatever the method."""
+
+    def __init__(
+        self,
+        reader: WebhookReader,
+        receive: Receive,
+        *,
+        body_bytes_max: int = BODY_BYTES_MAX,
+        read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
+        receive_timeout_seconds: float = RECEIVE_TIMEOUT_SECONDS,
+        under_way_max: int = UNDER_WAY_MAX,
+    ) -> None:
+        self._reader = reader
+        self._receive = receive
+        self._body_bytes_max = body_bytes_max
+        self._read_timeout_seconds = read_timeout_seconds
+        self._receive_timeout_seconds = receive_timeout_seconds
+        self._under_way_max = under_way_max
+        self._under_way = 0
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        if request.method != "POST":
+            raise HttpRefusal(405, ErrorCode.BAD_USER_INPUT, "Use POST.", {"Allow": "POST"})
+        body = await read_body(
+            request,
+            bytes_max=self._body_bytes_max,
+            timeout_seconds=self._read_timeout_seconds,
+        )
+        read = self._read(body, _signature(request))
+        if isinstance(read, Ignored):
+            _log.info("webhook %s %s: ignored, %s", read.event_id, read.type, read.reason.value)
+        else:
+            await self._take(read)
+        return json_response({"received": True}, 200)
+
+    def _read(self, body: bytes, signature: str | None) -> Hint | Ignored:
+        try:
+            return self._reader.hint_from(body, signature)
+        except WebhookRefused as refused:
+            _log.warning("webhook refused: %s", refused.reason.value)
+            raise HttpRefusal(400, ErrorCode.BAD_USER_INPUT, "Bad request.") from None
+
+    async def _take(self, hint: Hint) -> None:
+        """Take it in to the end, or ask for it again. Raises `HttpRefusal` 503."""
+        if self._under_way >= self._under_way_max:
+            raise self._put_off(hint, "too many are under way")
+        self._under_way += 1
+        try:
+            async with asyncio.timeout(self._receive_timeout_seconds):
+                entries = await self._receive(hint, EventOrigin.WEBHOOK)
+        except Failed as failed:
+            raise self._put_off(hint, failed.message) from None
+        except OSError as error:
+            # The name alone: a store's own words may hold its address.
+            raise self._put_off(hint, type(error).__name__) from None
+        finally:
+            self._under_way -= 1
+        self._note(hint, entries)
+
+    def _note(self, hint: Hint, entries: int) -> None:
+        if entries:
+            self._reader.counts.taken += 1
+        else:
+            self._reader.counts.known += 1
+        _log.info("webhook %s %s: %d entries", hint.event_id, hint.type, entries)
+
+    def _put_off(self, hint: Hint, why: str) -> HttpRefusal:
+        self._reader.counts.put_off += 1
+        _log.warning("webhook %s %s put off: %s", hint.event_id, hint.type, why)
+        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        message = "Not taken in: send it again."
+        return HttpRefusal(503, ErrorCode.INTERNAL_SERVER_ERROR, message, headers)
+
+
+def _signature(request: web.Request) -> str | None:
+    """The one header; of several nobody could say which one counts."""
+    found = request.headers.getall("Stripe-Signature", [])
+    return found[0] if len(found) == 1 else None

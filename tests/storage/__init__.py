@@ -1,0 +1,1 @@
+"""The durable stores: restarts, crashes, a server that goes away."""
