@@ -54,6 +54,9 @@ def serve(
             "the demo that is closest to production. Needs no key.",
         ),
     ] = False,
+    sandbox_port: Annotated[
+        int, typer.Option(help="TCP port of that sandbox.", min=0, max=65535)
+    ] = 12111,
 ) -> None:
     """Start the gateway and serve until it is told to stop."""
     from gateway.sandbox.fixtures import FixturesRefused
@@ -62,9 +65,11 @@ def serve(
 
     settings = _settings(host=host, port=port, backend=backend, fixtures=fixtures)
     _log_to_stderr()
-    work = serve_with_sandbox if with_sandbox else serve_gateway
     try:
-        asyncio.run(work(settings, typer.echo))
+        if with_sandbox:
+            asyncio.run(serve_with_sandbox(settings, typer.echo, sandbox_port=sandbox_port))
+        else:
+            asyncio.run(serve_gateway(settings, typer.echo))
     except FixturesRefused as refused:
         raise _stop(f"{settings.fixtures} cannot be loaded:\n{refused}") from refused
     except StoreRefused as refused:

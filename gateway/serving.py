@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -55,10 +56,12 @@ async def serve_sandbox(port: int, fixtures: Path | None, tell: Tell) -> None:
         await stopped.wait()
 
 
-async def serve_with_sandbox(settings: Settings, tell: Tell) -> None:
+async def serve_with_sandbox(
+    settings: Settings, tell: Tell, *, sandbox_port: int = SANDBOX_PORT
+) -> None:
     """Serve the Stripe backend against a sandbox of its own, with webhooks flowing back."""
     stopped = _stop_signal()
-    async with running_sandbox(_twin(settings.fixtures), port=SANDBOX_PORT) as sandbox:
+    async with running_sandbox(_twin(settings.fixtures), port=sandbox_port) as sandbox:
         against = _against(settings, sandbox)
         secret = await _register(against, sandbox)
         against = against.model_copy(update={"stripe_webhook_secrets": SecretStr(secret)})
@@ -80,6 +83,7 @@ def _against(settings: Settings, sandbox: Sandbox) -> Settings:
         update={
             "backend": "stripe",
             "fixtures": None,
+            "port": settings.port or _free_port(settings.host),
             "stripe_api_key": SecretStr(SANDBOX_KEY),
             "stripe_api_base": sandbox.url,
             "stripe_calls_per_second": SANDBOX_CALLS_PER_SECOND,
@@ -87,6 +91,12 @@ def _against(settings: Settings, sandbox: Sandbox) -> Settings:
             "log": "memory",
         }
     )
+
+
+def _free_port(host: str) -> int:
+    """A port that is free now: the webhook's address must be known before the gateway listens."""
+    with socket.create_server((host, 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 async def _register(settings: Settings, sandbox: Sandbox) -> str:
