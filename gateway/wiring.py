@@ -7,6 +7,7 @@ the other. It holds no rule and reads no environment.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -42,7 +43,11 @@ from schema.limits import Limits
 from schema.ports import CreditNoteCreated, InvoiceBackend
 from schema.root import make_schema
 
+log = logging.getLogger(__name__)
+
 WEBHOOK_PATH = "/webhooks/stripe"
+SETTLE_SECONDS = 30
+"""How often unfinished writes are looked at, and how old they are then: longer than any call."""
 
 
 @dataclass(slots=True)
@@ -139,7 +144,21 @@ async def opened_gateway(
                 account=description.account,
                 livemode=description.livemode,
             )
+        settling = asyncio.create_task(_settle_for_ever(backend))
+        stack.callback(settling.cancel)
         yield gateway
+
+
+async def _settle_for_ever(backend: JournaledBackend) -> None:
+    """Finish what earlier processes have left open, then what this one leaves."""
+    older_than_seconds = 0
+    while True:
+        try:
+            await backend.settle(older_than_seconds=older_than_seconds)
+        except OSError as trouble:
+            log.warning("unfinished writes could not be looked at: %s", trouble)
+        older_than_seconds = SETTLE_SECONDS
+        await asyncio.sleep(SETTLE_SECONDS)
 
 
 def _upstream(settings: Settings, clock: Clock, ids: Ids, stores: Stores) -> _Upstream:

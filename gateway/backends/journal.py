@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 RECORDS_MAX = 100_000
 """A full journal refuses writes; it never forgets one early."""
+STRIPE_KEY_SECONDS = 23 * 3600
+"""Stripe forgets a key after 24 hours at the earliest; with an hour to spare, a repeat is safe."""
 KEPT_SECONDS = 30 * 24 * 3600
 """Stripe's own keys live 24 hours; the journal outlives them."""
 
@@ -45,7 +47,7 @@ Outcome = TypeVar("Outcome", Attached, Detached, CreditNoteCreated)
 
 @dataclass(frozen=True, slots=True)
 class WriteRecord:
-    """One write of one caller. `outcome` is None until it is done.
+    """One write of one caller. `outcome` is None until it is done; `announced` once it was told.
 
     `attempt` counts the keys that Stripe has been sent: a definite refusal ends one attempt, as
     Stripe would only replay it, and the next try starts another.
@@ -57,9 +59,22 @@ class WriteRecord:
     input_hash: str
     command: Command
     recorded_at: int
+    customers: tuple[str, ...] | None = None
     attempt: int = 1
     outcome: Attached | Detached | CreditNoteCreated | None = None
     refused: bool = False
+    announced: bool = False
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether it is not known how it ended, or not announced that it succeeded."""
+        return not self.refused and (self.outcome is None or not self.announced)
+
+    @property
+    def viewer(self) -> Viewer:
+        """Who asked, with what they might see then; for finishing it without them."""
+        customers = None if self.customers is None else frozenset(self.customers)
+        return Viewer(self.tenant, customers=customers)
 
     @property
     def stripe_key(self) -> str:
@@ -84,6 +99,10 @@ class JournalStore(Protocol):
 
     async def by_stripe_key(self, stripe_key: str) -> WriteRecord | None:
         """The record whose write carried this key."""
+        ...
+
+    async def unfinished(self) -> list[WriteRecord]:
+        """Records that are unfinished, oldest first."""
         ...
 
 
@@ -121,6 +140,9 @@ class MemoryJournalStore:
     async def by_stripe_key(self, stripe_key: str) -> WriteRecord | None:
         name = self._by_stripe_key.get(stripe_key)
         return None if name is None else self._records[name]
+
+    async def unfinished(self) -> list[WriteRecord]:
+        return [record for record in self._records.values() if record.is_unfinished]
 
     def _forget_old(self) -> None:
         horizon = self._now() - KEPT_SECONDS
@@ -217,10 +239,10 @@ class JournaledBackend:
         send: Callable[[Viewer, Any], Awaitable[Outcome]],
     ) -> Outcome:
         name = (viewer.tenant, operation, command.idempotency_key)
-        input_hash = _hash(command)
+        digest = input_hash(command)
         if name in self._under_way:
-            raise in_progress() if self._under_way[name] == input_hash else key_reused()
-        self._under_way[name] = input_hash
+            raise in_progress() if self._under_way[name] == digest else key_reused()
+        self._under_way[name] = digest
         try:
             record = await self._begin(viewer, operation, command)
             if record.outcome is not None:
@@ -235,9 +257,10 @@ class JournaledBackend:
             tenant=viewer.tenant,
             operation=operation,
             key=_caller_key(command),
-            input_hash=_hash(command),
+            input_hash=input_hash(command),
             command=command,
             recorded_at=self._now(),
+            customers=None if viewer.customers is None else tuple(sorted(viewer.customers)),
         )
         try:
             known = await self._store.begin(record)
@@ -289,14 +312,47 @@ class JournaledBackend:
         try:
             await self._announce(Announced(kind, raw_type, record, outcome))
         except OSError:
-            log.exception("write %s could not be announced", record.stripe_key)
+            log.exception("write %s could not be announced; it will be", record.stripe_key)
+            return
+        await self._keep(replace(record, announced=True))
+
+    async def settle(self, *, older_than_seconds: int) -> None:
+        """Finish what a crash, a lost answer or a lost log has left open. Raises `OSError`.
+
+        A write of unknown outcome is sent again with its own key, so that Stripe tells whether it
+        was done; a write that was done and not told is announced. Both may be repeated freely.
+        """
+        now = self._now()
+        for record in await self._store.unfinished():
+            name = (record.tenant, record.operation, record.key)
+            age = now - record.recorded_at
+            if name in self._under_way or age < older_than_seconds:
+                continue
+            if record.outcome is not None:
+                await self._tell(record, record.outcome)
+            elif age < STRIPE_KEY_SECONDS:
+                await self._finish(record)
+            else:
+                log.warning("write %s is too old to be asked for", record.stripe_key)
+
+    async def _finish(self, record: WriteRecord) -> None:
+        sends: dict[str, Callable[[Viewer, Any], Awaitable[Any]]] = {
+            "attach": self._inner.attach_payment,
+            "detach": self._inner.detach_payment,
+            "credit_note": self._inner.create_credit_note,
+        }
+        send = sends[record.operation]
+        try:
+            await self._write(record.viewer, record.operation, record.command, send)
+        except Refused as refused:
+            log.info("write %s ended as %s", record.stripe_key, refused.code)
 
 
 def _caller_key(command: Command) -> str:
     return command.idempotency_key
 
 
-def _hash(command: Command) -> str:
+def input_hash(command: Command) -> str:
     """The input without its key: dataclasses print all their fields, in order."""
     return hashlib.sha256(repr(replace(command, idempotency_key="")).encode()).hexdigest()
 

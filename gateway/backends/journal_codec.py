@@ -42,5 +42,5 @@ def decoded_record(text: str | bytes) -> WriteRecord:
 
 
 def is_unfinished(record: WriteRecord) -> bool:
-    """Whether it is not known how the write ended."""
-    return record.outcome is None and not record.refused
+    """What a store keeps apart, so that unfinished writes are found at once."""
+    return record.is_unfinished

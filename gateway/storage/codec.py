@@ -1,7 +1,7 @@
 """Frozen records as JSON for a durable store, and back. Never pickles: text outlives classes.
 
-Every text carries the version of its shapes. A field that is None is left out, so that a new
-field which may be None needs no new version; any other change of a kind does.
+Every text carries the version of its shapes. A field that a text lacks has its default, so that a
+new field with a default needs no new version; any other change of a kind does.
 """
 
 from __future__ import annotations
@@ -49,9 +49,7 @@ class RecordCodec:
 
     def _record(self, plain: dict[str, Any]) -> Any:
         kind = self._kinds[plain.pop(KIND)]
-        names = {one.name for one in fields(kind)}
-        absent = dict.fromkeys(names - set(plain))
-        return kind(**absent, **{name: self._value(value) for name, value in plain.items()})
+        return kind(**{name: self._value(value) for name, value in plain.items()})
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, dict):
@@ -62,8 +60,13 @@ class RecordCodec:
 
 
 def _plain(record: Any) -> dict[str, Any]:
-    values = ((one.name, getattr(record, one.name)) for one in fields(record))
-    held = {name: _plain_value(value) for name, value in values if value is not None}
+    values = ((one, getattr(record, one.name)) for one in fields(record))
+    # Only None is left out, as a default may change: what is said today must still be said then.
+    held = {
+        one.name: _plain_value(value)
+        for one, value in values
+        if value is not None or one.default is not None
+    }
     return {KIND: type(record).__name__, **held}
 
 

@@ -34,7 +34,7 @@ async def test_a_write_is_recorded_sent_recorded_and_announced(
     """Before anything goes out there is a record; after it there is its outcome."""
     outcome = await writing.write(make(writing.stage))
 
-    assert writing.steps == ["begin", "send", "keep", "announce"]
+    assert writing.steps == ["begin", "send", "keep", "announce", "keep"]
     assert (await recorded(writing, operation)).outcome == outcome
     assert outcome.replayed is False
 
@@ -253,7 +253,7 @@ async def test_closing_waits_for_the_writes_that_are_out(writing: Writing) -> No
     writing.inner.gate.set()
     await closing
 
-    assert writing.steps == ["begin", "send", "keep", "announce", "close"]
+    assert writing.steps == ["begin", "send", "keep", "announce", "keep", "close"]
     assert (await write).replayed is False
 
 

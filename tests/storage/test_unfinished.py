@@ -23,11 +23,11 @@ def opening(request: pytest.FixtureRequest) -> OpenJournal:
 async def test_unfinished_writes_are_found_after_a_restart(
     opening: OpenJournal, tmp_path: Path, clock: ManualClock
 ) -> None:
-    """Those that were sent, or were about to be, oldest first; ended and refused ones are not."""
+    """Those that were sent, or were about to be, oldest first; told and refused ones are not."""
     async with opening(tmp_path, clock.now, 100) as journal:
         for key, recorded_at in [("late", 9), ("early", 1), ("done", 2), ("refused", 3)]:
             await journal.begin(record(key, recorded_at=START + recorded_at))
-        await journal.keep(record("done", outcome=DETACHED))
+        await journal.keep(record("done", outcome=DETACHED, announced=True))
         await journal.keep(record("refused", refused=True))
 
     async with opening(tmp_path, clock.now, 100) as journal:
