@@ -9,7 +9,7 @@ LOCKED := --require-hashes --only-binary :all:
 CODE := gateway schema tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-stripe-sandbox install console test test-simulation bench format sdl lock clean
+.PHONY: help run run-stripe-sandbox install console test test-stripe test-key test-simulation bench format sdl lock clean
 
 help: ## Say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -30,6 +30,16 @@ test: $(VENV)/dev.stamp console ## The whole check: format, lint, types, import 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest $(ARGS)
+
+test-stripe: test-key $(VENV)/dev.stamp ## The contract against Stripe's test mode (STRIPE_API_KEY=sk_test_...)
+	@GATEWAY_TEST_STRIPE_KEY="$$STRIPE_API_KEY" $(BIN)/pytest tests/contract $(ARGS)
+
+test-key:
+	@case "$$STRIPE_API_KEY" in \
+	  sk_test_?*|rk_test_?*) ;; \
+	  "") echo "make test-stripe needs a key of Stripe's test mode: make test-stripe STRIPE_API_KEY=sk_test_..."; exit 1 ;; \
+	  *) echo "That is not a key of Stripe's test mode, so nothing was sent: give one that begins with sk_test_ or rk_test_."; exit 1 ;; \
+	esac
 
 test-simulation: $(VENV)/dev.stamp ## The ledger against its auditor, hundreds of thousands of steps (minutes)
 	LEDGER_SIMULATION_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/pytest tests/ledger/test_simulation.py

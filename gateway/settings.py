@@ -112,6 +112,12 @@ class Settings(BaseSettings):
     log_entries_max: int = Field(
         100_000, ge=1, description="Events that the memory log keeps; about 600 bytes each."
     )
+    retention_entries_max: int = Field(
+        1_000_000, ge=1, description="Events that a durable log keeps; about 600 bytes each."
+    )
+    retention_days: int = Field(
+        30, ge=1, description="Days that a durable log keeps events; Stripe lists its own for 30."
+    )
     depth_max: int = Field(15, ge=1, description="Levels of nesting in one document.")
     aliases_max: int = Field(15, ge=0, description="Aliases in one document, fragments spread out.")
     tokens_max: int = Field(1000, ge=10, description="Lexical tokens in one document.")

@@ -38,7 +38,14 @@ from gateway.web.app import create_app
 from gateway.web.auth import Authenticator, DevelopmentAuthenticator
 from gateway.web.settings import WebSettings
 from gateway.web.webhook_view import WebhookView
-from gateway.wiring_stores import Stores, open_cache, open_stores, publisher, rate_budget
+from gateway.wiring_stores import (
+    Stores,
+    forget_for_ever,
+    open_cache,
+    open_stores,
+    publisher,
+    rate_budget,
+)
 from schema.limits import Limits
 from schema.ports import CreditNoteCreated, InvoiceBackend
 from schema.root import make_schema
@@ -59,6 +66,7 @@ class Gateway:
     feed: Feed
     intake: Intake
     runner: GraphQLRunner
+    stores: Stores
     twin: Twin | None = None
     deliveries: EventDeliveries | None = None
     webhooks: WebhookReader | None = None
@@ -134,7 +142,8 @@ async def opened_gateway(
             account=description.account,
             livemode=description.livemode,
         )
-        gateway = Gateway(settings, backend, feed, intake, _runner(settings, backend, feed))
+        runner = _runner(settings, backend, feed)
+        gateway = Gateway(settings, backend, feed, intake, runner, stores)
         if upstream.twin is not None:
             _deliver(gateway, upstream.twin, stack)
         elif settings.webhook_secrets:
@@ -144,8 +153,8 @@ async def opened_gateway(
                 account=description.account,
                 livemode=description.livemode,
             )
-        settling = asyncio.create_task(_settle_for_ever(backend))
-        stack.callback(settling.cancel)
+        for chore in (_settle_for_ever(backend), forget_for_ever(stores)):
+            stack.callback(asyncio.create_task(chore).cancel)
         yield gateway
 
 
@@ -236,13 +245,10 @@ def make_web_app(
     """The aiohttp application over a running gateway."""
     directory = console_directory()
 
-    async def log_answers() -> None:
-        await gateway.feed.oldest()
-
     app = create_app(
         runner=gateway.runner,
         authenticator=authenticator or DevelopmentAuthenticator(),
-        pings={"log": log_answers},
+        pings={"log": gateway.stores.ping},
         ids=request_id,
         settings=web_settings(gateway.settings),
         page=None if directory is None else (directory / "index.html").read_bytes(),

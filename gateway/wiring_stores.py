@@ -7,6 +7,7 @@ stack that is given.
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -18,9 +19,16 @@ from gateway.backends.rate_budget import LocalTokens, RateBudget, Tokens
 from gateway.clock import Clock, Ids
 from gateway.events.feed import Feed
 from gateway.events.intake import Publish
-from gateway.events.log import EventLog, LogEntry, MemoryEventLog
+from gateway.events.log import EventLog, LogEntry, MemoryEventLog, decode_position
+from gateway.events.log_redis import RedisEventLog
+from gateway.events.retention import DAY_SECONDS, Retention
 from gateway.settings import Settings
 from gateway.storage.redis_store import RedisStore
+
+log = logging.getLogger(__name__)
+
+FORGET_SECONDS = 3600.0
+"""How often a quiet log is looked through for what is due."""
 
 
 @dataclass(slots=True)
@@ -30,6 +38,13 @@ class Stores:
     log: EventLog
     journal: JournalStore
     redis: RedisStore | None = None
+    follower: asyncio.Task[None] | None = None
+
+    async def ping(self) -> None:
+        """Raises when the log does not answer, or when what replicas append no longer comes."""
+        await self.log.bounds()
+        if self.follower is not None and self.follower.done():
+            raise OSError("the shared log was replaced: restart the gateway")
 
 
 async def open_stores(settings: Settings, clock: Clock, ids: Ids, stack: AsyncExitStack) -> Stores:
@@ -39,8 +54,12 @@ async def open_stores(settings: Settings, clock: Clock, ids: Ids, stack: AsyncEx
         return await _redis(settings, clock, epoch, stack)
     if settings.is_durable:
         return await _sqlite(settings, clock, epoch, stack)
-    log = MemoryEventLog(epoch, entries_max=settings.log_entries_max)
-    return Stores(log, MemoryJournalStore(clock.now))
+    in_memory = MemoryEventLog(epoch, entries_max=settings.log_entries_max)
+    return Stores(in_memory, MemoryJournalStore(clock.now))
+
+
+def settings_retention(settings: Settings) -> Retention:
+    return Retention(settings.retention_entries_max, settings.retention_days * DAY_SECONDS)
 
 
 async def _sqlite(settings: Settings, clock: Clock, epoch: str, stack: AsyncExitStack) -> Stores:
@@ -51,20 +70,23 @@ async def _sqlite(settings: Settings, clock: Clock, epoch: str, stack: AsyncExit
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     store = await SqliteStore.open(settings.data_dir / "gateway.sqlite3")
     stack.push_async_callback(store.close)
-    log = await SqliteEventLog.open(store, epoch_if_new=epoch, now=clock.now)
-    return Stores(log, await SqliteJournalStore.open(store, now=clock.now))
+    opened = await SqliteEventLog.open(
+        store, epoch_if_new=epoch, now=clock.now, retention=settings_retention(settings)
+    )
+    return Stores(opened, await SqliteJournalStore.open(store, now=clock.now))
 
 
 async def _redis(settings: Settings, clock: Clock, epoch: str, stack: AsyncExitStack) -> Stores:
     from gateway.backends.journal_redis import RedisJournalStore
-    from gateway.events.log_redis import RedisEventLog
 
     assert settings.redis_url is not None
     store = RedisStore.connect(settings.redis_url.get_secret_value())
     stack.push_async_callback(store.close)
     await store.check_server(allow_loss=settings.redis_allow_loss)
-    log = await RedisEventLog.open(store, epoch_if_new=epoch, now=clock.now)
-    return Stores(log, RedisJournalStore(store, now=clock.now), store)
+    opened = await RedisEventLog.open(
+        store, epoch_if_new=epoch, now=clock.now, retention=settings_retention(settings)
+    )
+    return Stores(opened, RedisJournalStore(store, now=clock.now), store)
 
 
 def publisher(stores: Stores, feed: Feed, stack: AsyncExitStack) -> Publish:
@@ -73,21 +95,28 @@ def publisher(stores: Stores, feed: Feed, stack: AsyncExitStack) -> Publish:
     Alone, directly. With replicas every entry comes by the shared log's tail, one's own as well,
     because entries published out of order would be lost.
     """
-    from gateway.events.log_redis import RedisEventLog
-
     if not isinstance(stores.log, RedisEventLog):
         return feed.publish
-    task = asyncio.create_task(_follow(stores.log, feed))
-    stack.callback(task.cancel)
+    stores.follower = asyncio.create_task(_follow(stores.log, feed))
+    stack.callback(stores.follower.cancel)
     return _left_to_the_tail
 
 
-async def _follow(log: EventLog, feed: Feed) -> None:
-    from gateway.events.log_redis import RedisEventLog
-
-    assert isinstance(log, RedisEventLog)
-    async for entry in log.tail((await log.bounds()).last):
+async def _follow(log: RedisEventLog, feed: Feed) -> None:
+    """Publish whatever comes behind what the feed began with; ends only if the log was replaced."""
+    async for entry in log.tail(decode_position(feed.position())[1]):
         feed.publish(entry)
+
+
+async def forget_for_ever(stores: Stores) -> None:
+    """Let a quiet log age too; appends forget what is due by themselves."""
+    forget_old = getattr(stores.log, "forget_old", None)
+    while forget_old is not None:
+        try:
+            await forget_old()
+        except OSError as trouble:
+            log.warning("what is old could not be forgotten: %s", trouble)
+        await asyncio.sleep(FORGET_SECONDS)
 
 
 def _left_to_the_tail(entry: LogEntry) -> None:

@@ -2,51 +2,68 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
 from schema.ports import InvoiceBackend, Viewer
-from tests.contract.features import BACKENDS, Features
-from tests.support.stage import ACME, GLOBEX, Stage
+from tests.contract.features import Features, Supplied, suppliers
+from tests.contract.staging import Stage
+from tests.contract.stripe_key import KeyRefused, given_key
 
 
-@pytest.fixture
-def stage() -> Stage:
-    return Stage.empty()
+def pytest_configure(config: pytest.Config) -> None:
+    """A key that is no test key ends the run before anything is collected."""
+    try:
+        key = given_key(os.environ)
+    except KeyRefused as refused:
+        raise pytest.UsageError(str(refused)) from None
+    if key is not None:
+        # Stripe's notices about a version are for people; here they would fail the call.
+        config.addinivalue_line("filterwarnings", "default::UserWarning:stripe._api_requestor")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each test runs over every supplier that does not declare a difference for it."""
-    if "backend" in metafunc.fixturenames:
+    if "supplied" in metafunc.fixturenames:
         name = metafunc.function.__name__
-        suppliers = [one for one in BACKENDS if name not in one.differences]
-        metafunc.parametrize(
-            "backend", suppliers, ids=[one.name for one in suppliers], indirect=True
-        )
+        rows = [one for one in suppliers(given_key(os.environ)) if name not in one.differences]
+        ids = [one.name for one in rows]
+        metafunc.parametrize("supplied", rows, ids=ids, indirect=True)
 
 
 @pytest_asyncio.fixture
-async def backend(request: pytest.FixtureRequest, stage: Stage) -> AsyncIterator[InvoiceBackend]:
+async def supplied(request: pytest.FixtureRequest) -> AsyncIterator[Supplied]:
     features: Features = request.param
-    async with features.open(stage) as opened:
+    async with features.open() as opened:
         yield opened
 
 
 @pytest.fixture
-def operator() -> Viewer:
-    """Sees and may do everything."""
-    return Viewer("operator")
+def stage(supplied: Supplied) -> Stage:
+    return supplied.stage
 
 
 @pytest.fixture
-def acme() -> Viewer:
+def backend(supplied: Supplied) -> InvoiceBackend:
+    return supplied.backend
+
+
+@pytest.fixture
+def operator(stage: Stage) -> Viewer:
+    """Sees and may do everything. Each run has tenants of its own, as Stripe remembers keys."""
+    return Viewer(f"operator-{stage.run}")
+
+
+@pytest.fixture
+def acme(stage: Stage) -> Viewer:
     """A partner who sees Acme's objects only."""
-    return Viewer("partner-acme", customers=frozenset({ACME}))
+    return Viewer(f"partner-acme-{stage.run}", customers=frozenset({stage.acme}))
 
 
 @pytest.fixture
-def globex() -> Viewer:
+def globex(stage: Stage) -> Viewer:
     """A partner who sees Globex's objects only."""
-    return Viewer("partner-globex", customers=frozenset({GLOBEX}))
+    return Viewer(f"partner-globex-{stage.run}", customers=frozenset({stage.globex}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,11 +17,12 @@ from schema.ports import (
     ErrorCode,
     Failed,
     InvoiceBackend,
+    Need,
     Page,
     TimeRange,
     Viewer,
 )
-from tests.support.stage import ACME, GLOBEX, Stage
+from tests.contract.staging import Stage
 from tests.support.wanting import (
     CUSTOMER,
     PAYMENT_INTENT,
@@ -30,9 +32,16 @@ from tests.support.wanting import (
     load_one,
 )
 
+DAY = 86_400
+
 
 def ids(page: LoadedPage) -> list[str]:
     return [item.record.id for item in page.items]
+
+
+def invoices(stage: Stage, page: Page | None = None, **where: Any) -> tuple[str, Need]:
+    """Acme's invoices: an account may hold those of others."""
+    return ROOT, listing("invoices", page, customer_id=stage.acme, **where)
 
 
 def after(page: LoadedPage, first: int) -> Page:
@@ -49,7 +58,7 @@ async def test_invoice_comes_with_payments_and_their_intents(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """One load answers a need three levels deep."""
-    invoice_id, (first, second) = stage.paid_by(700, 300)
+    invoice_id, (first, second) = await stage.paid_by(700, 300)
 
     loaded = await load_one(
         backend,
@@ -88,7 +97,7 @@ async def test_one_failed_need_leaves_its_siblings_standing(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """Partial answers are answers: a failure costs its own place only."""
-    good = ById("Invoice", stage.open_invoice())
+    good = ById("Invoice", await stage.open_invoice())
     bad = ById("Invoice", "in_nowhere")
 
     root = await backend.load(operator, root_needs([(good, Needs()), (bad, Needs())]))
@@ -101,9 +110,9 @@ async def test_lists_are_newest_first(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """Stripe's order: the newest invoice leads."""
-    made = [stage.open_invoice() for _ in range(3)]
+    made = [await stage.open_invoice() for _ in range(3)]
 
-    page = await load_one(backend, operator, (ROOT, listing("invoices")))
+    page = await load_one(backend, operator, invoices(stage))
 
     assert ids(page) == made[::-1]
 
@@ -112,11 +121,11 @@ async def test_pages_meet_without_gap_or_repeat(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """Forward pages, one after the other, are the whole list once."""
-    made = [stage.open_invoice() for _ in range(5)]
+    made = [await stage.open_invoice() for _ in range(5)]
 
-    first = await load_one(backend, operator, (ROOT, listing("invoices", Page(first=2))))
-    second = await load_one(backend, operator, (ROOT, listing("invoices", after(first, 2))))
-    third = await load_one(backend, operator, (ROOT, listing("invoices", after(second, 2))))
+    first = await load_one(backend, operator, invoices(stage, Page(first=2)))
+    second = await load_one(backend, operator, invoices(stage, after(first, 2)))
+    third = await load_one(backend, operator, invoices(stage, after(second, 2)))
 
     assert ids(first) + ids(second) + ids(third) == made[::-1]
     assert [page.has_next for page in (first, second, third)] == [True, True, False]
@@ -126,11 +135,11 @@ async def test_paging_backward_returns_what_came_before(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """`last` with `before` is the page that a reader came from, in the same order."""
-    made = [stage.open_invoice() for _ in range(5)]
-    first = await load_one(backend, operator, (ROOT, listing("invoices", Page(first=2))))
-    second = await load_one(backend, operator, (ROOT, listing("invoices", after(first, 2))))
+    made = [await stage.open_invoice() for _ in range(5)]
+    first = await load_one(backend, operator, invoices(stage, Page(first=2)))
+    second = await load_one(backend, operator, invoices(stage, after(first, 2)))
 
-    back = await load_one(backend, operator, (ROOT, listing("invoices", before(second, 2))))
+    back = await load_one(backend, operator, invoices(stage, before(second, 2)))
 
     assert ids(back) == ids(first) == made[::-1][:2]
     assert back.has_previous is False
@@ -141,13 +150,11 @@ async def test_cursor_of_another_list_is_refused(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """A cursor belongs to one list with its filters; elsewhere it would skip in silence."""
-    stage.open_invoice()
-    page = await load_one(backend, operator, (ROOT, listing("invoices")))
+    await stage.open_invoice()
+    page = await load_one(backend, operator, invoices(stage))
 
     with pytest.raises(Failed) as refused:
-        await load_one(
-            backend, operator, (ROOT, listing("invoices", after(page, 1), statuses=("open",)))
-        )
+        await load_one(backend, operator, invoices(stage, after(page, 1), statuses=("open",)))
 
     assert refused.value.code is ErrorCode.BAD_USER_INPUT
 
@@ -156,12 +163,12 @@ async def test_cursor_of_a_detached_payment_is_gone(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """A detached payment leaves the list, and a cursor at it says so instead of guessing."""
-    invoice_id, intents = stage.paid_by(700, 300)
+    invoice_id, intents = await stage.paid_by(700, 300)
     loaded = await load_one(backend, operator, invoice(invoice_id), ("Invoice", PAYMENTS))
     page: LoadedPage = loaded.child(PAYMENTS)
     of_second = next(one for one in page.items if one.record.source_id == intents[1])
     cursor = decode_cursor(encode_cursor(page.digest, of_second.record.id), "after")
-    stage.twin.detach(invoice_id, intents[1])
+    await stage.detach(invoice_id, intents[1])
 
     again = listing("payments", Page(after=cursor))
     loaded = await load_one(backend, operator, invoice(invoice_id), ("Invoice", again))
@@ -171,41 +178,55 @@ async def test_cursor_of_a_detached_payment_is_gone(
     assert gone.value.code is ErrorCode.CURSOR_GONE
 
 
+Where = Callable[[Stage], dict[str, Any]]
+
+
+def due_in_a_week(stage: Stage) -> TimeRange:
+    return TimeRange(stage.now() + 6 * DAY, stage.now() + 8 * DAY)
+
+
 @pytest.mark.parametrize(
     ("where", "expected"),
     [
-        pytest.param({"customer_id": ACME}, {"in_draft", "in_open", "in_due"}, id="customer"),
-        pytest.param({"statuses": ("draft",)}, {"in_draft", "in_due", "in_globex"}, id="status"),
         pytest.param(
-            {"customer_id": ACME, "statuses": ("draft",)}, {"in_draft", "in_due"}, id="both"
+            lambda stage: {"customer_id": stage.acme}, {"draft", "open", "due"}, id="customer"
         ),
-        pytest.param({"due": TimeRange(100, 300)}, {"in_due"}, id="due"),
-        pytest.param({"customer_id": "cus_nobody"}, set(), id="unknown customer"),
+        pytest.param(
+            lambda stage: {"statuses": ("draft",)}, {"draft", "due", "globex"}, id="status"
+        ),
+        pytest.param(
+            lambda stage: {"customer_id": stage.acme, "statuses": ("draft",)},
+            {"draft", "due"},
+            id="both",
+        ),
+        pytest.param(lambda stage: {"due": due_in_a_week(stage)}, {"due"}, id="due"),
+        pytest.param(lambda stage: {"customer_id": "cus_nobody"}, set(), id="unknown customer"),
     ],
 )
 async def test_invoices_are_filtered(
-    backend: InvoiceBackend,
-    stage: Stage,
-    operator: Viewer,
-    where: dict[str, Any],
-    expected: set[str],
+    backend: InvoiceBackend, stage: Stage, operator: Viewer, where: Where, expected: set[str]
 ) -> None:
     """All that a filter gives must hold."""
-    stage.draft(invoice_id="in_draft")
-    stage.open_invoice(invoice_id="in_open")
-    stage.draft(invoice_id="in_due", due_date=200)
-    stage.draft(invoice_id="in_globex", customer_id=GLOBEX)
+    made = {
+        "draft": await stage.draft(),
+        "open": await stage.open_invoice(),
+        "due": await stage.draft(due_date=stage.now() + 7 * DAY),
+        "globex": await stage.draft(customer_id=stage.globex),
+    }
 
-    page = await load_one(backend, operator, (ROOT, listing("invoices", **where)))
+    page = await load_one(
+        backend, operator, (ROOT, listing("invoices", Page(first=100), **where(stage)))
+    )
 
-    assert set(ids(page)) == expected
+    found = set(ids(page))
+    assert {name for name, invoice_id in made.items() if invoice_id in found} == expected
 
 
 async def test_payments_by_intent_are_found_in_reverse(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """From a PaymentIntent to the invoices that it pays: the link that left the REST object."""
-    invoice_id, (intent_id, _) = stage.paid_by(700, 300)
+    invoice_id, (intent_id, _) = await stage.paid_by(700, 300)
 
     page = await load_one(
         backend, operator, (ROOT, listing("invoice_payments", payment_intent_id=intent_id))
@@ -218,9 +239,9 @@ async def test_amount_paid_out_of_band_is_what_no_intent_paid(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """A payment record is money from outside; an intent's is not."""
-    invoice_id = stage.open_invoice(1000)
-    stage.twin.attach(invoice_id, stage.succeeded(600))
-    stage.twin.attach(invoice_id, stage.payment_record(400))
+    invoice_id = await stage.open_invoice(1000)
+    await stage.attach(invoice_id, await stage.succeeded(600))
+    await stage.attach(invoice_id, await stage.payment_record(400))
     need = Computed("amount_paid_out_of_band")
 
     loaded = await load_one(backend, operator, invoice(invoice_id), ("Invoice", need))
@@ -232,7 +253,7 @@ async def test_credit_note_preview_writes_nothing(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """A preview splits the amount and leaves the invoice as it is."""
-    invoice_id = stage.open_invoice(1000)
+    invoice_id = await stage.open_invoice(1000)
     need = Computed("credit_note_preview", CreditNoteDraft(invoice_id, 300))
 
     preview = await load_one(backend, operator, (ROOT, need))
@@ -247,8 +268,8 @@ async def test_two_viewers_see_only_what_is_theirs(
     backend: InvoiceBackend, stage: Stage, acme: Viewer, globex: Viewer
 ) -> None:
     """What is not yours is NOT_FOUND, exactly like what does not exist."""
-    of_acme, _ = stage.paid_by(500, customer_id=ACME)
-    of_globex, _ = stage.paid_by(500, customer_id=GLOBEX)
+    of_acme, _ = await stage.paid_by(500, customer_id=stage.acme)
+    of_globex, _ = await stage.paid_by(500, customer_id=stage.globex)
 
     for viewer, own, foreign in ((acme, of_acme, of_globex), (globex, of_globex, of_acme)):
         page = await load_one(backend, viewer, (ROOT, listing("invoices")))
@@ -264,9 +285,13 @@ async def test_foreign_objects_of_every_kind_are_not_found(
     backend: InvoiceBackend, stage: Stage, acme: Viewer, kind: str
 ) -> None:
     """`node(id:)` must not get around the parent's checks."""
-    invoice_id, (intent_id,) = stage.paid_by(500, customer_id=GLOBEX)
-    payment = stage.twin.book(invoice_id).payments[-1]
-    foreign = {"InvoicePayment": payment.id, "PaymentIntent": intent_id, "Customer": GLOBEX}
+    invoice_id, (intent_id,) = await stage.paid_by(500, customer_id=stage.globex)
+    payments = await stage.payments_of(invoice_id)
+    foreign = {
+        "InvoicePayment": payments[intent_id],
+        "PaymentIntent": intent_id,
+        "Customer": stage.globex,
+    }
 
     with pytest.raises(Failed) as hidden:
         await load_one(backend, acme, (ROOT, ById(kind, foreign[kind])))
@@ -289,23 +314,24 @@ async def test_invoice_and_customer_are_linked(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """A link is followed to the object itself."""
-    invoice_id = stage.open_invoice()
+    invoice_id = await stage.open_invoice()
 
     loaded = await load_one(backend, operator, invoice(invoice_id), ("Invoice", CUSTOMER))
 
-    assert loaded.child(CUSTOMER).record.id == ACME
+    assert loaded.child(CUSTOMER).record.id == stage.acme
 
 
 async def test_attachable_intents_fit_the_invoice(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """Currency, customer, status and amount must fit; what does not is left out."""
-    invoice_id = stage.open_invoice(1000)
-    fits, too_large = stage.succeeded(400), stage.intent(2000)
-    euro, canceled = stage.intent(400, currency="eur"), stage.intent(400, status="canceled")
+    invoice_id = await stage.open_invoice(1000)
+    fits, too_large = await stage.succeeded(400), await stage.intent(2000)
+    euro = await stage.intent(400, currency="eur")
+    canceled = await stage.intent(400, status="canceled")
     every = listing("payment_intents", Page(first=10))
     fitting = listing("payment_intents", Page(first=10), attachable_to=invoice_id)
-    customer = (ROOT, ById("Customer", ACME))
+    customer = (ROOT, ById("Customer", stage.acme))
 
     all_intents = (await load_one(backend, operator, customer, ("Customer", every))).child(every)
     offered = (await load_one(backend, operator, customer, ("Customer", fitting))).child(fitting)
@@ -318,12 +344,12 @@ async def test_detach_preview_tells_what_would_follow(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """Allowed, what the invoice would become, and what would then be asked for."""
-    invoice_id, (_, second) = stage.paid_by(700, 300)
-    payment = next(one for one in stage.twin.book(invoice_id).payments if one.source_id == second)
+    invoice_id, (_, second) = await stage.paid_by(700, 300)
+    payment_id = (await stage.payments_of(invoice_id))[second]
     need = Computed("detach_preview")
 
     loaded = await load_one(
-        backend, operator, (ROOT, ById("InvoicePayment", payment.id)), ("InvoicePayment", need)
+        backend, operator, (ROOT, ById("InvoicePayment", payment_id)), ("InvoicePayment", need)
     )
 
     preview = loaded.child(need).record
@@ -336,12 +362,12 @@ async def test_detach_preview_names_the_rules_against_it(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """The open default payment is Stripe's own and stays."""
-    invoice_id = stage.open_invoice(1000)
-    (default,) = stage.twin.book(invoice_id).payments
+    invoice_id = await stage.open_invoice(1000)
+    (default,) = (await stage.payments_of(invoice_id)).values()
     need = Computed("detach_preview")
 
     loaded = await load_one(
-        backend, operator, (ROOT, ById("InvoicePayment", default.id)), ("InvoicePayment", need)
+        backend, operator, (ROOT, ById("InvoicePayment", default)), ("InvoicePayment", need)
     )
 
     preview = loaded.child(need).record
@@ -353,8 +379,8 @@ async def test_confirmation_secret_belongs_to_the_default_payment(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """There is one while something can be confirmed, and none once it is paid."""
-    still_open = stage.open_invoice(1000)
-    paid, _ = stage.paid_by(1000)
+    still_open = await stage.open_invoice(1000)
+    paid, _ = await stage.paid_by(1000)
     need = Computed("confirmation_secret")
 
     of_open = await load_one(backend, operator, invoice(still_open), ("Invoice", need))
@@ -368,8 +394,8 @@ async def test_credit_notes_of_an_invoice_are_listed(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """Newest first, with how each was split."""
-    invoice_id = stage.open_invoice(1000)
-    made = [stage.twin.credit(CreditNoteDraft(invoice_id, amount)).id for amount in (100, 200)]
+    invoice_id = await stage.open_invoice(1000)
+    made = [await stage.credit(invoice_id, amount) for amount in (100, 200)]
     need = listing("credit_notes")
 
     loaded = await load_one(backend, operator, invoice(invoice_id), ("Invoice", need))
@@ -381,7 +407,7 @@ async def test_payments_are_narrowed_by_status(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """Failed and canceled ones are among them unless the reader narrows."""
-    invoice_id, _ = stage.paid_by(700, 300)
+    invoice_id, _ = await stage.paid_by(700, 300)
     paid = listing("payments", statuses=("paid",))
     gone_or_open = listing("payments", statuses=("canceled", "open"))
 

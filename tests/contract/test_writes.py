@@ -19,7 +19,7 @@ from schema.ports import (
     Refused,
     Viewer,
 )
-from tests.support.stage import ACME, GLOBEX, Stage
+from tests.contract.staging import Stage
 from tests.support.wanting import PAYMENTS, invoice, load_one
 
 
@@ -27,7 +27,7 @@ async def test_attach_of_succeeded_intent_pays_at_once(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """Money that is there already counts in the same step."""
-    invoice_id, intent_id = stage.open_invoice(1000), stage.succeeded(1000)
+    invoice_id, intent_id = await stage.open_invoice(1000), await stage.succeeded(1000)
 
     attached = await backend.attach_payment(
         operator, AttachPayment(invoice_id, "key-1", payment_intent_id=intent_id)
@@ -42,7 +42,7 @@ async def test_detach_reopens_a_paid_invoice(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """The balance comes back, the payment leaves the list, a default payment takes over."""
-    invoice_id, (_, second) = stage.paid_by(700, 300)
+    invoice_id, (_, second) = await stage.paid_by(700, 300)
 
     detached = await backend.detach_payment(operator, DetachPayment(invoice_id, second, "key-1"))
 
@@ -58,7 +58,7 @@ async def test_attach_detach_attach_returns_to_the_same_totals(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """Keys are never made from arguments, so the same attach can happen twice."""
-    invoice_id, (_, second) = stage.paid_by(700, 300)
+    invoice_id, (_, second) = await stage.paid_by(700, 300)
     before = (await load_one(backend, operator, invoice(invoice_id))).record
 
     await backend.detach_payment(operator, DetachPayment(invoice_id, second, "key-1"))
@@ -79,7 +79,7 @@ async def test_repeat_with_the_same_key_changes_nothing(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """A retry gets the first outcome, marked as replayed."""
-    invoice_id, (_, second) = stage.paid_by(700, 300)
+    invoice_id, (_, second) = await stage.paid_by(700, 300)
     command = DetachPayment(invoice_id, second, "key-1")
 
     first = await backend.detach_payment(operator, command)
@@ -93,7 +93,7 @@ async def test_same_key_with_other_input_is_refused(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """A key stands for one attempt; another input under it is a caller's mistake."""
-    invoice_id, (first, second) = stage.paid_by(700, 300)
+    invoice_id, (first, second) = await stage.paid_by(700, 300)
     await backend.detach_payment(operator, DetachPayment(invoice_id, second, "key-1"))
 
     with pytest.raises(Refused) as refused:
@@ -106,11 +106,11 @@ async def test_refused_write_may_be_tried_again_with_its_key(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """A refusal changed nothing, so the key is free once the reason is gone."""
-    draft, intent_id = stage.draft(500), stage.succeeded(500)
+    draft, intent_id = await stage.draft(500), await stage.succeeded(500)
     command = AttachPayment(draft, "key-1", payment_intent_id=intent_id)
     with pytest.raises(Refused):
         await backend.attach_payment(operator, command)
-    stage.twin.finalize(draft, number="N-1")
+    await stage.finalize(draft)
 
     attached = await backend.attach_payment(operator, command)
 
@@ -121,8 +121,8 @@ async def test_keys_of_two_tenants_do_not_meet(
     backend: InvoiceBackend, stage: Stage, acme: Viewer, globex: Viewer
 ) -> None:
     """Two partners may choose the same key without learning of each other."""
-    of_acme, (intent_acme,) = stage.paid_by(500, customer_id=ACME)
-    of_globex, (intent_globex,) = stage.paid_by(500, customer_id=GLOBEX)
+    of_acme, (intent_acme,) = await stage.paid_by(500, customer_id=stage.acme)
+    of_globex, (intent_globex,) = await stage.paid_by(500, customer_id=stage.globex)
 
     first = await backend.detach_payment(acme, DetachPayment(of_acme, intent_acme, "key-1"))
     second = await backend.detach_payment(globex, DetachPayment(of_globex, intent_globex, "key-1"))
@@ -134,7 +134,7 @@ async def test_foreign_invoice_is_not_found_by_a_write(
     backend: InvoiceBackend, stage: Stage, acme: Viewer
 ) -> None:
     """A write tells no more of a foreign object than a read does."""
-    foreign, (intent_id,) = stage.paid_by(500, customer_id=GLOBEX)
+    foreign, (intent_id,) = await stage.paid_by(500, customer_id=stage.globex)
 
     with pytest.raises(Refused) as refused:
         await backend.detach_payment(acme, DetachPayment(foreign, intent_id, "key-1"))
@@ -146,7 +146,7 @@ async def test_stale_precondition_is_refused(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """Who decided on an old amount decides again."""
-    invoice_id, (_, second) = stage.paid_by(700, 300)
+    invoice_id, (_, second) = await stage.paid_by(700, 300)
 
     with pytest.raises(Refused) as refused:
         await backend.detach_payment(
@@ -161,8 +161,8 @@ async def test_out_of_band_payment_is_reported_and_attached(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """The facts of a payment made elsewhere become a payment record that counts at once."""
-    invoice_id = stage.open_invoice(1000)
-    facts = OutOfBandPayment(400, "usd", stage.clock.now(), reference="transfer 7")
+    invoice_id = await stage.open_invoice(1000)
+    facts = OutOfBandPayment(400, "usd", stage.now(), reference="transfer 7")
 
     await backend.attach_payment(operator, AttachPayment(invoice_id, "key-1", out_of_band=facts))
 
@@ -176,8 +176,8 @@ async def test_share_of_an_intent_leaves_the_rest_for_another_invoice(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """One intent pays two invoices by shares, and no more than there is."""
-    first, second = stage.open_invoice(600), stage.open_invoice(600)
-    intent_id = stage.succeeded(1000)
+    first, second = await stage.open_invoice(600), await stage.open_invoice(600)
+    intent_id = await stage.succeeded(1000)
 
     async def attach(invoice_id: str, amount: int, key: str) -> Attached:
         return await backend.attach_payment(
@@ -198,7 +198,7 @@ async def test_credit_note_lowers_the_balance(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """On an open invoice a credit note takes off what is asked for."""
-    invoice_id = stage.open_invoice(1000)
+    invoice_id = await stage.open_invoice(1000)
     command = CreateCreditNote(CreditNoteDraft(invoice_id, 250), "key-1")
 
     await backend.create_credit_note(operator, command)
@@ -212,8 +212,8 @@ async def test_concurrent_attaches_of_one_intent_leave_one_winner(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """Two writers race; one gets the intent, the other is told that it is taken."""
-    invoices = [stage.open_invoice(500), stage.open_invoice(500)]
-    intent_id = stage.succeeded(500)
+    invoices = [await stage.open_invoice(500), await stage.open_invoice(500)]
+    intent_id = await stage.succeeded(500)
 
     outcomes = await asyncio.gather(
         *(
@@ -234,7 +234,7 @@ async def test_concurrent_repeats_of_one_key_write_once(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:
     """An impatient client that sends one key five times at once detaches once."""
-    invoice_id, (_, second) = stage.paid_by(700, 300)
+    invoice_id, (_, second) = await stage.paid_by(700, 300)
     command = DetachPayment(invoice_id, second, "key-1")
 
     outcomes = await asyncio.gather(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,21 @@ async def test_a_write_that_is_tried_again_is_unfinished_again(
         await journal.keep(record(attempt=2))
 
         assert await journal.unfinished() == [record(attempt=2)]
+
+
+async def test_a_write_is_unfinished_until_it_is_announced(
+    opening: OpenJournal, tmp_path: Path, clock: ManualClock
+) -> None:
+    """The log may have been away when the write succeeded: its subscribers are told later."""
+    done = record(outcome=DETACHED)
+    async with opening(tmp_path, clock.now, 100) as journal:
+        await journal.begin(record())
+        await journal.keep(done)
+        before = await journal.unfinished()
+        await journal.keep(replace(done, announced=True))
+
+        assert before == [done]
+        assert await journal.unfinished() == []
 
 
 async def test_a_forgotten_write_is_no_longer_unfinished(

@@ -77,7 +77,7 @@ class Tokens:
         """The tokens of those names that were surely not dropped since then."""
         wanted = list(names)
         tokens = await self._held_or_made("t", wanted)
-        guards = await self._held("g", {guard_of(name) for name in wanted})
+        guards = await self._held("g", guards_of(wanted))
         return {
             name: tokens[name]
             for name in wanted
@@ -118,7 +118,7 @@ class Tokens:
             del self._owed[next(iter(self._owed))]
 
     async def _renew(self, names: list[str], seconds_max: float | None) -> None:
-        await self._set("g", {guard_of(name) for name in names}, seconds_max)
+        await self._set("g", guards_of(names), seconds_max)
         await self._set("t", names, seconds_max)
 
     async def _held(self, kind: str, names: Iterable[str]) -> dict[str, str]:
@@ -151,3 +151,7 @@ ALL_GUARDS = tuple(str(number) for number in range(GUARDS))
 
 def guard_of(name: str) -> str:
     return str(zlib.crc32(name.encode()) % GUARDS)
+
+
+def guards_of(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(guard_of(name) for name in names))

@@ -82,9 +82,12 @@ class StripeEventReader:
         raise _endless()
 
     async def _page(self, limit: int, **where: Any) -> tuple[Page, bool]:
-        """One page, newest first, as Stripe lists it in either direction."""
+        """One page, newest first, as Stripe lists it in either direction. Raises `Failed`."""
         raw = await self._api.get(PATH, {"limit": limit, **where}, caller=self._caller)
-        return embedded_list(raw)
+        rows, has_more = embedded_list(raw)
+        for row in rows:
+            _id_of(row)
+        return rows, has_more
 
 
 def _id_of(event: object) -> str:

@@ -1,0 +1,38 @@
+"""`make test-stripe` refuses before it installs or sends anything."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        pytest.param("", "needs a key", id="none"),
+        pytest.param("sk_live_notarealkey", "nothing was sent", id="live"),
+        pytest.param("rk_live_notarealkey", "nothing was sent", id="restricted live"),
+        pytest.param("pk_test_notarealkey", "nothing was sent", id="publishable"),
+    ],
+)
+def test_make_refuses_what_is_no_test_key(key: str, words: str) -> None:
+    """A sentence, and never the key."""
+    made = subprocess.run(
+        ["make", "test-stripe"],
+        cwd=ROOT,
+        env={**os.environ, "STRIPE_API_KEY": key},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    said = made.stdout + made.stderr
+    assert made.returncode != 0
+    assert words in said
+    assert not key or key not in said

@@ -1,0 +1,213 @@
+"""The intake as Stripe meets it: the real route, the real intake, a sandbox as upstream.
+
+Nothing is pretended. The log can be told to be down, as its store may be; upstream breaks by the
+sandbox's own faults.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import orjson
+import stripe
+from aiohttp import ClientSession, web
+
+from gateway.backends.stripe.client import StripeApi
+from gateway.backends.stripe.event_reader import StripeEventReader
+from gateway.backends.stripe.lookup import StripeLookup
+from gateway.events.catch_up import CatchUp, MemoryProgress
+from gateway.events.intake import Intake
+from gateway.events.log import LogEntry, MemoryEventLog
+from gateway.events.webhook import WebhookReader
+from gateway.sandbox.stripe_api import Sandbox, running_sandbox
+from gateway.web.middleware import error_middleware
+from gateway.web.server import make_runner
+from gateway.web.settings import WebSettings
+from gateway.web.webhook_view import WebhookView
+from tests.sandbox.driving import sdk_of
+from tests.support.stage import Stage
+from tests.support.upstream import stripe_api
+from tests.webhooks.signing import ACCOUNT, OLD_SECRET, SECRET, signed
+
+HANG_SECONDS_MAX = 5.0
+"""What is owed and does not come fails the test by this time."""
+
+
+class StoppableLog(MemoryEventLog):
+    """A log whose store can be away."""
+
+    def __init__(self) -> None:
+        super().__init__("test")
+        self.is_down = False
+
+    async def append(self, entry: LogEntry) -> LogEntry | None:
+        if self.is_down:
+            raise ConnectionError("the store is away")
+        return await super().append(entry)
+
+
+async def nobody(stripe_key: str) -> tuple[str, str] | None:
+    """No write of ours carried this key."""
+    return None
+
+
+@dataclass(slots=True)
+class Alarm:
+    """A sleep that ends when the test says so; `asked` is what was asked for."""
+
+    asked: list[float] = field(default_factory=list)
+    _begun: asyncio.Event = field(default_factory=asyncio.Event)
+    _over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def sleep(self, seconds: float) -> None:
+        self.asked.append(seconds)
+        self._begun.set()
+        await self._over.wait()
+        self._over.clear()
+
+    async def begun(self) -> None:
+        async with asyncio.timeout(HANG_SECONDS_MAX):
+            await self._begun.wait()
+        self._begun.clear()
+
+    def ring(self) -> None:
+        self._over.set()
+
+
+@dataclass(slots=True)
+class Rig:
+    """One gateway's event intake and everything around it."""
+
+    stage: Stage
+    sandbox: Sandbox
+    api: StripeApi
+    sdk: stripe.StripeClient
+    log: MemoryEventLog
+    published: list[LogEntry]
+    dropped: list[LogEntry]
+    reader: WebhookReader
+    progress: MemoryProgress
+    alarm: Alarm
+    catch_up: CatchUp
+    app: web.Application
+    session: ClientSession
+    url: str = ""
+
+    async def post(
+        self, body: bytes, signature: str | None = None, **headers: str
+    ) -> tuple[int, Any]:
+        """One delivery, signed now with the newer secret unless told otherwise."""
+        if signature is None:
+            signature = signed(body, self.stage.clock.now())
+        sent = {"Stripe-Signature": signature, "Content-Type": "application/json", **headers}
+        async with self.session.post(self.url, data=body, headers=sent) as response:
+            return response.status, await response.json()
+
+    def bodies(self, *types: str) -> list[bytes]:
+        """What has happened so far of these types, oldest first, as Stripe prints it."""
+        return [one.body for one in self.sandbox.account.events if one.type in types]
+
+    async def held(self) -> list[LogEntry]:
+        return await self.log.read(0, 1000)
+
+    async def types(self) -> list[str]:
+        """Stripe's names of what is in the log."""
+        return [entry.raw_type for entry in await self.held()]
+
+    def reads(self, path: str) -> int:
+        """How often the gateway has asked Stripe for this."""
+        return sum(one.path == path for one in self.sandbox.requests)
+
+
+@asynccontextmanager
+async def rigged(
+    *,
+    log: MemoryEventLog | None = None,
+    secrets: tuple[str, ...] = (SECRET, OLD_SECRET),
+    **options: Any,
+) -> AsyncIterator[Rig]:
+    """Everything running on the loopback; `options` go to the view."""
+    stage = Stage.empty()
+    log = log or StoppableLog()
+    async with (
+        running_sandbox(stage.twin, retry_delays_seconds=(0.0, 0.0)) as sandbox,
+        sdk_of(sandbox) as sdk,
+        ClientSession() as session,
+    ):
+        api = stripe_api(sandbox.url)
+        rig = _assembled(stage, sandbox, api, sdk, log, session, secrets, options)
+        runner = make_runner(rig.app, WebSettings(drain_timeout_seconds=2))
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            rig.url = f"http://127.0.0.1:{runner.addresses[0][1]}/webhooks/stripe"
+            yield rig
+        finally:
+            await runner.cleanup()
+            await api.close()
+
+
+def _assembled(
+    stage: Stage,
+    sandbox: Sandbox,
+    api: StripeApi,
+    sdk: stripe.StripeClient,
+    log: MemoryEventLog,
+    session: ClientSession,
+    secrets: tuple[str, ...],
+    options: dict[str, Any],
+) -> Rig:
+    published, dropped = list[LogEntry](), list[LogEntry]()
+
+    async def drop(entry: LogEntry) -> None:
+        dropped.append(entry)
+
+    intake = Intake(
+        log=log,
+        lookup=StripeLookup(api),
+        drop=drop,
+        publish=published.append,
+        caller_of=nobody,
+        account=ACCOUNT,
+        livemode=False,
+    )
+    reader = WebhookReader(secrets, now=stage.clock.now, account=ACCOUNT, livemode=False)
+    progress, alarm = MemoryProgress(), Alarm()
+    catch_up = CatchUp(
+        read_events=StripeEventReader(api).events_since,
+        receive=intake.receive,
+        progress=progress,
+        now=stage.clock.now,
+        sleep=alarm.sleep,
+        account=ACCOUNT,
+        livemode=False,
+    )
+    ids = count(1)
+    app = web.Application(middlewares=[error_middleware(lambda: f"req_{next(ids)}")])
+    view = WebhookView(reader, intake.receive, **options)
+    app.router.add_route("*", "/webhooks/stripe", view.handle)
+    return Rig(
+        stage=stage,
+        sandbox=sandbox,
+        api=api,
+        sdk=sdk,
+        log=log,
+        published=published,
+        dropped=dropped,
+        reader=reader,
+        progress=progress,
+        alarm=alarm,
+        catch_up=catch_up,
+        app=app,
+        session=session,
+    )
+
+
+def renamed(body: bytes, event_id: str) -> bytes:
+    """The same event under another id."""
+    return orjson.dumps({**orjson.loads(body), "id": event_id})

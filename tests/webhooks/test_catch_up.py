@@ -1,0 +1,291 @@
+"""What no webhook brought is found in Stripe's list, exactly once, and nothing is read in vain."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from gateway.backends.stripe.event_reader import PATH
+from gateway.events.catch_up import (
+    FAILURES_IN_A_ROW_MAX,
+    OVERLAP_SECONDS,
+    REACH_SECONDS,
+    RETRY_SECONDS,
+    SAVE_EVERY,
+    Summary,
+)
+from gateway.sandbox.stripe_api import FaultKind
+from schema.ports import Failed
+from tests.webhooks.rig import HANG_SECONDS_MAX, Rig, StoppableLog, rigged
+
+HOUR = 3600
+DAY = 24 * HOUR
+
+
+async def test_a_missed_event_is_found_once(rig: Rig) -> None:
+    """By a second run it is known already."""
+    rig.stage.paid_by(1000)
+
+    first, second = [await rig.catch_up.run(since=0) for _ in range(2)]
+
+    assert await rig.types() == [entry.raw_type for entry in rig.published]
+    assert {entry.origin for entry in rig.published} == {"RECONCILED"}
+    assert first.taken == second.known == len(rig.published) > 0
+    assert (first.known, second.taken) == (0, 0)
+
+
+async def test_what_a_webhook_brought_is_known(rig: Rig) -> None:
+    """Both come through the same door."""
+    rig.stage.draft(1000)
+    await rig.post(rig.bodies("invoice.created")[0])
+
+    summary = await rig.catch_up.run(since=0)
+
+    assert (summary.taken, summary.known) == (0, 1)
+    assert [entry.origin for entry in rig.published] == ["WEBHOOK"]
+
+
+async def test_a_run_says_what_it_saw(rig: Rig) -> None:
+    """Every event is one of four: new, known, none of ours, or passed over."""
+    rig.stage.paid_by(1000)
+    now = rig.stage.clock.now()
+
+    summary = await rig.catch_up.run(since=now - HOUR)
+
+    assert summary.seen == len(rig.sandbox.account.events)
+    assert summary.seen == summary.taken + summary.known + summary.ignored + summary.failed
+    assert summary.ignored == len(rig.bodies("payment_intent.created", "payment_intent.succeeded"))
+    assert (summary.from_, summary.to, summary.at) == (now - HOUR, now, now)
+    assert not summary.out_of_reach
+
+
+async def test_the_watcher_is_told_after_every_event(rig: Rig) -> None:
+    """A bar can be drawn: how many so far, and how far between the two ends."""
+    rig.stage.paid_by(600, 400)
+    seen: list[Summary] = []
+
+    summary = await rig.catch_up.run(since=0, on_progress=lambda one: seen.append(replace(one)))
+
+    assert [one.seen for one in seen] == list(range(1, summary.seen + 1))
+    assert [one.at for one in seen] == sorted(one.at for one in seen)
+    assert all(one.from_ <= one.at <= one.to for one in seen)
+
+
+async def test_the_first_run_of_all_has_missed_nothing(rig: Rig) -> None:
+    """Nobody has read from this gateway yet, so nobody misses what was before."""
+    rig.stage.draft(1000)
+    rig.stage.clock.advance(OVERLAP_SECONDS + 1)
+
+    summary = await rig.catch_up.run()
+
+    assert (summary.seen, summary.from_) == (0, rig.stage.clock.now() - OVERLAP_SECONDS)
+    assert await rig.progress.load() == rig.stage.clock.now()
+
+
+async def test_the_next_run_reads_from_where_the_last_one_got_to(rig: Rig) -> None:
+    """And some minutes before it, as the list may have been late."""
+    await rig.catch_up.run()
+    covered = rig.stage.clock.now()
+    rig.stage.clock.advance(DAY)
+    rig.stage.draft(1000)
+
+    summary = await rig.catch_up.run()
+
+    assert summary.from_ == covered - OVERLAP_SECONDS
+    assert summary.taken == 1
+    assert await rig.progress.load() == rig.stage.clock.now()
+
+
+async def test_an_event_that_is_listed_late_is_found(rig: Rig) -> None:
+    """It lies before what was read up to, and inside the overlap."""
+    rig.stage.draft(1000)
+    late = list(rig.sandbox.account.events)
+    for event in late:
+        rig.sandbox.account.events.remove(event.id)
+    await rig.catch_up.run()
+
+    for event in late:
+        rig.sandbox.account.events.put(event)
+    rig.stage.clock.advance(60)
+    summary = await rig.catch_up.run()
+
+    assert summary.taken == len(late) == 1
+
+
+REACHES = [
+    pytest.param(30 * DAY, False, id="30 days"),
+    pytest.param(30 * DAY + 1, True, id="a second more"),
+    pytest.param(400 * DAY, True, id="a year"),
+]
+
+
+@pytest.mark.parametrize(("ago", "is_out"), REACHES)
+async def test_what_stripe_no_longer_lists_is_out_of_reach(
+    rig: Rig, ago: int, is_out: bool
+) -> None:
+    """It is said, and what can be had is read."""
+    rig.stage.draft(1000)
+    now = rig.stage.clock.now()
+
+    summary = await rig.catch_up.run(since=now - ago)
+
+    assert (summary.out_of_reach, summary.from_) == (is_out, now - REACH_SECONDS)
+    assert (summary.wanted_from, summary.taken) == (now - ago, 1)
+
+
+@pytest.mark.parametrize(("ago", "is_out"), REACHES)
+async def test_a_long_outage_is_said_to_be_too_long(rig: Rig, ago: int, is_out: bool) -> None:
+    """Without counting the overlap, which was read before."""
+    await rig.catch_up.run()
+    rig.stage.clock.advance(ago)
+
+    summary = await rig.catch_up.run()
+
+    assert summary.out_of_reach is is_out
+    assert await rig.progress.load() == rig.stage.clock.now()
+
+
+async def test_a_run_by_hand_never_hides_what_was_missed(rig: Rig) -> None:
+    """It read the last hour; what was missed before that still waits for its turn."""
+    await rig.catch_up.run()
+    covered = rig.stage.clock.now()
+    rig.stage.draft(1000)
+    rig.stage.clock.advance(DAY)
+
+    by_hand = await rig.catch_up.run(since=rig.stage.clock.now() - HOUR)
+    still = await rig.progress.load()
+    after = await rig.catch_up.run()
+
+    assert (by_hand.taken, still, after.taken) == (0, covered, 1)
+
+
+async def test_a_run_by_hand_from_further_back_counts(rig: Rig) -> None:
+    """It read all that the next one would have."""
+    await rig.catch_up.run()
+    rig.stage.clock.advance(DAY)
+
+    await rig.catch_up.run(since=rig.stage.clock.now() - 3 * DAY)
+
+    assert await rig.progress.load() == rig.stage.clock.now()
+
+
+async def test_two_runs_follow_one_another(rig: Rig) -> None:
+    """Whoever asks second waits, and then finds nothing new."""
+    rig.stage.paid_by(1000)
+    order: list[str] = []
+
+    first, second = await asyncio.gather(
+        rig.catch_up.run(since=0, on_progress=lambda _: order.append("first")),
+        rig.catch_up.run(since=0, on_progress=lambda _: order.append("second")),
+    )
+
+    assert order == ["first"] * first.seen + ["second"] * second.seen
+    assert (first.taken, second.taken, second.known) == (len(rig.published), 0, first.taken)
+
+
+async def test_one_event_that_cannot_be_taken_in_holds_up_no_other(rig: Rig) -> None:
+    """It is passed over, and every run tries it again until it is in."""
+    await rig.catch_up.run()
+    rig.stage.clock.advance(DAY)
+    bad, good = rig.stage.draft(1000), rig.stage.draft(2000)
+    rig.stage.clock.advance(HOUR)
+    rig.sandbox.faults.add(FaultKind.SERVER_ERROR, path=f"/v1/invoices/{bad}", times=None)
+
+    first = await rig.catch_up.run()
+    rig.stage.clock.advance(DAY)
+    rig.sandbox.faults.clear()
+    second = await rig.catch_up.run()
+
+    assert (first.failed, first.taken) == (1, 1)
+    assert (second.failed, second.taken, second.known) == (0, 1, 1)
+    assert [entry.invoice_id for entry in rig.published] == [good, bad]
+
+
+async def test_an_outage_ends_the_run(rig: Rig) -> None:
+    """When nothing can be taken in, the rest is not tried one by one."""
+    for _ in range(2 * FAILURES_IN_A_ROW_MAX):
+        rig.stage.draft(1000)
+    rig.sandbox.faults.add(FaultKind.SERVER_ERROR, path="/v1/invoices/*", times=None)
+
+    with pytest.raises(Failed):
+        await rig.catch_up.run(since=0)
+
+    reads = sum(one.path.startswith("/v1/invoices/") for one in rig.sandbox.requests)
+    assert reads == 3 * FAILURES_IN_A_ROW_MAX
+    assert await rig.progress.load() is None
+
+
+async def test_a_log_that_is_down_ends_the_run() -> None:
+    """Nothing is noted as covered, and the next run begins where this one should have."""
+    log = StoppableLog()
+    async with rigged(log=log) as rig:
+        await rig.catch_up.run()
+        covered = await rig.progress.load()
+        rig.stage.clock.advance(DAY)
+        rig.stage.draft(1000)
+        log.is_down = True
+
+        with pytest.raises(OSError, match="away"):
+            await rig.catch_up.run()
+        noted = await rig.progress.load()
+        log.is_down = False
+        summary = await rig.catch_up.run()
+
+        assert (noted, summary.taken) == (covered, 1)
+
+
+async def test_a_run_that_breaks_off_is_continued(rig: Rig) -> None:
+    """What it got to is noted now and then, so a long one does not begin anew each time."""
+    rig.stage.draft(1000)
+    rig.stage.clock.advance(DAY)
+    await rig.catch_up.run()
+    rig.stage.clock.advance(DAY)
+    for _ in range(SAVE_EVERY + 50):
+        rig.stage.intent(100)
+    rig.sandbox.faults.add(FaultKind.SERVER_ERROR, path=PATH, after=2, times=None)
+    created = [one.created for one in rig.sandbox.account.events][1:]
+
+    with pytest.raises(Failed):
+        await rig.catch_up.run()
+
+    assert await rig.progress.load() == created[SAVE_EVERY - 1]
+
+
+async def test_the_timer_runs_it_at_once_and_then_ever_again(rig: Rig) -> None:
+    """At the start, because something may have happened meanwhile."""
+    task = asyncio.create_task(rig.catch_up.every(300))
+    await rig.alarm.begun()
+    rig.stage.draft(1000)
+
+    rig.alarm.ring()
+    await rig.alarm.begun()
+
+    assert len(rig.published) == 1
+    assert rig.alarm.asked == [300, 300]
+    await ended(task)
+
+
+async def test_after_an_outage_the_timer_is_shorter(rig: Rig) -> None:
+    """Nobody waits longer than he must, and the timer outlives the outage."""
+    rig.sandbox.faults.add(FaultKind.SERVER_ERROR, path=PATH, times=None)
+    task = asyncio.create_task(rig.catch_up.every(300))
+    await rig.alarm.begun()
+    rig.stage.draft(1000)
+    rig.sandbox.faults.clear()
+
+    rig.alarm.ring()
+    await rig.alarm.begun()
+
+    assert len(rig.published) == 1
+    assert rig.alarm.asked == [RETRY_SECONDS, 300]
+    await ended(task)
+
+
+async def ended(task: asyncio.Task[None]) -> None:
+    """A timer that is stopped stops."""
+    task.cancel()
+    async with asyncio.timeout(HANG_SECONDS_MAX):
+        await asyncio.gather(task, return_exceptions=True)
+    assert task.cancelled()
