@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from gateway.cli_stripe import catch_up, webhook_app
 from gateway.settings import (
     Settings,
     SettingsRefused,
@@ -28,6 +29,8 @@ app = typer.Typer(
 
 fixtures_app = typer.Typer(help="Work with fixtures files.", no_args_is_help=True)
 app.add_typer(fixtures_app, name="fixtures")
+app.add_typer(webhook_app, name="webhook")
+app.command(name="catch-up")(catch_up)
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on. Default 127.0.0.1.")]
 Port = Annotated[int | None, typer.Option(help="TCP port. Default 8000.", min=0, max=65535)]

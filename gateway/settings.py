@@ -57,6 +57,9 @@ class Settings(BaseSettings):
         description="Signing secrets of the webhook endpoint, separated by commas; several while "
         "one replaces another.",
     )
+    catch_up_seconds: float = Field(
+        300.0, gt=0, description="Seconds between two looks at Stripe's own list of events."
+    )
     stripe_calls_per_second: float | None = Field(
         None, gt=0, description="Calls a second to the account; by default 100 live, 25 in test."
     )

@@ -22,9 +22,11 @@ from gateway.backends.memory.backend import MemoryBackend
 from gateway.backends.memory.twin import Twin
 from gateway.backends.stripe.backend import StripeBackend
 from gateway.backends.stripe.client import Pacing, StripeApi
+from gateway.backends.stripe.event_reader import StripeEventReader
 from gateway.backends.stripe.lookup import StripeLookup
 from gateway.clock import Clock, Ids, RandomIds, SystemClock, chance, request_id
 from gateway.console.pages import console_directory
+from gateway.events.catch_up import CatchUp
 from gateway.events.feed import Feed
 from gateway.events.intake import Announcement, Drop, Intake, Lookup
 from gateway.events.log import LogEntry
@@ -70,6 +72,7 @@ class Gateway:
     twin: Twin | None = None
     deliveries: EventDeliveries | None = None
     webhooks: WebhookReader | None = None
+    catch_up: CatchUp | None = None
 
 
 @dataclass(slots=True)
@@ -80,6 +83,7 @@ class _Upstream:
     lookup: Lookup
     drop: Drop
     twin: Twin | None = None
+    api: StripeApi | None = None
 
 
 @dataclass(slots=True)
@@ -116,9 +120,16 @@ def announcement_of(announced: Announced, now: int) -> Announcement:
 
 @asynccontextmanager
 async def opened_gateway(
-    settings: Settings, *, clock: Clock | None = None, ids: Ids | None = None
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    with_chores: bool = True,
 ) -> AsyncIterator[Gateway]:
-    """A running gateway. Raises `FixturesRefused`, `StoreRefused`, `StoreInUse`, `OSError`."""
+    """A running gateway; without chores, for one task by hand.
+
+    Raises `FixturesRefused`, `StoreRefused`, `StoreInUse`, `OSError`.
+    """
     clock, ids = clock or SystemClock(), ids or RandomIds()
     async with AsyncExitStack() as stack:
         stores = await open_stores(settings, clock, ids, stack)
@@ -146,16 +157,39 @@ async def opened_gateway(
         gateway = Gateway(settings, backend, feed, intake, runner, stores)
         if upstream.twin is not None:
             _deliver(gateway, upstream.twin, stack)
-        elif settings.webhook_secrets:
-            gateway.webhooks = WebhookReader(
-                settings.webhook_secrets,
-                now=clock.now,
-                account=description.account,
-                livemode=description.livemode,
-            )
-        for chore in (_settle_for_ever(backend), forget_for_ever(stores)):
-            stack.callback(asyncio.create_task(chore).cancel)
+        if upstream.api is not None:
+            _listen_to_stripe(gateway, upstream.api, clock)
+        if with_chores:
+            _start_chores(gateway, stack)
         yield gateway
+
+
+def _start_chores(gateway: Gateway, stack: AsyncExitStack) -> None:
+    """What is done again and again beside the serving."""
+    chores = [_settle_for_ever(gateway.backend), forget_for_ever(gateway.stores)]
+    if gateway.catch_up is not None:
+        chores.append(gateway.catch_up.every(gateway.settings.catch_up_seconds))
+    for chore in chores:
+        stack.callback(asyncio.create_task(chore).cancel)
+
+
+def _listen_to_stripe(gateway: Gateway, api: StripeApi, clock: Clock) -> None:
+    """Webhooks, where there is a secret to know them by, and what they may have missed."""
+    settings, description = gateway.settings, gateway.backend.describe()
+    account, livemode = description.account, description.livemode
+    if settings.webhook_secrets:
+        gateway.webhooks = WebhookReader(
+            settings.webhook_secrets, now=clock.now, account=account, livemode=livemode
+        )
+    gateway.catch_up = CatchUp(
+        read_events=StripeEventReader(api).events_since,
+        receive=gateway.intake.receive,
+        progress=gateway.stores.progress,
+        now=clock.now,
+        sleep=asyncio.sleep,
+        account=account,
+        livemode=livemode,
+    )
 
 
 async def _settle_for_ever(backend: JournaledBackend) -> None:
@@ -189,7 +223,7 @@ def _upstream(settings: Settings, clock: Clock, ids: Ids, stores: Stores) -> _Up
     async def drop(entry: LogEntry) -> None:
         await caching.drop(entry.invoice_id, entry.customer_id, entry.payment_intent_id)
 
-    return _Upstream(caching, StripeLookup(api), drop)
+    return _Upstream(caching, StripeLookup(api), drop, api=api)
 
 
 async def nothing_cached(entry: LogEntry) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiocache.base import BaseCache
 
@@ -17,10 +17,12 @@ from gateway.backends.caching.memory_cache import BoundedMemoryCache
 from gateway.backends.journal import JournalStore, MemoryJournalStore
 from gateway.backends.rate_budget import LocalTokens, RateBudget, Tokens
 from gateway.clock import Clock, Ids
+from gateway.events.catch_up import MemoryProgress, Progress
 from gateway.events.feed import Feed
 from gateway.events.intake import Publish
 from gateway.events.log import EventLog, LogEntry, MemoryEventLog, decode_position
 from gateway.events.log_redis import RedisEventLog
+from gateway.events.progress import RedisProgress, SqliteProgress
 from gateway.events.retention import DAY_SECONDS, Retention
 from gateway.settings import Settings
 from gateway.storage.redis_store import RedisStore
@@ -37,6 +39,7 @@ class Stores:
 
     log: EventLog
     journal: JournalStore
+    progress: Progress = field(default_factory=MemoryProgress)
     redis: RedisStore | None = None
     follower: asyncio.Task[None] | None = None
 
@@ -73,7 +76,8 @@ async def _sqlite(settings: Settings, clock: Clock, epoch: str, stack: AsyncExit
     opened = await SqliteEventLog.open(
         store, epoch_if_new=epoch, now=clock.now, retention=settings_retention(settings)
     )
-    return Stores(opened, await SqliteJournalStore.open(store, now=clock.now))
+    journal = await SqliteJournalStore.open(store, now=clock.now)
+    return Stores(opened, journal, await SqliteProgress.open(store))
 
 
 async def _redis(settings: Settings, clock: Clock, epoch: str, stack: AsyncExitStack) -> Stores:
@@ -86,7 +90,8 @@ async def _redis(settings: Settings, clock: Clock, epoch: str, stack: AsyncExitS
     opened = await RedisEventLog.open(
         store, epoch_if_new=epoch, now=clock.now, retention=settings_retention(settings)
     )
-    return Stores(opened, RedisJournalStore(store, now=clock.now), store)
+    journal = RedisJournalStore(store, now=clock.now)
+    return Stores(opened, journal, RedisProgress(store), store)
 
 
 def publisher(stores: Stores, feed: Feed, stack: AsyncExitStack) -> Publish:

@@ -1,0 +1,83 @@
+"""The commands that work on a Stripe account, run against the sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway.backends.memory.twin import Twin
+from gateway.clock import SystemClock
+from gateway.sandbox.seed import seed
+from gateway.sandbox.stripe_api import Sandbox, running_sandbox
+from tests.support.time_and_ids import CountingIds
+
+URL = "https://gateway.example.com/webhooks/stripe"
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    twin = Twin(now=SystemClock().now, new_id=CountingIds().new)
+    seed(twin, None)
+    async with running_sandbox(twin) as running:
+        yield running
+
+
+async def run(sandbox: Sandbox, folder: Path, *arguments: str) -> tuple[int | None, str]:
+    """Exit code and output of the command line, with the sandbox for Stripe."""
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "STRIPE_API_KEY": "sk_test_any",
+        "GATEWAY_STRIPE_API_BASE": sandbox.url,
+        "GATEWAY_DATA_DIR": str(folder),
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", *arguments,
+        env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    told, _ = await process.communicate()
+    return process.returncode, told.decode()
+
+
+async def test_webhook_is_created_and_then_checked(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The secret is printed once, in the form that the setting takes it."""
+    created, told = await run(sandbox, tmp_path, "webhook", "create", "--url", URL)
+    checked, verdict = await run(sandbox, tmp_path, "webhook", "check", "--url", URL)
+
+    assert created == 0, told
+    assert "GATEWAY_STRIPE_WEBHOOK_SECRETS=whsec_" in told
+    assert "invoice_payment.detached" in told
+    assert checked == 0, verdict
+
+
+async def test_webhook_that_is_not_there_is_told(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Exit code 1, and what to do."""
+    code, told = await run(sandbox, tmp_path, "webhook", "check", "--url", URL)
+
+    assert code == 1
+    assert "webhook create" in told
+    assert "Traceback" not in told
+
+
+async def test_catch_up_takes_in_what_no_webhook_brought(sandbox: Sandbox, tmp_path: Path) -> None:
+    """By hand, with a summary; done twice it finds nothing new."""
+    sandbox.twin.detach("in_demo_paid_by_two", "pi_demo_two_b")
+
+    code, told = await run(sandbox, tmp_path, "catch-up", "--since", "2026-01-01")
+    again, second = await run(sandbox, tmp_path, "catch-up", "--since", "2026-01-01")
+
+    assert (code, again) == (0, 0), told + second
+    assert "2 new" in told
+    assert "0 new" in second
+
+
+async def test_catch_up_says_what_is_out_of_reach(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Stripe lists thirty days, and no silence covers what lies before."""
+    code, told = await run(sandbox, tmp_path, "catch-up", "--since", "2020-01-01")
+
+    assert code == 0
+    assert "out of reach" in told
+    assert "30 days" in told
