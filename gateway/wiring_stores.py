@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from aiocache.base import BaseCache
 
 from gateway.backends.caching.memory_cache import BoundedMemoryCache
-from gateway.backends.journal import JournalStore, MemoryJournalStore
+from gateway.backends.journal_records import JournalStore, MemoryJournalStore
 from gateway.backends.rate_budget import LocalTokens, RateBudget, Tokens
 from gateway.clock import Clock, Ids
 from gateway.events.catch_up import MemoryProgress, Progress

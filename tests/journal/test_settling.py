@@ -6,13 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from gateway.backends.journal import (
-    STRIPE_KEY_SECONDS,
-    Announced,
-    JournaledBackend,
-    MemoryJournalStore,
-    WriteRecord,
-)
+from gateway.backends.journal import STRIPE_KEY_SECONDS, Announced, JournaledBackend
+from gateway.backends.journal_records import MemoryJournalStore, WriteRecord
 from gateway.backends.memory.backend import MemoryBackend
 from schema.ports import (
     Detached,

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-from gateway.backends.journal import RECORDS_MAX
+from gateway.backends.journal_records import RECORDS_MAX
 from gateway.backends.journal_redis import RedisJournalStore
 from gateway.backends.journal_sqlite import SqliteJournalStore
 from gateway.events.log_redis import RedisEventLog

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.backends.journal import KEPT_SECONDS, JournalFull, JournalStore
+from gateway.backends.journal_records import KEPT_SECONDS, JournalFull, JournalStore
 from gateway.backends.journal_sqlite import AT_ONCE_MAX
 from tests.journal.records import DETACHED, record
 from tests.storage.durable import JOURNALS, OpenJournal, sqlite_journal
