@@ -106,6 +106,12 @@ class Settings(BaseSettings):
     operation_timeout_seconds: float = Field(
         30.0, gt=0, description="Seconds until a query is given up; mutations are never given up."
     )
+    sockets_per_viewer_max: int = Field(
+        50, ge=1, description="WebSockets that one caller may hold; a client needs one."
+    )
+    streams_per_viewer_max: int = Field(
+        50, ge=1, description="Event streams over HTTP that one caller may hold at once."
+    )
     stream_queue_max: int = Field(
         256, ge=1, description="Events a subscriber may lag behind before it is told to resume."
     )

@@ -270,7 +270,12 @@ def _runner(settings: Settings, backend: InvoiceBackend, feed: Feed) -> GraphQLR
 
 
 def web_settings(settings: Settings) -> WebSettings:
-    return WebSettings(allowed_origins=settings.origins, body_bytes_max=settings.body_bytes_max)
+    return WebSettings(
+        allowed_origins=settings.origins,
+        body_bytes_max=settings.body_bytes_max,
+        sockets_per_viewer_max=settings.sockets_per_viewer_max,
+        streams_per_viewer_max=settings.streams_per_viewer_max,
+    )
 
 
 def make_web_app(

@@ -8,7 +8,7 @@ transport.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -19,9 +19,15 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     execute,
-    subscribe,
+)
+from graphql.execution import (
+    Executor,
+    create_source_event_stream,
+    execute_subscription_event,
+    map_source_to_response_event,
 )
 from graphql.execution.values import VariableValues, get_variable_values
+from graphql.pyutils import AwaitableOrValue
 
 from gateway.execution.documents import Document, Documents
 from gateway.execution.errors import bounded, formatted
@@ -196,19 +202,23 @@ class GraphQLRunner:
     ) -> AsyncIterator[Answer]:
         operation = cast(PreparedOperation, prepared)
         context = self._context(operation, viewer, request_id, resume_after)
-        outcome = subscribe(
+        built = Executor.build(
             self._schema,
             operation.document.node,
             context_value=context,
-            variable_values=request.variables,
+            raw_variable_values=request.variables,
             operation_name=request.operation_name,
         )
+        if isinstance(built, list):
+            yield refused(built, request_id)
+            return
+        outcome = create_source_event_stream(built)
         source = await outcome if isinstance(outcome, Awaitable) else outcome
         if isinstance(source, ExecutionResult):
             yield refused(source.errors or [], request_id)
             return
         has_begun = False
-        stream = cast(AsyncGenerator[ExecutionResult, None], source)
+        stream = map_source_to_response_event(built, source, execute_event)
         try:
             async for result in stream:
                 has_begun = True
@@ -219,6 +229,16 @@ class GraphQLRunner:
             yield Answer(body, executed=has_begun)
         finally:
             await stream.aclose()
+
+
+def execute_event(executor: Executor[Any]) -> AwaitableOrValue[ExecutionResult]:
+    """Execute one item of a stream with a memory of its own.
+
+    graphql-core 3.3.2 shares the memo of collected fields between the items of a stream, and keys
+    it by lists that are made anew for each: a long stream would keep every one of them for ever.
+    """
+    executor._relevant_sub_fields = {}
+    return execute_subscription_event(executor)
 
 
 def answer(result: ExecutionResult, request_id: str, cursor: str | None = None) -> Answer:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 from gql import Client, gql
 from gql.transport.aiohttp_websockets import AIOHTTPWebsocketsTransport
+from graphql.execution.collect_fields import CollectedFields
 
+from gateway.execution.operation import Answer, OperationRequest
+from schema.ports import Viewer
 from tests.support.served import Served
 
 STREAM = """
@@ -248,3 +252,25 @@ async def test_bad_filter_ends_the_subscription_with_an_error(served: Served) ->
     assert "BAD_USER_INPUT" in text
     assert "filter.invoiceIds" in text
     assert "event: complete" in text
+
+
+async def test_long_streams_keep_nothing_of_past_items(served: Served) -> None:
+    """A page stays open for days: what one item needed must go with it."""
+    runner, viewer = served.gateway.runner, Viewer("reader")
+    request = OperationRequest(STREAM)
+    prepared = runner.prepare(request, viewer)
+    assert not isinstance(prepared, Answer)
+    stream = runner.subscribe(prepared, request, viewer, "req_test")
+    await next_of(stream)
+
+    async def held_after(round_trips: int) -> int:
+        for number in range(round_trips):
+            await served.data(DETACH, key=f"d-{round_trips}-{number}")
+            await served.data(ATTACH, key=f"a-{round_trips}-{number}")
+            await next_of(stream)
+        gc.collect()
+        return sum(type(one) is CollectedFields for one in gc.get_objects())
+
+    few, many = await held_after(3), await held_after(30)
+
+    assert many <= few + 5
