@@ -1,0 +1,88 @@
+"""A stage behind a cache whose inside is watched, and caches that fail or tell what they hold."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.backends.caching.backend import CachingBackend
+from gateway.backends.caching.memory_cache import BoundedMemoryCache
+from gateway.backends.caching.store import CacheStore
+from schema.needs import ROOT, Loaded, Needs
+from schema.ports import Need, Viewer
+from tests.support.running import WatchedBackend
+from tests.support.stage import Stage
+from tests.support.wanting import wanting
+
+OPERATOR = Viewer("operator")
+
+
+class UnsteadyCache(BoundedMemoryCache):
+    """Goes down, sticks and comes back as it is told; remembers all it was ever given."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage.clock.monotonic)
+        self.is_down = False
+        self.is_stuck = False
+        self.is_asked = asyncio.Event()
+        self.given: dict[str, str] = {}
+
+    async def _multi_get(self, keys: list[str], *given: Any, **named: Any) -> list[str | None]:
+        await self._answer()
+        return await super()._multi_get(keys, *given, **named)
+
+    async def _multi_set(self, pairs: list[tuple[str, str]], *given: Any, **named: Any) -> bool:
+        await self._answer()
+        self.given |= dict(pairs)
+        return await super()._multi_set(pairs, *given, **named)
+
+    async def _answer(self) -> None:
+        self.is_asked.set()
+        if self.is_stuck:
+            await asyncio.Event().wait()
+        if self.is_down:
+            raise ConnectionError("the cache is down")
+
+
+@dataclass(slots=True)
+class Cached:
+    """One replica in front of a stage."""
+
+    stage: Stage = field(default_factory=Stage.empty)
+    inner: WatchedBackend = field(init=False)
+    cache: UnsteadyCache = field(init=False)
+    backend: CachingBackend = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.inner = WatchedBackend(self.stage)
+        self.cache = UnsteadyCache(self.stage)
+        self.backend = self.replica(self.inner)
+
+    def replica(self, inner: Any) -> CachingBackend:
+        """Another replica on the same cache."""
+        return CachingBackend(inner, CacheStore(self.cache), lambda: self.stage.ids.new("tok"))
+
+    async def load(self, needs: Needs, viewer: Viewer = OPERATOR) -> Loaded[Any]:
+        return await self.backend.load(viewer, needs)
+
+    async def one(self, *path: tuple[str, Need], viewer: Viewer = OPERATOR) -> Any:
+        """What came for the first need of a path: `Loaded`, a page, None or `Failed`."""
+        return (await self.load(wanting(*path), viewer)).children[path[0][1]]
+
+    async def asked_by(self, needs: Needs, viewer: Viewer = OPERATOR) -> list[list[Need]]:
+        """The roots of each load that this read causes inside."""
+        self.inner.loads.clear()
+        await self.load(needs, viewer)
+        return [list(one.of(ROOT)) for one in self.inner.loads]
+
+
+def shape(outcome: Any) -> Any:
+    """A loaded tree as plain values, to be compared."""
+    if isinstance(outcome, Loaded):
+        below = {need: shape(child) for need, child in outcome.children.items()}
+        return outcome.record, below
+    if hasattr(outcome, "items"):
+        items = [shape(item) for item in outcome.items]
+        return items, outcome.has_next, outcome.has_previous, outcome.digest
+    return str(outcome) if isinstance(outcome, Exception) else outcome
