@@ -134,6 +134,8 @@ class JournaledBackend:
         try:
             record = await self._begin(viewer, operation, command)
             if record.outcome is not None:
+                if not record.announced:
+                    await self._tell(record, record.outcome)
                 return replace(record.outcome, replayed=True)  # type: ignore[return-value]
             return await self._send(viewer, record, send)
         finally:

@@ -76,6 +76,21 @@ async def test_write_that_was_done_and_not_told_is_told_later(settling: Settling
     assert await settling.store.unfinished() == []
 
 
+async def test_retry_announces_what_was_done_and_not_told(settling: Settling) -> None:
+    """Announced before it is answered: nobody is told of a write that no stream will hear of."""
+    invoice_id, (intent_id,) = settling.stage.paid_by(500)
+    settling.is_log_down = True
+    command = DetachPayment(invoice_id, intent_id, "key-1")
+    await settling.process().detach_payment(OPERATOR, command)
+    settling.is_log_down = False
+
+    again = await settling.process().detach_payment(OPERATOR, command)
+    once_more = await settling.process().detach_payment(OPERATOR, command)
+
+    assert (again.replayed, once_more.replayed) == (True, True)
+    assert [one.type for one in settling.told] == [EventType.DETACHED]
+
+
 async def test_write_whose_answer_was_lost_is_found_done(settling: Settling) -> None:
     """Sent again with its own key it changes nothing, and its outcome is known."""
     invoice_id, (intent_id,) = settling.stage.paid_by(500)
