@@ -68,8 +68,7 @@ lock: ## Resolve the lock files anew (needs uv)
 	uv pip compile --quiet --upgrade $(UV_LOCK) --group build -o requirements.lock
 	uv pip compile --quiet --upgrade $(UV_LOCK) --group build --group dev -o requirements-dev.lock
 
-UV_LOCK := pyproject.toml --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-header --no-annotate
+UV_LOCK := pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 clean: ## Remove what was built
 	rm -rf $(VENV) build *.egg-info gateway/console/dist

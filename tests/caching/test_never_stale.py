@@ -51,8 +51,9 @@ RACES: dict[str, tuple[list[Part], Callable[[], list[BaseCache]]]] = {
     "the guard's eviction, a drop, a read": ([Evict(0, 3), CHANGE, READ], one_process),
     "the token's eviction, a drop, a read": ([Evict(0, 5), CHANGE, READ], one_process),
 }
-"""Parts run in the order of a stack: what stands last goes first, unless it is interrupted. The
-keys that can be evicted are the object's two, then what the drop renews: two guards, two tokens."""
+"""Parts run in the order of a stack: what stands last goes first, unless it is interrupted. Keys
+are counted in the order in which they came up; when a read waits while a drop goes on, those are
+the object's two, then two guards and two tokens."""
 
 
 @pytest.mark.parametrize("viewer", [OPERATOR, PARTNER], ids=["operator", "partner"])

