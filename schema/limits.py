@@ -91,9 +91,6 @@ class Limits:
     cost_max: int = 5000
 
 
-DEFAULT_LIMITS = Limits()
-
-
 @dataclass(slots=True)
 class _Shape:
     """What a selection set adds up to, fragments spread out."""

@@ -38,8 +38,6 @@ PARALLEL_CALLS_MAX = 8
 """Per operation, so that one cannot take the whole rate budget."""
 PASSES_MAX = 20
 """Deeper than any document that the limits let through; a guard against asking in circles."""
-EMBEDDED_ROWS = 10
-"""What Stripe puts into an embedded list."""
 
 PATHS: Mapping[str, str] = {
     "Invoice": "/v1/invoices/{id}",

@@ -6,23 +6,19 @@ the pool fetches nothing and outlives no operation.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.backends.assembly import Ask, Missing, cursor_gone
-from gateway.ledger import credit_notes, payments
+from gateway.ledger import payments
 from gateway.ledger.book import Book
 from schema import records
 from schema.ports import (
     Computed,
-    CreditNoteDraft,
-    ErrorCode,
     Failed,
     ListFilter,
     Listing,
     Page,
-    Refused,
     Viewer,
 )
 
@@ -115,7 +111,7 @@ class Pool:
 
     def _attachable(self, intents: list[Any], invoice_id: str) -> list[Any]:
         book = self.book(invoice_id)
-        return [one for one in intents if payments.attachable(book.invoice, book, one, 0)]
+        return [one for one in intents if payments.attachable(book, one, 0)]
 
     def compute(self, need: Computed, parent: Any, viewer: Viewer) -> Any:
         ask = Ask(*_place(parent), need)
@@ -189,11 +185,3 @@ def paid_out_of_band(invoice: records.Invoice, of_invoice: list[records.InvoiceP
         one.amount_paid or 0 for one in of_invoice if one.source_type != "payment_record"
     )
     return max(0, invoice.amount_paid + invoice.amount_overpaid - by_stripe)
-
-
-def previewed(book: Callable[[], Book], draft: CreditNoteDraft) -> records.CreditNotePreview:
-    """A credit note's split, with refusals as they stand in a read. Raises `Failed`."""
-    try:
-        return credit_notes.preview(book(), draft)
-    except Refused as refused:
-        raise Failed(ErrorCode.BAD_USER_INPUT, refused.message, rule=refused.rule) from refused

@@ -29,8 +29,6 @@ from schema.ports import ErrorCode
 
 DOCUMENTS_MAX = 1000
 """A deployment has tens of distinct documents; clients that inline values make the rest."""
-DOCUMENT_LENGTH_MAX = 100_000
-"""Characters; the web layer's limit on bodies is the same."""
 TOKEN_LIMIT_WORDS = "Document contains more than"
 """graphql-core has no class of its own for this error (3.3.2); a test fails if the words move."""
 ERRORS_MAX = 5

@@ -320,6 +320,6 @@ def detach_preview(book: Book, payment: InvoicePayment) -> DetachPreview:
     )
 
 
-def attachable(invoice: Invoice, book: Book, intent: PaymentIntent, claimed: int) -> bool:
+def attachable(book: Book, intent: PaymentIntent, claimed: int) -> bool:
     """Whether attaching the whole intent would be accepted now."""
     return next(attach_refusals(book, intent, None, claimed), None) is None

@@ -246,10 +246,7 @@ def test_attachable_agrees_with_attach(account: Account) -> None:
         account.intent(1000),
     ]
 
-    offered = [
-        payments.attachable(account.now(invoice), account.twin.book(invoice.id), intent, 0)
-        for intent in intents
-    ]
+    offered = [payments.attachable(account.twin.book(invoice.id), intent, 0) for intent in intents]
 
     assert offered == [accepts(account, invoice.id, intent.id) for intent in intents]
     assert offered == [True, False, False, False, True]

@@ -18,7 +18,7 @@ from gateway.backends.caching.shelf import bare
 from gateway.backends.caching.tree import Held, ask_of, is_not_found, walk
 from schema import records
 from schema.needs import Loaded, LoadedPage
-from schema.ports import ById, Computed, Listing, Viewer
+from schema.ports import SETTLED, ById, Computed, Listing, Viewer
 
 VALUE_SECONDS = 60.0
 """Bounds what Stripe changes without an event that is followed, such as a customer's name."""
@@ -93,6 +93,6 @@ def _computed(
 
 
 def _seconds(record: Any) -> float:
-    if isinstance(record, records.PaymentIntent) and record.status not in names.SETTLED:
+    if isinstance(record, records.PaymentIntent) and record.status not in SETTLED:
         return INTENT_SECONDS
     return VALUE_SECONDS

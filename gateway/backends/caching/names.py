@@ -13,15 +13,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from schema import records
-from schema.ports import Computed, Listing
+from schema.ports import SETTLED, Computed, Listing
 
 ANY = "any"
 """What every drop renews: for what any event may have changed."""
-SETTLED = frozenset({"succeeded", "canceled"})
-"""PaymentIntents that never change again, whatever becomes of their invoices.
-
-Source: https://docs.stripe.com/payments/paymentintents/lifecycle, 2026-10-28.endive.
-"""
 
 
 def of_record(record: Any) -> list[str]:

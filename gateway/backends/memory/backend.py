@@ -166,7 +166,7 @@ class TwinSource:
                 for one in self.twin.invoice_payments.matching("source_id", intent.id)
                 if one.invoice_id != book.invoice.id
             )
-            return payments.attachable(book.invoice, book, intent, claimed)
+            return payments.attachable(book, intent, claimed)
 
         return check
 
