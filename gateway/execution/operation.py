@@ -55,7 +55,7 @@ class Prepared(Protocol):
 class Runner(Protocol):
     """Runs operations. One per process; safe for any number of concurrent operations."""
 
-    def prepare(self, request: OperationRequest, viewer: Viewer) -> Prepared | Answer:
+    async def prepare(self, request: OperationRequest, viewer: Viewer) -> Prepared | Answer:
         """Parse, validate, limit and pick the operation. An `Answer` means it was refused."""
         ...
 

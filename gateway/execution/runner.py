@@ -92,7 +92,7 @@ class GraphQLRunner:
         self._upstream_calls_max = upstream_calls_max
         self._documents = Documents(self._schema, limits)
 
-    def prepare(self, request: OperationRequest, viewer: Viewer) -> Prepared | Answer:
+    async def prepare(self, request: OperationRequest, viewer: Viewer) -> Prepared | Answer:
         document = self._documents.get(request.query, may_introspect=viewer.may_introspect)
         if isinstance(document, list):
             return refused(document)

@@ -45,7 +45,8 @@ class Operations:
 
     async def prepare(self, call: Call) -> Prepared | Answer:
         """The operation ready to run, or the answer that refuses it."""
-        return await masked(self._prepare(call), request_id=call.request_id)
+        work = self._runner.prepare(call.request, call.viewer)
+        return await masked(work, request_id=call.request_id)
 
     async def execute(self, prepared: Prepared, call: Call) -> Answer:
         """The answer of a query, which ends with its caller, or of a mutation, which does not."""
@@ -70,9 +71,6 @@ class Operations:
                 yield answer
                 if not answer.executed:
                     return
-
-    async def _prepare(self, call: Call) -> Prepared | Answer:
-        return self._runner.prepare(call.request, call.viewer)
 
     async def _execute(self, prepared: Prepared, call: Call) -> Answer:
         work = self._runner.execute(prepared, call.request, call.viewer, call.request_id)

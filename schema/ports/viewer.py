@@ -19,11 +19,17 @@ class Viewer:
     """Who asks. `tenant` is a stable id, never a display name or a token.
 
     `customers` limits the viewer to objects of these customers; None means all of them.
+    `caller` names the configured client or the token's subject for logs and the audit trail; it
+    is never part of a key. `cost_per_minute` is what all operations of the tenant may cost
+    together; None means that nobody counts.
     """
 
     tenant: str
     scopes: frozenset[str] = frozenset(SCOPES)
     customers: frozenset[str] | None = None
+    caller: str = ""
+    trusted_documents_only: bool = False
+    cost_per_minute: int | None = None
 
     def may(self, scope: str) -> bool:
         return scope in self.scopes

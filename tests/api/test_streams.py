@@ -258,7 +258,7 @@ async def test_long_streams_keep_nothing_of_past_items(served: Served) -> None:
     """A page stays open for days: what one item needed must go with it."""
     runner, viewer = served.gateway.runner, Viewer("reader")
     request = OperationRequest(STREAM)
-    prepared = runner.prepare(request, viewer)
+    prepared = await runner.prepare(request, viewer)
     assert not isinstance(prepared, Answer)
     stream = runner.subscribe(prepared, request, viewer, "req_test")
     await next_of(stream)

@@ -77,7 +77,7 @@ class Held:
             "on": f"on-{self.round}",
         }
         request = OperationRequest(OPERATIONS[name], variables)
-        prepared = self.runner.prepare(request, VIEWER)
+        prepared = await self.runner.prepare(request, VIEWER)
         assert not isinstance(prepared, Answer), prepared.body
         answer = await self.runner.execute(prepared, request, VIEWER, "bench")
         assert "errors" not in answer.body, answer.body

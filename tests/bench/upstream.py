@@ -70,7 +70,7 @@ class Bench:
     async def ask(self, query: str) -> float:
         """Seconds that the operation takes."""
         request = OperationRequest(query, self.variables)
-        prepared = self.runner.prepare(request, VIEWER)
+        prepared = await self.runner.prepare(request, VIEWER)
         assert not isinstance(prepared, Answer), prepared.body
         start = time.perf_counter()
         answer = await self.runner.execute(prepared, request, VIEWER, "bench")

@@ -41,7 +41,7 @@ class Counted:
             SCHEMA, self.backend, feed, limits=Limits(), upstream_calls_max=calls_max
         )
         request = OperationRequest(query, variables)
-        prepared = runner.prepare(request, OPERATOR)
+        prepared = await runner.prepare(request, OPERATOR)
         assert not isinstance(prepared, Answer), prepared.body
         self.sandbox.requests.clear()
         body = (await runner.execute(prepared, request, OPERATOR, "req_test")).body

@@ -62,7 +62,7 @@ class Running:
     async def ask(self, query: str, viewer: Viewer = OPERATOR, **variables: Any) -> dict[str, Any]:
         """The body of the answer to one query or mutation."""
         request = OperationRequest(query, variables)
-        prepared = self.runner.prepare(request, viewer)
+        prepared = await self.runner.prepare(request, viewer)
         if isinstance(prepared, Answer):
             return prepared.body
         return (await self.runner.execute(prepared, request, viewer, "req_test")).body

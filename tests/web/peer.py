@@ -84,7 +84,7 @@ class PeerRunner:
         self.streams_closed = asyncio.Event()
         self.executed: list[str] = []
 
-    def prepare(self, request: OperationRequest, viewer: Viewer) -> Prepared | Answer:
+    async def prepare(self, request: OperationRequest, viewer: Viewer) -> Prepared | Answer:
         try:
             document = parse(request.query, max_tokens=1000)
         except GraphQLError as error:
