@@ -22,7 +22,7 @@ EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
   CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f\"http://127.0.0.1:{os.environ['GATEWAY_PORT']}/livez\", timeout=2)"]
 STOPSIGNAL SIGTERM
-# Without configured callers the gateway listens on loopback only: run it with --network host, or
-# as a sidecar in the same pod.
+# Without callers the gateway listens on loopback only (--network host, or a sidecar in the same pod).
+# On a public address: -e GATEWAY_HOST=0.0.0.0 -e GATEWAY_CLIENTS_FILE=/etc/gateway/clients.toml.
 ENTRYPOINT ["invoice-gateway"]
 CMD ["serve"]

@@ -9,7 +9,7 @@ LOCKED := --require-hashes --only-binary :all:
 CODE := gateway schema tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-stripe-sandbox install console test test-stripe test-key test-simulation test-crash bench format sdl lock clean
+.PHONY: help run run-stripe-sandbox install console test test-stripe test-key test-simulation test-crash test-fuzz test-memory bench format sdl lock clean
 
 help: ## Say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -47,9 +47,16 @@ test-simulation: $(VENV)/dev.stamp ## The ledger against its auditor, hundreds o
 test-crash: $(VENV)/dev.stamp ## Gateways killed at random, 50 rounds (ROUNDS=, SEED= to repeat one; minutes)
 	GATEWAY_CRASH_ROUNDS=$(or $(ROUNDS),50) $(if $(SEED),GATEWAY_CRASH_SEED=$(SEED)) $(BIN)/pytest -s tests/crash/test_killer.py $(ARGS)
 
+test-fuzz: $(VENV)/dev.stamp ## Made-up requests against running gateways, 1,000 of each kind (EXAMPLES=; minutes)
+	GATEWAY_FUZZ_EXAMPLES=$(or $(EXAMPLES),1000) $(BIN)/pytest tests/fuzz $(ARGS)
+
+test-memory: $(VENV)/dev.stamp ## Memory under 1,000 subscribers that never read (SUBSCRIBERS=; half a minute)
+	ulimit -n 4096; GATEWAY_UNREAD_SUBSCRIBERS=$(or $(SUBSCRIBERS),1000) $(BIN)/pytest tests/crash/test_unread.py $(ARGS)
+
 bench: $(VENV)/dev.stamp ## Measure: cost of lists against what is held (minutes; never part of the check)
 	$(BIN)/python -m tests.bench.scale
 	$(BIN)/python -m tests.bench.upstream
+	$(BIN)/python -m tests.bench.flood
 
 format: $(VENV)/dev.stamp ## Format the code and mend what lint can mend
 	$(BIN)/ruff format $(CODE)

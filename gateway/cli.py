@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from gateway.cli_callers import token_app
 from gateway.cli_stripe import catch_up, webhook_app
 from gateway.settings import (
     Settings,
@@ -30,6 +31,7 @@ app = typer.Typer(
 fixtures_app = typer.Typer(help="Work with fixtures files.", no_args_is_help=True)
 app.add_typer(fixtures_app, name="fixtures")
 app.add_typer(webhook_app, name="webhook")
+app.add_typer(token_app, name="token")
 app.command(name="catch-up")(catch_up)
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on. Default 127.0.0.1.")]
@@ -62,12 +64,15 @@ def serve(
     ] = 12111,
 ) -> None:
     """Start the gateway and serve until it is told to stop."""
+    from gateway.callers.clients_file import ClientsRefused
+    from gateway.execution.trusted_documents import ManifestRefused
+    from gateway.logs import configure
     from gateway.sandbox.fixtures import FixturesRefused
     from gateway.serving import serve_gateway, serve_with_sandbox
     from gateway.storage.refusals import StoreRefused
 
     settings = _settings(host=host, port=port, backend=backend, fixtures=fixtures)
-    _log_to_stderr()
+    configure(format=settings.log_format, level=settings.log_level, stream=sys.stderr)
     try:
         if with_sandbox:
             asyncio.run(serve_with_sandbox(settings, typer.echo, sandbox_port=sandbox_port))
@@ -75,7 +80,7 @@ def serve(
             asyncio.run(serve_gateway(settings, typer.echo))
     except FixturesRefused as refused:
         raise _stop(f"{settings.fixtures} cannot be loaded:\n{refused}") from refused
-    except StoreRefused as refused:
+    except (ClientsRefused, ManifestRefused, SettingsRefused, StoreRefused) as refused:
         raise _stop(str(refused)) from refused
     except OSError as error:
         raise _cannot_listen(settings.host, settings.port, error) from error
@@ -87,20 +92,17 @@ def sandbox(
     fixtures: FixturesFile = None,
 ) -> None:
     """Serve the sandbox by itself: the ledger in Stripe's REST API, for any Stripe SDK."""
+    from gateway.logs import configure
     from gateway.sandbox.fixtures import FixturesRefused
     from gateway.serving import serve_sandbox
 
-    _log_to_stderr()
+    configure(format="auto", level="info", stream=sys.stderr)
     try:
         asyncio.run(serve_sandbox(port, fixtures, typer.echo))
     except FixturesRefused as refused:
         raise _stop(f"{fixtures} cannot be loaded:\n{refused}") from refused
     except OSError as error:
         raise _cannot_listen("127.0.0.1", port, error) from error
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
 
 
 def _cannot_listen(host: str, port: int, error: OSError) -> typer.Exit:
@@ -157,6 +159,7 @@ def doctor(
 def _diagnosis(**given: object) -> list[str]:
     from gateway.console.pages import console_directory
     from gateway.sandbox.fixtures import check_file
+    from gateway.wiring_execution import problems_of_documents
 
     try:
         settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
@@ -167,6 +170,9 @@ def _diagnosis(**given: object) -> list[str]:
             return str(refused).splitlines()
         raise
     lines = [finding.sentence for finding in findings(settings)]
+    if settings.clients_file is not None:
+        lines += _problems_of_clients(settings.clients_file)
+    lines += problems_of_documents(settings)
     if settings.fixtures is not None and settings.fixtures.is_file():
         lines += [f"{settings.fixtures}: {one}" for one in check_file(settings.fixtures)]
     if console_directory() is None:
@@ -177,6 +183,16 @@ def _diagnosis(**given: object) -> list[str]:
             "stop what listens there."
         )
     return lines
+
+
+def _problems_of_clients(path: Path) -> list[str]:
+    from gateway.callers.clients_file import ClientsRefused, read_clients
+
+    try:
+        read_clients(path)
+    except ClientsRefused as refused:
+        return str(refused).splitlines()
+    return []
 
 
 def _is_taken(host: str, port: int) -> bool:

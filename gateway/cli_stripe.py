@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable
 from datetime import UTC, datetime
 from typing import Annotated
@@ -119,11 +120,16 @@ def check(url: Url) -> None:
 
 
 def _stripe_settings() -> Settings:
+    """The settings, with the log open: nothing may write to stderr around its redaction."""
+    from gateway.logs import configure
+
     try:
-        return read_settings(backend="stripe")
+        settings = read_settings(backend="stripe")
     except SettingsRefused as refused:
         typer.echo(str(refused), err=True)
         raise typer.Exit(1) from refused
+    configure(format=settings.log_format, level="warning", stream=sys.stderr)
+    return settings
 
 
 def _run(work: Awaitable[None]) -> None:

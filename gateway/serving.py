@@ -6,6 +6,7 @@ Opens ports and listens to signals; everything else is made by `wiring` and `san
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -20,10 +21,14 @@ from gateway.backends.memory.twin import Twin
 from gateway.clock import RandomIds, SystemClock
 from gateway.sandbox.seed import seed
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
-from gateway.settings import Settings
+from gateway.settings import Settings, SettingsRefused
 from gateway.web.app import DRAIN
+from gateway.web.metrics import PATH as METRICS_PATH
+from gateway.web.metrics import Metrics, metrics_app
 from gateway.web.server import make_runner
 from gateway.wiring import WEBHOOK_PATH, make_web_app, opened_gateway, stripe_api, web_settings
+
+log = logging.getLogger(__name__)
 
 Tell = Callable[[str], Any]
 
@@ -116,7 +121,8 @@ async def _register(settings: Settings, sandbox: Sandbox) -> str:
 @asynccontextmanager
 async def _listening(settings: Settings, stopped: asyncio.Event) -> AsyncIterator[int]:
     """A gateway on its port; answers which one that is."""
-    async with opened_gateway(settings) as gateway:
+    async with opened_gateway(settings) as gateway, _metrics_listening(settings, gateway.metrics):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.rereading.again)
         application = make_web_app(gateway)
         runner = make_runner(application, web_settings(settings))
         await runner.setup()
@@ -127,6 +133,30 @@ async def _listening(settings: Settings, stopped: asyncio.Event) -> AsyncIterato
         finally:
             draining.cancel()
             await runner.cleanup()
+
+
+@asynccontextmanager
+async def _metrics_listening(settings: Settings, metrics: Metrics) -> AsyncIterator[None]:
+    """The page of metrics on its own port, if there is to be one. Raises `SettingsRefused`."""
+    if settings.metrics_port is None:
+        yield
+        return
+    runner = web.AppRunner(metrics_app(metrics), access_log=None)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, settings.metrics_host, settings.metrics_port).start()
+        except OSError as error:
+            raise SettingsRefused(
+                f"The metrics cannot be served on {settings.metrics_host}:{settings.metrics_port}: "
+                f"{error.strerror or error}. Choose another GATEWAY_METRICS_PORT or "
+                "GATEWAY_METRICS_HOST."
+            ) from error
+        host, port = runner.addresses[0][:2]
+        log.info("metrics are at http://%s:%d%s", host, port, METRICS_PATH)
+        yield
+    finally:
+        await runner.cleanup()
 
 
 async def _drain_when(stopped: asyncio.Event, application: web.Application) -> None:

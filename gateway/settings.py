@@ -7,15 +7,19 @@ sentence that says which setting, what is wrong and how to mend it.
 from __future__ import annotations
 
 import ipaddress
-import re
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gateway.origin_form import checked_origin
+
 PREFIX = "GATEWAY_"
 LIVE_PREFIXES = ("sk_live", "rk_live")
+JWT_SECRET_BYTES_MIN = 32
+"""As long as the hash of HS256: RFC 7518, section 3.2."""
 
 
 class SettingsRefused(Exception):
@@ -25,7 +29,9 @@ class SettingsRefused(Exception):
 class Settings(BaseSettings):
     """Everything that can be set. Names in the environment carry the prefix GATEWAY_."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     host: str = Field("127.0.0.1", description="Address to listen on; loopback keeps it private.")
     port: int = Field(8000, ge=0, le=65535, description="TCP port; 0 lets the system choose.")
@@ -77,6 +83,23 @@ class Settings(BaseSettings):
         description="Where events and writes are kept: auto is memory with the memory backend, "
         "and a SQLite file in the data folder with Stripe.",
     )
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto",
+        description="How the process's own log is written to stderr: auto is text on a terminal, "
+        "and else a JSON object a line.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least grave lines of that log; info has one for each operation."
+    )
+    metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="TCP port of `/metrics` for Prometheus; unset: none is served.",
+    )
+    metrics_host: str = Field(
+        "127.0.0.1", description="Address of that port; keep it from the public."
+    )
     redis_url: SecretStr | None = Field(
         None,
         description="redis:// address of the event log, the journal and the rate budget that "
@@ -90,10 +113,74 @@ class Settings(BaseSettings):
         description="redis:// address of the cache that replicas share; needed with a shared log.",
     )
     cache_entries_max: int = Field(
-        50_000, ge=1, description="Objects and lists that the cache keeps."
+        50_000,
+        ge=1,
+        description="Entries that the cache in this process keeps: objects, lists, and about as "
+        "many tokens, which say what still counts.",
     )
     cache_bytes_max: int = Field(
         67_108_864, ge=1_000_000, description="Bytes that the cache keeps; about 64 MiB."
+    )
+    clients_file: Path | None = Field(
+        None,
+        description="TOML file of the clients that may call, each with the hash of its token; "
+        "read again on SIGHUP.",
+    )
+    jwt_secret: SecretStr | None = Field(
+        None, description="Secret of at least 32 bytes that signs users' tokens with HS256."
+    )
+    jwt_jwks_url: str | None = Field(
+        None,
+        description="Where the key set of users' tokens is, if they are signed with RS256, ES256 "
+        "or EdDSA; https, or http on this machine.",
+    )
+    jwt_issuer: str | None = Field(None, description="The `iss` that users' tokens must have.")
+    jwt_audience: str | None = Field(None, description="The `aud` that users' tokens must have.")
+    jwt_leeway_seconds: int = Field(
+        30, ge=0, le=600, description="Seconds that the clocks of issuer and gateway may differ."
+    )
+    jwt_tenant_claim: str = Field(
+        "", description="The claim that names a token's tenant; unset: its issuer and subject."
+    )
+    jwt_scopes_claim: str = Field(
+        "scope", description="The claim with a token's scopes: a list, or words in one text."
+    )
+    jwt_customers_claim: str = Field(
+        "customers",
+        description='The claim that lists the customers a token may see, or holds "*" for all; a '
+        "token without it is refused. Empty: tokens see all customers.",
+    )
+    jwt_trusted_documents_only: bool = Field(
+        False, description="Whether users' tokens may run trusted documents only."
+    )
+    cost_per_minute: int | None = Field(
+        None,
+        ge=1,
+        description="Budget of each caller that has none of its own, in cost; unset: no budget.",
+    )
+    read_only: bool = Field(
+        False, description="Refuse every mutation with READ_ONLY; reads and streams go on."
+    )
+    read_only_file: Path | None = Field(
+        None,
+        description="While this file exists every mutation is refused; looked for on SIGHUP. "
+        "Default: `read-only` in the data folder.",
+    )
+    audit_file: Path | None = Field(
+        None,
+        description="File for the audit trail of writes, a JSON object a line, opened anew on "
+        "SIGHUP; unset: it goes to the log, under the logger `gateway.audit`.",
+    )
+    ide: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="Whether browsers get the GraphiQL page: auto gives it while no callers are "
+        "configured.",
+    )
+    aiocache_disable: str = Field(
+        "",
+        validation_alias="AIOCACHE_DISABLE",
+        description="aiocache's own switch, which it heeds in every process; 1 is refused with "
+        "Stripe, as nothing would be cached.",
     )
     allowed_origins: str = Field(
         "",
@@ -103,8 +190,26 @@ class Settings(BaseSettings):
     body_bytes_max: int = Field(
         100_000, ge=1_000, description="Bytes of one request body; documents are a few kilobytes."
     )
+    head_timeout_seconds: float = Field(
+        10.0,
+        gt=0,
+        description="Seconds for the whole head of a request, and how long an idle connection is "
+        "kept; behind a proxy that reuses connections longer than its own idle time.",
+    )
+    read_timeout_seconds: float = Field(
+        10.0, gt=0, description="Seconds for a whole body; longer is a stuck or hostile sender."
+    )
+    init_timeout_seconds: float = Field(
+        10.0, gt=0, description="Seconds from the opened WebSocket to its `connection_init`."
+    )
     operation_timeout_seconds: float = Field(
         30.0, gt=0, description="Seconds until a query is given up; mutations are never given up."
+    )
+    operations_under_way_max: int = Field(
+        4000, ge=1, description="Operations over HTTP at once; beyond it is 503 with Retry-After."
+    )
+    operations_per_viewer_max: int = Field(
+        1000, ge=1, description="Those of one caller at once; beyond it is 429 with Retry-After."
     )
     sockets_per_viewer_max: int = Field(
         50, ge=1, description="WebSockets that one caller may hold; a client needs one."
@@ -114,6 +219,9 @@ class Settings(BaseSettings):
     )
     stream_queue_max: int = Field(
         256, ge=1, description="Events a subscriber may lag behind before it is told to resume."
+    )
+    stall_timeout_seconds: float = Field(
+        5.0, gt=0, description="Seconds until a peer that takes not one byte is aborted."
     )
     stream_heartbeat_seconds: float = Field(
         15.0, gt=0, description="Seconds of quiet before a stream sends a checkpoint."
@@ -127,24 +235,80 @@ class Settings(BaseSettings):
     retention_days: int = Field(
         30, ge=1, description="Days that a durable log keeps events; Stripe lists its own for 30."
     )
+    limits_mode: Literal["enforce", "warn"] = Field(
+        "enforce",
+        description="What happens to an operation beyond a limit: enforce refuses it; warn runs, "
+        "logs and counts it. Tokens, fields and depth of input protect the process, as does a "
+        "ceiling of 60 for nesting, and are always enforced.",
+    )
+    tokens_max: int = Field(
+        1000, ge=10, le=20_000, description="Lexical tokens in one document; always enforced."
+    )
     depth_max: int = Field(15, ge=1, description="Levels of nesting in one document.")
     aliases_max: int = Field(15, ge=0, description="Aliases in one document, fragments spread out.")
-    tokens_max: int = Field(1000, ge=10, description="Lexical tokens in one document.")
+    root_fields_max: int = Field(
+        25, ge=1, description="Root fields of one operation, fragments spread out."
+    )
+    directives_per_location_max: int = Field(
+        10, ge=0, description="Directives in one place of a document."
+    )
+    directives_max: int = Field(
+        50, ge=0, description="Directives in one document, fragments spread out."
+    )
+    fields_max: int = Field(
+        2000,
+        ge=1,
+        description="Fields in one document, fragments spread out; always enforced.",
+    )
+    input_depth_max: int = Field(
+        10,
+        ge=1,
+        description="Lists and objects in each other, in an argument or a variable; always "
+        "enforced.",
+    )
     cost_max: int = Field(
         5000, ge=1, description="Objects that one operation may return at most, weighted."
     )
+    trusted_documents_file: Path | None = Field(
+        None,
+        description="JSON manifest of documents that callers may name by their hash, and that some "
+        "are restricted to; read again on SIGHUP.",
+    )
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _level(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
 
     @field_validator("allowed_origins")
     @classmethod
     def _origins(cls, value: str) -> str:
         for origin in filter(None, (one.strip() for one in value.split(","))):
-            if not re.fullmatch(r"https?://[^/\s,]+", origin):
-                raise ValueError(f"{origin!r} is no origin: write it like https://app.example.com")
+            checked_origin(origin)
         return value
 
     @property
     def origins(self) -> tuple[str, ...]:
         return tuple(filter(None, (one.strip() for one in self.allowed_origins.split(","))))
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether users' tokens are accepted."""
+        return self.jwt_secret is not None or self.jwt_jwks_url is not None
+
+    @property
+    def has_callers(self) -> bool:
+        """Whether a caller has to say who it is."""
+        return self.clients_file is not None or self.has_tokens
+
+    @property
+    def read_only_flag(self) -> Path:
+        return self.read_only_file or self.data_dir / "read-only"
+
+    @property
+    def gives_page(self) -> bool:
+        """The page lives from introspection, which only a caller with that right may do."""
+        return self.ide == "on" or (self.ide == "auto" and not self.has_callers)
 
     @property
     def webhook_secrets(self) -> tuple[str, ...]:
@@ -198,7 +362,16 @@ def _sentence(error: object) -> str:
     assert isinstance(error, dict)
     name = str(error["loc"][0]) if error["loc"] else "settings"
     variable = name if name.isupper() else f"{PREFIX}{name.upper()}"
+    if _is_secret(name):
+        return f"{variable}: {error['msg']}"
     return f"{variable}: {error['msg']}; got {error.get('input')!r}"
+
+
+def _is_secret(name: str) -> bool:
+    """Whether the setting's value must not be repeated. A URL may hold a password."""
+    names = {variable_of(field): field for field in Settings.model_fields}
+    annotation = str(Settings.model_fields[names.get(name, name)].annotation)
+    return "SecretStr" in annotation or name.endswith(("_url", "_base"))
 
 
 class Finding:
@@ -216,14 +389,15 @@ class Finding:
 def findings(settings: Settings) -> list[Finding]:
     """Combinations that cannot work or are not safe. Empty is good."""
     found = []
-    if settings.is_public:
+    if settings.is_public and not settings.has_callers:
         found.append(
             Finding(
                 f"{settings.host} can be reached from other machines, and no callers are "
                 "configured, so anyone could move payments.",
-                "Listen on 127.0.0.1 (--host 127.0.0.1 or GATEWAY_HOST).",
+                f"{_CONFIGURE_CALLERS}, or listen on 127.0.0.1 (--host 127.0.0.1 or GATEWAY_HOST).",
             )
         )
+    found += _token_findings(settings)
     if settings.backend == "stripe" and settings.stripe_api_key is None:
         found.append(
             Finding(
@@ -232,12 +406,19 @@ def findings(settings: Settings) -> list[Finding]:
                 "needs none.",
             )
         )
-    if settings.is_live:
+    if settings.is_live and not settings.has_callers:
         found.append(
             Finding(
                 "STRIPE_API_KEY is a live key, and no callers are configured, so anyone on this "
                 "machine could move real money.",
-                "Use a test key.",
+                f"{_CONFIGURE_CALLERS}, or use a test key.",
+            )
+        )
+    if settings.backend == "stripe" and settings.aiocache_disable == "1":
+        found.append(
+            Finding(
+                "AIOCACHE_DISABLE=1 switches the cache off, so every read would go to Stripe.",
+                "Unset it.",
             )
         )
     if settings.redis_url is not None and settings.backend == "memory":
@@ -271,6 +452,65 @@ def findings(settings: Settings) -> list[Finding]:
             )
         )
     return found
+
+
+_CONFIGURE_CALLERS = (
+    "Configure who may call: GATEWAY_CLIENTS_FILE (`invoice-gateway token new NAME` makes an "
+    "entry) or GATEWAY_JWT_SECRET or GATEWAY_JWT_JWKS_URL for users' tokens"
+)
+
+
+def _token_findings(settings: Settings) -> list[Finding]:
+    """What is missing or unsafe in the way users' tokens are checked."""
+    found = []
+    secret, url = settings.jwt_secret, settings.jwt_jwks_url
+    if secret is not None and url is not None:
+        found.append(
+            Finding(
+                "GATEWAY_JWT_SECRET and GATEWAY_JWT_JWKS_URL are both set, and a token is checked "
+                "in one way only.",
+                "Leave one of them out.",
+            )
+        )
+    if secret is not None and len(secret.get_secret_value().encode()) < JWT_SECRET_BYTES_MIN:
+        found.append(
+            Finding(
+                f"GATEWAY_JWT_SECRET is shorter than {JWT_SECRET_BYTES_MIN} bytes, and could be "
+                "guessed.",
+                "Use a random one: openssl rand -hex 32.",
+            )
+        )
+    if url is not None and not _is_safe_url(url):
+        found.append(
+            Finding(
+                "GATEWAY_JWT_JWKS_URL could be answered by others than the issuer.",
+                "Give an https:// address; http:// is taken on this machine only.",
+            )
+        )
+    missing = [
+        variable
+        for variable, value in (
+            ("GATEWAY_JWT_ISSUER", settings.jwt_issuer),
+            ("GATEWAY_JWT_AUDIENCE", settings.jwt_audience),
+        )
+        if not value
+    ]
+    if settings.has_tokens and missing:
+        found.append(
+            Finding(
+                f"Users' tokens are accepted, and {' and '.join(missing)} says not whose and for "
+                "whom, so a token that was made for another service would do.",
+                "Set it to the `iss` and `aud` of your tokens.",
+            )
+        )
+    return found
+
+
+def _is_safe_url(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (
+        parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+    )
 
 
 def variable_of(name: str) -> str:

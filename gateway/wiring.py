@@ -17,29 +17,41 @@ from aiohttp import web
 
 from gateway.backends.caching.backend import CachingBackend
 from gateway.backends.caching.store import CacheStore
+from gateway.backends.guarded import GuardedBackend
 from gateway.backends.journal import Announced, JournaledBackend
 from gateway.backends.memory.backend import MemoryBackend
 from gateway.backends.memory.twin import Twin
 from gateway.backends.stripe.backend import StripeBackend
-from gateway.backends.stripe.client import Pacing, StripeApi
+from gateway.backends.stripe.client import Observe, Pacing, StripeApi, nobody_counts
 from gateway.backends.stripe.event_reader import StripeEventReader
 from gateway.backends.stripe.lookup import StripeLookup
+from gateway.callers.callers import Callers
 from gateway.clock import Clock, Ids, RandomIds, SystemClock, chance, request_id
 from gateway.console.pages import console_directory
 from gateway.events.catch_up import CatchUp
 from gateway.events.feed import Feed
-from gateway.events.intake import Announcement, Drop, Intake, Lookup
-from gateway.events.log import LogEntry
+from gateway.events.intake import Announcement, Drop, Intake, Lookup, Touched
 from gateway.events.webhook import WebhookReader
-from gateway.execution.runner import GraphQLRunner
+from gateway.execution.budgeted import BudgetedRunner
+from gateway.execution.operation import Runner
 from gateway.sandbox.deliveries import EventDeliveries, TwinLookup
 from gateway.sandbox.seed import seed
 from gateway.settings import Settings
 from gateway.storage.redis_store import RedisStore
 from gateway.web.app import create_app
-from gateway.web.auth import Authenticator, DevelopmentAuthenticator
+from gateway.web.auth import Authenticator, BearerAuthenticator, DevelopmentAuthenticator
+from gateway.web.framing import asked_later
+from gateway.web.metrics import Metrics
 from gateway.web.settings import WebSettings
 from gateway.web.webhook_view import WebhookView
+from gateway.wiring_callers import (
+    ReadOnlySwitch,
+    Rereading,
+    open_audit_trail,
+    open_budget,
+    open_callers,
+)
+from gateway.wiring_execution import open_runner
 from gateway.wiring_stores import (
     Stores,
     forget_for_ever,
@@ -48,9 +60,7 @@ from gateway.wiring_stores import (
     publisher,
     rate_budget,
 )
-from schema.limits import Limits
 from schema.ports import CreditNoteCreated, InvoiceBackend
-from schema.root import make_schema
 
 log = logging.getLogger(__name__)
 
@@ -67,12 +77,15 @@ class Gateway:
     backend: JournaledBackend
     feed: Feed
     intake: Intake
-    runner: GraphQLRunner
+    runner: Runner
     stores: Stores
+    rereading: Rereading
+    callers: Callers | None = None
     twin: Twin | None = None
     deliveries: EventDeliveries | None = None
     webhooks: WebhookReader | None = None
     catch_up: CatchUp | None = None
+    metrics: Metrics = field(default_factory=Metrics)
 
 
 @dataclass(slots=True)
@@ -128,12 +141,17 @@ async def opened_gateway(
 ) -> AsyncIterator[Gateway]:
     """A running gateway; without chores, for one task by hand.
 
-    Raises `FixturesRefused`, `StoreRefused`, `StoreInUse`, `OSError`.
+    Raises `FixturesRefused`, `ClientsRefused`, `ManifestRefused`, `StoreRefused`, `StoreInUse`,
+    `OSError`.
     """
     clock, ids = clock or SystemClock(), ids or RandomIds()
+    rereading = Rereading()
     async with AsyncExitStack() as stack:
+        callers = await open_callers(settings, clock, rereading, stack)
+        trail = open_audit_trail(settings, clock, rereading, stack)
         stores = await open_stores(settings, clock, ids, stack)
-        upstream = _upstream(settings, clock, ids, stores)
+        metrics = Metrics()
+        upstream = _upstream(settings, clock, ids, stores, metrics)
         feed = Feed(
             stores.log,
             queue_max=settings.stream_queue_max,
@@ -141,7 +159,7 @@ async def opened_gateway(
         )
         await feed.start()
         door = _Door(clock)
-        backend = JournaledBackend(upstream.backend, stores.journal, door, clock.now)
+        backend = JournaledBackend(upstream.backend, stores.journal, door, clock.now, trail)
         stack.push_async_callback(backend.close)
         description = backend.describe()
         intake = door.intake = Intake(
@@ -153,8 +171,23 @@ async def opened_gateway(
             account=description.account,
             livemode=description.livemode,
         )
-        runner = _runner(settings, backend, feed)
-        gateway = Gateway(settings, backend, feed, intake, runner, stores)
+        read_only = ReadOnlySwitch(settings)
+        read_only.look()
+        rereading.add(str(settings.read_only_flag), read_only.look)
+        runner = BudgetedRunner(
+            open_runner(
+                settings,
+                GuardedBackend(backend, trail, read_only),
+                feed,
+                on_exceeded=metrics.limit_exceeded,
+                rereading=rereading,
+            ),
+            open_budget(settings, stack),
+            default_per_minute=settings.cost_per_minute,
+        )
+        gateway = Gateway(
+            settings, backend, feed, intake, runner, stores, rereading, callers, metrics=metrics
+        )
         if upstream.twin is not None:
             _deliver(gateway, upstream.twin, stack)
         if upstream.api is not None:
@@ -181,6 +214,7 @@ def _listen_to_stripe(gateway: Gateway, api: StripeApi, clock: Clock) -> None:
         gateway.webhooks = WebhookReader(
             settings.webhook_secrets, now=clock.now, account=account, livemode=livemode
         )
+        gateway.metrics.watch_webhooks(gateway.webhooks.counts)
     gateway.catch_up = CatchUp(
         read_events=StripeEventReader(api).events_since,
         receive=gateway.intake.receive,
@@ -204,12 +238,14 @@ async def _settle_for_ever(backend: JournaledBackend) -> None:
         await asyncio.sleep(SETTLE_SECONDS)
 
 
-def _upstream(settings: Settings, clock: Clock, ids: Ids, stores: Stores) -> _Upstream:
+def _upstream(
+    settings: Settings, clock: Clock, ids: Ids, stores: Stores, metrics: Metrics
+) -> _Upstream:
     if settings.backend == "memory":
         twin = Twin(now=clock.now, new_id=ids.new)
         seed(twin, settings.fixtures)
         return _Upstream(MemoryBackend(twin), TwinLookup(twin), nothing_cached, twin)
-    api = stripe_api(settings, stores.redis)
+    api = stripe_api(settings, stores.redis, metrics.upstream_called)
     stripe = StripeBackend(
         api,
         account=settings.stripe_account,
@@ -220,17 +256,19 @@ def _upstream(settings: Settings, clock: Clock, ids: Ids, stores: Stores) -> _Up
         stripe, CacheStore(open_cache(settings, clock)), partial(ids.new, "tok")
     )
 
-    async def drop(entry: LogEntry) -> None:
-        await caching.drop(entry.invoice_id, entry.customer_id, entry.payment_intent_id)
+    async def drop(touched: Touched) -> None:
+        await caching.drop(touched.invoice_id, touched.customer_id, touched.payment_intent_id)
 
     return _Upstream(caching, StripeLookup(api), drop, api=api)
 
 
-async def nothing_cached(entry: LogEntry) -> None:
+async def nothing_cached(touched: Touched) -> None:
     """The drop of a gateway without a cache: the twin is always as new as it gets."""
 
 
-def stripe_api(settings: Settings, redis: RedisStore | None = None) -> StripeApi:
+def stripe_api(
+    settings: Settings, redis: RedisStore | None = None, observe: Observe = nobody_counts
+) -> StripeApi:
     """The one connection to the account, inside its rate budget."""
     assert settings.stripe_api_key is not None
     monotonic = asyncio.get_running_loop().time
@@ -240,6 +278,7 @@ def stripe_api(settings: Settings, redis: RedisStore | None = None) -> StripeApi
         pacing=Pacing(sleep=asyncio.sleep, random=chance, monotonic=monotonic),
         stripe_version=settings.stripe_version,
         api_base=settings.stripe_api_base,
+        observe=observe,
     )
 
 
@@ -252,30 +291,26 @@ def _deliver(gateway: Gateway, twin: Twin, stack: AsyncExitStack) -> None:
     gateway.twin, gateway.deliveries = twin, deliveries
 
 
-def _runner(settings: Settings, backend: InvoiceBackend, feed: Feed) -> GraphQLRunner:
-    limits = Limits(
-        tokens_max=settings.tokens_max,
-        depth_max=settings.depth_max,
-        aliases_max=settings.aliases_max,
-        cost_max=settings.cost_max,
-    )
-    return GraphQLRunner(
-        make_schema(),
-        backend,
-        feed,
-        limits=limits,
-        operation_seconds_max=settings.operation_timeout_seconds,
-        upstream_calls_max=settings.upstream_calls_max,
-    )
-
-
 def web_settings(settings: Settings) -> WebSettings:
     return WebSettings(
+        gives_page=settings.gives_page,
         allowed_origins=settings.origins,
         body_bytes_max=settings.body_bytes_max,
+        head_timeout_seconds=settings.head_timeout_seconds,
+        read_timeout_seconds=settings.read_timeout_seconds,
+        init_timeout_seconds=settings.init_timeout_seconds,
+        operations_under_way_max=settings.operations_under_way_max,
+        operations_per_viewer_max=settings.operations_per_viewer_max,
         sockets_per_viewer_max=settings.sockets_per_viewer_max,
+        stall_timeout_seconds=settings.stall_timeout_seconds,
         streams_per_viewer_max=settings.streams_per_viewer_max,
     )
+
+
+def _authenticator(gateway: Gateway) -> Authenticator:
+    if gateway.callers is None:
+        return DevelopmentAuthenticator()
+    return BearerAuthenticator(gateway.callers)
 
 
 def make_web_app(
@@ -286,14 +321,16 @@ def make_web_app(
 
     app = create_app(
         runner=gateway.runner,
-        authenticator=authenticator or DevelopmentAuthenticator(),
+        authenticator=authenticator or _authenticator(gateway),
+        callers=gateway.callers,
         pings={"log": gateway.stores.ping},
         ids=request_id,
         settings=web_settings(gateway.settings),
         page=None if directory is None else (directory / "index.html").read_bytes(),
-        console_directory=directory,
+        console_directory=directory if gateway.settings.gives_page else None,
+        metrics=gateway.metrics,
     )
     if gateway.webhooks is not None:
         view = WebhookView(gateway.webhooks, gateway.intake.receive)
-        app.router.add_route("*", WEBHOOK_PATH, view.handle)
+        app.router.add_route("*", WEBHOOK_PATH, view.handle, expect_handler=asked_later)
     return app

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 
 from schema import records
+from schema.cost import list_size
 from schema.fields import field, instant_field, plain, recognized
 from schema.invoice_status import InvoiceStatus
-from schema.limits import list_size
 from schema.needs import Loaded, is_record
 from schema.node import Connection, Node, checked_id, page_arguments
 from schema.ports import ListFilter, Listing

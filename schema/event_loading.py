@@ -14,7 +14,7 @@ from schema.invoice import CONFIRMATION_SECRET
 from schema.invoice_payment_event import INVOICE, INVOICE_PAYMENT, PAYMENT_INTENT, EventsLoaded
 from schema.needs import ROOT, Loaded, Needs, root_needs
 from schema.permissions import require
-from schema.ports import METER, ById, EventListing, Failed, Meter, Need, bad_input
+from schema.ports import METER, ById, ErrorCode, EventListing, Failed, Meter, Need, bad_input
 
 
 def _objects(
@@ -99,6 +99,28 @@ async def _page(
         return failed
 
 
+async def _check_named(context: Context, where: ports.EventFilter) -> None:
+    """Who is restricted to customers cannot listen to what is not theirs. Raises `Failed`
+    NOT_FOUND, as for what does not exist.
+
+    What cannot be looked up now is let through: each event is checked for itself anyway.
+    """
+    mine = context.viewer.customers
+    if mine is None:
+        return
+    for customer_id in sorted(where.customer_ids - mine):
+        raise Failed(ErrorCode.NOT_FOUND, f"no such Customer: {customer_id}")
+    named = [ById("Invoice", invoice_id) for invoice_id in sorted(where.invoice_ids)]
+    if not named:
+        return
+    METER.set(Meter())
+    root = await context.load(root_needs((need, Needs()) for need in named))
+    for need in named:
+        outcome = root.children[need]
+        if isinstance(outcome, Failed) and outcome.code is ErrorCode.NOT_FOUND:
+            raise outcome
+
+
 async def stream(
     info: Info, where: ports.EventFilter, after: str | None, needs_of_item: Needs
 ) -> AsyncGenerator[Any, None]:
@@ -106,6 +128,7 @@ async def stream(
     context = info.context
     require(context.viewer, "events:read")
     check_no_secret(needs_of_item)
+    await _check_named(context, where)
     source = context.events.subscribe(context.viewer, after=after, where=where)
     try:
         async for item in source:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import strawberry
 
+from schema.cost import priced
 from schema.needs import NEEDS, Loaded
 from schema.ports import Need, bad_input
 from schema.scalars import DateTime
@@ -36,11 +37,13 @@ def field(
     needs: Callable[..., Need | tuple[Need, ...]] | None = None,
     directives: Sequence[object] = (),
 ) -> Callable[[F], F]:
-    """A field with a resolver. `needs` says what it needs loaded, given its arguments."""
+    """A field with a resolver. `needs` says what it needs loaded, given its arguments; such a
+    field has a cost.
+    """
     made: Callable[[F], F] = strawberry.field(
         description=description,
         metadata=None if needs is None else {NEEDS: needs},
-        directives=directives,
+        directives=priced(directives, needs),
     )
     return made
 

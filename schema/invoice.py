@@ -9,6 +9,7 @@ import strawberry
 
 from schema import records
 from schema.context import Info
+from schema.cost import Cost, list_size
 from schema.credit_note import CreditNote
 from schema.customer import Customer
 from schema.fields import (
@@ -22,7 +23,6 @@ from schema.fields import (
 )
 from schema.invoice_payment import InvoicePayment, InvoicePaymentStatus
 from schema.invoice_status import InvoiceStatus
-from schema.limits import Cost, list_size
 from schema.money import Money, amount_field, money
 from schema.needs import Loaded, is_record
 from schema.node import Connection, MetadataEntry, Node, metadata_entries, page_arguments

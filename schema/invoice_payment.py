@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 import strawberry
 
 from schema import records
+from schema.cost import Cost
 from schema.fields import field, instant_field, optional_instant_field, plain, recognize
 from schema.invoice_status import InvoiceStatus
-from schema.limits import Cost
 from schema.money import Money, amount_field, money, optional_amount_field
 from schema.needs import Loaded, is_record
 from schema.node import Node

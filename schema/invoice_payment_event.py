@@ -13,10 +13,10 @@ from typing import Annotated, Any, Union
 import strawberry
 
 from schema import ports
+from schema.cost import list_size
 from schema.fields import field, instant_field, plain, recognize, recognized
 from schema.invoice import Invoice
 from schema.invoice_payment import InvoicePayment
-from schema.limits import list_size
 from schema.needs import Loaded
 from schema.node import PageInfo, checked_id
 from schema.payment_intent import PaymentIntent
@@ -270,4 +270,4 @@ class EventsLoaded:
         self.items = items
 
 
-EVENTS_LIST_SIZE = list_size("first")
+EVENTS_LIST_SIZE = list_size("first", assumed=EVENTS_DEFAULT)

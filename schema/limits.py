@@ -1,85 +1,46 @@
-"""How large a document may be and what it may cost, told from the document alone.
+"""How large a document may be, told from the document alone.
 
-One pass with fragments memoised: graphql-core's and Strawberry's own limiters walk a fragment
-once per spread, which is exponential. Cost is the number of objects that an answer may hold at
-most, weighted by `@cost` and multiplied by `@listSize` as the printed SDL says.
+One pass with each fragment measured once: graphql-core's and Strawberry's own limiters walk a
+fragment once per spread, which is exponential. What an operation may cost is told in `cost`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import strawberry
 from graphql import (
+    DirectiveNode,
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
-    GraphQLField,
-    GraphQLSchema,
-    InlineFragmentNode,
-    IntValueNode,
     ListValueNode,
+    ObjectValueNode,
     OperationDefinitionNode,
-    OperationType,
     SelectionSetNode,
-    VariableNode,
-    get_named_type,
-    is_interface_type,
-    is_object_type,
 )
-from strawberry.schema_directive import Location
 
-from schema.needs import field_definition, need_function
-from schema.ports import NODES_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, ErrorCode
+from schema.ports import ErrorCode
 
+NESTING_MAX = 60
+"""Levels of fields, fragments and inline fragments: each is several frames of Python's stack."""
+INTROSPECTION_DEPTH_MAX = 20
+"""The standard introspection query is 15 levels deep. Its lists are bounded by graphql-core."""
+COUNTED_MAX = 1_000_000
+"""Where counting stops: fragments that fan out add up to numbers of hundreds of digits."""
 
-@strawberry.schema_directive(
-    locations=[
-        Location.ARGUMENT_DEFINITION,
-        Location.ENUM,
-        Location.FIELD_DEFINITION,
-        Location.INPUT_FIELD_DEFINITION,
-        Location.OBJECT,
-        Location.SCALAR,
-    ],
-    name="cost",
-    description="What one object behind this field counts towards the cost of an operation. "
-    "Without it: 1 where the object may need a fetch, 0 for everything that comes with its parent.",
+ALWAYS_ENFORCED = frozenset(
+    {"tokens", "nesting", "fields", "input_depth", "introspection_aliases", "comparisons"}
 )
-class Cost:
-    weight: str
-
-
-@strawberry.schema_directive(
-    locations=[Location.FIELD_DEFINITION],
-    name="listSize",
-    description="How many objects the list may hold: the slicing argument that is given, else "
-    "assumedSize.",
-)
-class ListSize:
-    assumed_size: int | None = strawberry.UNSET
-    slicing_arguments: list[str] | None = strawberry.UNSET
-    sized_fields: list[str] | None = strawberry.UNSET
-    require_one_slicing_argument: bool | None = True
-
-
-def list_size(*arguments: str) -> ListSize:
-    """The directive of a connection field that is sliced by these arguments."""
-    return ListSize(
-        assumed_size=PAGE_SIZE_DEFAULT,
-        slicing_arguments=list(arguments),
-        sized_fields=["edges", "nodes"],
-        require_one_slicing_argument=False,
-    )
+"""What protects the process itself, and is refused in warn mode too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Ceilings for one document. Cost is counted in objects."""
+    """Ceilings for one document and its variables. Cost is counted in objects."""
 
     tokens_max: int = 1000
     depth_max: int = 15
@@ -88,7 +49,55 @@ class Limits:
     directives_max: int = 50
     directives_per_location_max: int = 10
     fields_max: int = 2000
+    input_depth_max: int = 10
     cost_max: int = 5000
+    is_enforced: bool = True
+    """Else what exceeds a ceiling runs and is told, save for `ALWAYS_ENFORCED`."""
+
+    def refuses(self, limit: str) -> bool:
+        """Whether what exceeds this limit is refused, not only told."""
+        return self.is_enforced or limit in ALWAYS_ENFORCED
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """One ceiling that was exceeded. `limit` is named as its setting is, without `_max`."""
+
+    limit: str
+    sentence: str
+
+    @property
+    def error(self) -> GraphQLError:
+        code = ErrorCode.QUERY_TOO_COMPLEX.value
+        return GraphQLError(self.sentence, extensions={"code": code})
+
+
+def exceeded(limit: str, subject: str, counted: int, ceiling: int, noun: str) -> Excess:
+    """An excess in words that name the limit, the count and the ceiling."""
+    more = " or more" if counted >= COUNTED_MAX else ""
+    return Excess(limit, f"{subject} {counted}{more} {noun}; at most {ceiling} are allowed")
+
+
+def input_depth(*values: Any) -> int:
+    """How deep lists and objects are nested in literals of a document, or in JSON."""
+    deepest, waiting = 0, [(value, 1) for value in values]
+    while waiting:
+        value, depth = waiting.pop()
+        children = _children(value)
+        if children is not None:
+            deepest = max(deepest, depth)
+            waiting.extend((child, depth + 1) for child in children)
+    return deepest
+
+
+def _children(value: Any) -> Iterable[Any] | None:
+    if isinstance(value, ListValueNode):
+        return value.values
+    if isinstance(value, ObjectValueNode):
+        return [field.value for field in value.fields]
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else None
 
 
 @dataclass(slots=True)
@@ -96,13 +105,85 @@ class _Shape:
     """What a selection set adds up to, fragments spread out."""
 
     depth: int = 0
+    nesting: int = 0
+    introspection_depth: int = 0
+    input_depth: int = 0
+    directives_per_location: int = 0
     fields: int = 0
+    root_fields: int = 0
     aliases: int = 0
+    introspection_aliases: int = 0
     directives: int = 0
 
+    def add(self, other: _Shape) -> None:
+        """Take over a selection set that stands beside or below."""
+        self.deepen(other)
+        self.fields = min(self.fields + other.fields, COUNTED_MAX)
+        self.aliases = min(self.aliases + other.aliases, COUNTED_MAX)
+        self.directives = min(self.directives + other.directives, COUNTED_MAX)
+        self.introspection_aliases = min(
+            self.introspection_aliases + other.introspection_aliases, COUNTED_MAX
+        )
 
-def too_complex(message: str) -> GraphQLError:
-    return GraphQLError(message, extensions={"code": ErrorCode.QUERY_TOO_COMPLEX.value})
+    def deepen(self, other: _Shape) -> None:
+        self.depth = max(self.depth, other.depth)
+        self.nesting = max(self.nesting, other.nesting)
+        self.introspection_depth = max(self.introspection_depth, other.introspection_depth)
+        self.input_depth = max(self.input_depth, other.input_depth)
+        self.directives_per_location = max(
+            self.directives_per_location, other.directives_per_location
+        )
+
+    def add_directives(self, directives: Iterable[DirectiveNode]) -> None:
+        """Count the directives of one place, and look into their arguments."""
+        here = 0
+        for directive in directives:
+            here += 1
+            self._look_into(directive.arguments or ())
+        self.directives = min(self.directives + here, COUNTED_MAX)
+        self.directives_per_location = max(self.directives_per_location, here)
+
+    def add_field(self, node: FieldNode, inner: _Shape | None) -> None:
+        if inner is not None:
+            self._add_below(node.name.value, inner)
+        self.fields = min(self.fields + 1, COUNTED_MAX)
+        self.root_fields = min(self.root_fields + 1, COUNTED_MAX)
+        self.depth = max(self.depth, 1)
+        self.nesting = max(self.nesting, 1)
+        if node.alias:
+            self.aliases = min(self.aliases + 1, COUNTED_MAX)
+        if node.name.value == "__schema" and node.alias:
+            self.introspection_aliases += 1
+        if node.arguments:
+            self._look_into(node.arguments)
+
+    def _add_below(self, name: str, inner: _Shape) -> None:
+        """Introspection is deep by nature, so its levels are counted apart, and its lists
+        multiply without a price, so they may not be asked for several times under aliases.
+        """
+        inner.nesting += 1
+        if name in ("__schema", "__type"):
+            inner.introspection_depth = max(inner.introspection_depth, inner.depth + 1)
+            inner.depth = 1
+            inner.introspection_aliases = inner.aliases
+        else:
+            inner.depth += 1
+        self.add(inner)
+
+    def add_spread(self, inner: _Shape) -> None:
+        """Add the fields of a fragment, which stand at this very level of the answer."""
+        nesting = self.nesting
+        self.add(inner)
+        self.nesting = max(nesting, inner.nesting + 1)
+        self.root_fields = min(self.root_fields + inner.root_fields, COUNTED_MAX)
+
+    def _look_into(self, arguments: Iterable[Any]) -> None:
+        nested = input_depth(*(argument.value for argument in arguments))
+        self.input_depth = max(self.input_depth, nested)
+
+
+class _NestedTooDeep(Exception):
+    """The document goes deeper than it can be followed."""
 
 
 @dataclass(slots=True)
@@ -110,185 +191,111 @@ class _Measure:
     """Measures selection sets, each fragment once."""
 
     fragments: Mapping[str, FragmentDefinitionNode]
-    limits: Limits
     seen: dict[str, _Shape | None] = field(default_factory=dict)
 
-    def of(self, selections: SelectionSetNode | None) -> _Shape:
+    def of(self, selections: SelectionSetNode | None, level: int = 1) -> _Shape:
         shape = _Shape()
+        if level > NESTING_MAX:
+            raise _NestedTooDeep
         for node in selections.selections if selections else ():
-            self._add(shape, node)
+            self._add(shape, node, level)
         return shape
 
-    def _add(self, shape: _Shape, node: Any) -> None:
-        if len(node.directives or ()) > self.limits.directives_per_location_max:
-            raise too_complex(
-                f"at most {self.limits.directives_per_location_max} directives in one place"
-            )
-        if isinstance(node, FragmentSpreadNode):
-            inner, levels = self._fragment(node.name.value), 0
+    def _add(self, shape: _Shape, node: Any, level: int) -> None:
+        if node.directives:
+            shape.add_directives(node.directives)
+        if isinstance(node, FieldNode):
+            inner = self.of(node.selection_set, level + 1) if node.selection_set else None
+            shape.add_field(node, inner)
+        elif isinstance(node, FragmentSpreadNode):
+            shape.add_spread(self.of_fragment(node.name.value, level + 1))
         else:
-            inner = self.of(node.selection_set)
-            levels = 1 if isinstance(node, FieldNode) else 0
-        shape.depth = max(shape.depth, inner.depth + levels)
-        shape.fields += inner.fields + levels
-        shape.aliases += inner.aliases + (1 if isinstance(node, FieldNode) and node.alias else 0)
-        shape.directives += inner.directives + len(node.directives or ())
+            shape.add_spread(self.of(node.selection_set, level + 1))
 
-    def _fragment(self, name: str) -> _Shape:
+    def of_fragment(self, name: str, level: int = 1) -> _Shape:
         if name in self.seen:
-            known = self.seen[name]
-            if known is None:  # Spreads itself; validation says so with its own words.
-                return _Shape()
-            return known
+            # None while it is being measured: it spreads itself, which validation refuses.
+            return self.seen[name] or _Shape()
         definition = self.fragments.get(name)
+        if definition is None:
+            return _Shape()
         self.seen[name] = None
-        shape = self.of(definition.selection_set) if definition else _Shape()
+        shape = self.of(definition.selection_set, level)
+        shape.add_directives(definition.directives or ())
         self.seen[name] = shape
         return shape
 
 
-def check_document(document: DocumentNode, limits: Limits) -> None:
-    """Raises a GraphQLError QUERY_TOO_COMPLEX that names the ceiling and what was counted."""
-    fragments = {
-        node.name.value: node
-        for node in document.definitions
-        if isinstance(node, FragmentDefinitionNode)
-    }
-    measure = _Measure(fragments, limits)
-    total = _Shape()
-    for definition in document.definitions:
-        if isinstance(definition, OperationDefinitionNode):
-            shape = measure.of(definition.selection_set)
-            _check_root(definition, limits)
-            total.depth = max(total.depth, shape.depth)
-            total.fields += shape.fields
-            total.aliases += shape.aliases
-            total.directives += shape.directives + len(definition.directives or ())
-    for name, counted, ceiling in (
-        ("levels deep", total.depth, limits.depth_max),
-        ("aliases", total.aliases, limits.aliases_max),
-        ("directives", total.directives, limits.directives_max),
-        ("fields with fragments spread out", total.fields, limits.fields_max),
-    ):
-        if counted > ceiling and not _is_introspection(document):
-            raise too_complex(f"the document has {counted} {name}; at most {ceiling} are allowed")
-
-
-def _check_root(operation: OperationDefinitionNode, limits: Limits) -> None:
-    counted = len(operation.selection_set.selections)
-    if counted > limits.root_fields_max:
-        raise too_complex(
-            f"the operation has {counted} root fields; at most {limits.root_fields_max} are allowed"
-        )
-
-
-def _is_introspection(document: DocumentNode) -> bool:
-    """The standard introspection query is deep by nature and reads no data."""
-    roots = [
-        selection
-        for definition in document.definitions
-        if isinstance(definition, OperationDefinitionNode)
-        for selection in definition.selection_set.selections
+def excesses_of(document: DocumentNode, limits: Limits) -> list[Excess]:
+    """Every ceiling that the document exceeds, what protects the process first."""
+    try:
+        total = _measured(document)
+    except _NestedTooDeep:
+        return [_too_deep(NESTING_MAX + 1)]
+    if total.nesting > NESTING_MAX:
+        return [_too_deep(total.nesting)]
+    found = [
+        exceeded(limit, "the document has", counted, ceiling, noun)
+        for limit, counted, ceiling, noun in _counts(total, limits)
+        if counted > ceiling
     ]
-    return bool(roots) and all(
-        isinstance(node, FieldNode) and node.name.value in ("__schema", "__type", "__typename")
-        for node in roots
+    return sorted(found, key=lambda one: one.limit not in ALWAYS_ENFORCED)
+
+
+def _too_deep(nesting: int) -> Excess:
+    noun = "levels of fields and fragments in each other"
+    return exceeded("nesting", "the document has", nesting, NESTING_MAX, noun)
+
+
+def _counts(total: _Shape, limits: Limits) -> Iterable[tuple[str, int, int, str]]:
+    """Each limit with what was counted, its ceiling and its noun, in order of precedence."""
+    return (
+        ("depth", total.depth, limits.depth_max, "levels of fields"),
+        (
+            "depth",
+            total.introspection_depth,
+            max(INTROSPECTION_DEPTH_MAX, limits.depth_max),
+            "levels of introspection",
+        ),
+        ("aliases", total.aliases, limits.aliases_max, "aliases with fragments spread out"),
+        ("introspection_aliases", total.introspection_aliases, 0, "aliases within introspection"),
+        ("root_fields", total.root_fields, limits.root_fields_max, "root fields in an operation"),
+        (
+            "directives_per_location",
+            total.directives_per_location,
+            limits.directives_per_location_max,
+            "directives in one place",
+        ),
+        ("directives", total.directives, limits.directives_max, "directives"),
+        ("fields", total.fields, limits.fields_max, "fields with fragments spread out"),
+        ("input_depth", total.input_depth, limits.input_depth_max, "levels of lists and objects"),
     )
 
 
-@dataclass(slots=True)
-class _Pricing:
-    """Prices selection sets; a fragment's price depends on the type that it stands on."""
-
-    schema: GraphQLSchema
-    fragments: Mapping[str, FragmentDefinitionNode]
-    variables: Mapping[str, Any]
-    known: dict[tuple[str, str], int] = field(default_factory=dict)
-
-    def of(self, selections: SelectionSetNode | None, type_name: str) -> int:
-        return (
-            sum(self._one(node, type_name) for node in selections.selections) if selections else 0
-        )
-
-    def _one(self, node: Any, type_name: str) -> int:
-        if isinstance(node, FieldNode):
-            return self._field(node, type_name)
-        if isinstance(node, InlineFragmentNode):
-            condition = node.type_condition
-            return self.of(node.selection_set, condition.name.value if condition else type_name)
-        return self._fragment(node.name.value)
-
-    def _fragment(self, name: str) -> int:
-        definition = self.fragments.get(name)
-        if definition is None:
-            return 0
-        key = (name, definition.type_condition.name.value)
-        if key not in self.known:
-            self.known[key] = self.of(definition.selection_set, key[1])
-        return self.known[key]
-
-    def _field(self, node: FieldNode, type_name: str) -> int:
-        parent = self.schema.type_map.get(type_name)
-        if not (is_object_type(parent) or is_interface_type(parent)):
-            return 0
-        definition = parent.fields.get(node.name.value)
-        if definition is None:
-            return 0
-        inner = self.of(node.selection_set, get_named_type(definition.type).name)
-        return self._size(node, definition) * (weight_of(definition) + inner)
-
-    def _size(self, node: FieldNode, definition: GraphQLField) -> int:
-        directive = _directive(definition, ListSize)
-        if directive is None:
-            return 1
-        for argument in node.arguments or ():
-            if argument.name.value in (directive.slicing_arguments or ("ids",)):
-                size = self._argument_size(argument.value)
-                if size is not None:
-                    return min(max(size, 1), PAGE_SIZE_MAX)
-        return int(directive.assumed_size or PAGE_SIZE_DEFAULT)
-
-    def _argument_size(self, value: Any) -> int | None:
-        if isinstance(value, IntValueNode):
-            return int(value.value)
-        if isinstance(value, ListValueNode):
-            return min(len(value.values), NODES_MAX)
-        given = self.variables.get(value.name.value) if isinstance(value, VariableNode) else None
-        if isinstance(given, list):
-            return min(len(given), NODES_MAX)
-        return given if isinstance(given, int) else None
-
-
-def _directive(definition: GraphQLField, kind: type[Any]) -> Any:
-    strawberry_field = field_definition(definition)
-    directives = strawberry_field.directives if strawberry_field else ()
-    return next((directive for directive in directives if isinstance(directive, kind)), None)
-
-
-def weight_of(definition: GraphQLField) -> int:
-    """The `@cost` of a field, 1 where it may need a fetch, else 0."""
-    cost = _directive(definition, Cost)
-    if cost is not None:
-        return int(cost.weight)
-    return 1 if need_function(definition) is not None else 0
-
-
-def cost_of(
-    schema: GraphQLSchema,
-    document: DocumentNode,
-    operation: OperationDefinitionNode,
-    variables: Mapping[str, Any],
-) -> int:
-    """How many weighted objects the operation may return at most."""
+def _measured(document: DocumentNode) -> _Shape:
+    """The document as a whole: sums over its operations, and the largest of the rest."""
     fragments = {
         node.name.value: node
         for node in document.definitions
         if isinstance(node, FragmentDefinitionNode)
     }
-    root = {
-        OperationType.QUERY: schema.query_type,
-        OperationType.MUTATION: schema.mutation_type,
-        OperationType.SUBSCRIPTION: schema.subscription_type,
-    }[operation.operation]
-    assert root is not None
-    return _Pricing(schema, fragments, variables).of(operation.selection_set, root.name)
+    measure, total = _Measure(fragments), _Shape()
+    for definition in document.definitions:
+        if isinstance(definition, OperationDefinitionNode):
+            operation = _operation(definition, measure)
+            total.add(operation)
+            total.root_fields = max(total.root_fields, operation.root_fields)
+    for name in fragments:
+        if name not in measure.seen:  # Unused: not valid, but looked at before that is known.
+            total.add(measure.of_fragment(name))
+    return total
+
+
+def _operation(definition: OperationDefinitionNode, measure: _Measure) -> _Shape:
+    shape = measure.of(definition.selection_set)
+    shape.add_directives(definition.directives or ())
+    for variable in definition.variable_definitions or ():
+        shape.add_directives(variable.directives or ())
+        if variable.default_value is not None:
+            shape.input_depth = max(shape.input_depth, input_depth(variable.default_value))
+    return shape

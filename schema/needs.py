@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from graphql import (
+    GraphQLError,
     GraphQLObjectType,
     GraphQLSchema,
     OperationDefinitionNode,
@@ -125,7 +126,7 @@ class Selection:
     schema: GraphQLSchema
     operation: OperationDefinitionNode
     fragments: dict[str, FragmentDetails]
-    variables: VariableValues
+    variables: VariableValues = field(repr=False)
 
     def of_root(self, root_type: GraphQLObjectType) -> Needs:
         """The needs of a whole operation."""
@@ -164,8 +165,8 @@ class Selection:
             return [needs]
         try:
             wanted = key(**self._arguments(details, definition))
-        except Failed:
-            return []  # The resolver meets the same refusal, at its own path.
+        except (Failed, GraphQLError):
+            return []  # Execution meets the same refusal, at its own path.
         many = wanted if isinstance(wanted, tuple) else (wanted,)
         return [needs.add(type_name, need) for need in many]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 
 from schema import records
+from schema.cost import Cost, list_size
 from schema.customer import Customer
 from schema.fields import (
     field,
@@ -17,7 +18,6 @@ from schema.fields import (
     plain,
     recognize,
 )
-from schema.limits import Cost, list_size
 from schema.money import amount_field
 from schema.needs import Loaded, is_record
 from schema.node import Connection, MetadataEntry, Node, metadata_entries, page_arguments

@@ -7,8 +7,8 @@ from typing import Any
 import strawberry
 
 from schema import records
+from schema.cost import Cost, list_size
 from schema.fields import field, instant_field, optional_id_field, plain
-from schema.limits import Cost, list_size
 from schema.money import amount_field
 from schema.needs import Loaded, is_record
 from schema.node import Connection, MetadataEntry, Node, metadata_entries

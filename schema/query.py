@@ -9,6 +9,7 @@ from typing import Any
 import strawberry
 
 from schema.context import Info
+from schema.cost import ids_size, list_size
 from schema.credit_note import (
     CreditNoteInput,
     CreditNotePreview,
@@ -26,7 +27,6 @@ from schema.invoice_payment_event import (
     InvoicePaymentEventFilter,
     events_need,
 )
-from schema.limits import ListSize, list_size
 from schema.needs import Loaded
 from schema.node import Connection, Node, checked_id, id_need, node_needs
 from schema.payment_intent import PaymentIntent
@@ -74,7 +74,7 @@ class Query:
     @field(
         "Several objects at once, at most 50; a null where an id is unknown or not yours.",
         needs=nodes_need,
-        directives=[ListSize(assumed_size=50)],
+        directives=[ids_size()],
     )
     @staticmethod
     def nodes(

@@ -3,12 +3,14 @@
 They are the only thing that is ever cached or handed from a backend to the contract. Amounts are
 integers of the currency's smallest unit, instants are epoch seconds, and enumerations are kept as
 Stripe's own strings, so that a value of tomorrow is data and not a crash. Nothing here fetches,
-computes or knows GraphQL. Source of the shapes: https://docs.stripe.com/api, 2026-09-30.preview.
+computes or knows GraphQL. A representation, which may end in a log or a trace, shows no personal
+data, no text that people wrote and no link that opens without a login.
+Source of the shapes: https://docs.stripe.com/api, 2026-09-30.preview.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 Metadata = tuple[tuple[str, str], ...]
@@ -24,10 +26,10 @@ class Customer:
     id: str
     created: int
     livemode: bool = False
-    name: str | None = None
-    email: str | None = None
+    name: str | None = field(default=None, repr=False)
+    email: str | None = field(default=None, repr=False)
     credit_balance: tuple[tuple[str, int], ...] = ()
-    metadata: Metadata = ()
+    metadata: Metadata = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,9 @@ class Invoice:
     livemode: bool = False
     number: str | None = None
     collection_method: str = "charge_automatically"
-    description: str | None = None
-    customer_name: str | None = None
-    customer_email: str | None = None
+    description: str | None = field(default=None, repr=False)
+    customer_name: str | None = field(default=None, repr=False)
+    customer_email: str | None = field(default=None, repr=False)
     subscription_id: str | None = None
     subtotal: int = 0
     total: int = 0
@@ -61,9 +63,9 @@ class Invoice:
     paid_at: int | None = None
     voided_at: int | None = None
     marked_uncollectible_at: int | None = None
-    hosted_invoice_url: str | None = None
-    invoice_pdf: str | None = None
-    metadata: Metadata = ()
+    hosted_invoice_url: str | None = field(default=None, repr=False)
+    invoice_pdf: str | None = field(default=None, repr=False)
+    metadata: Metadata = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class InvoiceLineItem:
     invoice_id: str
     amount: int
     currency: str
-    description: str | None = None
+    description: str | None = field(default=None, repr=False)
     quantity: int | None = None
     period_start: int | None = None
     period_end: int | None = None
@@ -116,11 +118,11 @@ class PaymentIntent:
     amount: int
     amount_received: int = 0
     customer_id: str | None = None
-    description: str | None = None
+    description: str | None = field(default=None, repr=False)
     canceled_at: int | None = None
     cancellation_reason: str | None = None
     livemode: bool = False
-    metadata: Metadata = ()
+    metadata: Metadata = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +136,10 @@ class PaymentRecord:
     currency: str
     amount: int
     customer_id: str | None = None
-    description: str | None = None
-    reference: str | None = None
+    description: str | None = field(default=None, repr=False)
+    reference: str | None = field(default=None, repr=False)
     livemode: bool = False
-    metadata: Metadata = ()
+    metadata: Metadata = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,7 @@ class CreditNote:
     status: str = "issued"
     number: str | None = None
     reason: str | None = None
-    memo: str | None = None
+    memo: str | None = field(default=None, repr=False)
     credit_amount: int = 0
     out_of_band_amount: int | None = None
     refunds: tuple[CreditNoteRefund, ...] = ()
@@ -192,11 +194,8 @@ class CreditNote:
 class ConfirmationSecret:
     """For Stripe's Payment Element. A secret: never cached for others, in a log or an event."""
 
-    client_secret: str
+    client_secret: str = field(repr=False)
     type: str = "payment_intent"
-
-    def __repr__(self) -> str:
-        return f"ConfirmationSecret(type={self.type!r})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from schema import payment_mutations as mutations
 from schema.context import Info
+from schema.cost import Cost
 from schema.credit_note import (
     CreditNote,
 )
@@ -31,7 +32,6 @@ from schema.invoice_payment_event import (
     InvoicePaymentStreamItem,
     event_filter,
 )
-from schema.limits import Cost
 from schema.needs import Needs
 from schema.payment_errors import InputProblem, StateProblem, UpstreamProblem
 from schema.payment_inputs import AttachPaymentInput, CreateCreditNoteInput, DetachPaymentInput

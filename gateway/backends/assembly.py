@@ -82,6 +82,15 @@ LINKS: Mapping[tuple[type, str], Callable[[Any], tuple[str, str | None]]] = {
     (records.InvoicePayment, "payment_intent"): lambda one: intent_of(one),
 }
 
+MEMBERS = {
+    "invoices": "Invoice",
+    "payments": "InvoicePayment",
+    "invoice_payments": "InvoicePayment",
+    "credit_notes": "CreditNote",
+    "payment_intents": "PaymentIntent",
+}
+"""What stands in each list; an invoice's lines have no ids of their own to be asked for."""
+
 SOURCE_KINDS = {
     "payment_intent": "PaymentIntent",
     "payment_record": "PaymentRecord",
@@ -153,10 +162,12 @@ class _Assembly:
                 kind, record_id = LINKS[type(parent), need.name](parent)
                 if record_id is None:
                     return None
-                return self._record(self.source.get(kind, record_id), deeper)
+                return self._record(self._behind(kind, record_id), deeper)
             case Listing():
                 return self._page(need, parent, deeper)
             case Computed():
+                if need.argument is not None and self.viewer.customers is not None:
+                    self._own("Invoice", need.argument.invoice_id)
                 value = self.source.compute(need, parent, self.viewer)
                 is_plain = value is None or isinstance(value, int)
                 return value if is_plain else Loaded(value)
@@ -165,14 +176,39 @@ class _Assembly:
 
     def _by_id(self, need: ById, deeper: Needs) -> Any:
         try:
-            record = self.source.get(need.kind, need.id)
-            if not self.viewer.sees(self._owner(record)):
-                raise not_found(need.kind, need.id)
+            record = self._own(need.kind, need.id)
         except Failed as failed:
             if need.quiet and failed.code is ErrorCode.NOT_FOUND:
                 return None
             raise
         return self._record(record, deeper)
+
+    def _own(self, kind: str, record_id: str) -> Any:
+        """The viewer's object of this id. Raises `Failed`, `Missing`.
+
+        What is not there is told in the same words whoever missed it: the source's own would part
+        the unknown from the hidden, or name the invoice of a foreign payment.
+        """
+        try:
+            record = self.source.get(kind, record_id)
+            if self.viewer.sees(self._owner(record)):
+                return record
+        except Failed as failed:
+            if failed.code is not ErrorCode.NOT_FOUND:
+                raise
+        raise not_found(kind, record_id)
+
+    def _behind(self, kind: str, record_id: str) -> Any:
+        """What an object of the viewer's points to: it is theirs too, or nobody's."""
+        try:
+            record = self.source.get(kind, record_id)
+            owner = self._owner(record)
+            if owner is None or self.viewer.sees(owner):
+                return record
+        except Failed as failed:
+            if failed.code is not ErrorCode.NOT_FOUND:
+                raise
+        raise not_found(kind, record_id)
 
     def _owner(self, record: Any) -> str | None:
         """The customer whose object this is."""
@@ -189,11 +225,28 @@ class _Assembly:
         parent_id = None if parent is None else parent.id
         check_cursor(need, parent_id)
         check_restricted(need, parent, self.viewer)
+        if self.viewer.customers is not None:
+            self._check_named(need)
         members, has_next, has_previous = self.source.page(need, parent, self.viewer)
         if self.viewer.customers is not None and need.name == "invoice_payments":
             members = [one for one in members if self.viewer.sees(self._owner(one))]
         items = [self._record(one, deeper) for one in members]
         return LoadedPage(need, parent_id, items, has_next, has_previous)
+
+    def _check_named(self, need: Listing) -> None:
+        """What a list's arguments name must be the viewer's: a cursor can be made of any id, and
+        Stripe counts from any object that exists. Raises `Failed`, `Missing`."""
+        if need.where.attachable_to is not None:
+            self._own("Invoice", need.where.attachable_to)
+        cursor, kind = need.page.after or need.page.before, MEMBERS.get(need.name)
+        if cursor is None or kind is None:
+            return
+        try:
+            self._own(kind, cursor.object_id)
+        except Failed as failed:
+            if failed.code is ErrorCode.NOT_FOUND:
+                raise cursor_gone() from failed
+            raise
 
 
 def check_cursor(need: Listing, parent_id: str | None) -> None:

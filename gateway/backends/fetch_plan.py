@@ -208,11 +208,13 @@ class FetchPlan:
         path, params, member = self._list_call(ask, listing)
         params |= _paging(listing)
         expand = expansions(member, needs, "data")
-        if listing.name == "invoice_payments" and self.viewer.customers is not None:
+        is_mixed = listing.name == "invoice_payments" and self.viewer.customers is not None
+        if is_mixed:
             expand = _deepest([*expand, "data.invoice"])
         if expand:
             params["expand"] = expand
-        raw = await self._listed(path, params, listing)
+        read = self._listed_own if is_mixed else self._listed
+        raw = await read(path, params, listing)
         self.pool.pages[ask] = self._page_of(raw, listing, member, str(ask.id))
 
     def _may_list(self, listing: Listing) -> bool:
@@ -248,6 +250,31 @@ class FetchPlan:
             if has_cursor:
                 raise cursor_gone() from failed
             return {"data": [], "has_more": False}
+
+    async def _listed_own(
+        self, path: str, params: dict[str, Any], listing: Listing
+    ) -> dict[str, Any]:
+        """A list that Stripe cannot restrict to customers, read until the viewer's own rows fill
+        the page: neither a short page nor one that promises more may tell of others' rows.
+
+        The operation's cap on upstream calls ends it.
+        """
+        backward = listing.page.before is not None
+        rows: list[Any] = []
+        params = {**params, "limit": PAGE_SIZE_MAX}
+        while True:
+            found, has_more = edge.embedded_list(await self._listed(path, params, listing))
+            own = [row for row in found if not self._is_foreign(row)]
+            rows = [*own, *rows] if backward else [*rows, *own]
+            if not found or not has_more or len(rows) > listing.page.size:
+                return {"data": rows, "has_more": False}
+            end = "ending_before" if backward else "starting_after"
+            params = {**params, end: found[0 if backward else -1]["id"]}
+
+    def _is_foreign(self, row: dict[str, Any]) -> bool:
+        payment = edge.invoice_payment_record(row)
+        invoice = self.pool.objects.get(("Invoice", payment.invoice_id))
+        return isinstance(invoice, records.Invoice) and not self.viewer.sees(invoice.customer_id)
 
     def _member(self, row: dict[str, Any], kind: str) -> Any:
         held = self.pool.objects.get((kind, row["id"]))

@@ -15,9 +15,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from gateway.backends.audit_trail import AuditTrail
 from gateway.backends.journal_records import Command, JournalStore, WriteRecord
 from schema.needs import Loaded, Needs
 from schema.ports import (
+    METER,
     Attached,
     AttachPayment,
     BackendDescription,
@@ -27,6 +29,7 @@ from schema.ports import (
     DetachPayment,
     EventType,
     InvoiceBackend,
+    Meter,
     RefusalCode,
     Refused,
     Viewer,
@@ -37,6 +40,10 @@ log = logging.getLogger(__name__)
 
 STRIPE_KEY_SECONDS = 23 * 3600
 """Stripe forgets a key after 24 hours at the earliest; with an hour to spare, a repeat is safe."""
+
+
+SETTLED_BY = "gateway"
+"""Who asked, in the audit trail, when nobody waits for the answer any more."""
 
 
 Outcome = TypeVar("Outcome", Attached, Detached, CreditNoteCreated)
@@ -71,13 +78,16 @@ class JournaledBackend:
         store: JournalStore,
         announce: Announce,
         now: Callable[[], int],
+        trail: AuditTrail | None = None,
     ) -> None:
         self._inner = inner
+        self._trail = trail
         self._store = store
         self._announce = announce
         self._now = now
         self._under_way: dict[tuple[str, str, str], str] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._given_up: set[str] = set()
 
     def describe(self) -> BackendDescription:
         return self._inner.describe()
@@ -136,6 +146,8 @@ class JournaledBackend:
             if record.outcome is not None:
                 if not record.announced:
                     await self._tell(record, record.outcome)
+                if not _may_be_told(viewer, record, record.outcome):
+                    raise _hidden(record.outcome)
                 return replace(record.outcome, replayed=True)  # type: ignore[return-value]
             return await self._send(viewer, record, send)
         finally:
@@ -182,7 +194,7 @@ class JournaledBackend:
         try:
             outcome = await send(viewer, command)
         except Refused as refused:
-            if refused.code is not RefusalCode.UPSTREAM_OUTCOME_UNKNOWN:
+            if _ends(refused, viewer, record):
                 await self._keep(replace(record, refused=True))
             raise
         done = replace(record, outcome=replace(outcome, replayed=False))
@@ -222,7 +234,8 @@ class JournaledBackend:
                 await self._tell(record, record.outcome)
             elif age < STRIPE_KEY_SECONDS:
                 await self._finish(record)
-            else:
+            elif record.stripe_key not in self._given_up:
+                self._given_up.add(record.stripe_key)
                 log.warning("write %s is too old to be asked for", record.stripe_key)
 
     async def _finish(self, record: WriteRecord) -> None:
@@ -232,10 +245,23 @@ class JournaledBackend:
             "credit_note": self._inner.create_credit_note,
         }
         send = sends[record.operation]
+        used = Meter()
+        METER.set(used)
+        outcome: Any
         try:
-            await self._write(record.viewer, record.operation, record.command, send)
+            outcome = await self._write(record.viewer, record.operation, record.command, send)
         except Refused as refused:
             log.info("write %s ended as %s", record.stripe_key, refused.code)
+            outcome = refused
+        if self._trail is not None:
+            self._trail.record(
+                tenant=record.tenant,
+                caller=SETTLED_BY,
+                operation=record.operation,
+                command=record.command,
+                outcome=outcome,
+                meter=used,
+            )
 
 
 def _caller_key(command: Command) -> str:
@@ -243,8 +269,42 @@ def _caller_key(command: Command) -> str:
 
 
 def input_hash(command: Command) -> str:
-    """The input without its key: dataclasses print all their fields, in order."""
+    """The input without its key: commands print all their fields, in order, and must."""
     return hashlib.sha256(repr(replace(command, idempotency_key="")).encode()).hexdigest()
+
+
+def _may_be_told(
+    viewer: Viewer, record: WriteRecord, outcome: Attached | Detached | CreditNoteCreated
+) -> bool:
+    """Whether a repeat may hear the outcome: clients of one tenant need not share its customers.
+
+    Where Stripe's answer did not say whose the invoice is, it is for whoever sees all that the
+    writer saw.
+    """
+    if viewer.customers is None or outcome.customer_id is not None:
+        return viewer.sees(outcome.customer_id)
+    return record.customers is not None and viewer.customers.issuperset(record.customers)
+
+
+def _hidden(outcome: Attached | Detached | CreditNoteCreated) -> Refused:
+    """As for an invoice that does not exist."""
+    return Refused(
+        RefusalCode.NOT_FOUND,
+        "no_such_object",
+        f"no such invoice: {outcome.invoice_id}",
+        path=("invoiceId",),
+    )
+
+
+def _ends(refused: Refused, viewer: Viewer, record: WriteRecord) -> bool:
+    """Whether a refusal tells that the write has changed nothing.
+
+    NOT_FOUND for a repeat by somebody with other customers says nothing about the writer's own
+    try, whose outcome may be unknown: to end it would let the next one be done twice.
+    """
+    if refused.code is RefusalCode.NOT_FOUND:
+        return viewer.customers is None or viewer.customers == record.viewer.customers
+    return refused.code is not RefusalCode.UPSTREAM_OUTCOME_UNKNOWN
 
 
 def key_reused() -> Refused:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from schema.ports import (
@@ -42,9 +42,9 @@ class WriteRecord:
 
     tenant: str
     operation: str
-    key: str
+    key: str = field(repr=False)
     input_hash: str
-    command: Command
+    command: Command = field(repr=False)
     recorded_at: int
     customers: tuple[str, ...] | None = None
     attempt: int = 1

@@ -72,10 +72,10 @@ class MemoryProgress:
 class Summary:
     """One run, so far or in the end; times are epoch seconds.
 
-    `seen` is the sum of `taken` (new), `known` (taken in before, or about an invoice that is no
-    more), `ignored` (none of ours) and `failed` (passed over; the next run tries them again).
-    `at` is the time of the event that came last. `out_of_reach`: what lies between `wanted_from`
-    and `from_` is older than what Stripe lists, and cannot be had any more.
+    `seen` is the sum of `taken` (new), `known` (taken in before, about an invoice that is no more,
+    or no entry of the log), `ignored` (none of ours) and `failed` (passed over; the next run tries
+    them again). `at` is the time of the event that came last. `out_of_reach`: what lies between
+    `wanted_from` and `from_` is older than what Stripe lists, and cannot be had any more.
     """
 
     wanted_from: int

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from gateway.events.log import EventLog, LogEntry
@@ -30,7 +30,18 @@ class Hint:
     invoice_id: str | None = None
     invoice_payment_id: str | None = None
     payment_intent_id: str | None = None
-    request_key: str | None = None
+    customer_id: str | None = None
+    """The PaymentIntent's, where the event is about one; the invoice's is looked up."""
+    request_key: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """What an event may have changed. The customer is the invoice's, or else the intent's."""
+
+    invoice_id: str | None
+    customer_id: str | None
+    payment_intent_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +56,7 @@ class Announcement:
     invoice_payment_id: str | None
     payment_intent_id: str | None
     tenant: str
-    idempotency_key: str
+    idempotency_key: str = field(repr=False)
     stripe_key: str
     origin: EventOrigin = EventOrigin.MUTATION
 
@@ -70,10 +81,11 @@ TYPES: dict[str, EventType] = {
     "payment_intent.canceled": EventType.CANCELED,
 }
 CHANGED_PREFIXES = ("invoice.", "credit_note.")
+INTENT_PREFIX = "payment_intent."
 UNFOLLOWED = frozenset({"invoice.upcoming"})
 """Has no invoice yet."""
-TURNED_ONCE = frozenset({EventType.PAID, EventType.CANCELED})
-"""States that one payment enters once, whatever number of events say so."""
+TURNED_ONCE = {EventType.PAID.value: "paid_at", EventType.CANCELED.value: "canceled_at"}
+"""States that one payment enters once, whatever number of events say so, and where it says when."""
 
 
 def event_type(raw_type: str) -> EventType | None:
@@ -85,15 +97,21 @@ def event_type(raw_type: str) -> EventType | None:
     return EventType.INVOICE_CHANGED if raw_type.startswith(CHANGED_PREFIXES) else None
 
 
-Drop = Callable[[LogEntry], Awaitable[None]]
+def is_about_intent(raw_type: str) -> bool:
+    """Whether it tells of a PaymentIntent by itself. Not all of these become entries, but after
+    each of them nobody may be shown the intent as it was."""
+    return raw_type.startswith(INTENT_PREFIX)
+
+
+Drop = Callable[[Touched], Awaitable[None]]
 Publish = Callable[[LogEntry], None]
 CallerOf = Callable[[str], Awaitable[tuple[str, str] | None]]
 """Who sent Stripe this key: tenant and the caller's own key."""
 
 
 class Intake:
-    """One per process. Entries are appended one after the other, so that they are published in
-    the order of the log."""
+    """One per process. Entries are dropped at once and appended one after the other, so that they
+    are published in the order of the log, and no slow drop holds up another's."""
 
     def __init__(
         self,
@@ -145,8 +163,12 @@ class Intake:
         0 for what is not followed, is another account's, or is known. Raises when its invoice's
         customer cannot be resolved now, a drop fails, or the log is not to be had.
         """
+        if hint.account != self._account or hint.livemode != self._livemode:
+            return 0
+        if is_about_intent(hint.type):
+            await self._drop(Touched(None, hint.customer_id, hint.payment_intent_id))
         kind = event_type(hint.type)
-        if kind is None or hint.account != self._account or hint.livemode != self._livemode:
+        if kind is None:
             return 0
         if kind is EventType.CANCELED:
             return await self._receive_canceled(hint, origin)
@@ -177,7 +199,7 @@ class Intake:
         is_known, customer_id = await self._lookup.customer_of(hint.invoice_id)
         if not is_known:
             # Gone, such as a deleted draft: no entry, but nobody may be shown it any longer.
-            await self._drop(self._bare(hint, kind, origin))
+            await self._drop(Touched(hint.invoice_id, None, hint.payment_intent_id))
             return None
         caller = None if hint.request_key is None else await self._caller_of(hint.request_key)
         return LogEntry(
@@ -197,19 +219,6 @@ class Intake:
             dedupe=self._names(hint, kind),
         )
 
-    def _bare(self, hint: Hint, kind: EventType, origin: EventOrigin) -> LogEntry:
-        """What the hint says by itself, for a drop."""
-        return LogEntry(
-            type=kind.value,
-            raw_type=hint.type,
-            origin=origin.value,
-            occurred_at=hint.created,
-            account=self._account,
-            livemode=self._livemode,
-            invoice_id=hint.invoice_id or "",
-            payment_intent_id=hint.payment_intent_id,
-        )
-
     def _names(self, hint: Hint, kind: EventType) -> tuple[str, ...]:
         names = [f"event:{hint.event_id}"]
         if hint.request_key is not None and hint.invoice_payment_id is not None:
@@ -226,8 +235,8 @@ class Intake:
 
     async def _taken(self, entry: LogEntry) -> int:
         """Drop, append, publish. Duplicates drop too: an earlier drop may have come too soon."""
+        await self._drop(Touched(entry.invoice_id, entry.customer_id, entry.payment_intent_id))
         async with self._order:
-            await self._drop(entry)
             placed = await self._log.append(await self._with_state_name(entry))
             if placed is None:
                 return 0
@@ -235,15 +244,17 @@ class Intake:
             return 1
 
     async def _with_state_name(self, entry: LogEntry) -> LogEntry:
-        """Name the state that was entered, read after the drop, so that a second event about the
-        same turn is the same fact."""
+        """Name the state that was entered and when, so that a second event about the same turn is
+        the same fact.
+
+        Read after the drop. A payment that is gone, or has yet to turn at Stripe, cannot say when;
+        the event's own second is the best that is known.
+        """
         if entry.type not in TURNED_ONCE or entry.invoice_payment_id is None:
             return entry
         payment = await self._lookup.payment(entry.invoice_payment_id)
-        if payment is None:
-            return entry
-        moment = payment.paid_at if entry.type == EventType.PAID else payment.canceled_at
-        name = f"state:{entry.type}:{payment.id}:{payment.status}:{moment}"
+        turned_at = getattr(payment, TURNED_ONCE[entry.type], None) or entry.occurred_at
+        name = f"state:{entry.type}:{entry.invoice_payment_id}:{turned_at}"
         return replace(entry, dedupe=(*entry.dedupe, name))
 
 

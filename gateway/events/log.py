@@ -10,7 +10,7 @@ import base64
 import binascii
 import re
 from collections import OrderedDict, deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from schema.ports import ErrorCode, Failed
@@ -36,7 +36,7 @@ class LogEntry:
     payment_intent_id: str | None = None
     source_event_id: str | None = None
     tenant: str | None = None
-    idempotency_key: str | None = None
+    idempotency_key: str | None = field(default=None, repr=False)
     dedupe: tuple[str, ...] = ()
     position: int = 0
 

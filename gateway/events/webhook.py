@@ -17,8 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
-from gateway.events.intake import Hint, event_type
-from schema.ports import EventType
+from gateway.events.intake import Hint, event_type, is_about_intent
 
 SIGNATURE_AGE_SECONDS_MAX = 300
 """Stripe's own advice; it signs anew for every retry. Held in both directions, because a time far
@@ -42,12 +41,20 @@ FOLLOWED_EVENTS = (
     "invoice.voided",
     "invoice.will_be_due",
     "invoice_payment.paid",
+    "payment_intent.amount_capturable_updated",
     "payment_intent.canceled",
+    "payment_intent.created",
+    "payment_intent.partially_funded",
+    "payment_intent.payment_failed",
+    "payment_intent.processing",
+    "payment_intent.requires_action",
+    "payment_intent.succeeded",
     "credit_note.created",
     "credit_note.updated",
     "credit_note.voided",
 )
-"""What an endpoint has to be registered for: every name of Stripe's list that the intake follows.
+"""What an endpoint has to be registered for: every name of Stripe's list that the intake takes
+in, be it only to drop what is cached.
 
 Source: https://docs.stripe.com/api/webhook_endpoints/create, 2026-10-28.endive.
 """
@@ -107,8 +114,9 @@ class Counts:
     """What became of the webhooks since the start of the process.
 
     `matched` counts by the place of the secret in the settings, so that a rotated one can be taken
-    out once it matches no more. `taken` and `known` sum to the events that reached the intake and
-    came to an end there; `put_off` are those that Stripe was asked to send again.
+    out once it matches no more. `taken` and `known`, which made no entry, sum to the events that
+    reached the intake and came to an end there; `put_off` are those that Stripe was asked to send
+    again.
     """
 
     matched: list[int]
@@ -209,13 +217,12 @@ def read_event(raw: object, *, account: str, livemode: bool) -> Hint | Ignored |
     event_id, raw_type = raw.get("id"), raw.get("type")
     if not _is_id(event_id) or not isinstance(raw_type, str) or not _TYPE.fullmatch(raw_type):
         return None
-    kind = event_type(raw_type)
-    if kind is None:
+    if event_type(raw_type) is None and not is_about_intent(raw_type):
         return Ignored(event_id, raw_type, IgnoredReason.TYPE_NOT_FOLLOWED)
     hint = hint_of_event(raw, account)
     if hint is None:
         return None
-    reason = _reason_to_ignore(hint, kind, account=account, livemode=livemode)
+    reason = _reason_to_ignore(hint, account=account, livemode=livemode)
     return hint if reason is None else Ignored(event_id, raw_type, reason)
 
 
@@ -226,7 +233,6 @@ def hint_of_event(raw: Mapping[str, Any], account: str) -> Hint | None:
     if type(created) is not int or not 0 <= created <= INSTANT_MAX:
         return None
     content, request = _mapping(raw.get("data")), _mapping(raw.get("request"))
-    invoice_id, payment_id, intent_id = _ids(_mapping(content.get("object")))
     named = raw.get("account")
     return Hint(
         event_id=raw["id"],
@@ -234,39 +240,41 @@ def hint_of_event(raw: Mapping[str, Any], account: str) -> Hint | None:
         created=created,
         account=account if named is None else str(named),
         livemode=raw.get("livemode") is True,
-        invoice_id=invoice_id,
-        invoice_payment_id=payment_id,
-        payment_intent_id=intent_id,
         request_key=_request_key(request.get("idempotency_key")),
+        **_ids(_mapping(content.get("object"))),
     )
 
 
-def _reason_to_ignore(
-    hint: Hint, kind: EventType, *, account: str, livemode: bool
-) -> IgnoredReason | None:
+def _reason_to_ignore(hint: Hint, *, account: str, livemode: bool) -> IgnoredReason | None:
     if hint.account != account:
         return IgnoredReason.OTHER_ACCOUNT
     if hint.livemode != livemode:
         return IgnoredReason.OTHER_LIVEMODE
-    subject = hint.payment_intent_id if kind is EventType.CANCELED else hint.invoice_id
+    subject = hint.payment_intent_id if is_about_intent(hint.type) else hint.invoice_id
     return IgnoredReason.NAMES_NOTHING if subject is None else None
 
 
-def _ids(subject: Mapping[str, Any]) -> tuple[str | None, str | None, str | None]:
-    """Invoice, invoice payment and PaymentIntent that an event's object names."""
+def _ids(subject: Mapping[str, Any]) -> dict[str, str | None]:
+    """What an event's object names, as fields of the hint."""
     match subject.get("object"):
         case "invoice":
-            return _reference(subject), None, None
+            return {"invoice_id": _reference(subject)}
         case "invoice_payment":
             payment = _mapping(subject.get("payment"))
-            intent_id = _reference(payment.get("payment_intent"))
-            return _reference(subject.get("invoice")), _reference(subject), intent_id
+            return {
+                "invoice_id": _reference(subject.get("invoice")),
+                "invoice_payment_id": _reference(subject),
+                "payment_intent_id": _reference(payment.get("payment_intent")),
+            }
         case "payment_intent":
-            return None, None, _reference(subject)
+            return {
+                "payment_intent_id": _reference(subject),
+                "customer_id": _reference(subject.get("customer")),
+            }
         case "credit_note":
-            return _reference(subject.get("invoice")), None, None
+            return {"invoice_id": _reference(subject.get("invoice"))}
         case _:
-            return None, None, None
+            return {}
 
 
 def _reference(value: object) -> str | None:

@@ -7,7 +7,9 @@ costs one look.
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from graphql import (
@@ -17,6 +19,8 @@ from graphql import (
     GraphQLSchema,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
+    OverlappingFieldsCanBeMergedRule,
+    ValidationContext,
     parse,
     specified_rules,
     validate,
@@ -24,15 +28,33 @@ from graphql import (
 from graphql.execution.collect_fields import FragmentDetails
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from schema.limits import Limits, check_document
+from gateway.execution.discretion import Discretion
+from schema.limits import Excess, Limits, excesses_of
 from schema.ports import ErrorCode
+
+log = logging.getLogger(__name__)
 
 DOCUMENTS_MAX = 1000
 """A deployment has tens of distinct documents; clients that inline values make the rest."""
-TOKEN_LIMIT_WORDS = "Document contains more than"
-"""graphql-core has no class of its own for this error (3.3.2); a test fails if the words move."""
+CHARACTERS_MAX = 200_000
+"""Of all kept texts together: a parsed document takes up to 300 bytes for each character."""
+COMPARISONS_MAX = 50_000
+"""Steps of comparing fields of one name, which is quadratic: 10 ms. A page of a frontend takes
+hundreds."""
 ERRORS_MAX = 5
 """Errors of one document that are told; more of them help nobody."""
+
+# graphql-core has no class of its own for these errors (3.3.2); a test fails if the words move.
+TOKEN_LIMIT_WORDS = "Document contains more than"
+NESTING_LIMIT_WORDS = "Document is nested too deeply"
+ABORTED_WORDS = "Validation aborted."
+
+OnExceeded = Callable[[str, bool], None]
+"""Told each time that a document exceeds a limit: the limit, and whether it was refused for it."""
+
+
+def nobody(limit: str, enforced: bool) -> None:
+    """Nobody counts what exceeds a limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,56 +82,141 @@ class Document:
         raise _bad(f"the document has no operation named {name!r:.60}")
 
 
-def _bad(message: str) -> GraphQLError:
-    return GraphQLError(message, extensions={"code": ErrorCode.GRAPHQL_VALIDATION_FAILED.value})
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What one look at a document has found."""
+
+    outcome: Document | list[GraphQLError]
+    excesses: tuple[Excess, ...] = ()
 
 
 class Documents:
     """One per process."""
 
-    def __init__(self, schema: GraphQLSchema, limits: Limits) -> None:
-        self._schema = schema
-        self._limits = limits
-        self._known: OrderedDict[tuple[str, bool], Document | list[GraphQLError]] = OrderedDict()
+    def __init__(
+        self, schema: GraphQLSchema, limits: Limits, *, on_exceeded: OnExceeded = nobody
+    ) -> None:
+        self.schema = schema
+        self.limits = limits
+        self.discretion = Discretion(schema)
+        self._on_exceeded = on_exceeded
+        self._characters = 0
+        self._known: OrderedDict[tuple[str, bool], _Looked] = OrderedDict()
 
     def get(self, text: str, *, may_introspect: bool) -> Document | list[GraphQLError]:
         """The document, or at most `ERRORS_MAX` errors that say what is wrong with it."""
         key = (text, may_introspect)
-        known = self._known.get(key)
-        if known is None:
-            known = self._look(text, may_introspect)
-            self._known[key] = known
-            if len(self._known) > DOCUMENTS_MAX:
-                self._known.popitem(last=False)
+        looked = self._known.get(key)
+        if looked is None:
+            looked = self._look(text, may_introspect)
+            self._keep(key, looked)
         else:
             self._known.move_to_end(key)
-        return known
+        for excess in looked.excesses:
+            self._on_exceeded(excess.limit, self.limits.refuses(excess.limit))
+        return looked.outcome
 
-    def _look(self, text: str, may_introspect: bool) -> Document | list[GraphQLError]:
+    def knows(self, text: str, *, may_introspect: bool) -> bool:
+        """Whether a look at the document costs nothing any more."""
+        return (text, may_introspect) in self._known
+
+    def _keep(self, key: tuple[str, bool], looked: _Looked) -> None:
+        self._known[key] = looked
+        self._characters += len(key[0])
+        while len(self._known) > DOCUMENTS_MAX or self._characters > CHARACTERS_MAX:
+            (oldest, _), _ = self._known.popitem(last=False)
+            self._characters -= len(oldest)
+
+    def _look(self, text: str, may_introspect: bool) -> _Looked:
         try:
-            node = parse(text, max_tokens=self._limits.tokens_max, no_location=False)
+            node = parse_document(text, self.limits)
+        except Exceeds as exceeds:
+            return _Looked([exceeds.excess.error], (exceeds.excess,))
         except GraphQLError as error:
-            return [_parse_error(error)]
-        except RecursionError:
-            return [_parse_error(GraphQLError("the document is nested too deep"))]
+            return _Looked([error])
+        excesses = tuple(excesses_of(node, self.limits))
+        for excess in excesses:
+            if self.limits.refuses(excess.limit):
+                return _Looked([excess.error], excesses)
+            log.warning("limit %s is exceeded, and only told: %s", excess.limit, excess.sentence)
         try:
-            check_document(node, self._limits)
-        except GraphQLError as error:
-            return [error]
-        errors = validate(
-            self._schema,
-            node,
-            self._rules(may_introspect),
-            max_errors=ERRORS_MAX,
-            hide_suggestions=not may_introspect,
-        )
+            errors = validated(self.schema, node, may_introspect=may_introspect)
+        except Exceeds as exceeds:
+            return _Looked([exceeds.excess.error], (*excesses, exceeds.excess))
         if errors:
-            return [_with_code(error) for error in errors[:ERRORS_MAX]]
-        return _document(node)
+            told = errors if may_introspect else self.discretion.applied(errors, sent=text)
+            return _Looked(told, excesses)
+        return _Looked(_document(node), excesses)
 
-    def _rules(self, may_introspect: bool) -> list[type]:
-        rules = [*specified_rules, OneOfInputValidationRule]
-        return rules if may_introspect else [*rules, NoSchemaIntrospectionCustomRule]
+
+class Exceeds(Exception):
+    """The document is beyond a ceiling that graphql-core enforces for us."""
+
+    def __init__(self, limit: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.excess = Excess(limit, sentence)
+
+
+def parse_document(text: str, limits: Limits) -> DocumentNode:
+    """The parsed document. Raises a GraphQLError with its code, or `Exceeds`."""
+    try:
+        return parse(text, max_tokens=limits.tokens_max, allow_empty_selection_sets=False)
+    except GraphQLError as error:
+        if TOKEN_LIMIT_WORDS in error.message:
+            raise Exceeds(
+                "tokens",
+                f"the document has more than {limits.tokens_max} tokens; at most "
+                f"{limits.tokens_max} are allowed",
+            ) from None
+        if NESTING_LIMIT_WORDS in error.message:
+            raise Exceeds("nesting", "the document nests more levels than can be read") from None
+        raise _with_code(error, ErrorCode.GRAPHQL_PARSE_FAILED) from None
+
+
+def validated(
+    schema: GraphQLSchema, node: DocumentNode, *, may_introspect: bool
+) -> list[GraphQLError]:
+    """What is wrong with the document, each with its code. Raises `Exceeds`."""
+    errors = validate(
+        schema,
+        node,
+        validation_rules(may_introspect),
+        max_errors=ERRORS_MAX,
+        hide_suggestions=not may_introspect,
+    )
+    if errors and errors[-1].message == ABORTED_WORDS:
+        raise Exceeds(
+            "comparisons",
+            "the document asks for the same fields too often to be validated within "
+            f"{COMPARISONS_MAX} comparisons; ask for each field once",
+        )
+    told = [_without_foreign_words(error) for error in errors[:ERRORS_MAX]]
+    return [_with_code(error, ErrorCode.GRAPHQL_VALIDATION_FAILED) for error in told]
+
+
+def _without_foreign_words(error: GraphQLError) -> GraphQLError:
+    """graphql-core repeats what else a scalar raised: Python's advice on long numbers, say."""
+    cause = error.original_error
+    if cause is not None and not isinstance(cause, GraphQLError):
+        foreign = f", but encountered error '{cause}'; found"
+        error.message = error.message.replace(foreign, ", found")
+    return error
+
+
+class FieldsCanBeMergedRule(OverlappingFieldsCanBeMergedRule):
+    """graphql-core's rule with a ceiling of ours: its own takes up to 140 ms."""
+
+    def __init__(self, context: ValidationContext) -> None:
+        super().__init__(context)
+        self.rule_context.remaining_complexity_budget = COMPARISONS_MAX
+
+
+def validation_rules(may_introspect: bool) -> list[type]:
+    rules: list[type] = [
+        FieldsCanBeMergedRule if rule is OverlappingFieldsCanBeMergedRule else rule
+        for rule in (*specified_rules, OneOfInputValidationRule)
+    ]
+    return rules if may_introspect else [*rules, NoSchemaIntrospectionCustomRule]
 
 
 def _document(node: DocumentNode) -> Document:
@@ -122,15 +229,12 @@ def _document(node: DocumentNode) -> Document:
     return Document(node, operations, fragments)
 
 
-def _parse_error(error: GraphQLError) -> GraphQLError:
-    is_limit = TOKEN_LIMIT_WORDS in error.message
-    code = ErrorCode.QUERY_TOO_COMPLEX if is_limit else ErrorCode.GRAPHQL_PARSE_FAILED
-    error.extensions = {**(error.extensions or {}), "code": code.value}
-    return error
+def _bad(message: str) -> GraphQLError:
+    return GraphQLError(message, extensions={"code": ErrorCode.GRAPHQL_VALIDATION_FAILED.value})
 
 
-def _with_code(error: GraphQLError) -> GraphQLError:
+def _with_code(error: GraphQLError, code: ErrorCode) -> GraphQLError:
     extensions = error.extensions or {}
     if "code" not in extensions:
-        error.extensions = {**extensions, "code": ErrorCode.GRAPHQL_VALIDATION_FAILED.value}
+        error.extensions = {**extensions, "code": code.value}
     return error

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from graphql import GraphQLError
+from graphql import GraphQLError, ValueNode
 
 from gateway.execution.documents import ERRORS_MAX
 from schema.ports import ErrorCode
@@ -24,7 +24,7 @@ _CODES = frozenset(code.value for code in ErrorCode)
 
 
 def formatted(errors: Sequence[GraphQLError], request_id: str) -> list[dict[str, Any]]:
-    """The `errors` of an answer: at most `ERRORS_MAX` of one kind, masked where need be.
+    """The `errors` of an answer, masked where need be.
 
     Every failed field of a partial answer is told, as each null needs its reason.
     """
@@ -41,12 +41,32 @@ def _formatted(error: GraphQLError, request_id: str) -> dict[str, Any]:
         shown = error.formatted
         shown["message"] = cut(error.message)
         return dict(shown)
+    if _is_about_input(error):
+        shown = {**error.formatted, "message": cut(error.message)}
+        return {**shown, "extensions": {"code": ErrorCode.BAD_USER_INPUT.value}}
     return _masked(error, request_id)
 
 
+def _is_about_input(error: GraphQLError) -> bool:
+    """Whether graphql-core points at a value of the document, which it does for nothing else.
+
+    A variable with a default may stand where null may not, and may then be given as null: that is
+    found while running.
+    """
+    found = error.original_error or error
+    nodes = (found.nodes if isinstance(found, GraphQLError) else None) or ()
+    return any(isinstance(node, ValueNode) for node in nodes)
+
+
 def _masked(error: GraphQLError, request_id: str) -> dict[str, Any]:
-    cause = error.original_error
-    log.error("request %s failed at %s", request_id, error.path, exc_info=cause or error)
+    # An error without a cause is graphql-core's own, and its text would show the document.
+    log.error(
+        "request %s failed at %s: %s",
+        request_id,
+        error.path,
+        "see below" if error.original_error else cut(error.message),
+        exc_info=error.original_error,
+    )
     shown: dict[str, Any] = {
         "message": "Internal error",
         "extensions": {

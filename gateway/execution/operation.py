@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from schema.ports import Viewer
@@ -24,12 +24,16 @@ class OperationKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class OperationRequest:
-    """One GraphQL request as a client sent it; its parts have the right JSON types already."""
+    """One GraphQL request as a client sent it; its parts have the right JSON types already.
 
-    query: str
-    variables: dict[str, Any] | None = None
+    Of `query` and `document_id`, which names a trusted document, at least one is not empty.
+    """
+
+    query: str = field(repr=False)
+    variables: dict[str, Any] | None = field(default=None, repr=False)
     operation_name: str | None = None
-    extensions: dict[str, Any] | None = None
+    extensions: dict[str, Any] | None = field(default=None, repr=False)
+    document_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class Answer:
     `cursor` is the log position of a stream item, for SSE's `id:` line.
     """
 
-    body: dict[str, Any]
+    body: dict[str, Any] = field(repr=False)
     executed: bool
     cursor: str | None = None
 
@@ -50,6 +54,14 @@ class Prepared(Protocol):
 
     @property
     def kind(self) -> OperationKind: ...
+
+    @property
+    def cost(self) -> int:
+        """How many weighted objects the answer may hold at most, by the directives of the SDL.
+
+        At least 1; for a subscription, of one item.
+        """
+        ...
 
 
 class Runner(Protocol):

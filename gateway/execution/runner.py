@@ -8,7 +8,8 @@ transport.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+import logging
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -29,12 +30,17 @@ from graphql.execution import (
 from graphql.execution.values import VariableValues, get_variable_values
 from graphql.pyutils import AwaitableOrValue
 
-from gateway.execution.documents import Document, Documents
-from gateway.execution.errors import bounded, formatted
+from gateway.execution.answers import answer, given_up, refused
+from gateway.execution.documents import ERRORS_MAX, Document, Documents, OnExceeded, nobody
+from gateway.execution.errors import formatted
 from gateway.execution.operation import Answer, OperationKind, OperationRequest, Prepared
+from gateway.execution.paced import COSTLY, PacedBackend
+from gateway.execution.trusted_documents import TrustedDocuments, check_manifest
+from gateway.execution.turnstile import Turnstile
 from schema.context import Context
+from schema.cost import cost_of
 from schema.event_loading import load_query
-from schema.limits import Limits, cost_of, too_complex
+from schema.limits import Excess, Limits, exceeded, input_depth
 from schema.needs import Loaded, Selection
 from schema.ports import (
     METER,
@@ -47,6 +53,11 @@ from schema.ports import (
     Meter,
     Viewer,
 )
+
+log = logging.getLogger(__name__)
+
+LONG_CHARACTERS = 1000
+"""A longer document that is new takes milliseconds to be read, and waits for its turn."""
 
 OPERATION_SECONDS_MAX = 30.0
 """A query that takes longer is given up; a mutation never is, once it has begun."""
@@ -65,6 +76,8 @@ class PreparedOperation:
     document: Document
     operation: OperationDefinitionNode
     selection: Selection
+    cost: int
+    may_introspect: bool
 
     @property
     def kind(self) -> OperationKind:
@@ -83,6 +96,7 @@ class GraphQLRunner:
         limits: Limits,
         operation_seconds_max: float = OPERATION_SECONDS_MAX,
         upstream_calls_max: int = UPSTREAM_CALLS_MAX,
+        on_exceeded: OnExceeded = nobody,
     ) -> None:
         self._schema = schema._schema
         self._backend = backend
@@ -90,52 +104,96 @@ class GraphQLRunner:
         self._limits = limits
         self._operation_seconds_max = operation_seconds_max
         self._upstream_calls_max = upstream_calls_max
-        self._documents = Documents(self._schema, limits)
+        self._on_exceeded = on_exceeded
+        self._documents = Documents(self._schema, limits, on_exceeded=on_exceeded)
+        self._trusted = TrustedDocuments()
+        self._turnstile = Turnstile()
+        self._paced = PacedBackend(backend, self._turnstile)
+
+    def trust(self, manifest: Mapping[str, str], *, source: str) -> None:
+        """Trust these documents, and no others, from now on.
+
+        Raises `ManifestRefused`, and goes on as before, if one of them could not run. `source` is
+        the name of the file that they come from.
+        """
+        check_manifest(manifest, self._documents, source=source)
+        self._trusted.replace(manifest)
 
     async def prepare(self, request: OperationRequest, viewer: Viewer) -> Prepared | Answer:
-        document = self._documents.get(request.query, may_introspect=viewer.may_introspect)
-        if isinstance(document, list):
-            return refused(document)
+        if self._takes_long_to_read(request.query or "", viewer):
+            await self._turnstile.turn(viewer.tenant)
         try:
-            operation = document.operation(request.operation_name)
-            variables = self._variables(operation, request)
-            self._check_cost(document, operation, variables)
+            return self._prepared(request, viewer)
+        except Refusals as refusals:
+            return refused(refusals.errors)
         except GraphQLError as error:
             return refused([error])
-        except _VariablesRefused as wrong:
-            return refused(wrong.errors)
+
+    def _takes_long_to_read(self, text: str, viewer: Viewer) -> bool:
+        known = self._documents.knows(text, may_introspect=viewer.may_introspect)
+        return len(text) > LONG_CHARACTERS and not known
+
+    def _prepared(self, request: OperationRequest, viewer: Viewer) -> PreparedOperation:
+        text = self._trusted.text_for(request, viewer)
+        document = self._documents.get(text, may_introspect=viewer.may_introspect)
+        if isinstance(document, list):
+            raise Refusals(document)
+        operation = document.operation(request.operation_name)
+        variables = self._variables(operation, request, text, viewer)
+        cost = cost_of(self._schema, document.node, operation, variables.coerced)
+        self._check_cost(cost)
         selection = Selection(self._schema, operation, document.fragments, variables)
-        return PreparedOperation(document, operation, selection)
+        return PreparedOperation(document, operation, selection, cost, viewer.may_introspect)
 
     def _variables(
-        self, operation: OperationDefinitionNode, request: OperationRequest
+        self,
+        operation: OperationDefinitionNode,
+        request: OperationRequest,
+        text: str,
+        viewer: Viewer,
     ) -> VariableValues:
-        try:
-            values = get_variable_values(
-                self._schema, operation.variable_definitions or (), request.variables or {}
-            )
-        except RecursionError as error:
-            raise _bad_input("variables are nested too deep") from error
+        given = request.variables or {}
+        deep, ceiling = input_depth(*given.values()), self._limits.input_depth_max
+        if deep > ceiling:
+            noun = "levels of lists and objects"
+            self._exceeds(exceeded("input_depth", "the variables have", deep, ceiling, noun))
+        values = get_variable_values(
+            self._schema,
+            operation.variable_definitions or (),
+            given,
+            max_errors=ERRORS_MAX,
+            hide_suggestions=not viewer.may_introspect,
+        )
         if isinstance(values, list):
-            raise _VariablesRefused([_as_bad_input(error) for error in values])
+            discretion = self._documents.discretion
+            sent = f"{text} {given}"
+            told = values if viewer.may_introspect else discretion.applied(values, sent=sent)
+            raise Refusals([_as_bad_input(error) for error in told])
         return values
 
-    def _check_cost(
-        self, document: Document, operation: OperationDefinitionNode, variables: VariableValues
-    ) -> None:
-        cost = cost_of(self._schema, document.node, operation, variables.coerced)
-        if cost > self._limits.cost_max:
-            raise too_complex(
-                f"the operation may return {cost} objects; at most {self._limits.cost_max} are "
-                "allowed: ask for smaller pages"
+    def _check_cost(self, cost: int) -> None:
+        ceiling = self._limits.cost_max
+        if cost > ceiling:
+            sentence = (
+                f"the operation may return {cost} objects; at most {ceiling} are allowed: ask for "
+                "smaller pages"
             )
+            self._exceeds(Excess("cost", sentence))
+
+    def _exceeds(self, excess: Excess) -> None:
+        """Tell, and raise a GraphQLError where the limit is enforced."""
+        enforced = self._limits.refuses(excess.limit)
+        self._on_exceeded(excess.limit, enforced)
+        if enforced:
+            raise excess.error
+        log.warning("limit %s is exceeded, and only told: %s", excess.limit, excess.sentence)
 
     async def execute(
         self, prepared: Prepared, request: OperationRequest, viewer: Viewer, request_id: str
     ) -> Answer:
         operation = cast(PreparedOperation, prepared)
         context = self._context(operation, viewer, request_id)
-        meter = Meter(calls_max=self._upstream_calls_max)
+        meter = Meter(calls_max=self._upstream_calls_max, request_id=request_id)
         METER.set(meter)
         told = await self._executed(operation, request, context)
         if self._backend.describe().kind is BackendKind.STRIPE and told.executed:
@@ -148,15 +206,17 @@ class GraphQLRunner:
     ) -> Answer:
         if operation.kind is OperationKind.MUTATION:
             return await self._project(operation, request, context, None)
+        assert self._schema.query_type is not None
+        try:
+            needs = operation.selection.of_root(self._schema.query_type)
+        except GraphQLError as wrong:  # Of a directive whose variable is null.
+            return refused([wrong], context.request_id)
         try:
             async with asyncio.timeout(self._operation_seconds_max):
-                assert self._schema.query_type is not None
-                needs = operation.selection.of_root(self._schema.query_type)
                 root = await load_query(context, needs)
                 return await self._project(operation, request, context, root)
         except TimeoutError:
-            error = Failed(ErrorCode.TIMEOUT, "the operation took too long and was given up")
-            return refused([GraphQLError(error.message, original_error=error)])
+            return given_up(context.request_id)
 
     def _context(
         self,
@@ -167,7 +227,7 @@ class GraphQLRunner:
     ) -> Context:
         return Context(
             viewer=viewer,
-            backend=self._backend,
+            backend=self._backend if operation.cost < COSTLY else self._paced,
             events=self._events,
             selection=operation.selection,
             request_id=request_id,
@@ -188,6 +248,7 @@ class GraphQLRunner:
             context_value=context,
             variable_values=request.variables,
             operation_name=request.operation_name,
+            hide_suggestions=not operation.may_introspect,
         )
         result = await outcome if isinstance(outcome, Awaitable) else outcome
         return answer(result, context.request_id)
@@ -208,6 +269,7 @@ class GraphQLRunner:
             context_value=context,
             raw_variable_values=request.variables,
             operation_name=request.operation_name,
+            hide_suggestions=not operation.may_introspect,
         )
         if isinstance(built, list):
             yield refused(built, request_id)
@@ -241,26 +303,12 @@ def execute_event(executor: Executor[Any]) -> AwaitableOrValue[ExecutionResult]:
     return execute_subscription_event(executor)
 
 
-def answer(result: ExecutionResult, request_id: str, cursor: str | None = None) -> Answer:
-    body: dict[str, Any] = {"data": result.data}
-    if result.errors:
-        body["errors"] = formatted(result.errors, request_id)
-    return Answer(body, executed=True, cursor=cursor)
+class Refusals(Exception):
+    """Why an operation is not run, where there are several reasons."""
 
-
-def refused(errors: list[GraphQLError], request_id: str = "") -> Answer:
-    """A request error: nothing was executed."""
-    return Answer({"errors": bounded(errors, request_id)}, executed=False)
-
-
-class _VariablesRefused(Exception):
     def __init__(self, errors: list[GraphQLError]) -> None:
         super().__init__()
         self.errors = errors
-
-
-def _bad_input(message: str) -> GraphQLError:
-    return GraphQLError(message, extensions={"code": ErrorCode.BAD_USER_INPUT.value})
 
 
 def _as_bad_input(error: GraphQLError) -> GraphQLError:

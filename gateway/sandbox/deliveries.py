@@ -73,6 +73,7 @@ class EventDeliveries:
 def hint_of(event: TwinEvent, account: str) -> Hint:
     """The ids in one of the twin's events."""
     invoice_id, payment_id, intent_id = _ids(event.object)
+    is_intent = isinstance(event.object, records.PaymentIntent)
     return Hint(
         event_id=event.id,
         type=event.type,
@@ -82,6 +83,7 @@ def hint_of(event: TwinEvent, account: str) -> Hint:
         invoice_id=invoice_id,
         invoice_payment_id=payment_id,
         payment_intent_id=intent_id,
+        customer_id=event.object.customer_id if is_intent else None,
         request_key=event.request.idempotency_key,
     )
 

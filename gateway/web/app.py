@@ -11,15 +11,19 @@ from typing import Any
 
 from aiohttp import web
 
+from gateway.callers.callers import Callers
 from gateway.execution.operation import Runner
 from gateway.web.auth import Authenticator
 from gateway.web.drain import Drain
+from gateway.web.framing import asked_later
 from gateway.web.graphql_view import GraphQLView
 from gateway.web.health import Health, Ping
+from gateway.web.metrics import Metrics
 from gateway.web.middleware import add_headers, error_middleware
 from gateway.web.operations import AnswerEncoder, Operations
 from gateway.web.origins import Origins
 from gateway.web.page import add_console_files
+from gateway.web.sessions import Sessions, everybody_stays
 from gateway.web.settings import WebSettings
 from gateway.web.socket_door import SocketDoor
 from gateway.web.sse import EventStreams
@@ -37,15 +41,22 @@ def create_app(
     settings: WebSettings,
     page: bytes | None,
     console_directory: Path | None,
+    callers: Callers | None = None,
+    metrics: Metrics | None = None,
 ) -> web.Application:
-    """The application. Serve it with `server.make_runner`, which sets what an app cannot."""
+    """The application. Serve it with `server.make_runner`, which sets what an app cannot.
+
+    `callers` are those whose rights may change while it runs.
+    """
     drain = Drain(mutations_max=settings.mutations_under_way_max)
-    origins = Origins(settings.allowed_origins)
-    app = web.Application(middlewares=[error_middleware(ids)])
+    origins = _origins(settings, callers)
+    sessions = _sessions(callers)
+    metrics = metrics or Metrics()
+    app = web.Application(middlewares=[error_middleware(ids, metrics.request_refused)])
     app[DRAIN] = drain
-    view = _view(runner, authenticator, drain, origins, ids, settings, page)
+    view = _view(runner, authenticator, drain, origins, sessions, ids, settings, page, metrics)
     health = Health(pings, drain, timeout_seconds=settings.check_timeout_seconds)
-    app.router.add_route("*", settings.path, view.handle)
+    app.router.add_route("*", settings.path, view.handle, expect_handler=asked_later)
     app.router.add_get("/livez", health.live)
     app.router.add_get("/readyz", health.ready)
     if console_directory is not None:
@@ -60,11 +71,13 @@ def _view(
     authenticator: Authenticator,
     drain: Drain,
     origins: Origins,
+    sessions: Sessions,
     ids: Callable[[], str],
     settings: WebSettings,
     page: bytes | None,
+    metrics: Metrics,
 ) -> GraphQLView:
-    operations = Operations(runner, drain)
+    operations = Operations(runner, drain, metrics)
     encoder = AnswerEncoder()
     sockets = SocketDoor(
         authenticator=authenticator,
@@ -72,19 +85,35 @@ def _view(
         encoder=encoder,
         origins=origins,
         drain=drain,
+        sessions=sessions,
         ids=ids,
         settings=settings,
+        metrics=metrics,
     )
     return GraphQLView(
         authenticator=authenticator,
         operations=operations,
         encoder=encoder,
-        streams=EventStreams(settings, drain, encoder),
+        streams=EventStreams(settings, drain, encoder, sessions, metrics),
         sockets=sockets,
         origins=origins,
         page=page,
         settings=settings,
     )
+
+
+def _origins(settings: WebSettings, callers: Callers | None) -> Origins:
+    if callers is None:
+        return Origins(settings.allowed_origins)
+    return Origins(settings.allowed_origins, lambda: callers.origins)
+
+
+def _sessions(callers: Callers | None) -> Sessions:
+    if callers is None:
+        return Sessions(everybody_stays)
+    sessions = Sessions(callers.standing)
+    callers.listen(sessions.review)
+    return sessions
 
 
 def _finish(

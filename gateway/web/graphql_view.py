@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Callable
 from aiohttp import web
 
 from gateway.execution.operation import Answer, OperationKind, OperationRequest
+from gateway.web.admission import Admission
 from gateway.web.auth import Authenticator, Grant
 from gateway.web.json_body import (
     InvalidRequest,
@@ -30,13 +31,17 @@ from gateway.web.operations import AnswerEncoder, Call, Operations
 from gateway.web.origins import Origins
 from gateway.web.page import page_response
 from gateway.web.refusals import HttpRefusal, bad_request
-from gateway.web.request_body import read_body, refuse_other_than_json
+from gateway.web.request_body import read_json_body, refuse_other_than_json
 from gateway.web.request_id import request_id_of
 from gateway.web.settings import WebSettings
 from gateway.web.socket_door import SocketDoor, is_upgrade
 from gateway.web.sse import EventStreams
 from schema.ports import ErrorCode
 
+_STATUS_OF_REFUSAL = {**STATUS_OF_CODE, ErrorCode.UPSTREAM_ERROR: 503}
+"""The last is for tokens that nobody can check at the moment."""
+
+_OPERATION_PARAMETERS = frozenset({"query", "documentId", "extensions"})
 _RESUME_AFTER_CHARACTERS_MAX = 256
 """Our cursors are far shorter."""
 
@@ -64,6 +69,10 @@ class GraphQLView:
         self._origins = origins
         self._page = page
         self._settings = settings
+        self._admission = Admission(
+            operations_max=settings.operations_under_way_max,
+            per_caller_max=settings.operations_per_viewer_max,
+        )
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         match request.method:
@@ -83,7 +92,7 @@ class GraphQLView:
         representation_for(accept, None)  # Refuse before the body what could read no answer.
         grant = await self._identified(request)
         refuse_other_than_json(request)
-        body = await read_body(
+        body = await read_json_body(
             request,
             bytes_max=self._settings.body_bytes_max,
             timeout_seconds=self._settings.read_timeout_seconds,
@@ -93,13 +102,15 @@ class GraphQLView:
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
         accept = _parsed_accept(request)
-        if "query" not in request.query and accept.prefers_page():
+        asks_nothing = request.query.keys().isdisjoint(_OPERATION_PARAMETERS)
+        if self._settings.gives_page and asks_nothing and accept.prefers_page():
             return page_response(self._page)
         representation_for(accept, None)
-        if not self._origins.guards_get(request):
+        operation = _decoded(lambda: operation_from_query_string(request.query))
+        # What a trusted document does is known, so a foreign page may as well make it run.
+        if operation.query and not self._origins.guards_get(request):
             raise bad_request("A GET needs the header `GraphQL-Preflight: 1`, or use POST.")
         grant = await self._identified(request)
-        operation = _decoded(lambda: operation_from_query_string(request.query))
         return await self._run(request, accept, grant, operation)
 
     async def _identified(self, request: web.Request) -> Grant:
@@ -111,22 +122,25 @@ class GraphQLView:
             headers["Retry-After"] = str(outcome.retry_after_seconds)
         if outcome.code is ErrorCode.UNAUTHENTICATED:
             headers["WWW-Authenticate"] = "Bearer"
-        raise HttpRefusal(STATUS_OF_CODE[outcome.code], outcome.code, outcome.message, headers)
+        raise HttpRefusal(_STATUS_OF_REFUSAL[outcome.code], outcome.code, outcome.message, headers)
 
     async def _run(
         self, request: web.Request, accept: Accept, grant: Grant, operation: OperationRequest
     ) -> web.StreamResponse:
         call = Call(operation, grant.viewer, request_id_of(request), _resume_after(request))
-        prepared = await self._operations.prepare(call)
-        if isinstance(prepared, Answer):
-            return await self._refuse(request, accept, grant, prepared)
-        if request.method == "GET" and prepared.kind is OperationKind.MUTATION:
-            raise _method_not_allowed("Mutations need POST.", "POST")
-        representation = representation_for(accept, prepared.kind)
-        if representation is Representation.EVENT_STREAM:
-            answers = self._operations.answers(prepared, call)
-            return await self._streams.respond(request, answers, grant)
-        return self._json(await self._operations.execute(prepared, call), representation)
+        with self._admission.admitted(grant.viewer.tenant):
+            prepared = await self._operations.prepare(call)
+            if isinstance(prepared, Answer):
+                return await self._refuse(request, accept, grant, prepared)
+            if request.method == "GET" and prepared.kind is OperationKind.MUTATION:
+                raise _method_not_allowed("Mutations need POST.", "POST")
+            representation = representation_for(accept, prepared.kind)
+            if representation is not Representation.EVENT_STREAM:
+                answer = await self._operations.execute(prepared, call)
+                return self._json(answer, representation)
+        # Streams are counted by themselves, as they stay.
+        answers = self._operations.answers(prepared, call)
+        return await self._streams.respond(request, answers, grant)
 
     async def _refuse(
         self, request: web.Request, accept: Accept, grant: Grant, refusal: Answer

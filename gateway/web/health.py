@@ -1,12 +1,14 @@
 """Whether the process lives and whether it should get traffic.
 
 Liveness looks at nothing but the event loop: restarting does not mend a broken dependency.
-Readiness asks each named dependency and must not tell strangers more than which one fails.
+Readiness asks each named dependency and must not tell strangers more than which one fails. Probes
+come every few seconds, so our log hears of a dependency when it goes and when it is back.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
@@ -17,7 +19,9 @@ from gateway.web.refusals import json_response
 from gateway.web.request_id import request_id_of
 
 Ping = Callable[[], Awaitable[None]]
-"""Returns when its dependency works and raises when it does not; read-only and cheap."""
+"""Returns when its dependency works; raises `OSError` when it does not. Read-only and cheap."""
+
+_log = logging.getLogger("gateway.web")
 
 
 class Health:
@@ -27,6 +31,7 @@ class Health:
         self._pings = pings
         self._drain = drain
         self._timeout_seconds = timeout_seconds
+        self._away: set[str] = set()
 
     async def live(self, request: web.Request) -> web.Response:
         return web.Response(text="ok")
@@ -35,17 +40,27 @@ class Health:
         """200 when every check passes and the process is not about to stop, else 503."""
         request_id = request_id_of(request)
         outcomes = await asyncio.gather(
-            *(self._check(ping, request_id) for ping in self._pings.values())
+            *(self._check(name, ping, request_id) for name, ping in self._pings.items())
         )
         checks = dict(zip(self._pings, outcomes, strict=True))
         checks["accepting"] = "draining" if self._drain.draining else "ok"
         ready = all(outcome == "ok" for outcome in checks.values())
         return json_response({"ready": ready, "checks": checks}, 200 if ready else 503)
 
-    async def _check(self, ping: Ping, request_id: str) -> str:
-        async def within_time() -> None:
+    async def _check(self, name: str, ping: Ping, request_id: str) -> str:
+        outcome = await masked(self._answered(name, ping), request_id=request_id)
+        return "ok" if outcome is True else "failed"
+
+    async def _answered(self, name: str, ping: Ping) -> bool:
+        try:
             async with asyncio.timeout(self._timeout_seconds):
                 await ping()
-
-        failure = await masked(within_time(), request_id=request_id)
-        return "ok" if failure is None else "failed"
+        except OSError as trouble:  # A TimeoutError is one.
+            if name not in self._away:
+                _log.warning("Not ready: %s: %s", name, str(trouble) or type(trouble).__name__)
+            self._away.add(name)
+            return False
+        if name in self._away:
+            _log.warning("Ready again: %s", name)
+        self._away.discard(name)
+        return True

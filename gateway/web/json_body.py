@@ -7,11 +7,15 @@ Whatever anyone sends becomes either a request whose parts have the right JSON t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import orjson
 
 from gateway.execution.operation import OperationRequest
+from gateway.execution.trusted_documents import normal_id
+
+_ID_LENGTH_MAX = 256
+"""A hash with its prefix has 71 characters; manifests may have ids of their own."""
 
 
 class InvalidRequest(Exception):
@@ -38,8 +42,12 @@ def decode_object(text: bytes | str, *, what: str) -> dict[str, Any]:
 def operation_from(parameters: Mapping[str, Any]) -> OperationRequest:
     """The GraphQL request that these parameters are; unknown ones are ignored as the spec says."""
     query = parameters.get("query")
-    if not isinstance(query, str) or not query:
-        raise InvalidRequest("`query` must be a non-empty string.")
+    extensions = _object_or_null(parameters, "extensions")
+    document_id = _document_id(parameters.get("documentId"), (extensions or {}))
+    if (document_id is not None and query is None) or query == "":
+        query = ""
+    if not isinstance(query, str) or not (query or document_id):
+        raise InvalidRequest("`query` must be a non-empty string, or `documentId` name a document.")
     operation_name = parameters.get("operationName")
     if operation_name is not None and not isinstance(operation_name, str):
         raise InvalidRequest("`operationName` must be a string or null.")
@@ -47,7 +55,8 @@ def operation_from(parameters: Mapping[str, Any]) -> OperationRequest:
         query=query,
         variables=_object_or_null(parameters, "variables"),
         operation_name=operation_name,
-        extensions=_object_or_null(parameters, "extensions"),
+        extensions=extensions,
+        document_id=document_id,
     )
 
 
@@ -63,6 +72,30 @@ def operation_from_query_string(parameters: Mapping[str, str]) -> OperationReque
         if name in decoded:
             decoded[name] = decode_object(decoded[name], what=f"`{name}`")
     return operation_from(decoded)
+
+
+def _document_id(named: object, extensions: Mapping[str, Any]) -> str | None:
+    """The trusted document that is asked for: by `documentId`, or in the way of Apollo's clients.
+
+    Both at once must name the same.
+    """
+    if named is not None and not _is_id(named):
+        raise InvalidRequest(f"`documentId` must be a string of 1 to {_ID_LENGTH_MAX} characters.")
+    persisted = extensions.get("persistedQuery")
+    if persisted is None:
+        return named
+    if not isinstance(persisted, dict) or persisted.get("version") != 1:
+        raise InvalidRequest("`extensions.persistedQuery` must be an object of version 1.")
+    hashed = persisted.get("sha256Hash")
+    if not _is_id(hashed):
+        raise InvalidRequest("`extensions.persistedQuery.sha256Hash` must be a string.")
+    if named is not None and normal_id(named) != normal_id(hashed):
+        raise InvalidRequest("`documentId` and `extensions.persistedQuery` name two documents.")
+    return hashed
+
+
+def _is_id(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value) <= _ID_LENGTH_MAX
 
 
 def _object_or_null(parameters: Mapping[str, Any], name: str) -> dict[str, Any] | None:

@@ -5,11 +5,14 @@ The only way out of the web layer for an exception. It knows no route.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from gateway.execution.operation import Answer
+from gateway.web.framing import refuse_doubtful_framing
 from gateway.web.masking import masked
 from gateway.web.origins import Origins
 from gateway.web.refusals import HttpRefusal, error_body, json_response
@@ -17,8 +20,10 @@ from gateway.web.request_id import give_request_id, request_id_header
 from schema.ports import ErrorCode
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+CountRefusal = Callable[[int, str], None]
+"""Counts a request that was turned away, by its status and code."""
 
-_SECURITY_HEADERS = {
+SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
@@ -34,16 +39,31 @@ _CODE_OF_STATUS = {
 }
 
 
-def error_middleware(ids: Callable[[], str]) -> Callable[..., Awaitable[web.StreamResponse]]:
+_log = logging.getLogger("gateway.web")
+
+
+def error_middleware(
+    ids: Callable[[], str], count_refusal: CountRefusal | None = None
+) -> Callable[..., Awaitable[web.StreamResponse]]:
     """Outermost: what it gets out of the rest is always a response."""
 
     @web.middleware
     async def answer_failures(request: web.Request, handler: Handler) -> web.StreamResponse:
         request_id = give_request_id(request, ids)
-        outcome = await masked(_refusals_answered(request, handler), request_id=request_id)
+        # A connection's requests share one task, and with it the context of the last one.
+        clear_contextvars()
+        bind_contextvars(request_id=request_id)
+        outcome = await masked(_answered(request, handler, tell), request_id=request_id)
         if isinstance(outcome, Answer):
+            tell(500, ErrorCode.INTERNAL_SERVER_ERROR)
             return json_response(outcome.body, 500)
         return outcome
+
+    def tell(status: int, code: ErrorCode) -> None:
+        # Counted for everybody, told to who looks closely: a flood must not fill the log.
+        _log.debug("request refused", extra={"status": status, "code": code.value})
+        if count_refusal is not None:
+            count_refusal(status, code.value)
 
     return answer_failures
 
@@ -56,23 +76,28 @@ def add_headers(origins: Origins) -> Callable[[web.Request, web.StreamResponse],
         response.headers.update(request_id_header(request))
         response.headers["Vary"] = "Accept, Origin"
         response.headers.update(origins.cors_headers(request))
-        for name, value in _SECURITY_HEADERS.items():
+        for name, value in SECURITY_HEADERS.items():
             response.headers.setdefault(name, value)
 
     return prepare
 
 
-async def _refusals_answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _answered(
+    request: web.Request, handler: Handler, tell: Callable[[int, ErrorCode], None]
+) -> web.StreamResponse:
     try:
+        refuse_doubtful_framing(request)
         return await handler(request)
     except HttpRefusal as refusal:
+        tell(refusal.status, refusal.code)
         return refusal.response()
     except web.HTTPException as error:
-        return _json_for(error)
+        code = _CODE_OF_STATUS.get(error.status, ErrorCode.BAD_USER_INPUT)
+        tell(error.status, code)
+        return _json_for(error, code)
 
 
-def _json_for(error: web.HTTPException) -> web.Response:
+def _json_for(error: web.HTTPException, code: ErrorCode) -> web.Response:
     """aiohttp's own refusals, as for an unknown path, in the form of all others."""
-    code = _CODE_OF_STATUS.get(error.status, ErrorCode.BAD_USER_INPUT)
     headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
     return json_response(error_body(code, f"{error.reason}."), error.status, headers)

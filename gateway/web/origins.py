@@ -6,7 +6,7 @@ authentication: programs can send any header.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -22,10 +22,18 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Origins:
-    """The foreign origins that are allowed; a page of our own origin always is."""
+    """The foreign origins that are allowed; a page of our own origin always is.
 
-    def __init__(self, allowed: Iterable[str]) -> None:
+    `of_callers` adds those of callers that may change while the gateway runs.
+    """
+
+    def __init__(
+        self,
+        allowed: Iterable[str],
+        of_callers: Callable[[], Iterable[str]] = frozenset,
+    ) -> None:
         self._allowed = frozenset(origin.rstrip("/").lower() for origin in allowed)
+        self._of_callers = of_callers
 
     def admits(self, request: web.Request) -> bool:
         """Whether no page, one of ours or an allowed one is behind the request.
@@ -34,7 +42,7 @@ class Origins:
         read the answer or open a socket.
         """
         origin = request.headers.get("Origin")
-        return origin is None or _same_origin(origin, request.host) or self._allows(origin)
+        return origin is None or is_same_origin(origin, request.host) or self._allows(origin)
 
     def cors_headers(self, request: web.Request) -> dict[str, str]:
         """What lets a page of an allowed origin read the answer; nothing for any other."""
@@ -72,10 +80,11 @@ class Origins:
         return self.admits(request) and request.headers.get("Sec-Fetch-Mode") == "cors"
 
     def _allows(self, origin: str) -> bool:
-        return origin.lower() in self._allowed
+        given = origin.lower()
+        return given in self._allowed or given in {one.lower() for one in self._of_callers()}
 
 
-def _same_origin(origin: str, host: str) -> bool:
+def is_same_origin(origin: str, host: str) -> bool:
     """Compares host and port only: the scheme is not known behind a proxy that ends TLS."""
     scheme = origin.partition("://")[0].lower()
     try:

@@ -36,7 +36,11 @@ class HttpRefusal(Exception):
         self.headers = headers or {}
 
     def response(self) -> web.Response:
-        return json_response(error_body(self.code, self.message), self.status, self.headers)
+        response = json_response(error_body(self.code, self.message), self.status, self.headers)
+        if self.headers.get("Connection") == "close":
+            # The header alone is a promise that aiohttp does not keep.
+            response.force_close()
+        return response
 
 
 def bad_request(message: str) -> HttpRefusal:

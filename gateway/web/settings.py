@@ -14,6 +14,9 @@ class WebSettings:
 
     path: str = "/graphql"
 
+    gives_page: bool = True
+    """Whether browsers get the GraphiQL page, which lives from introspection."""
+
     allowed_origins: tuple[str, ...] = ()
     """Foreign web origins (`https://shop.example`) whose pages may call and may open sockets."""
 
@@ -33,6 +36,12 @@ class WebSettings:
 
     init_timeout_seconds: float = 10
     """From the opened socket to its acknowledgement."""
+
+    operations_under_way_max: int = 4000
+    """Operations over HTTP at once, of all callers; each may hold a large answer for a while."""
+
+    operations_per_viewer_max: int = 1000
+    """A quarter of them: one caller's flood leaves room for the others."""
 
     operations_per_socket_max: int = 50
     """More live operations on one page is a leak in the page."""

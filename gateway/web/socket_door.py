@@ -15,11 +15,13 @@ from gateway.web.auth import Authenticator, Grant, Refusal
 from gateway.web.drain import Drain
 from gateway.web.lingering import LingeringWebSocket
 from gateway.web.masking import masked
+from gateway.web.metrics import Metrics
 from gateway.web.operations import AnswerEncoder, Operations
 from gateway.web.origins import Origins
 from gateway.web.places import Places
 from gateway.web.refusals import HttpRefusal
 from gateway.web.request_id import request_id_of
+from gateway.web.sessions import Sessions
 from gateway.web.settings import WebSettings
 from gateway.web.socket_messages import PROTOCOL, CloseCode
 from gateway.web.socket_outbox import SocketOutbox
@@ -41,16 +43,20 @@ class SocketDoor:
         encoder: AnswerEncoder,
         origins: Origins,
         drain: Drain,
+        sessions: Sessions,
         ids: Callable[[], str],
         settings: WebSettings,
+        metrics: Metrics,
     ) -> None:
         self._authenticator = authenticator
         self._operations = operations
         self._encoder = encoder
         self._origins = origins
         self._drain = drain
+        self._sessions = sessions
         self._ids = ids
         self._settings = settings
+        self._metrics = metrics
         self._places = Places(per_key_max=settings.sockets_per_viewer_max)
         self._strangers = Places(per_key_max=settings.sockets_unidentified_max)
 
@@ -135,6 +141,7 @@ class SocketDoor:
             introduce=introduce,
             operations=self._operations,
             encoder=self._encoder,
+            sessions=self._sessions,
             ids=self._ids,
             settings=self._settings,
         )
@@ -142,7 +149,7 @@ class SocketDoor:
         async def go_away() -> None:
             await outbox.close(CloseCode.GOING_AWAY, "The gateway is stopping; connect again.")
 
-        with self._drain.closing_with(go_away):
+        with self._drain.closing_with(go_away), self._metrics.socket_open():
             failure = await masked(graphql_socket.serve(), request_id=request_id_of(request))
         if failure is not None:
             await outbox.close(CloseCode.INTERNAL_ERROR, "Internal error")

@@ -8,7 +8,7 @@ Source: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md (read at
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -27,6 +27,7 @@ class CloseCode(enum.IntEnum):
 
     GOING_AWAY = 1001
     INTERNAL_ERROR = 1011
+    SERVICE_RESTART = 1012
     TRY_AGAIN_LATER = 1013
     INVALID_MESSAGE = 4400
     UNAUTHORIZED = 4401
@@ -39,12 +40,12 @@ class CloseCode(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionInit:
-    payload: dict[str, Any] | None
+    payload: dict[str, Any] | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    payload: dict[str, Any] | None
+    payload: dict[str, Any] | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,17 +11,21 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
+from typing import Any
 
 from aiohttp import web
 
+from gateway.callers.callers import Standing
 from gateway.execution.operation import Answer
 from gateway.web.auth import Grant
 from gateway.web.drain import Drain
 from gateway.web.masking import masked
+from gateway.web.metrics import Metrics
 from gateway.web.operations import AnswerEncoder
 from gateway.web.places import Places
 from gateway.web.refusals import HttpRefusal, refused
 from gateway.web.request_id import request_id_of
+from gateway.web.sessions import Sessions
 from gateway.web.settings import WebSettings
 from gateway.web.stall import StallWatch
 from schema.ports import ErrorCode
@@ -36,10 +40,19 @@ _PINGS_UNANSWERED_MAX = 2
 class EventStreams:
     """Sends the answers of operations as event streams."""
 
-    def __init__(self, settings: WebSettings, drain: Drain, encoder: AnswerEncoder) -> None:
+    def __init__(
+        self,
+        settings: WebSettings,
+        drain: Drain,
+        encoder: AnswerEncoder,
+        sessions: Sessions,
+        metrics: Metrics,
+    ) -> None:
         self._settings = settings
         self._drain = drain
         self._encoder = encoder
+        self._sessions = sessions
+        self._metrics = metrics
         self._places = Places(per_key_max=settings.streams_per_viewer_max)
 
     async def respond(
@@ -56,13 +69,14 @@ class EventStreams:
             if not free:
                 await answers.aclose()
                 raise HttpRefusal(429, ErrorCode.RATE_LIMITED, _TOO_MANY, {"Retry-After": "10"})
-            return await self._respond(request, answers, grant.expires_in_seconds)
+            with self._metrics.stream_open():
+                return await self._respond(request, answers, grant)
 
     async def _respond(
         self,
         request: web.Request,
         answers: AsyncGenerator[Answer, None],
-        expires_in_seconds: float | None,
+        grant: Grant,
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers=_HEADERS)
         await response.prepare(request)
@@ -72,37 +86,47 @@ class EventStreams:
             return response
         _drop_dead_peers(transport, self._settings.stream_ping_seconds)
         stream = _Stream(response, transport, self._settings, self._encoder)
-        expired = await self._serve(stream, answers, expires_in_seconds, request_id_of(request))
+        why = await self._serve(stream, answers, grant, request_id_of(request))
         with suppress(ConnectionError):
-            await stream.end(expired=expired)
+            await stream.end(why)
         return response
 
     async def _serve(
         self,
         stream: _Stream,
         answers: AsyncGenerator[Answer, None],
-        expires_in_seconds: float | None,
+        grant: Grant,
         request_id: str,
-    ) -> bool:
-        """Pump until the answers end, the client goes or the process stops; else: true, expired."""
+    ) -> str | None:
+        """Pump until the answers end, the client goes or has to come again, or until its right
+        has ended: then the reason."""
         pump = asyncio.create_task(stream.pump(answers, request_id))
         ping = asyncio.create_task(stream.keep_alive())
-        drained = asyncio.get_running_loop().create_future()
+        ended: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+
+        def end(why: str | None) -> None:
+            if not ended.done():
+                ended.set_result(why)
 
         async def stop() -> None:
-            if not drained.done():
-                drained.set_result(None)
+            end(None)
+
+        def look(standing: Standing) -> None:
+            end(_REMOVED if standing is Standing.REMOVED else None)
 
         try:
-            with self._drain.closing_with(stop):
+            with self._drain.closing_with(stop), self._sessions.joined(grant, look):
+                waited: set[asyncio.Future[Any]] = {pump, ping, ended}
                 done, _ = await asyncio.wait(
-                    {pump, ping, drained},
-                    timeout=expires_in_seconds,
+                    waited,
+                    timeout=grant.expires_in_seconds,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
         finally:
             await _end_tasks(pump, ping)
-        return not done
+        if not done:
+            return _EXPIRED
+        return ended.result() if ended.done() else None
 
 
 class _Stream:
@@ -136,9 +160,10 @@ class _Stream:
                 await asyncio.sleep(self._ping_seconds)
                 await self._write(COMMENT)
 
-    async def end(self, *, expired: bool) -> None:
-        if expired:
-            await self._send(refused(ErrorCode.UNAUTHENTICATED, "The authorization has expired."))
+    async def end(self, why: str | None) -> None:
+        """End the stream; with a reason the client is told not to come again as it is."""
+        if why is not None:
+            await self._send(refused(ErrorCode.UNAUTHENTICATED, why))
             await self._write(COMPLETE)
         with self._watch.watching():
             await self._response.write_eof()
@@ -186,6 +211,8 @@ async def _end_tasks(*tasks: asyncio.Task[None]) -> None:
 
 
 _TOO_MANY = "Too many event streams are open; close some first."
+_EXPIRED = "The authorization has expired."
+_REMOVED = "The authorization was withdrawn."
 _STOPPING = "The gateway is stopping; connect again."
 
 _HEADERS = {

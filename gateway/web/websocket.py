@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from gateway.callers.callers import Standing
 from gateway.execution.operation import Answer
 from gateway.web.auth import Grant, Refusal
 from gateway.web.json_body import InvalidRequest
 from gateway.web.masking import masked
 from gateway.web.operations import AnswerEncoder, Call, Operations
 from gateway.web.refusals import refused
+from gateway.web.sessions import Sessions
 from gateway.web.settings import WebSettings
 from gateway.web.socket_messages import (
     ClientMessage,
@@ -53,6 +55,7 @@ class GraphQLSocket:
         introduce: Introduce,
         operations: Operations,
         encoder: AnswerEncoder,
+        sessions: Sessions,
         ids: Callable[[], str],
         settings: WebSettings,
     ) -> None:
@@ -61,6 +64,8 @@ class GraphQLSocket:
         self._introduce = introduce
         self._operations = operations
         self._encoder = encoder
+        self._sessions = sessions
+        self._session = ExitStack()
         self._ids = ids
         self._settings = settings
         self._initialised = False
@@ -114,7 +119,7 @@ class GraphQLSocket:
             case Subscribe():
                 await self._on_subscribe(message)
             case Complete(operation_id):
-                self._cancel(operation_id)
+                await self._cancel(operation_id)
 
     async def _on_init(self, payload: dict[str, Any] | None) -> None:
         if self._initialised:
@@ -134,6 +139,7 @@ class GraphQLSocket:
         else:
             self._grant = outcome
             self._expect_expiry(outcome)
+            self._session.enter_context(self._sessions.joined(outcome, self._rights_ended))
             await self._outbox.send(ack_message())
 
     def _expect_expiry(self, grant: Grant) -> None:
@@ -143,6 +149,14 @@ class GraphQLSocket:
         if grant.expires_in_seconds is not None:
             reason = "The authorization has expired."
             self._close_after(grant.expires_in_seconds, CloseCode.FORBIDDEN, reason)
+
+    def _rights_ended(self, standing: Standing) -> None:
+        if standing is Standing.REMOVED:
+            closing = self.close(CloseCode.FORBIDDEN, "The authorization was withdrawn.")
+        else:
+            reason = "Your rights have changed; connect again."
+            closing = self.close(CloseCode.SERVICE_RESTART, reason)
+        self._start(closing)
 
     async def _on_subscribe(self, message: Subscribe) -> None:
         limit = self._settings.operations_per_socket_max
@@ -186,11 +200,15 @@ class GraphQLSocket:
         """End one operation with its errors; the others on this socket live on."""
         await self._outbox.send(error_message(operation_id, answer.body["errors"]))
 
-    def _cancel(self, operation_id: str) -> None:
-        """What has ended already, or never was, needs no cancelling."""
+    async def _cancel(self, operation_id: str) -> None:
+        """What has ended already, or never was, needs no cancelling.
+
+        It has ended before the next frame is read, which may be what takes its place.
+        """
         task = self._live.pop(operation_id, None)
         if task is not None:
             task.cancel()
+            await asyncio.wait({task}, timeout=self._settings.close_timeout_seconds)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -211,10 +229,11 @@ class GraphQLSocket:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._settings.close_timeout_seconds)
+        self._session.close()
         await self._outbox.release()
 
 
 def _close_code(refusal: Refusal) -> CloseCode:
-    if refusal.code is ErrorCode.RATE_LIMITED:
+    if refusal.code in (ErrorCode.RATE_LIMITED, ErrorCode.UPSTREAM_ERROR):
         return CloseCode.TRY_AGAIN_LATER
     return CloseCode.FORBIDDEN

@@ -26,6 +26,9 @@ class Meter:
     calls_max: int = UPSTREAM_CALLS_MAX
     calls: int = 0
     cached: int = 0
+    request_id: str = ""
+    stripe_request_ids: list[str] = field(default_factory=list)
+    """Stripe's own ids of the write requests it was sent, in order, for the audit trail."""
     settled: dict[str, PaymentIntent] = field(default_factory=dict)
     """Intents that a write met and that will never change again: the answer need not ask anew."""
 
@@ -47,6 +50,11 @@ class Meter:
     def count_write(self) -> None:
         """One more write; a write that has begun is never stopped by a budget."""
         self.calls += 1
+
+    def count_answer(self, stripe_request_id: str | None) -> None:
+        """Stripe has answered a write under this id."""
+        if stripe_request_id is not None:
+            self.stripe_request_ids.append(stripe_request_id)
 
 
 METER: ContextVar[Meter] = ContextVar("METER")

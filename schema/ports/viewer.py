@@ -20,7 +20,7 @@ class Viewer:
 
     `customers` limits the viewer to objects of these customers; None means all of them.
     `caller` names the configured client or the token's subject for logs and the audit trail; it
-    is never part of a key. `cost_per_minute` is what all operations of the tenant may cost
+    decides nothing about objects. `cost_per_minute` is what the caller's operations may cost
     together; None means that nobody counts.
     """
 

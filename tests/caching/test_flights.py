@@ -180,3 +180,24 @@ async def test_closing_waits_for_reads_under_way(
     await asyncio.gather(closing, reader)
 
     assert held.past == ["answered", "closed"]
+
+
+async def test_read_that_nobody_waits_for_any_more_is_given_up(
+    cached: Cached, held: HeldBackend, backend: CachingBackend
+) -> None:
+    """Pages that were closed cost no further call; who asks anew is not sent away with them."""
+    needs = wanting(invoice(cached.stage.open_invoice(700)))
+    readers = [asyncio.ensure_future(backend.load(OPERATOR, needs)) for _ in range(2)]
+    await held.asked.wait()
+    held.asked.clear()
+
+    for reader in readers:
+        reader.cancel()
+    late = asyncio.ensure_future(backend.load(OPERATOR, needs))
+    await held.asked.wait()
+    held.go.set()
+    tree = await late
+
+    assert held.past == ["answered"]
+    assert [one.record.amount_due for one in tree.children.values()] == [700]
+    assert len(held.loads) == 2

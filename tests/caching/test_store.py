@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from gateway.backends.caching.memory_cache import BoundedMemoryCache
-from gateway.backends.caching.store import CacheDownError, CacheStore
+from gateway.backends.caching.store import (
+    DROP_SECONDS_MAX,
+    LEFT_ALONE_SECONDS,
+    TIMEOUTS_IN_A_ROW_MAX,
+    CacheDownError,
+    CacheStore,
+)
 from tests.caching.cached import OPERATOR, Cached, shape
 from tests.caching.stepping import run_in_jumps
 from tests.support.stage import Stage
@@ -22,12 +28,15 @@ class SlowCache(BoundedMemoryCache):
     def __init__(self, seconds: float) -> None:
         super().__init__(ManualClock().monotonic)
         self.seconds = seconds
+        self.commands = 0
 
     async def _multi_get(self, keys: list[str], *given: Any, **named: Any) -> list[str | None]:
+        self.commands += 1
         await asyncio.sleep(self.seconds)
         return await super()._multi_get(keys, *given, **named)
 
     async def _multi_set(self, pairs: list[tuple[str, str]], *given: Any, **named: Any) -> bool:
+        self.commands += 1
         await asyncio.sleep(self.seconds)
         return await super()._multi_set(pairs, *given, **named)
 
@@ -50,9 +59,9 @@ def test_later_answer_is_none_at_all() -> None:
 
 
 def test_drop_is_waited_for_longer() -> None:
-    """What must not be lost may take seconds, but not for ever."""
-    slow = CacheStore(SlowCache(2.0)).set_many({"key": "token"}, 60, seconds_max=2.5)
-    stuck = CacheStore(SlowCache(3.0)).set_many({"key": "token"}, 60, seconds_max=2.5)
+    """What must not be lost may take longer, but not for ever."""
+    slow = CacheStore(SlowCache(0.4)).set_many({"key": "token"}, 60, seconds_max=0.5)
+    stuck = CacheStore(SlowCache(0.6)).set_many({"key": "token"}, 60, seconds_max=0.5)
 
     run_in_jumps(slow)
     with pytest.raises(CacheDownError):
@@ -77,6 +86,63 @@ def test_read_from_a_slow_cache_is_answered_from_inside() -> None:
     (loaded,) = root[1].values()
     assert loaded[0].amount_due == 700
     assert seconds < 0.06
+
+
+async def misses(store: CacheStore, count: int) -> None:
+    for _ in range(count):
+        with pytest.raises(CacheDownError):
+            await store.get_many(["key"])
+
+
+def test_silent_cache_is_left_alone_by_reads() -> None:
+    """After three time-outs in a row nobody waits any more, but for one a second who tries."""
+    cache = SlowCache(10.0)
+    store = CacheStore(cache)
+
+    async def main() -> float:
+        await misses(store, TIMEOUTS_IN_A_ROW_MAX)
+        began = asyncio.get_running_loop().time()
+        await misses(store, 100)
+        waited = asyncio.get_running_loop().time() - began
+        await asyncio.sleep(LEFT_ALONE_SECONDS)
+        await misses(store, 100)
+        return waited
+
+    assert run_in_jumps(main()) == 0
+    assert cache.commands == TIMEOUTS_IN_A_ROW_MAX + 1
+
+
+def test_cache_that_answers_again_is_used_again() -> None:
+    """One answer is enough, and only what comes in a row counts."""
+    cache = SlowCache(10.0)
+    store = CacheStore(cache)
+
+    async def main() -> list[str | None]:
+        await misses(store, TIMEOUTS_IN_A_ROW_MAX)
+        cache.seconds = 0.0
+        await asyncio.sleep(LEFT_ALONE_SECONDS)
+        await store.set_many({"key": "value"}, 60)
+        cache.seconds = 10.0
+        await misses(store, TIMEOUTS_IN_A_ROW_MAX - 1)
+        cache.seconds = 0.0
+        return await store.get_many(["key"])
+
+    assert run_in_jumps(main()) == ["value"]
+
+
+def test_drop_is_tried_while_the_cache_is_left_alone() -> None:
+    """A drop that nobody has tried would leave what is stale; and its success ends the pause."""
+    cache = SlowCache(10.0)
+    store = CacheStore(cache)
+
+    async def main() -> list[str | None]:
+        await misses(store, TIMEOUTS_IN_A_ROW_MAX + 1)
+        cache.seconds = 0.1
+        await store.set_many({"key": "token"}, 60, seconds_max=DROP_SECONDS_MAX)
+        cache.seconds = 0.0
+        return await store.get_many(["key"])
+
+    assert run_in_jumps(main()) == ["token"]
 
 
 async def test_error_names_neither_key_nor_value() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -128,6 +129,22 @@ async def test_keys_of_two_tenants_do_not_meet(
     second = await backend.detach_payment(globex, DetachPayment(of_globex, intent_globex, "key-1"))
 
     assert (first.replayed, second.replayed) == (False, False)
+
+
+async def test_replay_is_not_told_to_a_viewer_with_other_customers(
+    backend: InvoiceBackend, stage: Stage, acme: Viewer
+) -> None:
+    """Two clients of one tenant share its keys, and need not share its customers."""
+    invoice_id, (intent_id,) = await stage.paid_by(500, customer_id=stage.acme)
+    colleague = replace(acme, customers=frozenset({stage.globex}))
+    command = DetachPayment(invoice_id, intent_id, "key-1")
+    await backend.detach_payment(acme, command)
+
+    with pytest.raises(Refused) as refused:
+        await backend.detach_payment(colleague, command)
+
+    assert refused.value.code is RefusalCode.NOT_FOUND
+    assert (await backend.detach_payment(acme, command)).replayed is True
 
 
 async def test_foreign_invoice_is_not_found_by_a_write(

@@ -63,6 +63,11 @@ class GatewayProcess:
                 greeting += line
         self.lives += 1
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """It gets to do nothing more. The port and the folder are free after `ended`."""
         if self._process is not None and self._process.returncode is None:

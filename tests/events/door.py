@@ -11,7 +11,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from gateway.events.intake import CallerOf, Hint, Intake
+from gateway.events.intake import CallerOf, Hint, Intake, Touched
 from gateway.events.log import Bounds, EventLog, LogEntry, MemoryEventLog
 from gateway.sandbox.deliveries import TwinLookup, hint_of
 from schema.ports import EventOrigin
@@ -86,17 +86,19 @@ class Door:
     channel: Channel
     steps: Steps
     published: list[LogEntry]
+    dropped: list[Touched]
     intake: Intake
 
     @classmethod
     def over(
         cls, stage: Stage, log: EventLog | None = None, *, caller_of: CallerOf = nobody
     ) -> Door:
-        steps, published = Steps(), list[LogEntry]()
+        steps, published, dropped = Steps(), list[LogEntry](), list[Touched]()
         log = NotedLog(log or MemoryEventLog(EPOCH), steps)
         channel = Channel.opened(log)
 
-        async def drop(entry: LogEntry) -> None:
+        async def drop(touched: Touched) -> None:
+            dropped.append(touched)
             await steps.step("drop", turn())
 
         def publish(entry: LogEntry) -> None:
@@ -113,7 +115,7 @@ class Door:
             account=ACCOUNT,
             livemode=False,
         )
-        return cls(stage, log, channel, steps, published, intake)
+        return cls(stage, log, channel, steps, published, dropped, intake)
 
     async def receive(self, *hints: Hint) -> list[int]:
         """Webhooks, one after the other; how many entries each became."""

@@ -102,6 +102,19 @@ async def test_a_payment_paid_under_two_event_ids_is_one(door: Door) -> None:
     assert taken == [1, 0, 0]
 
 
+async def test_a_payment_that_is_gone_is_still_paid_once(door: Door) -> None:
+    """Stripe may tell a turn twice, and the second time after the payment was detached: then
+    nobody can be asked when it was."""
+    invoice_id, (intent_id,) = door.stage.paid_by(1000)
+    (paid,) = door.hints("invoice_payment.paid")
+    first = await door.receive(paid)
+    door.stage.twin.detach(invoice_id, intent_id)
+
+    again = await door.receive(replace(paid, event_id="evt_other"))
+
+    assert (first, again) == ([1], [0])
+
+
 async def test_ten_events_about_one_turn_at_once_are_one(door: Door) -> None:
     """Also where each delivery has an event id of its own."""
     door.stage.paid_by(500)

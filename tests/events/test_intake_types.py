@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from gateway.events.intake import event_type
+from gateway.events.intake import Touched, event_type
 from schema.ports import EventType
 from tests.events.door import Door, hint
 from tests.events.unsteady_logs import BrokenAt
-from tests.support.stage import Stage
+from tests.support.stage import ACME, Stage
 
 TYPES = [
     ("invoice_payment.paid", EventType.PAID),
@@ -47,8 +47,6 @@ UNFOLLOWED = [
     "invoice.upcoming",
     "invoice_payment.of_the_future",
     "invoiceitem.created",
-    "payment_intent.succeeded",
-    "payment_intent.processing",
     "charge.succeeded",
     "customer.updated",
     "INVOICE.PAID",
@@ -151,7 +149,27 @@ async def test_an_intent_that_pays_nothing_cancels_nothing(door: Door) -> None:
 
     taken = await door.receive(*door.hints("payment_intent.canceled"))
 
-    assert taken == [0]
+    assert (taken, await door.held()) == ([0], [])
+
+
+@pytest.mark.parametrize("name", ["processing", "succeeded", "canceled", "of_the_future"])
+async def test_an_event_about_an_intent_drops_what_is_cached(door: Door, name: str) -> None:
+    """Whatever it says, and whether it becomes an entry or not: what Stripe has told of is not to
+    be shown any older."""
+    event = hint(type=f"payment_intent.{name}", payment_intent_id="pi_1", customer_id=ACME)
+
+    taken = await door.receive(event)
+
+    assert (taken, await door.held()) == ([0], [])
+    assert door.dropped == [Touched(None, ACME, "pi_1")]
+
+
+async def test_an_event_about_an_intent_whose_drop_fails_comes_again(door: Door) -> None:
+    """Acknowledged, it would never be dropped."""
+    door.steps.broken = "drop"
+
+    with pytest.raises(OSError, match="drop is down"):
+        await door.receive(hint(type="payment_intent.processing", payment_intent_id="pi_1"))
 
 
 async def test_a_payment_that_is_still_open_is_canceled_too(door: Door) -> None:
@@ -161,3 +179,15 @@ async def test_a_payment_that_is_still_open_is_canceled_too(door: Door) -> None:
     taken = await door.receive(hint(type="payment_intent.canceled", payment_intent_id=intent_id))
 
     assert taken == [len(invoices)]
+
+
+async def test_a_payment_that_was_still_open_is_not_canceled_again(door: Door) -> None:
+    """A second event about the same turn, told once the payments have moved."""
+    intent_id, invoices = shared_intent(door.stage)
+    early = hint(type="payment_intent.canceled", payment_intent_id=intent_id)
+
+    first = await door.receive(replace(early, created=door.stage.clock.now()))
+    door.stage.twin.progress(intent_id, "canceled")
+    again = await door.receive(*door.hints("payment_intent.canceled"))
+
+    assert (first, again) == ([len(invoices)], [0])

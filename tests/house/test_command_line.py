@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from gateway.cli import app
 from gateway.settings import Settings, SettingsRefused, read_settings, settings_page, variable_of
+from tests.support.log_lines import log_given_back
 
 ROOT = Path(__file__).resolve().parents[2]
 runner = CliRunner()
@@ -35,6 +36,11 @@ runner = CliRunner()
         ),
         pytest.param(
             {"GATEWAY_FIXTURES": "nowhere.json"}, ["nowhere.json", "--fixtures"], id="no file"
+        ),
+        pytest.param(
+            {"AIOCACHE_DISABLE": "1", "GATEWAY_BACKEND": "stripe", "STRIPE_API_KEY": "sk_test_1"},
+            ["AIOCACHE_DISABLE", "Unset"],
+            id="cache switched off",
         ),
         pytest.param(
             {"GATEWAY_BACKEND": "stripe"}, ["--backend memory"], id="backend of another version"
@@ -68,7 +74,8 @@ def test_serve_names_what_is_wrong_with_a_fixtures_file(tmp_path: Path) -> None:
     fixtures = tmp_path / "bad.json"
     fixtures.write_text(json.dumps({"customers": [{"id": "in_1"}]}))
 
-    result = runner.invoke(app, ["serve", "--port", "0", "--fixtures", str(fixtures)])
+    with log_given_back():
+        result = runner.invoke(app, ["serve", "--port", "0", "--fixtures", str(fixtures)])
 
     assert result.exit_code == 1
     assert "in_1" in result.output

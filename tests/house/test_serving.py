@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import signal
 import sys
@@ -118,6 +119,25 @@ async def test_sandbox_serves_any_stripe_sdk() -> None:
 
     assert invoice.status == "paid"
     assert len(invoice.payments.data) == 2
+
+
+async def test_taken_port_of_the_metrics_is_told_with_its_setting() -> None:
+    """It is another port than the gateway's, so another cure."""
+    taken = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    port = taken.sockets[0].getsockname()[1]
+
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", "serve", "--port", "0",
+        env={**os.environ, "GATEWAY_METRICS_PORT": str(port)},
+        stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    _, told = await process.communicate()
+    taken.close()
+    await taken.wait_closed()
+
+    assert process.returncode == 1
+    assert f"127.0.0.1:{port}" in told.decode()
+    assert "GATEWAY_METRICS_PORT" in told.decode()
 
 
 @pytest.mark.parametrize("command", ["serve", "sandbox"])

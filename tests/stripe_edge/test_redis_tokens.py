@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from gateway.backends.rate_budget import LocalTokens
 from gateway.backends.stripe.redis_tokens import AWAY_SECONDS, RedisTokens
 from gateway.storage.redis_store import RedisStore
-from tests.storage.redis_server import free_port, prefix_of, shared_server
+from tests.storage.redis_server import RedisServer, free_port, prefix_of, shared_server
 from tests.stripe_edge.conftest import Waits
 
 SLOW = 0.01
@@ -97,3 +98,26 @@ async def test_redis_that_is_away_stops_no_call(replicas: Replicas, waits: Waits
 
     assert first == [0, pytest.approx(100)]
     assert later == pytest.approx(99)
+
+
+async def test_redis_that_is_frozen_holds_up_no_call(replicas: Replicas, tmp_path: Path) -> None:
+    """It holds its connections and answers nothing; every call to Stripe would wait for it. What
+    it says late is nobody's answer later."""
+    server = RedisServer(tmp_path)
+    await asyncio.to_thread(server.start)
+    try:
+        tokens = replicas.one(url=server.url, account_per_second=SLOW)
+        shared = await tokens.take(READ)
+
+        server.freeze()
+        began = perf_counter()
+        alone = await tokens.take(READ)
+        seconds = perf_counter() - began
+        server.thaw()
+        again = await replicas.one(url=server.url, account_per_second=SLOW).take(READ)
+    finally:
+        await asyncio.to_thread(server.stop)
+
+    assert (shared, alone) == (0, 0)
+    assert seconds < 1.0
+    assert again == pytest.approx(100, abs=5)

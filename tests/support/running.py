@@ -53,11 +53,18 @@ class Running:
     limits: Limits = field(default_factory=Limits)
     backend: WatchedBackend = field(init=False)
     runner: GraphQLRunner = field(init=False)
+    exceeded: list[tuple[str, bool]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.backend = WatchedBackend(self.stage)
         feed = Feed(MemoryEventLog("test"))
-        self.runner = GraphQLRunner(SCHEMA, self.backend, feed, limits=self.limits)
+        self.runner = GraphQLRunner(
+            SCHEMA,
+            self.backend,
+            feed,
+            limits=self.limits,
+            on_exceeded=lambda *told: self.exceeded.append(told),
+        )
 
     async def ask(self, query: str, viewer: Viewer = OPERATOR, **variables: Any) -> dict[str, Any]:
         """The body of the answer to one query or mutation."""

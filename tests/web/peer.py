@@ -68,6 +68,10 @@ class PeerPrepared:
     def kind(self) -> OperationKind:
         return OperationKind(self.operation.operation.value)
 
+    @property
+    def cost(self) -> int:
+        return 1
+
 
 class PeerRunner:
     """What a test can see and decide of the operations it sends."""

@@ -47,6 +47,45 @@ async def test_readiness_names_what_fails_and_no_more(
     assert answer == {"ready": status == 200, "checks": {**checks, "accepting": "ok"}}
 
 
+@pytest.mark.parametrize("trouble", [ConnectionError("the store is away"), TimeoutError()])
+async def test_log_hears_once_of_what_is_away_and_once_when_it_is_back(
+    serve: Serve, caplog: pytest.LogCaptureFixture, trouble: OSError
+) -> None:
+    """Probes come every few seconds, and a store that is away is no mistake to be traced."""
+    troubles: list[OSError | None] = [trouble, trouble, None, None, trouble]
+
+    async def ping() -> None:
+        if (now := troubles.pop(0)) is not None:
+            raise now
+
+    gateway = await serve(pings={"log": ping})
+    statuses = []
+    for _ in range(5):
+        async with gateway.session.get(gateway.url / "readyz") as response:
+            statuses.append(response.status)
+
+    lines = [one.getMessage() for one in caplog.records]
+    away = f"Not ready: log: {str(trouble) or 'TimeoutError'}"
+    assert statuses == [503, 503, 200, 200, 503]
+    assert lines == [away, "Ready again: log", away]
+    assert all(one.exc_info is None for one in caplog.records)
+
+
+async def test_mistake_in_a_check_is_traced(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """What is no `OSError` is ours to mend; the probe is told no more than that it fails."""
+
+    async def ping() -> None:
+        raise KeyError("surprise")
+
+    gateway = await serve(pings={"log": ping})
+
+    async with gateway.session.get(gateway.url / "readyz") as response:
+        answer = await response.json()
+
+    assert answer["checks"]["log"] == "failed"
+    assert [bool(one.exc_info) for one in caplog.records] == [True]
+
+
 async def test_liveness_asks_nobody(serve: Serve) -> None:
     """Restarting this process would not bring another service back."""
     gateway = await serve(pings={"log": fails})

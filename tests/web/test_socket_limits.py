@@ -140,6 +140,20 @@ async def test_operations_of_one_socket_have_a_ceiling(serve: Serve) -> None:
     assert answer["type"] == "next"
 
 
+async def test_a_completed_operation_makes_room_at_once(serve: Serve) -> None:
+    """A page at the ceiling changes what it listens to without waiting in between."""
+    gateway = await serve(operations_per_socket_max=1)
+
+    async with acknowledged(gateway) as socket:
+        await subscribe(socket, "subscription { held }", id="a")
+        await received(socket)
+        await socket.send_json({"id": "a", "type": "complete"})
+        await subscribe(socket, "subscription { held }", id="b")
+        answer = await received(socket)
+
+    assert (answer["id"], answer["type"]) == ("b", "next")
+
+
 async def test_a_dead_peer_is_found_out(serve: Serve) -> None:
     """After a pulled cable nothing says that the peer is gone but its missing pong."""
     gateway = await serve(socket_ping_seconds=0.1)

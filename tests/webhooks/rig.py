@@ -21,7 +21,7 @@ from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.event_reader import StripeEventReader
 from gateway.backends.stripe.lookup import StripeLookup
 from gateway.events.catch_up import CatchUp, MemoryProgress
-from gateway.events.intake import Intake
+from gateway.events.intake import Intake, Touched
 from gateway.events.log import LogEntry, MemoryEventLog
 from gateway.events.webhook import WebhookReader
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
@@ -89,7 +89,7 @@ class Rig:
     sdk: stripe.StripeClient
     log: MemoryEventLog
     published: list[LogEntry]
-    dropped: list[LogEntry]
+    dropped: list[Touched]
     reader: WebhookReader
     progress: MemoryProgress
     alarm: Alarm
@@ -162,10 +162,10 @@ def _assembled(
     secrets: tuple[str, ...],
     options: dict[str, Any],
 ) -> Rig:
-    published, dropped = list[LogEntry](), list[LogEntry]()
+    published, dropped = list[LogEntry](), list[Touched]()
 
-    async def drop(entry: LogEntry) -> None:
-        dropped.append(entry)
+    async def drop(touched: Touched) -> None:
+        dropped.append(touched)
 
     intake = Intake(
         log=log,

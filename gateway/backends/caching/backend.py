@@ -12,6 +12,8 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Hashable, Iterable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from gateway.backends.assembly import Ask, assemble_or_ask
@@ -50,6 +52,14 @@ STORED_AT_ONCE_MAX = 100
 Outcome = TypeVar("Outcome", Attached, Detached, CreditNoteCreated)
 
 
+@dataclass(slots=True)
+class _Flight:
+    """One read inside, and how many wait for it."""
+
+    task: asyncio.Task[Loaded[Any]]
+    readers: int = 0
+
+
 class CachingBackend:
     """See `schema.ports.InvoiceBackend`. `new_token` never repeats itself, in any process."""
 
@@ -60,7 +70,7 @@ class CachingBackend:
         self._store = store
         self._keys = Keys.of(inner.describe())
         self._tokens = Tokens(store, new_token, self._keys.tokens)
-        self._flights: dict[Hashable, asyncio.Task[Loaded[Any]]] = {}
+        self._flights: dict[Hashable, _Flight] = {}
 
     def describe(self) -> BackendDescription:
         return self._inner.describe()
@@ -80,7 +90,8 @@ class CachingBackend:
         return await self._written(work, command.draft.invoice_id, None)
 
     async def close(self) -> None:
-        await asyncio.gather(*self._flights.values(), return_exceptions=True)
+        under_way = [flight.task for flight in self._flights.values()]
+        await asyncio.gather(*under_way, return_exceptions=True)
         await self._inner.close()
         await self._store.close()
 
@@ -167,20 +178,29 @@ class CachingBackend:
 
         Nobody joins a read that began before a drop which they began after.
         """
-        flight = (viewer, repr(needs), before.any_drop)
-        task = self._flights.get(flight)
-        is_joined = task is not None
-        if task is None:
+        key = (viewer, repr(needs), before.any_drop)
+        flight = self._flights.get(key)
+        is_joined = flight is not None
+        if flight is None:
             task = asyncio.ensure_future(self._fetch_and_keep(viewer, needs, before))
-            self._flights[flight] = task
-            task.add_done_callback(lambda done: self._landed(flight, done))
-        tree = await asyncio.shield(task)
+            flight = self._flights[key] = _Flight(task)
+            task.add_done_callback(partial(self._landed, key, flight))
+        flight.readers += 1
+        try:
+            tree = await asyncio.shield(flight.task)
+        finally:
+            flight.readers -= 1
+            if flight.readers == 0 and not flight.task.done():
+                # All who asked have gone away. Nobody may join what is about to end.
+                self._flights.pop(key, None)
+                flight.task.cancel()
         if is_joined and _went_over_budget(tree):
             return await self._inner.load(viewer, needs)  # The budget was another operation's.
         return tree
 
-    def _landed(self, flight: Hashable, task: asyncio.Task[Loaded[Any]]) -> None:
-        del self._flights[flight]
+    def _landed(self, key: Hashable, flight: _Flight, task: asyncio.Task[Loaded[Any]]) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]
         if not task.cancelled() and task.exception() is not None:
             log.debug("a read failed inside")  # Its readers may all be gone by now.
 

@@ -180,7 +180,7 @@ class TwinSource:
                 return self._confirmation_secret(parent, viewer)
             case _:
                 assert need.name == "credit_note_preview"
-                return self._credit_note_preview(need, viewer)
+                return self._credit_note_preview(need)
 
     def _out_of_band(self, invoice: records.Invoice) -> int:
         return paid_out_of_band(
@@ -198,14 +198,11 @@ class TwinSource:
         digest = hashlib.sha256(f"{default.id}:{default.source_id}".encode()).hexdigest()
         return records.ConfirmationSecret(f"{default.source_id}_secret_{digest[:24]}")
 
-    def _credit_note_preview(self, need: Computed, viewer: Viewer) -> records.CreditNotePreview:
+    def _credit_note_preview(self, need: Computed) -> records.CreditNotePreview:
         draft = need.argument
         assert draft is not None
         try:
-            book = self.twin.book(draft.invoice_id)
-            if not viewer.sees(book.invoice.customer_id):
-                raise unknown("invoice", draft.invoice_id, ("invoiceId",))
-            return credit_notes.preview(book, draft)
+            return credit_notes.preview(self.twin.book(draft.invoice_id), draft)
         except Refused as refused:
             raise failure_of(refused) from refused
 
@@ -278,6 +275,8 @@ class MemoryBackend:
         if known is not None:
             if known[0] != command:
                 raise key_reused()
+            if not viewer.sees(known[1].customer_id):
+                raise unknown("invoice", known[1].invoice_id, ("invoiceId",))
             replayed: Outcome = replace(known[1], replayed=True)
             return replayed
         request = Request(self.twin.new_id("req"), command.idempotency_key)

@@ -59,7 +59,7 @@ class Pacing:
 class PostResult:
     """Stripe's answer to a write. `stored` where it replayed what an earlier call had done."""
 
-    body: dict[str, Any]
+    body: dict[str, Any] = field(repr=False)
     request_id: str | None
     stored: bool = False
 
@@ -68,15 +68,23 @@ class PostResult:
 class _Request:
     method: str
     path: str
-    params: Mapping[str, Any]
+    params: Mapping[str, Any] = field(repr=False)
     caller: str
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def endpoint(self) -> str:
         """The path without ids, as Stripe's limits per endpoint count it."""
         parts = ("{id}" if _ID.fullmatch(part) else part for part in self.path.split("/"))
         return f"{self.method} {'/'.join(parts)}"
+
+
+Observe = Callable[[str, str], None]
+"""Counts one attempt by its method and by how it ended: `ok`, or the word of a `Trouble`."""
+
+
+def nobody_counts(method: str, ending: str) -> None:
+    """For whoever needs no counts."""
 
 
 class _GaveUp(Exception):
@@ -97,13 +105,16 @@ class StripeApi:
         budget_seconds: float = BUDGET_SECONDS,
         attempt_seconds: float = ATTEMPT_SECONDS,
         attempts_max: int = ATTEMPTS_MAX,
+        observe: Observe = nobody_counts,
     ) -> None:
         import stripe
 
         # Telemetry writes a file into the home directory and tells Stripe about this machine.
         stripe.enable_telemetry = False
-        # Below WARNING the SDK logs whole bodies, and with them client secrets.
+        # Below WARNING the SDK logs whole bodies, and with them client secrets; told to by the
+        # environment (STRIPE_LOG) it prints them as well, past every logger.
         logging.getLogger("stripe").setLevel(logging.WARNING)
+        stripe._util.STRIPE_LOG = None
         self.stripe_version = stripe_version
         self._api_key = api_key
         self._api_base = api_base
@@ -112,6 +123,7 @@ class StripeApi:
         self._budget_seconds = budget_seconds
         self._attempt_seconds = attempt_seconds
         self._attempts_max = attempts_max
+        self._observe = observe
         self._session: aiohttp.ClientSession | None = None
         self._client: stripe.StripeClient | None = None
 
@@ -173,9 +185,15 @@ class StripeApi:
                 raise _GaveUp
             tries.count += 1
             try:
-                return await self._attempt(request, min(left, self._attempt_seconds), tries.count)
+                result = await self._attempt(request, min(left, self._attempt_seconds), tries.count)
             except upstream_errors() as error:
                 tries.add(trouble_of(error))
+                _remember(request, tries.last.request_id)
+                self._observe(request.method, tries.last.word)
+            else:
+                _remember(request, result.request_id)
+                self._observe(request.method, "ok")
+                return result
             wait = self._wait(request, tries)
             if wait is None:
                 raise _GaveUp
@@ -229,6 +247,12 @@ class StripeApi:
                 http_client=stripe.AIOHTTPClient(timeout=timeout, session=self._session),
             )
         return self._client
+
+
+def _remember(request: _Request, stripe_request_id: str | None) -> None:
+    """For the audit trail, which is about writes."""
+    if request.method == "post":
+        meter().count_answer(stripe_request_id)
 
 
 def _session(ca_path: str) -> aiohttp.ClientSession:

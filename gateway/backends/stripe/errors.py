@@ -76,6 +76,17 @@ class Trouble:
         return self.status == 429 or self.code in ("lock_timeout", "rate_limit")
 
     @property
+    def word(self) -> str:
+        """What it was, in one word of a short list, for counting."""
+        if self.rate_limited:
+            return "rate_limited"
+        if self.timed_out:
+            return "timeout"
+        if self.reach is not Reach.ANSWERED:
+            return str(self.reach.value)
+        return "error" if self.is_broken else "rejected"
+
+    @property
     def is_broken(self) -> bool:
         """Stripe failed, or is at work under the same key: nothing can be said about the outcome.
 

@@ -7,14 +7,17 @@ and Stripe's 429 is met by the client's retries.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from gateway.backends.rate_budget import ENDPOINT_PER_SECOND, Tokens
 from gateway.storage.redis_store import RedisStore
 from gateway.storage.refusals import StoreUnavailable
 
+TAKE_SECONDS_MAX = 0.1
+"""Every call to Stripe asks first, so a Redis that has stopped answering must not hold it up."""
 AWAY_SECONDS = 1.0
-"""How long Redis is not asked again after it was away, as each asking may take seconds."""
+"""How long Redis is not asked again after it was away."""
 
 MICROSECONDS = 1_000_000
 
@@ -73,8 +76,9 @@ class RedisTokens:
             return await self._fallback.take(endpoint)
         keys = (self._account_key, f"{self._account_key}:{endpoint}")
         try:
-            wait = await self._take(keys, *self._rates)
-        except StoreUnavailable:
+            async with asyncio.timeout(TAKE_SECONDS_MAX):
+                wait = await self._take(keys, *self._rates)
+        except (StoreUnavailable, TimeoutError):
             self._away_until = self._monotonic() + AWAY_SECONDS
             return await self._fallback.take(endpoint)
         return int(wait) / MICROSECONDS

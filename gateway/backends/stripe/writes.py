@@ -65,7 +65,7 @@ class StripeWrites:
         checks, as what it would see may be its own work. Raises `Refused`."""
         detaching = Detaching(self._account, viewer, command)
         async with self._turn(command.invoice_id):
-            before = self._doubts.pop(command.idempotency_key, None) or await detaching.before()
+            before = self._recalled(viewer, command) or await detaching.before()
             try:
                 return await detaching.send(before)
             except Refused as refused:
@@ -79,6 +79,13 @@ class StripeWrites:
         """Issue a credit note; one call, two for a restricted viewer. Raises `Refused`."""
         async with self._turn(command.draft.invoice_id):
             return await Crediting(self._account, viewer, command).run()
+
+    def _recalled(self, viewer: Viewer, command: DetachPayment) -> Before | None:
+        """The look of a try in doubt, for who may see the invoice; others must look, and fail."""
+        before = self._doubts.get(command.idempotency_key)
+        if before is None or not viewer.sees(before.customer_id):
+            return None
+        return self._doubts.pop(command.idempotency_key)
 
     def _remember(self, key: str, before: Before) -> None:
         if before.payment_id is None:

@@ -1,0 +1,1 @@
+"""Who may call: clients with tokens from a file, and users with JSON Web Tokens."""

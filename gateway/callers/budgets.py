@@ -1,0 +1,124 @@
+"""What each caller may spend in a minute, counted in the cost of operations.
+
+The counting is throttled-py's (GCRA: what was spent comes back steadily, not at the full minute),
+in memory, or in Redis where replicas share it. A Redis that is away is stood in for by memory, so
+that neither everybody nor nobody is let through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+from throttled.asyncio import MemoryStore, RateLimiterType, RedisStore, Throttled, rate_limiter
+from throttled.asyncio.store import BaseStore
+from throttled.exceptions import BaseThrottledError
+
+log = logging.getLogger(__name__)
+
+CALLERS_MAX = 10_000
+"""Callers whose spending one process keeps; who has been quiet for a minute has spent nothing."""
+REDIS_SECONDS_MAX = 0.05
+"""An operation must not wait longer for its price than for its data."""
+AWAY_SECONDS = 5.0
+"""How long a Redis that did not answer is left alone."""
+PREFIX = "gateway:budget"
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """How a budget stands after an operation has asked for its cost.
+
+    `retry_after_seconds` is None when it was granted, and when it never can be.
+    """
+
+    granted: bool
+    limit: int
+    remaining: int
+    resets_in_seconds: int
+    retry_after_seconds: int | None = None
+
+
+class Budget(Protocol):
+    """Everybody's budgets."""
+
+    async def spend(self, caller: str, cost: int, per_minute: int) -> Spent:
+        """Take `cost` from what the caller has left, or nothing if that is less. Never raises."""
+        ...
+
+
+class MemoryBudget:
+    """For one process."""
+
+    def __init__(self) -> None:
+        self._limiters = _Limiters(MemoryStore(options={"MAX_SIZE": CALLERS_MAX}))
+
+    async def spend(self, caller: str, cost: int, per_minute: int) -> Spent:
+        return await self._limiters.spend(caller, cost, per_minute)
+
+
+class RedisBudget:
+    """Shared by all replicas. `monotonic` counts seconds."""
+
+    def __init__(self, url: str, monotonic: Callable[[], float]) -> None:
+        waits = {
+            "socket_timeout": REDIS_SECONDS_MAX,
+            "socket_connect_timeout": REDIS_SECONDS_MAX,
+            "protocol": 2,
+        }
+        self._store = RedisStore(server=url, options={"CONNECTION_POOL_KWARGS": waits})
+        self._limiters = _Limiters(self._store)
+        self._fallback = MemoryBudget()
+        self._monotonic = monotonic
+        self._away_until = -math.inf
+
+    async def spend(self, caller: str, cost: int, per_minute: int) -> Spent:
+        if self._monotonic() < self._away_until:
+            return await self._fallback.spend(caller, cost, per_minute)
+        try:
+            async with asyncio.timeout(2 * REDIS_SECONDS_MAX):
+                return await self._limiters.spend(caller, cost, per_minute)
+        except (BaseThrottledError, OSError) as trouble:
+            self._away_until = self._monotonic() + AWAY_SECONDS
+            log.warning("budgets are counted alone for now: Redis: %s", type(trouble).__name__)
+            return await self._fallback.spend(caller, cost, per_minute)
+
+    async def close(self) -> None:
+        """Let go of the connections. Idempotent."""
+        client: Any = self._store._backend.get_client()
+        await client.aclose()
+        await client.connection_pool.disconnect()
+
+
+class _Limiters:
+    """One limiter for each size of budget; the callers are keys in it."""
+
+    def __init__(self, store: BaseStore) -> None:
+        self._of = lru_cache(maxsize=CALLERS_MAX)(lambda per_minute: _limiter(per_minute, store))
+
+    async def spend(self, caller: str, cost: int, per_minute: int) -> Spent:
+        result = await self._of(per_minute).limit(f"{caller}|{per_minute}", cost=cost)
+        state, is_possible = result.state, cost <= per_minute
+        return Spent(
+            granted=not result.limited,
+            limit=per_minute,
+            remaining=max(0, int(state.remaining)),
+            resets_in_seconds=math.ceil(state.reset_after),
+            retry_after_seconds=(
+                math.ceil(state.retry_after) if result.limited and is_possible else None
+            ),
+        )
+
+
+def _limiter(per_minute: int, store: BaseStore) -> Throttled:
+    return Throttled(
+        using=RateLimiterType.GCRA.value,
+        quota=rate_limiter.per_min(per_minute, burst=per_minute),
+        store=store,
+        key_prefix=PREFIX,
+    )

@@ -1,0 +1,162 @@
+"""Reads JSON Web Tokens: who their bearer is, what they may do, and until when.
+
+The signature and the form are PyJWT's work; times are checked here, by the gateway's own clock.
+Algorithms come from the configuration and never from the token. Sources: RFC 7519, RFC 8725.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+
+from gateway.callers.key_set import KeySource, KeysUnavailable
+from schema.ports import SCOPES, Viewer
+
+TOKEN_CHARACTERS_MAX = 8_000
+"""What a request head has room for; a token with a page of claims is a tenth of it."""
+CUSTOMERS_MAX = 1_000
+ALL_CUSTOMERS = "*"
+
+_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@|-]{0,127}")
+_CUSTOMER = re.compile(r"cus_[A-Za-z0-9_]+")
+_REQUIRED = ["exp", "iss", "aud", "sub"]
+
+
+class TokenRefused(Exception):
+    """The token is no good; the message may be told to its bearer."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRules:
+    """What tokens must look like. `customers_claim` empty: no token is bound to customers."""
+
+    issuer: str
+    audience: str
+    algorithms: tuple[str, ...]
+    leeway_seconds: int = 30
+    tenant_claim: str = ""
+    scopes_claim: str = "scope"
+    customers_claim: str = "customers"
+    trusted_documents_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Who a good token speaks for, and how long it still does."""
+
+    viewer: Viewer
+    expires_in_seconds: float
+
+
+class JsonWebTokens:
+    """Verifies tokens by one set of rules."""
+
+    def __init__(self, rules: TokenRules, keys: KeySource, now: Callable[[], float]) -> None:
+        self._rules = rules
+        self._keys = keys
+        self._now = now
+
+    async def read(self, token: str) -> Bearer:
+        """Raises `TokenRefused`; `KeysUnavailable` when nobody can tell."""
+        if len(token) > TOKEN_CHARACTERS_MAX:
+            raise TokenRefused("the token is too long")
+        claims = await self._verified(token)
+        viewer = _viewer(claims, self._rules)
+        return Bearer(viewer, self._remaining_seconds(claims))
+
+    async def _verified(self, token: str) -> dict[str, Any]:
+        rules = self._rules
+        try:
+            header = jwt.get_unverified_header(token)
+            key = await self._keys.key(header.get("kid"))
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key,
+                algorithms=list(rules.algorithms),
+                audience=rules.audience,
+                issuer=rules.issuer,
+                options={
+                    "require": _REQUIRED,
+                    "verify_exp": False,
+                    "verify_nbf": False,
+                    "verify_iat": False,
+                },
+            )
+        except KeysUnavailable:
+            raise
+        except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+            raise TokenRefused("the token is not valid here") from None
+        return claims
+
+    def _remaining_seconds(self, claims: dict[str, Any]) -> float:
+        leeway = self._rules.leeway_seconds
+        remaining = _time(claims, "exp") + leeway - self._now()
+        if remaining <= 0:
+            raise TokenRefused("the token has expired: get a new one")
+        for claim in ("nbf", "iat"):
+            if claim in claims and _time(claims, claim) - leeway > self._now():
+                raise TokenRefused("the token is not valid yet")
+        return remaining
+
+
+def _time(claims: dict[str, Any], name: str) -> float:
+    value = claims[name]
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 2**53:
+        raise TokenRefused(f"the token's claim {name} is no time")
+    return float(value)
+
+
+def _viewer(claims: dict[str, Any], rules: TokenRules) -> Viewer:
+    tenant = _tenant(claims, rules)
+    return Viewer(
+        tenant=tenant,
+        scopes=_scopes(claims.get(rules.scopes_claim)),
+        customers=_customers(claims, rules.customers_claim),
+        caller=_bearer_id(claims),
+        trusted_documents_only=rules.trusted_documents_only,
+    )
+
+
+def _tenant(claims: dict[str, Any], rules: TokenRules) -> str:
+    if not rules.tenant_claim:
+        return _bearer_id(claims)
+    tenant = claims.get(rules.tenant_claim)
+    if not isinstance(tenant, str) or not _TENANT.fullmatch(tenant):
+        raise TokenRefused(f"the token's claim {rules.tenant_claim} names no tenant")
+    return tenant
+
+
+def _bearer_id(claims: dict[str, Any]) -> str:
+    """A stable id of issuer and subject that tells neither: subjects may be e-mail addresses."""
+    told = f"{claims['iss']}\0{claims['sub']}".encode("utf-8", "surrogatepass")
+    return "jwt:" + hashlib.sha256(told).hexdigest()[:32]
+
+
+def _scopes(claimed: Any) -> frozenset[str]:
+    """Ours among those claimed; tokens carry other systems' scopes as well."""
+    given = claimed.split() if isinstance(claimed, str) else claimed
+    if not isinstance(given, list):
+        return frozenset()
+    return frozenset(one for one in given if isinstance(one, str) and one in SCOPES)
+
+
+def _customers(claims: dict[str, Any], claim: str) -> frozenset[str] | None:
+    """A token that forgets its customers would see all of them, so it is refused."""
+    if not claim:
+        return None
+    claimed = claims.get(claim)
+    given = [claimed] if isinstance(claimed, str) else claimed
+    if given == [ALL_CUSTOMERS]:
+        return None
+    if not isinstance(given, list) or not 0 < len(given) <= CUSTOMERS_MAX:
+        raise TokenRefused(
+            f"the token's claim {claim} must list customer ids, or be {ALL_CUSTOMERS!r} for all"
+        )
+    if not all(isinstance(one, str) and _CUSTOMER.fullmatch(one) for one in given):
+        raise TokenRefused(f"the token's claim {claim} must hold ids like cus_...")
+    return frozenset(given)

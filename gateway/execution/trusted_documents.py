@@ -1,0 +1,202 @@
+"""Documents that the operator trusts: named by an id instead of sent, and all that some may run.
+
+A manifest maps ids to texts. An id is the text's SHA-256 (`sha256:<hex>`, the prefix may be left
+out) or a name of the manifest's own. Nothing is ever registered by a request.
+Source: https://github.com/graphql/graphql-over-http, appendix "Persisted Documents"; Apollo's
+manifest: https://www.apollographql.com/docs/graphos/platform/security/persisted-queries (read
+November 2026)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, validate
+
+from gateway.execution.documents import Documents, Exceeds, parse_document, validation_rules
+from gateway.execution.operation import OperationRequest
+from schema.cost import cost_of
+from schema.limits import excesses_of
+from schema.ports import ErrorCode, Viewer
+
+APOLLO_FORMAT = "apollo-persisted-query-manifest"
+PROBLEMS_MAX = 20
+"""Sentences about one manifest: enough to see what kind of mistake it is."""
+
+_HASH = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.IGNORECASE)
+
+
+class ManifestRefused(ValueError):
+    """The manifest cannot be trusted; the message says why, one sentence a line."""
+
+
+def hash_of(text: str) -> str:
+    """The id that every document has, whatever the manifest calls it."""
+    return "sha256:" + hashlib.sha256(text.encode(errors="replace")).hexdigest()
+
+
+def normal_id(document_id: str) -> str:
+    """The id as manifests are keyed here: a hash has its prefix and is in lower case."""
+    is_hash = _HASH.fullmatch(document_id)
+    return f"sha256:{is_hash[1].lower()}" if is_hash else document_id
+
+
+def read_manifest(path: Path) -> dict[str, str]:
+    """Id -> text of every document in the file. Raises `ManifestRefused`."""
+    try:
+        content = json.loads(path.read_bytes(), object_pairs_hook=_without_repeats)
+    except OSError as error:
+        raise ManifestRefused(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ManifestRefused(f"{path} is not a manifest in JSON: {error}") from error
+    try:
+        return _entries(content)
+    except ValueError as error:
+        raise ManifestRefused(f"{path}: {error}") from error
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise ValueError(f"{key!r:.80} stands there twice")
+    return dict(pairs)
+
+
+def _entries(content: object) -> dict[str, str]:
+    """The entries of either form. Raises a ValueError that names the entry."""
+    if not isinstance(content, dict):
+        raise ValueError("a manifest is a JSON object from ids to documents")
+    documents: dict[str, str] = {}
+    for document_id, text in _apollo_pairs(content) if "format" in content else content.items():
+        if not isinstance(document_id, str) or not document_id or not isinstance(text, str):
+            raise ValueError(f"entry {document_id!r:.80}: an id and a document are texts")
+        known = normal_id(document_id)
+        if known in documents:
+            raise ValueError(f"entry {document_id!r:.80} stands there twice")
+        if known.startswith("sha256:") and known != hash_of(text):
+            raise ValueError(
+                f"entry {document_id!r:.80}: its text has the hash {hash_of(text)}; make the "
+                "manifest anew"
+            )
+        documents[known] = text
+    return documents
+
+
+def _apollo_pairs(content: dict[str, Any]) -> Iterator[tuple[object, object]]:
+    if content["format"] != APOLLO_FORMAT or content.get("version") != 1:
+        raise ValueError(f"the known format is {APOLLO_FORMAT}, version 1")
+    operations = content.get("operations")
+    if not isinstance(operations, list):
+        raise ValueError("`operations` must be a list")
+    for number, operation in enumerate(operations):
+        if not isinstance(operation, dict):
+            raise ValueError(f"operations[{number}] must be an object")
+        yield operation.get("id"), operation.get("body")
+
+
+def check_manifest(manifest: Mapping[str, str], documents: Documents, *, source: str) -> None:
+    """Every document is one that could run. Raises `ManifestRefused`: entry, line and rule."""
+    problems = [
+        f"{source}: entry {document_id!r:.80}, {problem}"
+        for document_id, text in manifest.items()
+        for problem in _problems_of(text, documents)
+    ]
+    if problems:
+        raise ManifestRefused("\n".join(problems[:PROBLEMS_MAX]))
+
+
+def _problems_of(text: str, documents: Documents) -> Iterator[str]:
+    limits = documents.limits
+    try:
+        node = parse_document(text, limits)
+    except Exceeds as exceeds:
+        yield f"limit {exceeds.excess.limit}: {exceeds.excess.sentence}"
+        return
+    except GraphQLError as error:
+        yield _told(error, "Syntax")
+        return
+    refused = [one for one in excesses_of(node, limits) if limits.refuses(one.limit)]
+    yield from (f"limit {one.limit}: {one.sentence}" for one in refused)
+    if refused:
+        return
+    broken = [
+        _told(error, rule.__name__)
+        for rule in validation_rules(may_introspect=True)
+        for error in validate(documents.schema, node, [rule])
+    ]
+    yield from broken or _too_costly(node, documents)
+
+
+def _too_costly(node: DocumentNode, documents: Documents) -> Iterator[str]:
+    """What no variables could make cheap enough: the pages whose sizes stand in the document."""
+    ceiling = documents.limits.cost_max
+    for operation in node.definitions:
+        if isinstance(operation, OperationDefinitionNode):
+            cost = cost_of(documents.schema, node, operation, {})
+            if cost > ceiling and documents.limits.refuses("cost"):
+                yield f"limit cost: it may return {cost} objects; at most {ceiling} are allowed"
+
+
+def _told(error: GraphQLError, rule: str) -> str:
+    line = error.locations[0].line if error.locations else 1
+    return f"line {line} of the document, {rule}: {error.message}"
+
+
+class TrustedDocuments:
+    """The manifest as it stands; replaced as a whole."""
+
+    def __init__(self, manifest: Mapping[str, str] | None = None) -> None:
+        self.replace(manifest or {})
+
+    def replace(self, manifest: Mapping[str, str]) -> None:
+        """From now on these documents are trusted, and no others."""
+        by_hash = {hash_of(text): text for text in manifest.values()}
+        self._texts = {**manifest, **by_hash}
+
+    def __len__(self) -> int:
+        return len({*self._texts.values()})
+
+    def text_for(self, request: OperationRequest, viewer: Viewer) -> str:
+        """The document that this caller asks to be run. Raises a GraphQLError with its code."""
+        text = self._named(request) if request.document_id is not None else request.query
+        if viewer.trusted_documents_only and hash_of(text) not in self._texts:
+            raise _refusal(
+                ErrorCode.FORBIDDEN,
+                "this caller may run trusted documents only, and this document is none of them: "
+                "have it added to the manifest, or name one by its documentId",
+            )
+        return text
+
+    def _named(self, request: OperationRequest) -> str:
+        wanted = normal_id(request.document_id or "")
+        if request.query and wanted.startswith("sha256:"):
+            if wanted != hash_of(request.query):
+                raise _refusal(
+                    ErrorCode.BAD_USER_INPUT,
+                    "the document that was sent has another hash than the one that was named: "
+                    f"{hash_of(request.query)}",
+                )
+            return request.query
+        text = self._texts.get(wanted)
+        if text is None:
+            raise _refusal(
+                ErrorCode.PERSISTED_DOCUMENT_NOT_FOUND,
+                "no trusted document has this id: send the document itself, or have it added to "
+                "the gateway's manifest; requests register nothing",
+            )
+        if request.query and request.query != text:
+            raise _refusal(
+                ErrorCode.BAD_USER_INPUT,
+                "the document that was sent is not the one that was named: send one of the two",
+            )
+        return text
+
+
+def _refusal(code: ErrorCode, message: str) -> GraphQLError:
+    return GraphQLError(message, extensions={"code": code.value})

@@ -1,0 +1,8 @@
+"""What the process says: one line a record, rendered once, with nothing secret in it.
+
+Modules log with the standard library's `logging`; whoever starts the process calls `configure`.
+"""
+
+from gateway.logs.output import Format, Level, configure
+
+__all__ = ["Format", "Level", "configure"]

@@ -1,0 +1,167 @@
+"""Counts for Prometheus, and the page that tells them, served on a port of its own.
+
+Labels have values from closed lists only: nothing that a client, a tenant or Stripe chose is ever
+one, so that neither a secret nor an endless number of series can get in.
+Source: https://prometheus.io/docs/practices/naming/ (read November 2026).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+
+from aiohttp import web
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
+
+from gateway.events.webhook import Counts, IgnoredReason, RefusedReason
+from gateway.execution.operation import OperationKind
+from gateway.web.outcomes import Outcome
+
+PATH = "/metrics"
+SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""From an answer out of the cache to the longest that a query may take."""
+LIMITS_MAX = 32
+"""Limits of documents are about ten; a bound, because their names come from elsewhere."""
+
+_LIMIT = re.compile(r"[a-z][a-z_]{0,39}", re.ASCII)
+
+
+class Metrics:
+    """The counts of one gateway since its start, in a registry of their own."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = registry = CollectorRegistry()
+        self._operations = Counter(
+            "gateway_operations",
+            "Operations that ended, by kind and by the first code of their errors.",
+            ("kind", "code"),
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "gateway_operation_seconds",
+            "Seconds from the arrival of a query or a mutation to its answer.",
+            ("kind",),
+            buckets=SECONDS_BUCKETS,
+            registry=registry,
+        )
+        self._refused = Counter(
+            "gateway_requests_refused",
+            "Requests that were turned away before any operation, by status and code.",
+            ("status", "code"),
+            registry=registry,
+        )
+        self._limits = Counter(
+            "gateway_limits_exceeded",
+            "Documents beyond a limit, by limit; mode warn: it was let through.",
+            ("limit", "mode"),
+            registry=registry,
+        )
+        self._upstream = Counter(
+            "gateway_upstream_calls",
+            "Attempts to call Stripe, by method and by how they ended.",
+            ("method", "outcome"),
+            registry=registry,
+        )
+        self._sockets = Gauge("gateway_sockets_open", "Open WebSockets.", registry=registry)
+        self._streams = Gauge("gateway_streams_open", "Open event streams.", registry=registry)
+        self._limits_known: set[str] = set()
+
+    def operation_ended(self, outcome: Outcome) -> None:
+        """One more operation. Streams last as long as they are watched, so nobody times them."""
+        self._operations.labels(outcome.kind_name, outcome.code).inc()
+        if outcome.kind in (OperationKind.QUERY, OperationKind.MUTATION):
+            self._seconds.labels(outcome.kind_name).observe(outcome.seconds)
+
+    def request_refused(self, status: int, code: str) -> None:
+        """One more request that was turned away; `code` is of the closed list."""
+        self._refused.labels(str(status), code).inc()
+
+    def limit_exceeded(self, limit_name: str, enforced: bool) -> None:
+        """One more document beyond a limit, refused if the limit is enforced."""
+        self._limits.labels(self._limit(limit_name), "enforce" if enforced else "warn").inc()
+
+    def upstream_called(self, method: str, outcome: str) -> None:
+        """One more attempt at Stripe; both words are of closed lists."""
+        self._upstream.labels(method, outcome).inc()
+
+    def socket_open(self) -> AbstractContextManager[None]:
+        """One socket more, while inside."""
+        return self._sockets.track_inprogress()
+
+    def stream_open(self) -> AbstractContextManager[None]:
+        """One event stream more, while inside."""
+        return self._streams.track_inprogress()
+
+    def watch_webhooks(self, counts: Counts) -> None:
+        """Tell these counts, too, as they are whenever somebody asks."""
+        self.registry.register(_Webhooks(counts))
+
+    def page(self) -> bytes:
+        """Everything, in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    def _limit(self, name: str) -> str:
+        if name not in self._limits_known:
+            if len(self._limits_known) >= LIMITS_MAX or not _LIMIT.fullmatch(name):
+                return "other"
+            self._limits_known.add(name)
+        return name
+
+
+class _Webhooks(Collector):
+    """What became of the webhooks, read from the counts that their reader keeps."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[Metric]:
+        counts = self._counts
+        outcomes = {
+            "taken": counts.taken,
+            "known": counts.known,
+            "put_off": counts.put_off,
+            **{f"ignored_{reason.value}": counts.ignored[reason] for reason in IgnoredReason},
+            **{f"refused_{reason.value}": counts.refused[reason] for reason in RefusedReason},
+        }
+        webhooks = CounterMetricFamily(
+            "gateway_webhooks", "Requests at the webhooks' path, by outcome.", labels=("outcome",)
+        )
+        for outcome, count in outcomes.items():
+            webhooks.add_metric((outcome,), count)
+        yield webhooks
+        matches = CounterMetricFamily(
+            "gateway_webhook_signatures",
+            "Good signatures, by the place of the secret in the setting: 1 is the first.",
+            labels=("position",),
+        )
+        for position, count in enumerate(counts.matched, start=1):
+            matches.add_metric((str(position),), count)
+        yield matches
+
+
+def metrics_app(metrics: Metrics) -> web.Application:
+    """The application behind the metrics' own port: one page."""
+
+    async def page(request: web.Request) -> web.Response:
+        headers = {"Content-Type": CONTENT_TYPE_PLAIN_0_0_4, "Cache-Control": "no-store"}
+        return web.Response(body=metrics.page(), headers=headers)
+
+    async def drop_banner(request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.popall("Server", None)
+
+    app = web.Application()
+    app.router.add_get(PATH, page)
+    app.on_response_prepare.append(drop_banner)
+    return app

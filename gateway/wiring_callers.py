@@ -1,0 +1,135 @@
+"""Who may call and what is read again while the gateway runs, from the settings.
+
+Part of the composition root: it knows classes and no rules.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import partial
+
+from aiohttp import ClientSession
+
+from gateway.backends.audit_trail import AuditTrail
+from gateway.callers.budgets import Budget, MemoryBudget, RedisBudget
+from gateway.callers.callers import Callers
+from gateway.callers.clients_file import ClientsRefused, read_clients
+from gateway.callers.fetching import fetch_json
+from gateway.callers.json_web_tokens import JsonWebTokens, TokenRules
+from gateway.callers.key_set import KeySet, KeySource, SharedSecret
+from gateway.clock import Clock
+from gateway.settings import Settings
+from gateway.storage.line_file import LineFile
+
+log = logging.getLogger(__name__)
+
+ASYMMETRIC_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
+
+
+@dataclass(slots=True)
+class Rereading:
+    """What is read again on SIGHUP. What cannot be read stays as it was."""
+
+    _parts: list[tuple[str, Callable[[], str]]] = field(default_factory=list)
+
+    def add(self, name: str, read: Callable[[], str]) -> None:
+        """`read` answers what it found, for the log; it may raise `OSError` or a refusal."""
+        self._parts.append((name, read))
+
+    def again(self) -> None:
+        for name, read in self._parts:
+            try:
+                log.info("%s was read again: %s", name, read())
+            except (OSError, ValueError, ClientsRefused) as trouble:
+                log.error("%s could not be read again and stays as it was: %s", name, trouble)
+
+
+@dataclass(slots=True)
+class ReadOnlySwitch:
+    """Whether writes are refused now: by the setting, or while a file is there."""
+
+    settings: Settings
+    is_on: bool = False
+
+    def look(self) -> str:
+        self.is_on = self.settings.read_only or self.settings.read_only_flag.exists()
+        return "read-only" if self.is_on else "writes are taken"
+
+    def __call__(self) -> bool:
+        return self.is_on
+
+
+async def open_callers(
+    settings: Settings, clock: Clock, rereading: Rereading, stack: AsyncExitStack
+) -> Callers | None:
+    """Who may call; None while nobody has to say who it is. Raises `ClientsRefused`."""
+    if not settings.has_callers:
+        return None
+    path = settings.clients_file
+    callers = Callers(() if path is None else read_clients(path), _tokens(settings, clock, stack))
+    if path is not None:
+
+        def read() -> str:
+            clients = read_clients(path)
+            callers.replace(clients)
+            return f"{len(clients)} clients"
+
+        rereading.add(str(path), read)
+    return callers
+
+
+def _tokens(settings: Settings, clock: Clock, stack: AsyncExitStack) -> JsonWebTokens | None:
+    if not settings.has_tokens:
+        return None
+    keys: KeySource
+    algorithms: tuple[str, ...]
+    if settings.jwt_secret is not None:
+        keys, algorithms = SharedSecret(settings.jwt_secret.get_secret_value()), ("HS256",)
+    else:
+        assert settings.jwt_jwks_url is not None
+        session = ClientSession()
+        stack.push_async_callback(session.close)
+        keys = KeySet(partial(fetch_json, session, settings.jwt_jwks_url), clock.monotonic)
+        algorithms = ASYMMETRIC_ALGORITHMS
+    rules = TokenRules(
+        issuer=settings.jwt_issuer or "",
+        audience=settings.jwt_audience or "",
+        algorithms=algorithms,
+        leeway_seconds=settings.jwt_leeway_seconds,
+        tenant_claim=settings.jwt_tenant_claim,
+        scopes_claim=settings.jwt_scopes_claim,
+        customers_claim=settings.jwt_customers_claim,
+        trusted_documents_only=settings.jwt_trusted_documents_only,
+    )
+    return JsonWebTokens(rules, keys, clock.now)
+
+
+def open_budget(settings: Settings, stack: AsyncExitStack) -> Budget:
+    """The callers' budgets, shared where there is a Redis."""
+    if settings.redis_url is None:
+        return MemoryBudget()
+    monotonic = asyncio.get_running_loop().time
+    budget = RedisBudget(settings.redis_url.get_secret_value(), monotonic)
+    stack.push_async_callback(budget.close)
+    return budget
+
+
+def open_audit_trail(
+    settings: Settings, clock: Clock, rereading: Rereading, stack: AsyncExitStack
+) -> AuditTrail:
+    """The trail of writes, in its own file where the settings give one. Raises `OSError`."""
+    if settings.audit_file is None:
+        return AuditTrail(clock.now)
+    file = LineFile(settings.audit_file)
+    stack.callback(file.close)
+
+    def reopen() -> str:
+        file.reopen()
+        return "goes on in a file of that name"
+
+    rereading.add(str(settings.audit_file), reopen)
+    return AuditTrail(clock.now, file.write)

@@ -1,0 +1,74 @@
+"""The runner of documents with its ceilings and its trusted documents, from the settings.
+
+Part of the composition root: it knows classes and no rules.
+"""
+
+from __future__ import annotations
+
+from gateway.execution.documents import Documents, OnExceeded
+from gateway.execution.runner import GraphQLRunner
+from gateway.execution.trusted_documents import ManifestRefused, check_manifest, read_manifest
+from gateway.settings import Settings
+from gateway.wiring_callers import Rereading
+from schema.limits import Limits
+from schema.ports import EventStream, InvoiceBackend
+from schema.root import make_schema
+
+
+def limits_of(settings: Settings) -> Limits:
+    return Limits(
+        tokens_max=settings.tokens_max,
+        depth_max=settings.depth_max,
+        aliases_max=settings.aliases_max,
+        root_fields_max=settings.root_fields_max,
+        directives_max=settings.directives_max,
+        directives_per_location_max=settings.directives_per_location_max,
+        fields_max=settings.fields_max,
+        input_depth_max=settings.input_depth_max,
+        cost_max=settings.cost_max,
+        is_enforced=settings.limits_mode == "enforce",
+    )
+
+
+def open_runner(
+    settings: Settings,
+    backend: InvoiceBackend,
+    events: EventStream,
+    *,
+    on_exceeded: OnExceeded,
+    rereading: Rereading,
+) -> GraphQLRunner:
+    """The one runner. Raises `ManifestRefused`."""
+    runner = GraphQLRunner(
+        make_schema(),
+        backend,
+        events,
+        limits=limits_of(settings),
+        operation_seconds_max=settings.operation_timeout_seconds,
+        upstream_calls_max=settings.upstream_calls_max,
+        on_exceeded=on_exceeded,
+    )
+    path = settings.trusted_documents_file
+    if path is not None:
+
+        def read() -> str:
+            manifest = read_manifest(path)
+            runner.trust(manifest, source=str(path))
+            return f"{len(manifest)} trusted documents"
+
+        read()
+        rereading.add(str(path), read)
+    return runner
+
+
+def problems_of_documents(settings: Settings) -> list[str]:
+    """What keeps the trusted documents from being served, one sentence each."""
+    path = settings.trusted_documents_file
+    if path is None:
+        return []
+    documents = Documents(make_schema()._schema, limits_of(settings))
+    try:
+        check_manifest(read_manifest(path), documents, source=str(path))
+    except ManifestRefused as refused:
+        return str(refused).splitlines()
+    return []

@@ -1,0 +1,1 @@
+"""Real clients against real gateway processes: what a page or a partner does, from end to end."""

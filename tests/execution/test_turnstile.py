@@ -1,0 +1,66 @@
+"""The turnstile: one costly step for each round of the event loop, and callers in turn."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+
+from gateway.execution.turnstile import Turnstile
+
+
+async def test_one_step_a_round_and_others_in_between() -> None:
+    """What is ready meanwhile runs after each step, not after all of them."""
+    turnstile, steps = Turnstile(), []
+
+    async def costly(name: str) -> None:
+        await turnstile.turn("acme")
+        steps.append(name)
+
+    async def cheap() -> None:
+        for _ in range(3):
+            await asyncio.sleep(0)
+            steps.append("cheap")
+
+    await asyncio.gather(*(costly(f"costly {n}") for n in range(3)), cheap())
+
+    between = [steps.index(f"costly {n}") for n in range(3)]
+    assert all("cheap" in steps[a:b] for a, b in pairwise(between)), steps
+
+
+async def test_callers_take_turns() -> None:
+    turnstile, served = Turnstile(), []
+
+    async def costly(caller: str, number: int) -> None:
+        await turnstile.turn(caller)
+        served.append(f"{caller}{number}")
+
+    await asyncio.gather(*(costly("flood", n) for n in range(4)), costly("quiet", 0))
+
+    assert served == ["flood0", "quiet0", "flood1", "flood2", "flood3"]
+
+
+async def test_who_gives_up_is_passed_over_and_forgotten() -> None:
+    turnstile, served = Turnstile(), []
+
+    async def costly(name: str) -> None:
+        await turnstile.turn("acme")
+        served.append(name)
+
+    tasks = [asyncio.create_task(costly(name)) for name in ("first", "gone", "last")]
+    await asyncio.sleep(0)
+    tasks[1].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert served == ["first", "last"]
+    assert turnstile.waiting == 0
+
+
+async def test_it_turns_again_after_it_stood_still() -> None:
+    turnstile = Turnstile()
+
+    for _ in range(3):
+        async with asyncio.timeout(5):
+            await turnstile.turn("acme")
+            await asyncio.sleep(0)
+
+    assert turnstile.waiting == 0
