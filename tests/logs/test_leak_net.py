@@ -52,4 +52,4 @@ def test_the_net_is_under_this_test() -> None:
 
     assert any(isinstance(handler, LeakNet) for handler in root.handlers)
     assert logging.getLogger("gateway").isEnabledFor(logging.DEBUG)
-    assert logging.getLogger("aiocache").isEnabledFor(logging.DEBUG)
+    assert logging.getLogger("aiocache").isEnabledFor(logging.INFO)

@@ -79,6 +79,9 @@ def pytest_configure() -> None:
 
 
 def _lay_out() -> None:
+    # At DEBUG aiocache tells every key, by the million where all schedules of a race are tried; the
+    # canary test has them all.
+    logging.getLogger("aiocache").setLevel(logging.INFO)
     logging.getLogger().setLevel(logging.DEBUG)
     logging.getLogger().addHandler(_net)
 
