@@ -196,7 +196,9 @@ class GraphQLRunner:
         meter = Meter(calls_max=self._upstream_calls_max, request_id=request_id)
         METER.set(meter)
         told = await self._executed(operation, request, context)
-        if self._backend.describe().kind is BackendKind.STRIPE and told.executed:
+        has_upstream = self._backend.describe().kind is BackendKind.STRIPE
+        # From a call less one could tell that another's object exists and is cached.
+        if has_upstream and told.executed and viewer.customers is None:
             upstream = {"calls": meter.calls, "cached": meter.cached}
             told.body["extensions"] = {"upstream": upstream}
         return told

@@ -77,6 +77,7 @@ class Peer:
         self.sent: list[Sent] = []
         self._answers: defaultdict[str, list[Answer]] = defaultdict(list)
         self._leaving = asyncio.Event()
+        self._arrivals: asyncio.Queue[str] = asyncio.Queue()
         self.base = ""
 
     def answer(self, call: str, *answers: Answer | Mapping[str, Any]) -> None:
@@ -89,6 +90,17 @@ class Peer:
     def posts(self) -> list[Sent]:
         return [one for one in self.sent if one.method == "POST"]
 
+    def forget(self) -> None:
+        """What has come so far counts no more."""
+        self.sent.clear()
+        self._arrivals = asyncio.Queue()
+
+    async def arrived(self, call: str) -> None:
+        """Until a request for this call has come; each counts once."""
+        async with asyncio.timeout(5):
+            while await self._arrivals.get() != call:
+                pass
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
         text = request.query_string if request.method == "GET" else await request.text()
         assert request.transport is not None
@@ -96,6 +108,7 @@ class Peer:
         form = dict(parse_qsl(text))
         sent = Sent(request.method, request.path, form, dict(request.headers), port)
         self.sent.append(sent)
+        self._arrivals.put_nowait(sent.call)
         answers = self._answers[sent.call]
         if not answers:
             return web.json_response({"error": {"message": f"unscripted: {sent.call}"}}, status=418)

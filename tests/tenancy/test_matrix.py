@@ -130,9 +130,8 @@ async def read_by_its_owner(world: World, row: Row) -> Any:
 
 
 def normal(body: Any, other: Owned, sent: Any = None) -> Any:
-    """An answer without what differs between any two: ids that were sent, and counts."""
+    """An answer without what differs between any two: ids that were sent."""
     told = json.loads(json.dumps(body))
-    told.pop("extensions", None)
     for error in told.get("errors", ()):
         error["extensions"].pop("requestId", None)
     text = json.dumps(told)
