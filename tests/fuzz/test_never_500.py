@@ -90,7 +90,7 @@ FIND = """{
 }"""
 
 
-async def _found(served: Served) -> tuple[set[str], set[str]]:
+async def found(served: Served) -> tuple[set[str], set[str]]:
     """Ids of the demo's objects, and cursors of its log."""
     data = await served.data(FIND)
     ids: set[str] = set()
@@ -125,7 +125,7 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
     async def serve(loop_box: list[asyncio.AbstractEventLoop]) -> None:
         loop_box.append(asyncio.get_running_loop())
         async with request.param() as served:
-            ids, cursors = await _found(served)
+            ids, cursors = await found(served)
             assert set(IDS) <= ids
             host, port = served.url.host or "", served.url.port or 0
             begun.append(Target(host, port, tuple(sorted(ids)), tuple(sorted(cursors))))
