@@ -20,6 +20,7 @@ import structlog
 from structlog.typing import Processor
 
 from gateway.logs.redaction import redact
+from gateway.logs.writing import LineWriter
 
 Format = Literal["auto", "json", "text"]
 Level = Literal["debug", "info", "warning", "error"]
@@ -32,8 +33,7 @@ _TEXT_FIRST = ("timestamp", "level", "logger", "event")
 def configure(*, format: Format, level: Level, stream: TextIO) -> None:
     """From now on every record of at least this level is one line on the stream."""
     is_json = format == "json" or (format == "auto" and not stream.isatty())
-    handler = _Handler(stream)
-    handler.setFormatter(formatter(is_json=is_json))
+    handler = _Handler(stream, formatter(is_json=is_json))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
@@ -96,16 +96,35 @@ def _text(logger: object, method_name: str, event: MutableMapping[str, Any]) -> 
     return line if exception is None else f"{line}\n{_encodable(exception)}"
 
 
-class _Handler(logging.StreamHandler[TextIO]):
-    """Tells of a record that cannot be written by its place in the code alone."""
+class _Handler(logging.Handler):
+    """Makes lines where the record is made, and has them written elsewhere."""
+
+    def __init__(self, stream: TextIO, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self.setFormatter(formatter)
+        self._writer = LineWriter(stream, self._left_out)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._writer.write(self.format(record))
+        except Exception:  # noqa: BLE001 - a record that cannot be told must not fail its teller.
+            self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name.
-        """The library would print the record's arguments, and nobody would have masked them."""
+        """Tells of a record that cannot be made a line by its place in the code alone: the library
+        would print the record's arguments, and nobody would have masked them."""
         where = f"{record.name}, {record.filename}:{record.lineno}"
-        try:
-            self.stream.write(f"A log record could not be written ({where}).\n")
-        except (OSError, ValueError):
-            return
+        self._writer.write(f"A log record could not be written ({where}).")
+
+    def close(self) -> None:
+        """Also called at the end of the process."""
+        self._writer.close()
+        super().close()
+
+    def _left_out(self, count: int) -> str:
+        said = f"{count} lines of the log were left out: nobody took them in time"
+        record = {"name": log.name, "levelname": "WARNING", "levelno": logging.WARNING, "msg": said}
+        return self.format(logging.makeLogRecord(record))
 
 
 def _log_uncaught(

@@ -51,5 +51,7 @@ def log_given_back() -> Iterator[None]:
         yield
     finally:
         logging.captureWarnings(False)
+        for handler in root.handlers:
+            handler.close()
         root.handlers, root.level, sys.excepthook, sys.unraisablehook = before
         threading.excepthook = in_threads

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 
 from gateway.backends.stripe.errors import Reach, Trouble
 
-FAILURES_MAX = 5
-"""In a row; fewer happen when a connection that was kept open has been closed."""
-OPEN_SECONDS = 2.0
+FAILURES_MAX = 10
+"""In a row; one write with its retries and looks may go without several answers by itself."""
+OPEN_SECONDS = 1.0
 """Between two attempts to find out; callers are told to come again after about as long."""
 
 UNANSWERED = frozenset({Reach.NOT_SENT, Reach.LOST})
