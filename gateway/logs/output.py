@@ -72,7 +72,10 @@ def _add_origin(
 
 
 def _json(logger: object, method_name: str, event: MutableMapping[str, Any]) -> str:
-    return orjson.dumps(_encodable(event)).decode()
+    try:
+        return orjson.dumps(event).decode()
+    except TypeError:
+        return orjson.dumps(_encodable(event)).decode()
 
 
 def _encodable(value: Any) -> Any:

@@ -13,6 +13,8 @@ from typing import TextIO
 
 LINES_MAX = 10_000
 """That may wait; a few seconds of a busy gateway, a few megabytes."""
+BATCH_SECONDS = 0.05
+"""How long lines are gathered, and so how late one may come."""
 END_SECONDS = 2.0
 """How long the end of the process waits for a reader that may never come."""
 
@@ -32,7 +34,7 @@ class LineWriter:
         self._lines: deque[str] = deque()
         self._left_out = 0
         self._changed = threading.Condition()
-        self._is_ending = False
+        self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
 
@@ -43,12 +45,13 @@ class LineWriter:
                 self._left_out += 1
                 return
             self._lines.append(line)
-            self._changed.notify()
+            if len(self._lines) == 1:
+                self._changed.notify()
 
     def close(self) -> None:
         """Wait until everything is written, but not for ever. Idempotent."""
+        self._ending.set()
         with self._changed:
-            self._is_ending = True
             self._changed.notify()
         self._thread.join(END_SECONDS)
 
@@ -60,11 +63,13 @@ class LineWriter:
             except (OSError, ValueError):
                 # Nobody can be told: the stream is where it would be told.
                 continue
+            # To wake for each line would cost a busy gateway more than the line itself.
+            self._ending.wait(BATCH_SECONDS)
 
     def _taken(self) -> str:
         """Everything that waits, as one text; empty at the end."""
         with self._changed:
-            while not self._lines and not self._is_ending:
+            while not self._lines and not self._ending.is_set():
                 self._changed.wait()
             lines = [*self._lines]
             if self._left_out:
