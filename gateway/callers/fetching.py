@@ -17,9 +17,11 @@ async def fetch_json(session: ClientSession, url: str) -> Any:
         async with session.get(url, timeout=_TIMES, allow_redirects=False) as response:
             if response.status != 200:
                 raise OSError(f"status {response.status}")
-            body = await response.content.read(DOCUMENT_BYTES_MAX + 1)
+            body = bytearray()
+            async for piece in response.content.iter_any():
+                body += piece
+                if len(body) > DOCUMENT_BYTES_MAX:
+                    raise OSError("the document is too long")
     except (TimeoutError, ClientError) as trouble:
         raise OSError(type(trouble).__name__) from None
-    if len(body) > DOCUMENT_BYTES_MAX:
-        raise OSError("the document is too long")
     return orjson.loads(body)
