@@ -176,6 +176,13 @@ def _greeting(settings: Settings, port: int) -> str:
     return (
         f"\n  Invoice payments gateway, backend: {settings.backend}\n"
         f"  Open     http://{host}:{port}/graphql\n"
-        f"  Paste    {FIRST_QUERY}\n"
+        f"{_first_step(settings)}\n"
         "  Stop     Ctrl+C\n"
     )
+
+
+def _first_step(settings: Settings) -> str:
+    """What to do there: on the page, or, where there is none, as a caller."""
+    if settings.gives_page:
+        return f"  Paste    {FIRST_QUERY}"
+    return "  Callers  send Authorization: Bearer and their token"

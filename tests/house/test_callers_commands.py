@@ -162,3 +162,5 @@ async def test_sighup_reads_the_clients_again_and_the_process_goes_on(tmp_path: 
         code = await process.wait()
 
     assert (before.status, after.status, code) == (401, 200, 0)
+    assert "Bearer" in greeting
+    assert "Paste" not in greeting
