@@ -32,8 +32,9 @@ CONNECTION_BYTES_MAX = 64 * 1024
 PER_SUBSCRIBER_BYTES_MAX = CONNECTION_BYTES_MAX + HIGH_WATER_BYTES + 3 * EVENT_BYTES_MAX
 """What waits to be sent before the gateway waits for the reader, and the one event in hand: its
 JSON, its frame, and the part of it that waits to be sent."""
-ABORT_SECONDS_MAX = 15.0
-"""A peer that takes nothing has 5 s; well under the 20 s after which pings would find it, too."""
+ABORT_SECONDS_MAX = 12.0 + 0.03 * SUBSCRIBERS
+"""A peer that takes nothing has 5 s, after what there is to be made for it; for a hundred that is
+under the 20 s after which pings would find them, too."""
 LATE, NEVER = 2, 4
 WRITTEN = {"invoice": "in_1", "intent": "pi_2"}
 
