@@ -17,10 +17,11 @@ from tests.support.served import serving
 EXAMPLES = os.environ.get("GATEWAY_FUZZ_SCHEMATHESIS_EXAMPLES", "30")
 """For each root field."""
 SECONDS_MAX = 120
-SDL = Path(__file__).parents[2] / "schema" / "schema.graphql"
+ROOT = Path(__file__).parents[2]
+SDL = ROOT / "schema" / "schema.graphql"
 
 
-async def test_schemathesis_meets_no_server_error() -> None:
+async def test_schemathesis_meets_no_server_error(tmp_path: Path) -> None:
     seed = os.environ.get("GATEWAY_FUZZ_SEED") or str(random.randrange(2**32))
     arguments = [
         *("run", str(SDL), "--checks", "no_failure_of_ours", "--phases", "fuzzing"),
@@ -33,8 +34,10 @@ async def test_schemathesis_meets_no_server_error() -> None:
             *("-m", "schemathesis.cli", *arguments, "--url", str(served.url / "graphql")),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            cwd=tmp_path,  # It leaves a folder of its own wherever it runs.
             env={
                 **os.environ,
+                "PYTHONPATH": str(ROOT),
                 "SCHEMATHESIS_HOOKS": "tests.fuzz.schemathesis_hooks",
                 "GATEWAY_FUZZ_IDS": ",".join(sorted(ids)),
             },
