@@ -57,6 +57,7 @@ bench: $(VENV)/dev.stamp ## Measure: cost of lists against what is held (minutes
 	$(BIN)/python -m tests.bench.scale
 	$(BIN)/python -m tests.bench.upstream
 	$(BIN)/python -m tests.bench.flood
+	$(BIN)/python -m tests.bench.documents
 
 format: $(VENV)/dev.stamp ## Format the code and mend what lint can mend
 	$(BIN)/ruff format $(CODE)

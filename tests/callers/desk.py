@@ -69,5 +69,13 @@ async def ask(
         return response.status, await response.json(), response.headers
 
 
+async def status_with(served: Served, headers: Any) -> int:
+    """The status for a good operation that comes with these headers, and nothing else."""
+    async with served.session.post(
+        served.url / "graphql", json={"query": WHO}, headers=headers
+    ) as response:
+        return response.status
+
+
 def codes(body: dict[str, Any]) -> list[str]:
     return [error["extensions"]["code"] for error in body.get("errors", [])]

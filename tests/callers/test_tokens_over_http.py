@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.callers.desk import ACME, WHO, Desk, ask, bearer, codes, guarded
+from tests.callers.desk import ACME, WHO, Desk, ask, bearer, codes, guarded, status_with
 
 
 async def test_a_good_token_is_let_in_with_its_scopes(desk: Desk) -> None:
@@ -54,38 +54,23 @@ async def test_two_authorization_headers_are_one_too_many(desk: Desk) -> None:
     token = desk.admit("acme")
     headers = [("Authorization", f"Bearer {token}"), ("Authorization", "Bearer other")]
 
-    async with (
-        guarded(desk) as served,
-        served.session.post(
-            served.url / "graphql", json={"query": WHO}, headers=headers
-        ) as response,
-    ):
-        assert response.status == 401
+    async with guarded(desk) as served:
+        assert await status_with(served, headers) == 401
 
 
 async def test_the_scheme_is_read_in_any_case(desk: Desk) -> None:
     headers = {"Authorization": f"bearer {desk.admit('acme')}"}
 
-    async with (
-        guarded(desk) as served,
-        served.session.post(
-            served.url / "graphql", json={"query": WHO}, headers=headers
-        ) as response,
-    ):
-        assert response.status == 200
+    async with guarded(desk) as served:
+        assert await status_with(served, headers) == 200
 
 
 async def test_the_host_name_does_not_matter_once_callers_are_known(desk: Desk) -> None:
     """Without callers only localhost is answered; with them the gateway stands under any name."""
     headers = {"Host": "pay.example.com", **bearer(desk.admit("acme"))}
 
-    async with (
-        guarded(desk) as served,
-        served.session.post(
-            served.url / "graphql", json={"query": WHO}, headers=headers
-        ) as response,
-    ):
-        assert response.status == 200
+    async with guarded(desk) as served:
+        assert await status_with(served, headers) == 200
 
 
 async def test_a_missing_scope_is_forbidden_and_named(desk: Desk) -> None:
@@ -133,10 +118,7 @@ async def test_a_client_bound_to_origins_is_for_their_pages_only(desk: Desk) -> 
     async with guarded(desk, allowed_origins="https://evil.example") as served:
         for origin, status in wanted:
             headers = bearer(token) | ({"Origin": origin} if origin else {})
-            async with served.session.post(
-                served.url / "graphql", json={"query": WHO}, headers=headers
-            ) as response:
-                assert response.status == status, origin
+            assert await status_with(served, headers) == status, origin
 
 
 async def test_pages_of_a_clients_origin_may_ask_before_they_send(desk: Desk) -> None:

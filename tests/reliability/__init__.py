@@ -14,8 +14,9 @@ Rows that need minutes, processes or other machinery are proved where that stand
 - a peer whose cable is pulled, a stalled reader: `tests.web.test_socket_limits`, `test_stall`
 - a slow subscriber's gap: `tests.events.test_feed_readers`; too old a cursor: `test_feed_seam`
 - a Stripe that is too slow: `tests.stripe_edge.test_client_reads` and `test_client_writes`
+- a Stripe that gives no answer at all: `tests.stripe_edge.test_breaker`
 - every write under every upstream fault: `tests.stripe_edge.test_faults_over_sandbox`
 - the same sockets' and streams' protocols, to the letter: `tests.web`, `tests.clients`
 - secrets in what is logged: a net under the whole suite, `tests.support.leak_net`
-- how fast a hostile document is refused: `tests.bench`
+- how fast a hostile document is refused: `tests.bench.documents`; a flood: `tests.bench.flood`
 """
