@@ -26,7 +26,7 @@ from gateway.backends.stripe.client import Observe, Pacing, StripeApi, nobody_co
 from gateway.backends.stripe.event_reader import StripeEventReader
 from gateway.backends.stripe.lookup import StripeLookup
 from gateway.callers.callers import Callers
-from gateway.clock import Clock, Ids, RandomIds, SystemClock, chance, request_id
+from gateway.clock import Clock, Ids, RandomIds, SystemClock, request_id
 from gateway.console.pages import console_directory
 from gateway.events.catch_up import CatchUp
 from gateway.events.feed import Feed
@@ -52,6 +52,7 @@ from gateway.wiring_callers import (
     open_callers,
 )
 from gateway.wiring_execution import open_runner
+from gateway.wiring_outside import Outside
 from gateway.wiring_stores import (
     Stores,
     forget_for_ever,
@@ -138,6 +139,7 @@ async def opened_gateway(
     clock: Clock | None = None,
     ids: Ids | None = None,
     with_chores: bool = True,
+    outside: Outside = Outside(),
 ) -> AsyncIterator[Gateway]:
     """A running gateway; without chores, for one task by hand.
 
@@ -149,9 +151,9 @@ async def opened_gateway(
     async with AsyncExitStack() as stack:
         callers = await open_callers(settings, clock, rereading, stack)
         trail = open_audit_trail(settings, clock, rereading, stack)
-        stores = await open_stores(settings, clock, ids, stack)
+        stores = outside.stores or await open_stores(settings, clock, ids, stack)
         metrics = Metrics()
-        upstream = _upstream(settings, clock, ids, stores, metrics)
+        upstream = _upstream(settings, clock, ids, stores, metrics, outside)
         feed = Feed(
             stores.log,
             queue_max=settings.stream_queue_max,
@@ -181,6 +183,7 @@ async def opened_gateway(
                 feed,
                 on_exceeded=metrics.limit_exceeded,
                 rereading=rereading,
+                outside=outside,
             ),
             open_budget(settings, stack),
             default_per_minute=settings.cost_per_minute,
@@ -239,22 +242,26 @@ async def _settle_for_ever(backend: JournaledBackend) -> None:
 
 
 def _upstream(
-    settings: Settings, clock: Clock, ids: Ids, stores: Stores, metrics: Metrics
+    settings: Settings,
+    clock: Clock,
+    ids: Ids,
+    stores: Stores,
+    metrics: Metrics,
+    outside: Outside,
 ) -> _Upstream:
     if settings.backend == "memory":
         twin = Twin(now=clock.now, new_id=ids.new)
         seed(twin, settings.fixtures)
         return _Upstream(MemoryBackend(twin), TwinLookup(twin), nothing_cached, twin)
-    api = stripe_api(settings, stores.redis, metrics.upstream_called)
+    api = stripe_api(settings, stores.redis, metrics.upstream_called, outside)
     stripe = StripeBackend(
         api,
         account=settings.stripe_account,
         livemode=settings.is_live,
         preview_version=settings.stripe_preview_version,
     )
-    caching = CachingBackend(
-        stripe, CacheStore(open_cache(settings, clock)), partial(ids.new, "tok")
-    )
+    cache = outside.cache or open_cache(settings, clock)
+    caching = CachingBackend(stripe, CacheStore(cache), partial(ids.new, "tok"))
 
     async def drop(touched: Touched) -> None:
         await caching.drop(touched.invoice_id, touched.customer_id, touched.payment_intent_id)
@@ -267,7 +274,10 @@ async def nothing_cached(touched: Touched) -> None:
 
 
 def stripe_api(
-    settings: Settings, redis: RedisStore | None = None, observe: Observe = nobody_counts
+    settings: Settings,
+    redis: RedisStore | None = None,
+    observe: Observe = nobody_counts,
+    outside: Outside = Outside(),
 ) -> StripeApi:
     """The one connection to the account, inside its rate budget."""
     assert settings.stripe_api_key is not None
@@ -275,10 +285,11 @@ def stripe_api(
     return StripeApi(
         settings.stripe_api_key.get_secret_value(),
         budget=rate_budget(settings, redis),
-        pacing=Pacing(sleep=asyncio.sleep, random=chance, monotonic=monotonic),
+        pacing=Pacing(sleep=asyncio.sleep, random=outside.random, monotonic=monotonic),
         stripe_version=settings.stripe_version,
         api_base=settings.stripe_api_base,
         observe=observe,
+        http_client=outside.http_client,
     )
 
 

@@ -10,6 +10,7 @@ from gateway.execution.runner import GraphQLRunner
 from gateway.execution.trusted_documents import ManifestRefused, check_manifest, read_manifest
 from gateway.settings import Settings
 from gateway.wiring_callers import Rereading
+from gateway.wiring_outside import Outside
 from schema.limits import Limits
 from schema.ports import EventStream, InvoiceBackend
 from schema.root import make_schema
@@ -37,16 +38,18 @@ def open_runner(
     *,
     on_exceeded: OnExceeded,
     rereading: Rereading,
+    outside: Outside = Outside(),
 ) -> GraphQLRunner:
     """The one runner. Raises `ManifestRefused`."""
     runner = GraphQLRunner(
-        make_schema(),
+        outside.schema or make_schema(),
         backend,
         events,
         limits=limits_of(settings),
         operation_seconds_max=settings.operation_timeout_seconds,
         upstream_calls_max=settings.upstream_calls_max,
         on_exceeded=on_exceeded,
+        documents=outside.documents,
     )
     path = settings.trusted_documents_file
     if path is not None:

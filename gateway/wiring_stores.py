@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 from aiocache.base import BaseCache
 
@@ -94,20 +96,29 @@ async def _redis(settings: Settings, clock: Clock, epoch: str, stack: AsyncExitS
     return Stores(opened, journal, RedisProgress(store), store)
 
 
+@runtime_checkable
+class FollowedLog(Protocol):
+    """A log that others append to as well, and that says what they have appended."""
+
+    def tail(self, after: int) -> AsyncGenerator[LogEntry, None]:
+        """Every entry after a position, as they come; it never ends."""
+        ...
+
+
 def publisher(stores: Stores, feed: Feed, stack: AsyncExitStack) -> Publish:
     """How an appended entry reaches the subscribers.
 
     Alone, directly. With replicas every entry comes by the shared log's tail, one's own as well,
     because entries published out of order would be lost.
     """
-    if not isinstance(stores.log, RedisEventLog):
+    if not isinstance(stores.log, FollowedLog):
         return feed.publish
     stores.follower = asyncio.create_task(_follow(stores.log, feed))
     stack.callback(stores.follower.cancel)
     return _left_to_the_tail
 
 
-async def _follow(log: RedisEventLog, feed: Feed) -> None:
+async def _follow(log: FollowedLog, feed: Feed) -> None:
     """Publish whatever comes behind what the feed began with; ends only if the log was replaced."""
     async for entry in log.tail(decode_position(feed.position())[1]):
         feed.publish(entry)

@@ -97,6 +97,7 @@ class GraphQLRunner:
         operation_seconds_max: float = OPERATION_SECONDS_MAX,
         upstream_calls_max: int = UPSTREAM_CALLS_MAX,
         on_exceeded: OnExceeded = nobody,
+        documents: Documents | None = None,
     ) -> None:
         self._schema = schema._schema
         self._backend = backend
@@ -105,7 +106,7 @@ class GraphQLRunner:
         self._operation_seconds_max = operation_seconds_max
         self._upstream_calls_max = upstream_calls_max
         self._on_exceeded = on_exceeded
-        self._documents = Documents(self._schema, limits, on_exceeded=on_exceeded)
+        self._documents = documents or Documents(self._schema, limits, on_exceeded=on_exceeded)
         self._trusted = TrustedDocuments()
         self._turnstile = Turnstile()
         self._paced = PacedBackend(backend, self._turnstile)

@@ -37,6 +37,20 @@ async def test_a_repeat_answers_what_was_true_then(stage: Stage, api: Api) -> No
     assert (again.body["amount_paid"], stage.twin.invoice(invoice_id).amount_paid) == (400, 0)
 
 
+async def test_a_key_is_forgotten_after_a_day(stage: Stage, api: Api) -> None:
+    """Stripe keeps keys for 24 hours: a later repeat is a new request, and does it again."""
+    await api.post("/v1/payment_intents", INTENT, idempotency_key="once")
+    stage.clock.advance(24 * 3600 - 1)
+    within_the_day = await api.post("/v1/payment_intents", INTENT, idempotency_key="once")
+    stage.clock.advance(1)
+
+    after_it = await api.post("/v1/payment_intents", INTENT, idempotency_key="once")
+
+    assert within_the_day.headers["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in after_it.headers
+    assert len(stage.twin.payment_intents) == 2
+
+
 async def test_other_parameters_under_the_same_key_are_refused(api: Api) -> None:
     """A key stands for one request and no other."""
     await api.post("/v1/payment_intents", INTENT, idempotency_key="once")

@@ -107,6 +107,7 @@ class StripeApi:
         attempt_seconds: float = ATTEMPT_SECONDS,
         attempts_max: int = ATTEMPTS_MAX,
         observe: Observe = nobody_counts,
+        http_client: stripe.HTTPClient | None = None,
     ) -> None:
         import stripe
 
@@ -125,6 +126,7 @@ class StripeApi:
         self._attempt_seconds = attempt_seconds
         self._attempts_max = attempts_max
         self._observe = observe
+        self._http_client = http_client
         self._breaker = Breaker(pacing.monotonic)
         self._session: aiohttp.ClientSession | None = None
         self._client: stripe.StripeClient | None = None
@@ -248,20 +250,25 @@ class StripeApi:
         return wait if fits else None
 
     def _stripe(self) -> stripe.StripeClient:
-        """The SDK's client on our own session; its retries are off, as ours would multiply."""
+        """The SDK's client on our session or what was handed in, without retries: ours multiply."""
         if self._client is None:
             import stripe
 
-            self._session = _session(stripe.ca_bundle_path)
-            timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS)
             self._client = stripe.StripeClient(
                 self._api_key,
                 stripe_version=self.stripe_version,
                 base_addresses={"api": self._api_base} if self._api_base else {},
                 max_network_retries=0,
-                http_client=stripe.AIOHTTPClient(timeout=timeout, session=self._session),
+                http_client=self._http_client or self._own_http_client(stripe.ca_bundle_path),
             )
         return self._client
+
+    def _own_http_client(self, ca_path: str) -> stripe.HTTPClient:
+        import stripe
+
+        self._session = _session(ca_path)
+        timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS)
+        return stripe.AIOHTTPClient(timeout=timeout, session=self._session)
 
 
 def _remember(request: _Request, stripe_request_id: str | None) -> None:

@@ -1,6 +1,7 @@
 """Idempotency keys: the first answer under a key is the answer to every repeat.
 
-Answers of calls that began are kept, errors too; what was stopped before it began is not.
+Answers of calls that began are kept for a day, errors too; what was stopped before it began is
+not.
 Source: https://docs.stripe.com/api/idempotent_requests and
 https://docs.stripe.com/error-low-level, 2026-10-28.endive.
 """
@@ -8,14 +9,17 @@ https://docs.stripe.com/error-low-level, 2026-10-28.endive.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.sandbox.stripe_api.errors import StripeError, invalid
 
 KEY_LENGTH_MAX = 255
+KEY_SECONDS = 24 * 3600
+"""Stripe may forget a key a day after it came; here it always does, the answer with it."""
 KEYS_KEPT_MAX = 10_000
-"""Stripe keeps them for a day; the sandbox keeps this many, oldest first out."""
+"""A bound for one day's keys, oldest first out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +38,15 @@ class _Entry:
     place: str
     params: Any
     request_id: str
+    since: int
     answer: Answer | None = None
 
 
 class IdempotencyKeys:
-    """The keys of one account."""
+    """The keys of one account. `now` gives epoch seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], int]) -> None:
+        self._now = now
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
 
     def begin(self, key: str, place: str, params: Any, request_id: str) -> Answer | None:
@@ -51,9 +57,10 @@ class IdempotencyKeys:
         """
         if len(key) > KEY_LENGTH_MAX:
             raise invalid(f"Idempotency keys have at most {KEY_LENGTH_MAX} characters.", None)
+        self._forget_old()
         entry = self._entries.get(key)
         if entry is None:
-            self._entries[key] = _Entry(place, params, request_id)
+            self._entries[key] = _Entry(place, params, request_id, self._now())
             self._forget_oldest()
             return None
         _check_same(entry, key, place, params)
@@ -81,6 +88,18 @@ class IdempotencyKeys:
     def clear(self) -> None:
         """Every key is free again, save those of calls that are under way."""
         for key in [key for key, entry in self._entries.items() if entry.answer is not None]:
+            del self._entries[key]
+
+    def _forget_old(self) -> None:
+        """What is a day old is free again, save what is still under way. The oldest stand first."""
+        horizon = self._now() - KEY_SECONDS
+        due: list[str] = []
+        for key, entry in self._entries.items():
+            if entry.since > horizon:
+                break
+            if entry.answer is not None:
+                due.append(key)
+        for key in due:
             del self._entries[key]
 
     def _forget_oldest(self) -> None:

@@ -107,7 +107,7 @@ class Service:
     """Answers calls on one account."""
 
     def __init__(self, account: Account, webhooks: WebhookSender) -> None:
-        self.keys = IdempotencyKeys()
+        self.keys = IdempotencyKeys(account.twin.now)
         self._account = account
         self._webhooks = webhooks
 
