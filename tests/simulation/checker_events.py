@@ -1,0 +1,169 @@
+"""The promises about events: each told once, in one order, and nothing read older than they are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from tests.simulation.history import OK, History, Seen, Snapshot, State
+from tests.simulation.plan import CREDIT_NOTE, DETACH, Plan, Write
+
+PREFIXES = ("invoice.", "credit_note.")
+ONE_FACT = {"invoice_payment.paid": "PAID", "invoice_payment.detached": "DETACHED"}
+OVERPAID = ("invoice.overpaid", "invoice.payment.overpaid")
+
+
+def one_order_for_all(plan: Plan, history: History) -> Iterator[str]:
+    """Every subscriber gets the log from its beginning on, without gap, repeat or exchange."""
+    log = [one.cursor for one in history.log]
+    if len(set(log)) != len(log):
+        yield "the log holds a cursor twice"
+    for subscriber in history.subscribers:
+        got = [one.cursor for one in subscriber.seen]
+        owed = log if subscriber.begins not in log else log[log.index(subscriber.begins) + 1 :]
+        if subscriber.begins is None:
+            yield f"{subscriber.name} was never connected"
+        elif got != owed and not (subscriber.begins not in log and got == log[-len(got) or 99 :]):
+            yield f"{subscriber.name} {_difference(got, owed, history)}"
+        for reason in subscriber.gaps:
+            if reason != "SLOW_CONSUMER" or plan.queue_max > 64:
+                yield f"{subscriber.name} was told of a gap that is none: {reason}"
+
+
+def _difference(got: list[str], owed: list[str], history: History) -> str:
+    names = {one.cursor: f"{one.raw_type} {one.payment_id or ''}" for one in history.log}
+    missed = [names[one] for one in owed if one not in got]
+    extra = [one for one, count in (Counter(got) - Counter(owed)).items() if count]
+    if missed:
+        return f"missed {missed}"
+    return f"got too much: {[names.get(one, one) for one in extra]}" if extra else "got another order"
+
+
+def same_for_all(plan: Plan, history: History) -> Iterator[str]:
+    """One cursor is one fact, whoever gets it."""
+    facts = {one.cursor: (one.raw_type, one.source_event_id, one.payment_id) for one in history.log}
+    for subscriber in history.subscribers:
+        for one in subscriber.seen:
+            fact = (one.raw_type, one.source_event_id, one.payment_id)
+            if facts.get(one.cursor, fact) != fact:
+                yield f"{subscriber.name} got {fact} for {facts[one.cursor]}"
+
+
+def told_once_of_stripes_events(plan: Plan, history: History) -> Iterator[str]:
+    by_event = Counter(one.source_event_id for one in history.log if one.source_event_id)
+    turned: Counter[tuple[str, str | None]] = Counter()
+    for one in history.log:
+        if one.type in ("PAID", "DETACHED"):
+            turned[one.type, one.payment_id] += 1
+            if not one.payment_id:
+                yield f"{one.type} names no payment: {one.raw_type} of {one.key}"
+    happened: Counter[tuple[str, str | None]] = Counter()
+    for event in history.events:
+        if event.type in ONE_FACT:
+            happened[ONE_FACT[event.type], event.payment_id] += 1
+        elif event.type.startswith(PREFIXES) and by_event[event.id] != 1:
+            yield f"{event.type} {event.id} is in the log {by_event[event.id]} times"
+    for fact in happened.keys() | turned.keys():
+        if turned[fact] != happened[fact] and fact[1]:
+            yield f"{fact[0]} of {fact[1]} happened {happened[fact]} times, told {turned[fact]}"
+
+
+def told_once_of_our_writes(plan: Plan, history: History) -> Iterator[str]:
+    attached = Counter(
+        one.payment_id for one in history.log if one.type == "ATTACHED"
+    )
+    ours = {one.object_id for one in history.effects if one.kind == "attached"}
+    for payment_id in attached:
+        if payment_id not in ours:
+            yield f"ATTACHED names {payment_id!r}, which was never attached"
+    for write in plan.writes:
+        done = [one for one in history.calls if one.write == write.number and one.code == OK]
+        if write.kind == DETACH:
+            continue
+        mine = [one for one in history.log if one.key == write.key and _is_ours(one, write)]
+        if done and len(mine) != 1:
+            yield f"{write.key} ({write.kind}) was done, and told {len(mine)} times"
+        if len(mine) > 1:
+            yield f"{write.key} ({write.kind}) was told {len(mine)} times"
+    for payment_id, count in attached.items():
+        if count > 1:
+            yield f"ATTACHED of {payment_id} is in the log {count} times"
+
+
+def _is_ours(one: Seen, write: Write) -> bool:
+    if write.kind == CREDIT_NOTE:
+        return one.raw_type == "gateway.credit_note.created"
+    return one.type == "ATTACHED"
+
+
+def nothing_older_than_its_event(plan: Plan, history: History) -> Iterator[str]:
+    """What is read for an event, or after it, is as it was then or later."""
+    since = _versions(history)
+    for subscriber in history.subscribers:
+        for one in subscriber.seen:
+            version = since.get(one.cursor)
+            if version is None:
+                continue
+            if one.state is not None and not _is_current(history, one.invoice_id, one.state, version):
+                yield f"{subscriber.name} got {one.raw_type} {one.cursor} with {one.state}: older"
+            yield from _payment_is_current(history, subscriber.name, one, version)
+    for read in history.reads:
+        version = since.get(read.after.cursor)
+        if version is None:
+            continue
+        later = _from(history.snapshots[read.invoice_id], version)
+        if not any((s.state, s.payments) == (read.state, read.payments) for s in later):
+            yield (
+                f"a reader at {read.gateway} ({read.at:g} s) got {read.state} with "
+                f"{sorted(read.payments)}, older than {read.after.raw_type} which it had seen"
+            )
+
+
+def _payment_is_current(
+    history: History, name: str, one: Seen, version: int
+) -> Iterator[str]:
+    if one.payment_id is None or one.payment_failed:
+        return
+    later = _from(history.snapshots.get(one.invoice_id, []), version)
+    statuses = {dict(snapshot.payments).get(one.payment_id) for snapshot in later}
+    status = None if one.payment is None else one.payment[1]
+    if later and status not in statuses:
+        yield f"{name} got {one.raw_type} with its payment {status}, which is {statuses}: older"
+
+
+def _versions(history: History) -> dict[str, int]:
+    """From which version on each entry of the log holds."""
+    of_event = {one.id: one.version for one in history.events}
+    of_effect = {(one.kind, one.object_id): one.version for one in history.effects}
+    kinds = {"ATTACHED": "attached", "DETACHED": "detached"}
+    found = {}
+    for one in history.log:
+        if one.source_event_id is not None:
+            version = of_event.get(one.source_event_id)
+        else:
+            version = of_effect.get((kinds.get(one.type, ""), one.payment_id or ""))
+        if version is not None:
+            found[one.cursor] = version
+    return found
+
+
+def _from(snapshots: list[Snapshot], version: int) -> list[Snapshot]:
+    """What was so at the version, and everything after it."""
+    at = 0
+    for place, snapshot in enumerate(snapshots):
+        if snapshot.version <= version:
+            at = place
+    return snapshots[at:]
+
+
+def _is_current(history: History, invoice_id: str, state: State, version: int) -> bool:
+    return any(one.state == state for one in _from(history.snapshots[invoice_id], version))
+
+
+EVENT_PROMISES = (
+    one_order_for_all,
+    same_for_all,
+    told_once_of_stripes_events,
+    told_once_of_our_writes,
+    nothing_older_than_its_event,
+)

@@ -1,0 +1,122 @@
+"""What is to happen in one history, as plain data: so it can be replayed, shrunk and told.
+
+Times are virtual seconds from the start, multiples of a sixteenth, so that things meet in one
+instant again and again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+TICK = 1 / 16
+FOREVER = 1e9
+
+ATTACH_INTENT = "attach intent"
+ATTACH_RECORD = "attach record"
+OUT_OF_BAND = "attach out of band"
+DETACH = "detach"
+CREDIT_NOTE = "credit note"
+KINDS = (ATTACH_INTENT, ATTACH_RECORD, OUT_OF_BAND, DETACH, CREDIT_NOTE)
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write under one caller's key, and how its caller goes on.
+
+    The amount is like no other's, so that what Stripe has done can be told by it. `tries` are the
+    waits before each repeat, with the gateway that it is sent to; `cancels_after` makes the caller
+    of the first try go away. `of` is the write whose intent is detached; None: one of its own that
+    was attached before. `changes_mind`: the second try asks for another amount. `doubles`: the
+    first try is sent to a second gateway too, so many seconds later.
+    """
+
+    number: int
+    kind: str
+    invoice: int
+    amount: int
+    at: float
+    gateway: int
+    tries: tuple[tuple[float, int], ...] = ()
+    cancels_after: float | None = None
+    changes_mind: bool = False
+    doubles: float | None = None
+    of: int | None = None
+    is_settled: bool = True
+    """Whether an attached intent has succeeded already; otherwise it does later."""
+    repeats_success: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"key-{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What goes wrong at a boundary: with which calls (`what` begins their label), how, how often.
+
+    `after` matching calls go well first. `at` and `until` bound it in time.
+    """
+
+    where: str
+    what: str
+    kind: str
+    after: int = 0
+    times: int = 1
+    seconds: float = 0.0
+    at: float = 0.0
+    until: float = FOREVER
+    gateway: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something that happens at a time: to a gateway, or at Stripe without one.
+
+    `kill` and `stop` (down for `seconds`), `skew` (the clock is off by `amount` for `seconds`),
+    `read_only` (for `seconds`), `leap` (`seconds` pass while nothing runs), `settles` (the intent
+    of write `amount` succeeds), `paid_elsewhere` (a burst of `amount` payments on invoice
+    `gateway`), `taken_elsewhere` (one of those is detached).
+    """
+
+    kind: str
+    at: float
+    gateway: int = 0
+    seconds: float = 0.0
+    amount: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One subscriber: where it listens, since when, and when its connection is cut."""
+
+    gateway: int
+    at: float = 0.0
+    cuts: tuple[tuple[float, int], ...] = ()
+    slow: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One history before it happens. `tempo` scales how long calls take by themselves."""
+
+    seed: int
+    gateways: int
+    is_shared: bool
+    heartbeat_seconds: float
+    queue_max: int = 256
+    calls_per_second: float = 100.0
+    tempo: int = 1
+    invoices: int = 1
+    webhooks: str = "prompt"
+    writes: tuple[Write, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    happenings: tuple[Happening, ...] = ()
+    readings: tuple[Reading, ...] = field(default=(Reading(0),))
+
+    @property
+    def size(self) -> int:
+        """How much there is to leave out."""
+        tries = sum(len(one.tries) for one in self.writes)
+        cuts = sum(len(one.cuts) + 1 for one in self.readings)
+        parts = len(self.writes) + len(self.faults) + len(self.happenings)
+        return parts + tries + cuts + self.gateways
