@@ -154,7 +154,7 @@ class Listener:
                 cuts.pop(0)
                 self._number = goes_to
                 self.world.boundary.tell("{}: is cut off", self.subscriber.name)
-            except Lost:
+            except (Lost, OSError):
                 self._number = (self._number + 1) % len(self.world.hosts)
             self.connected = False
             await asyncio.sleep(4 * TICK)

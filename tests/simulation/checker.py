@@ -44,7 +44,8 @@ def calls_of(write: Write, history: History) -> list[Call]:
 
 
 def source_mark(write: Write, plan: Plan) -> str:
-    origin = write if write.of is None else plan.writes[write.of]
+    origin = write if write.of is None else plan.write(write.of)
+    assert origin is not None
     prefix = "pr" if origin.kind == ATTACH_RECORD else "pi"
     return mark_of(write, f"{prefix}_{origin.number}")
 
@@ -149,7 +150,7 @@ def _may_still_do(call: Call, at: float) -> bool:
 def unknown_ends(plan: Plan, history: History) -> Iterator[str]:
     for write in plan.writes:
         calls = [one for one in calls_of(write, history) if not one.other_input]
-        if not calls or (calls[-1].ended or 0) < history.faults_end and calls[-1].code == OK:
+        if not calls or ((calls[-1].ended or 0) < history.faults_end and calls[-1].code == OK):
             continue
         last = calls[-1]
         if last.code == "UPSTREAM_OUTCOME_UNKNOWN" and not last.retryable:
@@ -197,7 +198,7 @@ def _attached_before(write: Write, history: History) -> dict[str, int]:
     snapshots = history.snapshots[f"in_{write.invoice}"]
     first = {one for snapshot in snapshots for one, _ in snapshot.payments}
     known = {one.object_id for one in history.effects}
-    return {one: write.amount for one in first - known - gone} if len(first - known) == 1 else {}
+    return dict.fromkeys(first - known - gone, write.amount) if len(first - known) == 1 else {}
 
 
 def nothing_waits_for_ever(plan: Plan, history: History) -> Iterator[str]:
@@ -207,8 +208,8 @@ def nothing_waits_for_ever(plan: Plan, history: History) -> Iterator[str]:
             yield f"key-{call.write} at {call.gateway} was never answered"
             continue
         seconds = call.ended - call.begun
-        alone = call.write >= len(plan.writes)
-        beside = 1 if alone else together[plan.writes[call.write].invoice]
+        write = plan.write(call.write)
+        beside = 1 if write is None else together[write.invoice]
         if seconds > MUTATION_SECONDS_MAX * beside:
             yield f"key-{call.write} waited {seconds:g} s"
         stall = seconds - call.own_seconds

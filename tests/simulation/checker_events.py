@@ -36,7 +36,9 @@ def _difference(got: list[str], owed: list[str], history: History) -> str:
     extra = [one for one, count in (Counter(got) - Counter(owed)).items() if count]
     if missed:
         return f"missed {missed}"
-    return f"got too much: {[names.get(one, one) for one in extra]}" if extra else "got another order"
+    return (
+        f"got too much: {[names.get(one, one) for one in extra]}" if extra else "got another order"
+    )
 
 
 def same_for_all(plan: Plan, history: History) -> Iterator[str]:
@@ -69,9 +71,7 @@ def told_once_of_stripes_events(plan: Plan, history: History) -> Iterator[str]:
 
 
 def told_once_of_our_writes(plan: Plan, history: History) -> Iterator[str]:
-    attached = Counter(
-        one.payment_id for one in history.log if one.type == "ATTACHED"
-    )
+    attached = Counter(one.payment_id for one in history.log if one.type == "ATTACHED")
     ours = {one.object_id for one in history.effects if one.kind == "attached"}
     for payment_id in attached:
         if payment_id not in ours:
@@ -104,7 +104,9 @@ def nothing_older_than_its_event(plan: Plan, history: History) -> Iterator[str]:
             version = since.get(one.cursor)
             if version is None:
                 continue
-            if one.state is not None and not _is_current(history, one.invoice_id, one.state, version):
+            if one.state is not None and not _is_current(
+                history, one.invoice_id, one.state, version
+            ):
                 yield f"{subscriber.name} got {one.raw_type} {one.cursor} with {one.state}: older"
             yield from _payment_is_current(history, subscriber.name, one, version)
     for read in history.reads:
@@ -119,9 +121,7 @@ def nothing_older_than_its_event(plan: Plan, history: History) -> Iterator[str]:
             )
 
 
-def _payment_is_current(
-    history: History, name: str, one: Seen, version: int
-) -> Iterator[str]:
+def _payment_is_current(history: History, name: str, one: Seen, version: int) -> Iterator[str]:
     if one.payment_id is None or one.payment_failed:
         return
     later = _from(history.snapshots.get(one.invoice_id, []), version)

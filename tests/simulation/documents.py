@@ -21,8 +21,7 @@ DETACHING = f"""mutation D($i: DetachPaymentInput!) {{
   detachPayment(input: $i) {{ {_ERRORS} detachedInvoicePaymentId }} }}"""
 CREDIT = f"""mutation C($i: CreateCreditNoteInput!) {{
   createCreditNote(input: $i) {{ {_ERRORS} creditNote {{ id }} }} }}"""
-_STATE = """status amountPaid { minorUnits } amountRemaining { minorUnits }
-  prePaymentCreditNotesAmount { minorUnits } postPaymentCreditNotesAmount { minorUnits }"""
+_STATE = "status amountPaid { minorUnits } amountRemaining { minorUnits }"
 _EVENT = """cursor type rawType sourceEventId invoiceId invoicePaymentId idempotencyKey"""
 EVENTS = f"""subscription S($after: EventCursor) {{ invoicePaymentEvents(after: $after) {{
   __typename
@@ -106,8 +105,6 @@ def state_of(invoice: dict[str, Any] | None) -> State | None:
         str(invoice["status"]).lower(),
         invoice["amountPaid"]["minorUnits"],
         invoice["amountRemaining"]["minorUnits"],
-        invoice["prePaymentCreditNotesAmount"]["minorUnits"],
-        invoice["postPaymentCreditNotesAmount"]["minorUnits"],
     )
 
 

@@ -60,8 +60,8 @@ class StripeEvent:
     payment_id: str | None
 
 
-State = tuple[str | None, int, int, int, int]
-"""Status, paid, remaining, credited before and after payment."""
+State = tuple[str | None, int, int]
+"""Status, paid, remaining."""
 
 
 @dataclass(frozen=True, slots=True)

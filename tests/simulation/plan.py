@@ -113,10 +113,6 @@ class Plan:
     happenings: tuple[Happening, ...] = ()
     readings: tuple[Reading, ...] = field(default=(Reading(0),))
 
-    @property
-    def size(self) -> int:
-        """How much there is to leave out."""
-        tries = sum(len(one.tries) for one in self.writes)
-        cuts = sum(len(one.cuts) + 1 for one in self.readings)
-        parts = len(self.writes) + len(self.faults) + len(self.happenings)
-        return parts + tries + cuts + self.gateways
+    def write(self, number: int) -> Write | None:
+        """The write of this number; None for one that the plan does not have."""
+        return next((one for one in self.writes if one.number == number), None)

@@ -49,13 +49,7 @@ class WatchedTwin(Twin):
         self.version += 1
         Twin._enter(self, before, after, request)
         invoice = after.invoice
-        state = (
-            invoice.status,
-            invoice.amount_paid,
-            invoice.amount_remaining,
-            invoice.pre_payment_credit_notes_amount,
-            invoice.post_payment_credit_notes_amount,
-        )
+        state = (invoice.status, invoice.amount_paid, invoice.amount_remaining)
         payments = frozenset((one.id, one.status) for one in after.payments)
         snapshot = Snapshot(self.version, state, payments)
         self.history.snapshots.setdefault(invoice.id, []).append(snapshot)

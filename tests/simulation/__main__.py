@@ -1,0 +1,45 @@
+"""`python -m tests.simulation`: many histories, or one seed with its story."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from tests.simulation.runs import Outcome, quietly, run_many, told
+
+SHOWN_MAX = 3
+
+
+def main() -> int:
+    """0 where every promise was kept."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--histories", type=int, default=100_000)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--seed", type=int, help="tell the story of this one, and shrink it")
+    parser.add_argument("--processes", type=int)
+    given = parser.parse_args()
+    quietly()
+    if given.seed is not None:
+        lines = list(told(given.seed))
+        print("\n".join(lines))
+        return int(any(line.startswith("BROKEN") for line in lines))
+    outcome = run_many(range(given.first, given.first + given.histories), processes=given.processes)
+    _report(outcome, given.first)
+    return int(bool(outcome.failing))
+
+
+def _report(outcome: Outcome, first: int) -> None:
+    last = first + outcome.histories - 1
+    print(
+        f"{outcome.histories} histories, seeds {first} to {last}, in {outcome.seconds:.1f} s: "
+        f"{outcome.rate:.0f} a second; {len(outcome.failing)} break a promise"
+    )
+    for promise, seeds in outcome.by_promise().items():
+        print(f"  {promise}: {len(seeds)}, the first by seed {seeds[0]}: {seeds[:8]}")
+    for seed in sorted(outcome.failing)[:SHOWN_MAX]:
+        print(f"\n=== seed {seed} (SEED={seed} tells it again)")
+        print("\n".join(told(seed)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

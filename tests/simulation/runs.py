@@ -1,0 +1,120 @@
+"""Many histories over all cores, and one of them told to the end."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import multiprocessing
+import os
+import tempfile
+import time
+import traceback
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from pprint import pformat
+
+from tests.simulation.checker import broken
+from tests.simulation.history import History
+from tests.simulation.plan import Plan
+from tests.simulation.planning import plan_of
+from tests.simulation.shrinking import promises_of, shrunk
+from tests.simulation.world import Twist, play
+
+CHUNK = 16
+GARBAGE_AFTER = 100_000
+"""Objects of one history die with it; looking for cycles more often takes a tenth of the time."""
+
+
+def quietly() -> None:
+    """What gateways log in a history of faults is no news, and formatting it costs time."""
+    logging.disable(logging.CRITICAL)
+    gc.set_threshold(GARBAGE_AFTER, 20, 20)
+
+
+def played(plan: Plan, *, with_story: bool = False, twist: Twist = Twist()) -> History:
+    """The history; what it dies of is its trouble."""
+    try:
+        return play(plan, with_story=with_story, twist=twist, folder=_folder())
+    except Exception as bug:  # noqa: BLE001 - a gateway or a harness that falls over is a finding
+        history = History()
+        history.trouble.append("".join(traceback.format_exception(bug)[-4:]))
+        return history
+
+
+def breaks(plan: Plan, twist: Twist = Twist()) -> list[str]:
+    """What this plan's history breaks."""
+    history = played(plan, twist=twist)
+    return _judged(plan, history)
+
+
+def _judged(plan: Plan, history: History) -> list[str]:
+    if history.trouble:
+        return [f"trouble: {one}" for one in history.trouble]
+    return broken(plan, history)
+
+
+def _folder() -> Path:
+    folder = Path(tempfile.gettempdir()) / f"gateway-simulation-{os.getpid()}"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _of_seed(seed: int) -> tuple[int, list[str]]:
+    return seed, breaks(plan_of(seed))
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What many histories came to."""
+
+    histories: int
+    seconds: float = 0.0
+    failing: dict[int, list[str]] = field(default_factory=dict)
+
+    @property
+    def rate(self) -> float:
+        return self.histories / max(self.seconds, 1e-9)
+
+    def by_promise(self) -> dict[str, list[int]]:
+        """The failing seeds of each promise, in order."""
+        found: dict[str, list[int]] = defaultdict(list)
+        for seed, how in sorted(self.failing.items()):
+            for name in sorted(promises_of(how)):
+                found[name].append(seed)
+        return dict(found)
+
+
+def run_many(seeds: Iterable[int], *, processes: int | None = None) -> Outcome:
+    """Play and check them all, on every core."""
+    wanted = list(seeds)
+    outcome = Outcome(len(wanted))
+    begun = time.perf_counter()
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(processes or os.cpu_count(), initializer=quietly) as pool:
+        for seed, found in pool.imap_unordered(_of_seed, wanted, chunksize=CHUNK):
+            if found:
+                outcome.failing[seed] = found
+                print(f"seed {seed}: {found[0].strip()[:300]}", flush=True)  # noqa: T201
+    outcome.seconds = time.perf_counter() - begun
+    return outcome
+
+
+def told(seed: int, *, shrink: bool = True) -> Iterator[str]:
+    """The story of one seed, line by line, and that of the smallest plan that fails like it."""
+    plan = plan_of(seed)
+    yield from _story(plan)
+    if shrink and breaks(plan):
+        smallest = shrunk(plan, breaks)
+        if smallest != plan:
+            yield ""
+            yield "=== the smallest that fails in the same way"
+            yield from _story(smallest)
+
+
+def _story(plan: Plan) -> Iterator[str]:
+    history = played(plan, with_story=True)
+    yield pformat(plan, width=100)
+    yield from history.story or ()
+    yield from (f"BROKEN  {one}" for one in _judged(plan, history))
