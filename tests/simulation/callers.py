@@ -117,7 +117,7 @@ class Writer:
         limit = GIVES_UP_AFTER if cancels_after is None else cancels_after
         try:
             async with asyncio.timeout(limit):
-                answer = await host.ask(document_of(write.kind), variables, call)
+                answer = await host.ask(document_of(write), variables, call)
             words = told(call, answer.body)
         except TimeoutError:
             call.code = GONE

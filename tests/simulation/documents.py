@@ -36,8 +36,16 @@ INVOICE = f"""query I($id: ID!) {{ invoice(id: $id) {{ {_STATE}
 PAID_AT = "2025-12-24T12:00:00Z"
 
 
-def document_of(kind: str) -> str:
-    return {DETACH: DETACHING, CREDIT_NOTE: CREDIT}.get(kind, ATTACH)
+_WITHOUT = {
+    ATTACH: ATTACH.replace("invoicePayment { id }", ""),
+    CREDIT: CREDIT.replace("creditNote { id }", ""),
+}
+
+
+def document_of(write: Write) -> str:
+    """The mutation; without reads of what has become of it where the caller wants none."""
+    whole = {DETACH: DETACHING, CREDIT_NOTE: CREDIT}.get(write.kind, ATTACH)
+    return whole if write.reads_back else _WITHOUT.get(whole, whole)
 
 
 def variables_of(write: Write, invoice_id: str, source_id: str, *, other: bool) -> dict[str, Any]:

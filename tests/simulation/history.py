@@ -19,7 +19,7 @@ PENDING = "PENDING"
 
 @dataclass(slots=True)
 class Call:
-    """One try of one write, as its caller saw it. `other_input` where the caller changed its mind."""
+    """One try of one write, as its caller saw it. `other_input`: it had changed its mind."""
 
     write: int
     gateway: str

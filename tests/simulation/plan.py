@@ -6,7 +6,9 @@ instant again and again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any
 
 TICK = 1 / 16
 FOREVER = 1e9
@@ -44,6 +46,8 @@ class Write:
     is_settled: bool = True
     """Whether an attached intent has succeeded already; otherwise it does later."""
     repeats_success: bool = False
+    reads_back: bool = True
+    """Whether the mutation asks for what has become of it, which is a read of its own."""
 
     @property
     def key(self) -> str:
@@ -113,6 +117,27 @@ class Plan:
     happenings: tuple[Happening, ...] = ()
     readings: tuple[Reading, ...] = field(default=(Reading(0),))
 
+    def __str__(self) -> str:
+        """Only what is not as ever, a line for each part."""
+        return "\n".join(_lines(self))
+
     def write(self, number: int) -> Write | None:
         """The write of this number; None for one that the plan does not have."""
         return next((one for one in self.writes if one.number == number), None)
+
+
+def _lines(plan: Plan) -> Iterator[str]:
+    parts = ("writes", "faults", "happenings", "readings")
+    yield _brief(plan, without=parts)
+    for name in parts:
+        yield from (f"  {_brief(one)}" for one in getattr(plan, name))
+
+
+def _brief(one: Any, without: tuple[str, ...] = ()) -> str:
+    said = (
+        f"{each.name}={getattr(one, each.name)!r}"
+        for each in fields(one)
+        if each.name not in without
+        and (each.default is MISSING or getattr(one, each.name) != each.default)
+    )
+    return f"{type(one).__name__}({', '.join(said)})"

@@ -120,6 +120,7 @@ def _writes(chance: random.Random, plan: Plan) -> tuple[Write, ...]:
                 of=None if of is None else of.number,
                 is_settled=chance.random() < 0.8 or kind != ATTACH_INTENT,
                 repeats_success=chance.random() < 0.25,
+                reads_back=chance.random() < 0.6,
             )
         )
     return tuple(writes)

@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from pprint import pformat
 
 from tests.simulation.checker import broken
 from tests.simulation.history import History
@@ -115,6 +114,6 @@ def told(seed: int, *, shrink: bool = True) -> Iterator[str]:
 
 def _story(plan: Plan) -> Iterator[str]:
     history = played(plan, with_story=True)
-    yield pformat(plan, width=100)
+    yield str(plan)
     yield from history.story or ()
     yield from (f"BROKEN  {one}" for one in _judged(plan, history))

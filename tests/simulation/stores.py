@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from gateway.backends.caching.memory_cache import BoundedMemoryCache
@@ -42,10 +43,9 @@ class FollowedLogAcross(Across):
     async def tail(self, after: int) -> AsyncGenerator[LogEntry, None]:
         while True:
             mark = self._appended.count
+            reading = partial(self._inner.read, after, TAIL_BATCH)
             try:
-                batch = await self._boundary.cross(
-                    "tail", "read", lambda: self._inner.read(after, TAIL_BATCH)
-                )
+                batch = await self._boundary.cross("tail", "read", reading)
             except OSError:
                 await asyncio.sleep(TAIL_PAUSE)
                 continue
