@@ -18,7 +18,7 @@ from aiohttp import web
 from gateway.backends.caching.backend import CachingBackend
 from gateway.backends.caching.store import CacheStore
 from gateway.backends.guarded import GuardedBackend
-from gateway.backends.journal import Announced, JournaledBackend
+from gateway.backends.journal.backend import Announced, JournaledBackend
 from gateway.backends.memory.backend import MemoryBackend
 from gateway.backends.memory.twin import Twin
 from gateway.backends.stripe.backend import StripeBackend

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from gateway.backends.journal_records import Command
+from gateway.backends.journal.records import Command
 from schema.ports import CreateCreditNote, Meter, Refused
 
 log = logging.getLogger("gateway.audit")

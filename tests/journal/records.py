@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.backends.journal_records import Command, WriteRecord
+from gateway.backends.journal.records import Command, WriteRecord
 from schema.ports import (
     Attached,
     AttachPayment,

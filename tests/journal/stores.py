@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from gateway.backends.journal_records import RECORDS_MAX, JournalStore, MemoryJournalStore
+from gateway.backends.journal.records import RECORDS_MAX, JournalStore, MemoryJournalStore
 from tests.storage.durable import redis_journal, sqlite_journal
 
 

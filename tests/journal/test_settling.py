@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from gateway.backends.journal import STRIPE_KEY_SECONDS, Announced, JournaledBackend
-from gateway.backends.journal_records import MemoryJournalStore, WriteRecord
+from gateway.backends.journal.backend import STRIPE_KEY_SECONDS, Announced, JournaledBackend
+from gateway.backends.journal.records import MemoryJournalStore, WriteRecord
 from gateway.backends.memory.backend import MemoryBackend
 from schema.ports import (
     Detached,
@@ -163,7 +163,7 @@ async def test_write_older_than_stripes_memory_is_not_sent_again(
 
 def unsent(settling: Settling, command: DetachPayment) -> WriteRecord:
     """A record as a process leaves it that ends before it sends."""
-    from gateway.backends.journal import input_hash
+    from gateway.backends.journal.backend import input_hash
 
     return WriteRecord(
         tenant=OPERATOR.tenant,

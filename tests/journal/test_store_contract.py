@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.backends.journal_records import Command, JournalFull, JournalStore, WriteRecord
+from gateway.backends.journal.records import Command, JournalFull, JournalStore, WriteRecord
 from schema.ports import Attached, CreditNoteCreated, Detached
 from tests.journal.records import COMMANDS, DETACHED, OUTCOMES, record
 from tests.journal.stores import STORES, StoreFeatures

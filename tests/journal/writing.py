@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from gateway.backends.journal import Announced, JournaledBackend
-from gateway.backends.journal_records import Command, JournalStore, MemoryJournalStore, WriteRecord
+from gateway.backends.journal.backend import Announced, JournaledBackend
+from gateway.backends.journal.records import Command, JournalStore, MemoryJournalStore, WriteRecord
 from gateway.backends.memory.backend import MemoryBackend
 from schema.needs import Loaded, Needs
 from schema.ports import (

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.backends.journal_codec import decoded_record, encoded_record
-from gateway.backends.journal_records import WriteRecord
+from gateway.backends.journal.codec import decoded_record, encoded_record
+from gateway.backends.journal.records import WriteRecord
 from gateway.events.log import LogEntry
 from gateway.events.log_codec import decoded_entry, encoded_entry
 from schema.ports import (

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.backends.journal_records import KEPT_SECONDS, JournalFull, JournalStore
-from gateway.backends.journal_sqlite import AT_ONCE_MAX
+from gateway.backends.journal.records import KEPT_SECONDS, JournalFull, JournalStore
+from gateway.backends.journal.sqlite import AT_ONCE_MAX
 from tests.journal.records import DETACHED, record
 from tests.storage.durable import JOURNALS, OpenJournal, sqlite_journal
 from tests.support.time_and_ids import START, ManualClock

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from gateway.backends.assembly import assemble, cursor_gone, failure_of, not_found
-from gateway.backends.journal import key_reused
+from gateway.backends.journal.backend import key_reused
 from gateway.backends.memory.tables import Query, Table
 from gateway.backends.memory.twin import Request, Twin, unknown
 from gateway.backends.pool import paid_out_of_band

@@ -5,7 +5,7 @@ Only words and codes; whether something was done is known by whoever asks for on
 
 from __future__ import annotations
 
-from gateway.backends.journal import key_reused
+from gateway.backends.journal.backend import key_reused
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
 from schema.ports import ErrorCode, Failed, RefusalCode, Refused
 

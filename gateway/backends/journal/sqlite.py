@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Callable
 from functools import partial
 
-from gateway.backends.journal_codec import decoded_record, encoded_record, is_unfinished
-from gateway.backends.journal_records import KEPT_SECONDS, RECORDS_MAX, JournalFull, WriteRecord
+from gateway.backends.journal.codec import decoded_record, encoded_record, is_unfinished
+from gateway.backends.journal.records import KEPT_SECONDS, RECORDS_MAX, JournalFull, WriteRecord
 from gateway.storage.sqlite_file import Part
 from gateway.storage.sqlite_store import SqliteStore
 

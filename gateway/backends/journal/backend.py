@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from gateway.backends.audit_trail import AuditTrail
-from gateway.backends.journal_records import Command, JournalStore, WriteRecord
+from gateway.backends.journal.records import Command, JournalStore, WriteRecord
 from schema.needs import Loaded, Needs
 from schema.ports import (
     METER,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.backends.journal_records import WriteRecord
+from gateway.backends.journal.records import WriteRecord
 from gateway.storage.codec import RecordCodec
 from schema.ports import (
     Attached,

@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 
-from gateway.backends.journal_codec import decoded_record, encoded_record, is_unfinished
-from gateway.backends.journal_records import KEPT_SECONDS, RECORDS_MAX, JournalFull, WriteRecord
+from gateway.backends.journal.codec import decoded_record, encoded_record, is_unfinished
+from gateway.backends.journal.records import KEPT_SECONDS, RECORDS_MAX, JournalFull, WriteRecord
 from gateway.storage.redis_store import RedisStore
 
 AT_ONCE_MAX = 100
