@@ -12,6 +12,7 @@ import typer
 
 from gateway.cli_callers import token_app
 from gateway.cli_stripe import catch_up, webhook_app
+from gateway.cli_writes import writes_app
 from gateway.settings import (
     Settings,
     SettingsRefused,
@@ -32,6 +33,7 @@ fixtures_app = typer.Typer(help="Work with fixtures files.", no_args_is_help=Tru
 app.add_typer(fixtures_app, name="fixtures")
 app.add_typer(webhook_app, name="webhook")
 app.add_typer(token_app, name="token")
+app.add_typer(writes_app, name="writes")
 app.command(name="catch-up")(catch_up)
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on. Default 127.0.0.1.")]

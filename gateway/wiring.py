@@ -18,7 +18,8 @@ from aiohttp import web
 from gateway.backends.caching.backend import CachingBackend
 from gateway.backends.caching.store import CacheStore
 from gateway.backends.guarded import GuardedBackend
-from gateway.backends.journal import Announced, JournaledBackend
+from gateway.backends.journal.backend import SOLE_OWNER, Announced, JournaledBackend
+from gateway.backends.journal.settling import Settling
 from gateway.backends.memory.backend import MemoryBackend
 from gateway.backends.memory.twin import Twin
 from gateway.backends.stripe.backend import StripeBackend
@@ -67,7 +68,7 @@ log = logging.getLogger(__name__)
 
 WEBHOOK_PATH = "/webhooks/stripe"
 SETTLE_SECONDS = 30
-"""How often unfinished writes are looked at, and how old they are then: longer than any call."""
+"""How often open writes are looked at."""
 
 
 @dataclass(slots=True)
@@ -76,6 +77,7 @@ class Gateway:
 
     settings: Settings
     backend: JournaledBackend
+    settling: Settling
     feed: Feed
     intake: Intake
     runner: Runner
@@ -161,7 +163,13 @@ async def opened_gateway(
         )
         await feed.start()
         door = _Door(clock)
-        backend = JournaledBackend(upstream.backend, stores.journal, door, clock.now, trail)
+        backend = JournaledBackend(
+            upstream.backend,
+            stores.journal,
+            door,
+            clock.now,
+            owner=SOLE_OWNER if stores.redis is None else ids.new("owner"),
+        )
         stack.push_async_callback(backend.close)
         description = backend.describe()
         intake = door.intake = Intake(
@@ -188,8 +196,19 @@ async def opened_gateway(
             open_budget(settings, stack),
             default_per_minute=settings.cost_per_minute,
         )
+        settling = Settling(backend, stores.journal, trail, read_only)
+        metrics.watch_writes(settling.open_writes_by_state)
         gateway = Gateway(
-            settings, backend, feed, intake, runner, stores, rereading, callers, metrics=metrics
+            settings,
+            backend,
+            settling,
+            feed,
+            intake,
+            runner,
+            stores,
+            rereading,
+            callers,
+            metrics=metrics,
         )
         if upstream.twin is not None:
             _deliver(gateway, upstream.twin, stack)
@@ -202,7 +221,7 @@ async def opened_gateway(
 
 def _start_chores(gateway: Gateway, stack: AsyncExitStack) -> None:
     """What is done again and again beside the serving."""
-    chores = [_settle_for_ever(gateway.backend), forget_for_ever(gateway.stores)]
+    chores = [_settle_for_ever(gateway.settling), forget_for_ever(gateway.stores)]
     if gateway.catch_up is not None:
         chores.append(gateway.catch_up.every(gateway.settings.catch_up_seconds))
     for chore in chores:
@@ -229,15 +248,13 @@ def _listen_to_stripe(gateway: Gateway, api: StripeApi, clock: Clock) -> None:
     )
 
 
-async def _settle_for_ever(backend: JournaledBackend) -> None:
+async def _settle_for_ever(settling: Settling) -> None:
     """Finish what earlier processes have left open, then what this one leaves."""
-    older_than_seconds = 0
     while True:
         try:
-            await backend.settle(older_than_seconds=older_than_seconds)
+            await settling.settle()
         except OSError as trouble:
-            log.warning("unfinished writes could not be looked at: %s", trouble)
-        older_than_seconds = SETTLE_SECONDS
+            log.warning("open writes could not be looked at: %s", trouble)
         await asyncio.sleep(SETTLE_SECONDS)
 
 

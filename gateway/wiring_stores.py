@@ -16,7 +16,7 @@ from typing import Protocol, runtime_checkable
 from aiocache.base import BaseCache
 
 from gateway.backends.caching.memory_cache import BoundedMemoryCache
-from gateway.backends.journal_records import JournalStore, MemoryJournalStore
+from gateway.backends.journal.records import JournalStore, MemoryJournalStore
 from gateway.backends.rate_budget import LocalTokens, RateBudget, Tokens
 from gateway.clock import Clock, Ids
 from gateway.events.catch_up import MemoryProgress, Progress
@@ -68,7 +68,7 @@ def settings_retention(settings: Settings) -> Retention:
 
 
 async def _sqlite(settings: Settings, clock: Clock, epoch: str, stack: AsyncExitStack) -> Stores:
-    from gateway.backends.journal_sqlite import SqliteJournalStore
+    from gateway.backends.journal.sqlite import SqliteJournalStore
     from gateway.events.log_sqlite import SqliteEventLog
     from gateway.storage.sqlite_store import SqliteStore
 
@@ -83,7 +83,7 @@ async def _sqlite(settings: Settings, clock: Clock, epoch: str, stack: AsyncExit
 
 
 async def _redis(settings: Settings, clock: Clock, epoch: str, stack: AsyncExitStack) -> Stores:
-    from gateway.backends.journal_redis import RedisJournalStore
+    from gateway.backends.journal.redis import RedisJournalStore
 
     assert settings.redis_url is not None
     store = RedisStore.connect(settings.redis_url.get_secret_value())

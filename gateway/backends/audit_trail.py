@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from gateway.backends.journal_records import Command
+from gateway.backends.journal.records import Command
 from schema.ports import CreateCreditNote, Meter, Refused
 
 log = logging.getLogger("gateway.audit")
@@ -54,7 +54,7 @@ class AuditTrail:
                 "caller": caller,
                 "operation": operation,
                 "idempotency_key": command.idempotency_key,
-                "input": _shown(command),
+                "input": shown_command(command),
                 **_ended(outcome),
                 "stripe_request_ids": meter.stripe_request_ids[requests_before:],
             }
@@ -65,7 +65,7 @@ class AuditTrail:
             log.error("the audit file takes nothing (%s): %s", trouble.strerror, line)
 
 
-def _shown(command: Command) -> dict[str, Any]:
+def shown_command(command: Command) -> dict[str, Any]:
     """The input without what is not said or may be personal."""
     whole = command.draft if isinstance(command, CreateCreditNote) else command
     return _without_personal(dataclasses.asdict(whole))

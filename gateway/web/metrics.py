@@ -8,7 +8,7 @@ Source: https://prometheus.io/docs/practices/naming/ (read November 2026).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 
 from aiohttp import web
@@ -20,7 +20,7 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
@@ -108,6 +108,10 @@ class Metrics:
         """Tell these counts, too, as they are whenever somebody asks."""
         self.registry.register(_Webhooks(counts))
 
+    def watch_writes(self, open_by_state: Callable[[], Mapping[str, int]]) -> None:
+        """Tell these counts, too; their states are of a closed list."""
+        self.registry.register(_OpenWrites(open_by_state))
+
     def page(self) -> bytes:
         """Everything, in Prometheus' text format."""
         return generate_latest(self.registry)
@@ -149,6 +153,21 @@ class _Webhooks(Collector):
         for position, count in enumerate(counts.matched, start=1):
             matches.add_metric((str(position),), count)
         yield matches
+
+
+class _OpenWrites(Collector):
+    """Writes that somebody still has to do something about; `undecidable` waits for a person."""
+
+    def __init__(self, open_by_state: Callable[[], Mapping[str, int]]) -> None:
+        self._open_by_state = open_by_state
+
+    def collect(self) -> Iterator[Metric]:
+        writes = GaugeMetricFamily(
+            "gateway_writes_open", "Recorded writes without an end, by state.", labels=("state",)
+        )
+        for state, count in self._open_by_state().items():
+            writes.add_metric((state,), count)
+        yield writes
 
 
 def metrics_app(metrics: Metrics) -> web.Application:

@@ -85,7 +85,9 @@ class Refused(Exception):
 
     The one exception is UPSTREAM_OUTCOME_UNKNOWN: perhaps done, repeat with the same key.
     `path` points into the mutation's input; `invoice_id` names the invoice whose present state
-    explains the refusal.
+    explains the refusal. `settles`: whoever holds the idempotency keys has said no to this very
+    one, so that no earlier try with it was done either. `looked`: the outcome is unknown although
+    the state was read, and shows nothing of it.
     """
 
     def __init__(
@@ -101,6 +103,8 @@ class Refused(Exception):
         doc_url: str | None = None,
         retryable: bool = False,
         retry_after_seconds: int | None = None,
+        settles: bool = False,
+        looked: bool = False,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -113,3 +117,5 @@ class Refused(Exception):
         self.doc_url = doc_url
         self.retryable = retryable
         self.retry_after_seconds = retry_after_seconds
+        self.settles = settles
+        self.looked = looked

@@ -14,8 +14,8 @@ from functools import partial
 
 from pydantic import SecretStr
 
-from gateway.backends.journal import Announced, JournaledBackend
-from gateway.backends.journal_records import MemoryJournalStore
+from gateway.backends.journal.backend import Announced, JournaledBackend
+from gateway.backends.journal.records import MemoryJournalStore
 from gateway.backends.memory.backend import MemoryBackend
 from gateway.backends.rate_budget import ACCOUNT_PER_SECOND_TEST, LocalTokens, RateBudget
 from gateway.backends.stripe.backend import StripeBackend

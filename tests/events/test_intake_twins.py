@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from gateway.backends.journal import Announced, JournaledBackend
-from gateway.backends.journal_records import MemoryJournalStore
+from gateway.backends.journal.backend import Announced, JournaledBackend
+from gateway.backends.journal.records import MemoryJournalStore
 from gateway.backends.memory.backend import MemoryBackend
 from gateway.wiring import announcement_of
 from schema.ports import AttachPayment, CreateCreditNote, CreditNoteDraft, DetachPayment, Viewer

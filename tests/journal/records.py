@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from gateway.backends.journal_records import Command, WriteRecord
+from gateway.backends.journal.records import Command, JournalStore, WriteRecord
 from schema.ports import (
     Attached,
     AttachPayment,
@@ -49,3 +50,10 @@ def record(key: str = "key-1", **fields: Any) -> WriteRecord:
         "recorded_at": START,
     }
     return WriteRecord(key=key, **{**given, **fields})
+
+
+async def put(store: JournalStore, wanted: WriteRecord) -> None:
+    """The record in the store, whatever its state: begun, then moved there."""
+    begun = replace(wanted, version=wanted.version - 1)
+    assert await store.begin(begun) is None
+    assert await store.swap(wanted, version=begun.version) is None

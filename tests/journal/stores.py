@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from gateway.backends.journal_records import RECORDS_MAX, JournalStore, MemoryJournalStore
+from gateway.backends.journal.records import RECORDS_MAX, JournalStore, MemoryJournalStore
 from tests.storage.durable import redis_journal, sqlite_journal
 
 
@@ -24,12 +24,26 @@ class OpenStore(Protocol):
 class StoreFeatures:
     """What an implementation declares about itself.
 
-    `is_durable`: what was recorded is there when the same directory is opened again.
+    `is_durable`: what was recorded is there when the same directory is opened again. `is_shared`:
+    by several processes at once.
     """
 
     name: str
     open: OpenStore
     is_durable: bool
+    is_shared: bool = False
+
+    @asynccontextmanager
+    async def two_writers(
+        self, directory: Path, now: Callable[[], int]
+    ) -> AsyncIterator[tuple[JournalStore, JournalStore]]:
+        """Two users of one store: with connections of their own, where it can be shared."""
+        async with self.open(directory, now) as one:
+            if not self.is_shared:
+                yield one, one
+                return
+            async with self.open(directory, now) as other:
+                yield one, other
 
 
 @asynccontextmanager
@@ -58,5 +72,5 @@ async def redis(
 STORES = [
     StoreFeatures(name="memory", open=memory, is_durable=False),
     StoreFeatures(name="sqlite", open=sqlite, is_durable=True),
-    StoreFeatures(name="redis", open=redis, is_durable=True),
+    StoreFeatures(name="redis", open=redis, is_durable=True, is_shared=True),
 ]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway.backends.journal.states import State
 from schema.ports import (
     PRECEDENCE,
     Attached,
@@ -39,7 +40,7 @@ TROUBLES: dict[str, Callable[[], Exception]] = {
 
 
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES.keys())
-@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("moment", ["on_the_way", "after"])
 async def test_after_an_unknown_outcome_the_same_key_goes_out_again(
     writing: Writing, moment: str, trouble: Callable[[], Exception]
 ) -> None:
@@ -53,7 +54,8 @@ async def test_after_an_unknown_outcome_the_same_key_goes_out_again(
 
     await writing.write(command)
 
-    assert (record.outcome, record.refused) == (None, False)
+    assert record.outcome is None
+    assert record.state in (State.RECORDED, State.SENDING, State.IN_DOUBT)
     assert told == []
     assert len(writing.keys_sent) == 2
     assert len(set(writing.keys_sent)) == 1
@@ -79,7 +81,10 @@ async def test_an_unknown_outcome_does_not_free_the_key(writing: Writing) -> Non
     assert len(writing.inner.sent) == 1
 
 
-@pytest.mark.parametrize("code", [code for code in PRECEDENCE if code is not UNKNOWN])
+OPEN_ENDED = (UNKNOWN, RefusalCode.IDEMPOTENCY_KEY_REUSED)
+
+
+@pytest.mark.parametrize("code", [code for code in PRECEDENCE if code not in OPEN_ENDED])
 async def test_after_a_refusal_a_new_key_goes_out(writing: Writing, code: RefusalCode) -> None:
     """Stripe replays what it answered to a key, so that the old one could never succeed."""
     command = detach(writing.stage)
@@ -96,6 +101,24 @@ async def test_after_a_refusal_a_new_key_goes_out(writing: Writing, code: Refusa
     assert (await recorded(writing, "detach")).attempt == 3
 
 
+async def test_a_key_that_upstream_knows_with_other_input_stays_in_doubt(
+    writing: Writing,
+) -> None:
+    """Our journal has lost what that was, or another release sends it otherwise: a new key could
+    do it a second time."""
+    command = detach(writing.stage)
+    writing.inner.on_the_way = [refused(RefusalCode.IDEMPOTENCY_KEY_REUSED)]
+    with pytest.raises(Refused) as answer:
+        await writing.write(command)
+    state = (await recorded(writing, "detach")).state
+
+    await writing.write(command)
+
+    assert answer.value.code is RefusalCode.IDEMPOTENCY_KEY_REUSED
+    assert state is State.IN_DOUBT
+    assert len(set(writing.keys_sent)) == 1
+
+
 async def test_a_refused_write_is_not_announced(writing: Writing) -> None:
     """Nothing has happened."""
     writing.inner.before = [refused()]
@@ -103,8 +126,8 @@ async def test_a_refused_write_is_not_announced(writing: Writing) -> None:
     with pytest.raises(Refused):
         await writing.write(detach(writing.stage))
 
-    assert writing.steps == ["begin", "send", "keep"]
-    assert (await recorded(writing, "detach")).refused is True
+    assert writing.steps == ["begin", "send", "refused"]
+    assert (await recorded(writing, "detach")).state is State.REFUSED
 
 
 async def test_the_callers_own_key_never_goes_out(writing: Writing) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.backends.journal.states import State
 from schema.ports import (
     EventType,
     RefusalCode,
@@ -34,7 +35,7 @@ async def test_a_write_is_recorded_sent_recorded_and_announced(
     """Before anything goes out there is a record; after it there is its outcome."""
     outcome = await writing.write(make(writing.stage))
 
-    assert writing.steps == ["begin", "send", "keep", "announce", "keep"]
+    assert writing.steps == ["begin", "send", "sending", "done", "announce", "announced"]
     assert (await recorded(writing, operation)).outcome == outcome
     assert outcome.replayed is False
 
@@ -52,7 +53,7 @@ async def test_a_write_that_is_out_stands_in_the_journal(
     record = await recorded(writing, operation)
 
     assert record.command == command
-    assert (record.outcome, record.refused, record.attempt) == (None, False, 1)
+    assert (record.outcome, record.state, record.attempt) == (None, State.RECORDED, 1)
     assert record.recorded_at == writing.stage.clock.now()
     writing.inner.gate.set()
     await write
@@ -128,7 +129,7 @@ async def test_a_new_attempt_that_cannot_be_recorded_does_not_go_out(writing: Wr
     writing.inner.before = [refused()]
     with pytest.raises(Refused):
         await writing.write(command)
-    writing.store.down = {"keep"}
+    writing.store.down = {"recorded"}
 
     with pytest.raises(Refused) as answer:
         await writing.write(command)
@@ -182,7 +183,7 @@ async def test_trouble_while_recording_the_outcome_leaves_the_success_standing(
     writing: Writing, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The caller is answered and the world is told, although the journal does not know."""
-    writing.store.down = {"keep"}
+    writing.store.down = {"done"}
 
     outcome = await writing.write(detach(writing.stage))
 
@@ -195,7 +196,7 @@ async def test_after_an_unrecorded_outcome_a_repeat_changes_nothing(writing: Wri
     """The journal takes it for unknown and sends the same key, which Stripe answers from memory;
     what is announced again bears the same key, so that the intake takes it for the same fact."""
     command = detach(writing.stage)
-    writing.store.down = {"keep"}
+    writing.store.down = {"done"}
     first = await writing.write(command)
     writing.store.down = set()
 
@@ -208,16 +209,32 @@ async def test_after_an_unrecorded_outcome_a_repeat_changes_nothing(writing: Wri
     )
 
 
-async def test_a_refusal_that_cannot_be_recorded_is_still_the_answer(writing: Writing) -> None:
-    """The caller learns the rule that was broken, not that our journal has trouble."""
+async def test_a_refusal_before_anything_went_out_needs_no_record(writing: Writing) -> None:
+    """The caller learns the rule that was broken: what has not gone out is sent by nobody else."""
     writing.inner.before = [refused()]
-    writing.store.down = {"keep"}
+    writing.store.down = {"refused"}
 
     with pytest.raises(Refused) as answer:
         await writing.write(detach(writing.stage))
 
     assert answer.value.code is RefusalCode.INVOICE_NOT_OPEN
     assert writing.announced == []
+
+
+async def test_a_refusal_after_it_went_out_is_told_only_if_it_is_recorded(
+    writing: Writing,
+) -> None:
+    """The record says that it is out, so that it will be sent again: told as refused, it could be
+    done after all."""
+    writing.inner.after = [refused()]
+    writing.store.down = {"refused"}
+
+    with pytest.raises(Refused) as answer:
+        await writing.write(detach(writing.stage))
+
+    told = answer.value
+    assert (told.code, told.retryable) == (RefusalCode.UPSTREAM_OUTCOME_UNKNOWN, True)
+    assert "upstream says no" in told.message
 
 
 @every_write
@@ -253,7 +270,7 @@ async def test_closing_waits_for_the_writes_that_are_out(writing: Writing) -> No
     writing.inner.gate.set()
     await closing
 
-    assert writing.steps == ["begin", "send", "keep", "announce", "keep", "close"]
+    assert writing.steps == ["begin", "send", "sending", "done", "announce", "announced", "close"]
     assert (await write).replayed is False
 
 

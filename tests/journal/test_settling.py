@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
-from gateway.backends.journal import STRIPE_KEY_SECONDS, Announced, JournaledBackend
-from gateway.backends.journal_records import MemoryJournalStore, WriteRecord
+from gateway.backends.audit_trail import AuditTrail
+from gateway.backends.journal.backend import Announced, JournaledBackend, input_hash
+from gateway.backends.journal.records import MemoryJournalStore, WriteRecord
+from gateway.backends.journal.settling import Settling
+from gateway.backends.journal.states import State
+from gateway.backends.journal.trying import CLOCK_SECONDS_MAX, LEASE_SECONDS, STRIPE_KEY_SECONDS
 from gateway.backends.memory.backend import MemoryBackend
-from schema.ports import (
-    Detached,
-    DetachPayment,
-    EventType,
-    RefusalCode,
-    Refused,
-    Viewer,
-)
+from schema.ports import Detached, DetachPayment, EventType, RefusalCode, Refused, Viewer
 from tests.support.stage import ACME, GLOBEX, Stage
 
 OPERATOR = Viewer("operator")
@@ -35,141 +34,303 @@ class LossyBackend(MemoryBackend):
 
 
 @dataclass
-class Settling:
+class World:
     """One journal that outlives the backends over it, as a durable one outlives processes."""
 
     stage: Stage = field(default_factory=Stage.empty)
     told: list[Announced] = field(default_factory=list)
+    trail: list[str] = field(default_factory=list)
     is_log_down: bool = False
+    is_read_only: bool = False
 
     def __post_init__(self) -> None:
         self.inner = LossyBackend(self.stage.twin)
         self.store = MemoryJournalStore(self.stage.clock.now)
+        self.invoice_id, (intent_id,) = self.stage.paid_by(500)
+        self.command = DetachPayment(self.invoice_id, intent_id, "key-1")
 
     async def announce(self, announced: Announced) -> None:
         if self.is_log_down:
             raise OSError("no disk")
         self.told.append(announced)
 
-    def process(self) -> JournaledBackend:
+    def process(self, owner: str = "one") -> JournaledBackend:
         """A process that was just started over the same journal."""
-        return JournaledBackend(self.inner, self.store, self.announce, self.stage.clock.now)
+        now = self.stage.clock.now
+        return JournaledBackend(self.inner, self.store, self.announce, now, owner=owner)
+
+    async def detach(self, owner: str = "one") -> Detached:
+        return await self.process(owner).detach_payment(OPERATOR, self.command)
+
+    async def settle(self, owner: str = "one") -> Settling:
+        """One look of a process that was just started."""
+        trail = AuditTrail(self.stage.clock.now, self.trail.append)
+        settling = Settling(self.process(owner), self.store, trail, lambda: self.is_read_only)
+        await settling.settle()
+        return settling
+
+    async def left(self, state: State, **fields: Any) -> WriteRecord:
+        """The detach as a process leaves it that ends in this state."""
+        now = self.stage.clock.now()
+        given: dict[str, Any] = {
+            "tenant": OPERATOR.tenant,
+            "operation": "detach",
+            "key": self.command.idempotency_key,
+            "input_hash": input_hash(self.command),
+            "command": self.command,
+            "recorded_at": now,
+            "state": state,
+            "owner": "one",
+            "leased_until": now + LEASE_SECONDS,
+            "sent_at": None if state is State.RECORDED else now,
+        }
+        record = WriteRecord(**{**given, **fields})
+        await self.store.begin(record)
+        return record
+
+    async def state(self) -> State:
+        known = await self.store.begin(await self.left(State.RECORDED))
+        assert known is not None
+        return known.state
+
+    @property
+    def is_detached(self) -> bool:
+        return self.stage.twin.invoice(self.invoice_id).status == "open"
 
 
 @pytest.fixture
-def settling() -> Settling:
-    return Settling()
+def world() -> World:
+    return World()
 
 
-async def test_write_that_was_done_and_not_told_is_told_later(settling: Settling) -> None:
+async def test_write_that_was_done_and_not_told_is_told_later(world: World) -> None:
     """The log was down when the write succeeded: the answer stood, and the event comes after."""
-    invoice_id, (intent_id,) = settling.stage.paid_by(500)
-    settling.is_log_down = True
-    command = DetachPayment(invoice_id, intent_id, "key-1")
-    await settling.process().detach_payment(OPERATOR, command)
-    settling.is_log_down = False
+    world.is_log_down = True
+    await world.detach()
+    world.is_log_down = False
 
-    await settling.process().settle(older_than_seconds=0)
-    await settling.process().settle(older_than_seconds=0)
+    await world.settle()
+    await world.settle()
 
-    assert [one.type for one in settling.told] == [EventType.DETACHED]
-    assert await settling.store.unfinished() == []
+    assert [one.type for one in world.told] == [EventType.DETACHED]
+    assert await world.state() is State.ANNOUNCED
 
 
-async def test_retry_announces_what_was_done_and_not_told(settling: Settling) -> None:
+async def test_retry_announces_what_was_done_and_not_told(world: World) -> None:
     """Announced before it is answered: nobody is told of a write that no stream will hear of."""
-    invoice_id, (intent_id,) = settling.stage.paid_by(500)
-    settling.is_log_down = True
-    command = DetachPayment(invoice_id, intent_id, "key-1")
-    await settling.process().detach_payment(OPERATOR, command)
-    settling.is_log_down = False
+    world.is_log_down = True
+    await world.detach()
+    world.is_log_down = False
 
-    again = await settling.process().detach_payment(OPERATOR, command)
-    once_more = await settling.process().detach_payment(OPERATOR, command)
+    again = await world.detach()
+    once_more = await world.detach()
 
     assert (again.replayed, once_more.replayed) == (True, True)
-    assert [one.type for one in settling.told] == [EventType.DETACHED]
+    assert [one.type for one in world.told] == [EventType.DETACHED]
 
 
-async def test_write_whose_answer_was_lost_is_found_done(settling: Settling) -> None:
+async def test_write_whose_answer_was_lost_is_found_done(world: World) -> None:
     """Sent again with its own key it changes nothing, and its outcome is known."""
-    invoice_id, (intent_id,) = settling.stage.paid_by(500)
-    command = DetachPayment(invoice_id, intent_id, "key-1")
-    settling.inner.is_lossy = True
+    world.inner.is_lossy = True
     with pytest.raises(Refused):
-        await settling.process().detach_payment(OPERATOR, command)
-    settling.inner.is_lossy = False
+        await world.detach()
+    world.inner.is_lossy = False
 
-    await settling.process().settle(older_than_seconds=0)
-    again = await settling.process().detach_payment(OPERATOR, command)
+    await world.settle()
+    again = await world.detach()
 
-    assert len(settling.told) == 1
+    assert len(world.told) == 1
     assert again.replayed is True
 
 
-async def test_write_that_never_went_out_is_sent_once(settling: Settling) -> None:
-    """The process ended between the record and the call."""
-    invoice_id, (intent_id,) = settling.stage.paid_by(500)
-    record = unsent(settling, DetachPayment(invoice_id, intent_id, "key-1"))
-    await settling.store.begin(record)
+async def test_write_that_never_went_out_is_closed_and_not_sent(world: World) -> None:
+    """The process ended between the record and the call: nobody waits for it, and nothing was
+    done. The caller's repeat does it."""
+    await world.left(State.RECORDED)
 
-    await settling.process().settle(older_than_seconds=0)
+    await world.settle()
+    is_sent_by_settling = world.is_detached
+    state = await world.state()
+    outcome = await world.detach()
 
-    assert settling.stage.twin.invoice(invoice_id).status == "open"
-    assert len(settling.told) == 1
+    assert (is_sent_by_settling, state) == (False, State.REFUSED)
+    assert outcome.replayed is False
+    assert len(world.told) == 1
 
 
-async def test_unfinished_write_keeps_to_its_callers_rights(settling: Settling) -> None:
+async def test_write_that_may_have_gone_out_is_sent_with_its_own_key(world: World) -> None:
+    """The process ended between the word that it goes out and the answer."""
+    await world.left(State.SENDING)
+
+    await world.settle()
+
+    assert world.is_detached
+    assert len(world.told) == 1
+    assert await world.state() is State.ANNOUNCED
+
+
+async def test_unfinished_write_keeps_to_its_callers_rights(world: World) -> None:
     """Finishing it later must not do what its caller could not."""
-    invoice_id, (intent_id,) = settling.stage.paid_by(500, customer_id=GLOBEX)
-    record = unsent(settling, DetachPayment(invoice_id, intent_id, "key-1"))
-    await settling.store.begin(replace(record, customers=(ACME,)))
+    world.invoice_id, (intent_id,) = world.stage.paid_by(500, customer_id=GLOBEX)
+    world.command = DetachPayment(world.invoice_id, intent_id, "key-1")
+    await world.left(State.SENDING, customers=(ACME,))
 
-    await settling.process().settle(older_than_seconds=0)
+    await world.settle()
 
-    assert settling.stage.twin.invoice(invoice_id).status == "paid"
-    assert settling.told == []
-    assert await settling.store.unfinished() == []
-
-
-async def test_young_writes_are_left_to_those_who_make_them(settling: Settling) -> None:
-    """Another replica may be in the middle of it."""
-    invoice_id, (intent_id,) = settling.stage.paid_by(500)
-    await settling.store.begin(unsent(settling, DetachPayment(invoice_id, intent_id, "key-1")))
-    settling.stage.clock.advance(29)
-
-    await settling.process().settle(older_than_seconds=30)
-
-    assert settling.stage.twin.invoice(invoice_id).status == "paid"
+    assert not world.is_detached
+    assert world.told == []
+    assert await world.state() is State.REFUSED
 
 
-async def test_write_older_than_stripes_memory_is_not_sent_again(
-    settling: Settling, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("state", [State.RECORDED, State.SENDING])
+async def test_another_replicas_write_is_left_to_it_while_it_may_be_at_it(
+    world: World, state: State
 ) -> None:
-    """Stripe has forgotten the key, so a repeat could be done twice. It is said once, and not at
-    every look for thirty days."""
-    invoice_id, (intent_id,) = settling.stage.paid_by(500)
-    await settling.store.begin(unsent(settling, DetachPayment(invoice_id, intent_id, "key-1")))
-    settling.stage.clock.advance(STRIPE_KEY_SECONDS)
+    """A replica that starts knows nothing of what the others are doing: the lease does."""
+    record = await world.left(state)
+    world.stage.clock.advance(LEASE_SECONDS - 1)
 
-    process = settling.process()
+    await world.settle("two")
+
+    assert not world.is_detached
+    assert await world.store.open_records() == [record]
+
+
+async def test_another_replicas_write_is_finished_once_its_lease_is_over(world: World) -> None:
+    """That replica is gone, or it would have said more by now."""
+    await world.left(State.SENDING)
+    world.stage.clock.advance(LEASE_SECONDS)
+
+    await world.settle("two")
+
+    assert world.is_detached
+    assert len(world.told) == 1
+
+
+async def test_a_lease_that_a_wrong_clock_gave_is_none(world: World) -> None:
+    """A replica whose clock was a month ahead died: its write must not wait for a month."""
+    ahead = world.stage.clock.now() + 30 * 24 * 3600
+    await world.left(State.SENDING, leased_until=ahead)
+
+    await world.settle("two")
+
+    assert world.is_detached
+
+
+@pytest.mark.parametrize(
+    "age",
+    [
+        pytest.param(STRIPE_KEY_SECONDS, id="older than Stripe remembers"),
+        pytest.param(-CLOCK_SECONDS_MAX - 1, id="from a future that nobody can date"),
+    ],
+)
+async def test_write_whose_key_stripe_may_have_forgotten_is_left_to_a_person(
+    world: World, caplog: pytest.LogCaptureFixture, age: int
+) -> None:
+    """A repeat could do it twice. It is said once, and not at every look for thirty days."""
+    now = world.stage.clock.now()
+    await world.left(State.IN_DOUBT, sent_at=now - age)
+
     for _ in range(3):
-        await process.settle(older_than_seconds=0)
+        await world.settle()
 
-    assert settling.stage.twin.invoice(invoice_id).status == "paid"
-    assert len(await settling.store.unfinished()) == 1
-    assert len(caplog.records) == 1
+    assert not world.is_detached
+    assert await world.state() is State.UNDECIDABLE
+    errors = [one for one in caplog.records if one.levelno == logging.ERROR]
+    assert len(errors) == 1
 
 
-def unsent(settling: Settling, command: DetachPayment) -> WriteRecord:
-    """A record as a process leaves it that ends before it sends."""
-    from gateway.backends.journal import input_hash
+async def test_a_write_younger_by_a_second_is_sent(world: World) -> None:
+    """Stripe still knows the key."""
+    await world.left(State.IN_DOUBT, sent_at=world.stage.clock.now() - STRIPE_KEY_SECONDS + 1)
 
-    return WriteRecord(
-        tenant=OPERATOR.tenant,
-        operation="detach",
-        key=command.idempotency_key,
-        input_hash=input_hash(command),
-        command=command,
-        recorded_at=settling.stage.clock.now(),
-    )
+    await world.settle()
+
+    assert world.is_detached
+
+
+async def test_an_old_write_that_was_done_is_found_by_looking(world: World) -> None:
+    """What can be proved by reading needs no person."""
+    world.inner.is_lossy = True
+    with pytest.raises(Refused):
+        await world.detach()
+    world.inner.is_lossy = False
+    world.stage.clock.advance(STRIPE_KEY_SECONDS)
+
+    await world.settle()
+
+    assert await world.state() is State.ANNOUNCED
+    assert len(world.told) == 1
+
+
+@pytest.mark.parametrize("state", [State.SENDING, State.IN_DOUBT])
+async def test_nothing_is_sent_while_no_writes_are_taken(world: World, state: State) -> None:
+    """The switch is there to keep everything from Stripe; the write waits for it."""
+    await world.left(state)
+    world.is_read_only = True
+
+    await world.settle()
+    is_sent_below_the_switch = world.is_detached
+    world.is_read_only = False
+    await world.settle()
+
+    assert not is_sent_below_the_switch
+    assert world.is_detached
+
+
+async def test_what_was_done_is_told_while_no_writes_are_taken(world: World) -> None:
+    """An event changes nothing at Stripe, and its readers must not stay behind."""
+    world.is_log_down = True
+    await world.detach()
+    world.is_log_down, world.is_read_only = False, True
+
+    await world.settle()
+
+    assert len(world.told) == 1
+
+
+async def test_of_two_replicas_that_settle_at_once_one_finishes_the_write(world: World) -> None:
+    """The other meets the newer version, and leaves it."""
+    record = await world.left(State.IN_DOUBT)
+    one, two = world.process("one"), world.process("two")
+
+    await one.finished(record)
+    with pytest.raises(Refused) as late:
+        await two.finished(record)
+
+    assert late.value.code is RefusalCode.IDEMPOTENCY_IN_PROGRESS
+    assert len(world.told) == 1
+
+
+async def test_one_writes_trouble_holds_up_no_other(world: World) -> None:
+    """A record that nobody can send must not keep all behind it open."""
+    broken = replace(world.command, idempotency_key="key-0")
+    await world.left(State.IN_DOUBT, key="key-0", command=broken, operation="no such operation")
+    await world.left(State.IN_DOUBT)
+
+    await world.settle()
+
+    assert world.is_detached
+
+
+async def test_the_counts_tell_how_many_writes_stand_where(world: World) -> None:
+    """A write that waits for a person is a number that somebody watches."""
+    now = world.stage.clock.now()
+    await world.left(State.UNDECIDABLE)
+    await world.left(State.RECORDED, key="key-2", owner="two", leased_until=now + LEASE_SECONDS)
+
+    settling = await world.settle()
+
+    counts = {state: count for state, count in settling.open_writes_by_state().items() if count}
+    assert counts == {"undecidable": 1, "recorded": 1}
+
+
+async def test_what_was_settled_stands_in_the_audit_trail(world: World) -> None:
+    """Money moved, and nobody was waiting for the answer."""
+    await world.left(State.SENDING)
+
+    await world.settle()
+
+    (line,) = world.trail
+    assert '"caller":"gateway"' in line
+    assert '"outcome":"DONE"' in line

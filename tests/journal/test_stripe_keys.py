@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.backends.attempt import Found
+from gateway.backends.journal.states import State
 from schema.ports import DetachPayment
 from tests.journal.records import COMMANDS, DETACHED, record
 from tests.support.time_and_ids import START
@@ -89,7 +91,7 @@ def test_the_key_is_never_made_of_anything_else(attempt: dict[str, Any]) -> None
         replace(written, input_hash="other"),
         replace(written, recorded_at=START + 1),
         replace(written, outcome=DETACHED),
-        replace(written, refused=True),
+        replace(written, state=State.REFUSED, version=7, found=Found(payment_id="inpay_1")),
     ]
 
     assert {one.stripe_key for one in alike} == {written.stripe_key}

@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from gateway.backends.journal import Announced, JournaledBackend
-from gateway.backends.journal_records import Command, JournalStore, MemoryJournalStore, WriteRecord
+from gateway.backends.attempt import attempt
+from gateway.backends.journal.backend import Announced, JournaledBackend
+from gateway.backends.journal.records import Command, JournalStore, MemoryJournalStore, WriteRecord
 from gateway.backends.memory.backend import MemoryBackend
 from schema.needs import Loaded, Needs
 from schema.ports import (
@@ -40,7 +41,8 @@ Outcome = TypeVar("Outcome")
 
 
 class UnsteadyBackend:
-    """A backend that fails before or after the write was applied, once for each that is told.
+    """A backend that fails before the write goes out, on its way, or after it was applied, once
+    for each failure that is told.
 
     `sent` are the commands that went out. While `gate` is closed, writes wait at it.
     """
@@ -50,6 +52,7 @@ class UnsteadyBackend:
         self._steps = steps
         self.sent: list[Any] = []
         self.before: list[Exception] = []
+        self.on_the_way: list[Exception] = []
         self.after: list[Exception] = []
         self.gate = asyncio.Event()
         self.gate.set()
@@ -88,6 +91,9 @@ class UnsteadyBackend:
         await self.gate.wait()
         if self.before:
             raise self.before.pop(0)
+        if self.on_the_way:
+            await attempt().going_out()
+            raise self.on_the_way.pop(0)
         outcome = await write(viewer, command)
         if self.after:
             raise self.after.pop(0)
@@ -95,7 +101,10 @@ class UnsteadyBackend:
 
 
 class UnsteadyStore:
-    """A store that is down for the methods that are named in `down`."""
+    """A store that is down for what is named in `down`: `begin`, and the states of records.
+
+    Its steps are called the same.
+    """
 
     def __init__(self, inner: JournalStore, steps: list[str]) -> None:
         self._inner = inner
@@ -106,16 +115,19 @@ class UnsteadyStore:
         self._step("begin")
         return await self._inner.begin(record)
 
-    async def keep(self, record: WriteRecord) -> None:
-        self._step("keep")
-        await self._inner.keep(record)
+    async def swap(self, record: WriteRecord, *, version: int) -> WriteRecord | None:
+        self._step(record.state.value)
+        return await self._inner.swap(record, version=version)
 
     async def by_stripe_key(self, stripe_key: str) -> WriteRecord | None:
         return await self._inner.by_stripe_key(stripe_key)
 
+    async def open_records(self) -> list[WriteRecord]:
+        return await self._inner.open_records()
+
     def _step(self, name: str) -> None:
         self._steps.append(name)
-        if name in self.down:
+        if name in self.down or "all" in self.down:
             raise ConnectionError("the store is down")
 
 

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-from gateway.backends.journal_records import RECORDS_MAX
-from gateway.backends.journal_redis import RedisJournalStore
-from gateway.backends.journal_sqlite import SqliteJournalStore
+from gateway.backends.journal.records import RECORDS_MAX
+from gateway.backends.journal.redis import RedisJournalStore
+from gateway.backends.journal.sqlite import SqliteJournalStore
 from gateway.events.log_redis import RedisEventLog
 from gateway.events.log_sqlite import SqliteEventLog
 from gateway.events.retention import Retention

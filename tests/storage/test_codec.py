@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.backends.journal_codec import decoded_record, encoded_record
-from gateway.backends.journal_records import WriteRecord
+from gateway.backends.attempt import Found
+from gateway.backends.journal.codec import decoded_record, encoded_record
+from gateway.backends.journal.records import WriteRecord
+from gateway.backends.journal.states import State
 from gateway.events.log import LogEntry
 from gateway.events.log_codec import decoded_entry, encoded_entry
 from schema.ports import (
@@ -73,8 +75,9 @@ RECORDS = st.builds(
     outcome=OUTCOMES,
     recorded_at=AMOUNT,
     attempt=st.integers(1, 9),
-    refused=st.booleans(),
-    announced=st.booleans(),
+    state=st.sampled_from(State),
+    found=st.builds(Found, payment_id=MAYBE, payment_ids=st.lists(TEXT, max_size=3).map(tuple)),
+    sent_at=MAYBE_AMOUNT,
     customers=st.none() | st.lists(TEXT, max_size=3).map(tuple),
 )
 
@@ -119,7 +122,31 @@ def test_a_write_of_version_1_is_read_by_every_later_version() -> None:
         '"replayed":false},"refused":false,"announced":false}'
     )
 
-    assert decoded_record(text) == record(outcome=DETACHED)
+    assert decoded_record(text) == record(
+        state=State.DONE, outcome=DETACHED, sent_at=1767225600, tried_at=1767225600
+    )
+
+
+def test_a_write_of_version_2_is_read_by_every_later_version() -> None:
+    """An update between a write and its retry must not lose the record."""
+    text = (
+        '{"v":2,"kind":"WriteRecord","tenant":"operator","operation":"detach","key":"key-1",'
+        '"input_hash":"hash-1","command":{"kind":"DetachPayment","invoice_id":"in_1",'
+        '"payment_intent_id":"pi_1","idempotency_key":"key-1"},"recorded_at":1767225600,'
+        '"attempt":1,"state":"sending","version":3,"owner":"owner_1","leased_until":1767225660,'
+        '"sent_at":1767225600,"tried_at":1767225601,"found":{"kind":"Found",'
+        '"customer_id":"cus_1","payment_id":"inpay_1","payment_ids":["inpay_1"]}}'
+    )
+
+    assert decoded_record(text) == record(
+        state=State.SENDING,
+        version=3,
+        owner="owner_1",
+        leased_until=1767225660,
+        sent_at=1767225600,
+        tried_at=1767225601,
+        found=Found("cus_1", "inpay_1", ("inpay_1",)),
+    )
 
 
 @pytest.mark.parametrize(

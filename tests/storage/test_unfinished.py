@@ -1,4 +1,4 @@
-"""What recovery reads at start, and a journal whose bound was lowered."""
+"""What recovery reads at start, what an older release has left, and what a newer one has."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
+import orjson
 import pytest
 
-from gateway.backends.journal_records import KEPT_SECONDS, JournalFull, JournalStore
-from gateway.backends.journal_sqlite import AT_ONCE_MAX
-from tests.journal.records import DETACHED, record
+from gateway.backends.journal.codec import decoded_record, encoded_record
+from gateway.backends.journal.records import KEPT_SECONDS, JournalFull, JournalStore
+from gateway.backends.journal.redis import RedisJournalStore
+from gateway.backends.journal.sqlite import AT_ONCE_MAX, SqliteJournalStore
+from gateway.backends.journal.states import State
+from tests.journal.records import DETACHED, put, record
 from tests.storage.durable import JOURNALS, OpenJournal, sqlite_journal
 from tests.support.time_and_ids import START, ManualClock
 
@@ -21,68 +25,29 @@ def opening(request: pytest.FixtureRequest) -> OpenJournal:
     return chosen
 
 
-async def test_unfinished_writes_are_found_after_a_restart(
+async def test_open_writes_are_found_after_a_restart(
     opening: OpenJournal, tmp_path: Path, clock: ManualClock
 ) -> None:
     """Those that were sent, or were about to be, oldest first; told and refused ones are not."""
     async with opening(tmp_path, clock.now, 100) as journal:
-        for key, recorded_at in [("late", 9), ("early", 1), ("done", 2), ("refused", 3)]:
+        for key, recorded_at in [("late", 9), ("early", 1)]:
             await journal.begin(record(key, recorded_at=START + recorded_at))
-        await journal.keep(record("done", outcome=DETACHED, announced=True))
-        await journal.keep(record("refused", refused=True))
+        await put(journal, record("done", state=State.ANNOUNCED, outcome=DETACHED))
+        await put(journal, record("refused", state=State.REFUSED))
 
     async with opening(tmp_path, clock.now, 100) as journal:
-        found = await journal.unfinished()
+        found = await journal.open_records()
 
     early, late = record("early", recorded_at=START + 1), record("late", recorded_at=START + 9)
     assert found == [early, late]
 
 
-async def test_a_write_that_is_tried_again_is_unfinished_again(
-    opening: OpenJournal, tmp_path: Path, clock: ManualClock
-) -> None:
-    """A refusal ended one attempt; the next one may be under way when the process ends."""
-    async with opening(tmp_path, clock.now, 100) as journal:
-        await journal.begin(record())
-        await journal.keep(record(refused=True))
-        await journal.keep(record(attempt=2))
-
-        assert await journal.unfinished() == [record(attempt=2)]
-
-
-async def test_a_write_is_unfinished_until_it_is_announced(
-    opening: OpenJournal, tmp_path: Path, clock: ManualClock
-) -> None:
-    """The log may have been away when the write succeeded: its subscribers are told later."""
-    done = record(outcome=DETACHED)
-    async with opening(tmp_path, clock.now, 100) as journal:
-        await journal.begin(record())
-        await journal.keep(done)
-        before = await journal.unfinished()
-        await journal.keep(replace(done, announced=True))
-
-        assert before == [done]
-        assert await journal.unfinished() == []
-
-
-async def test_a_forgotten_write_is_no_longer_unfinished(
-    opening: OpenJournal, tmp_path: Path, clock: ManualClock
-) -> None:
-    """After 30 days nothing can be settled that Stripe forgot after one."""
-    async with opening(tmp_path, clock.now, 100) as journal:
-        await journal.begin(record())
-        clock.advance(KEPT_SECONDS + 1)
-        await journal.begin(record("new", recorded_at=clock.now()))
-
-        assert await journal.unfinished() == [record("new", recorded_at=clock.now())]
-
-
-async def test_no_write_is_unfinished_in_an_empty_journal(
+async def test_no_write_is_open_in_an_empty_journal(
     opening: OpenJournal, tmp_path: Path, clock: ManualClock
 ) -> None:
     """The first start of all."""
     async with opening(tmp_path, clock.now, 100) as journal:
-        assert await journal.unfinished() == []
+        assert await journal.open_records() == []
 
 
 async def test_two_replicas_that_begin_one_write_are_told_of_each_other(
@@ -104,7 +69,10 @@ async def test_a_journal_whose_bound_was_lowered_has_room_again(
 ) -> None:
     """Old records go in steps, and a step that leaves the journal full is not undone."""
     async with sqlite_journal(tmp_path, clock.now) as journal:
-        await asyncio.gather(*(journal.begin(record(f"{n}")) for n in range(AT_ONCE_MAX + 50)))
+        told = [
+            record(f"{n}", state=State.ANNOUNCED, outcome=DETACHED) for n in range(AT_ONCE_MAX + 50)
+        ]
+        await asyncio.gather(*(journal.begin(one) for one in told))
     clock.advance(KEPT_SECONDS + 1)
 
     async with sqlite_journal(tmp_path, clock.now, 20) as journal:
@@ -113,3 +81,83 @@ async def test_a_journal_whose_bound_was_lowered_has_room_again(
             await journal.begin(new)
 
         assert await journal.begin(new) is None
+
+
+OF_VERSION_1 = {
+    "v": 1,
+    "kind": "WriteRecord",
+    "tenant": "operator",
+    "operation": "detach",
+    "key": "key-1",
+    "input_hash": "hash-1",
+    "command": orjson.loads(encoded_record(record()))["command"],
+    "recorded_at": START,
+    "attempt": 2,
+    "refused": False,
+    "announced": False,
+}
+"""A write as the release before recorded it, when it began."""
+OUTCOME = orjson.loads(encoded_record(record(outcome=DETACHED)))["outcome"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "state"),
+    [
+        pytest.param({}, State.IN_DOUBT, id="without an end"),
+        pytest.param({"refused": True}, State.REFUSED, id="refused"),
+        pytest.param({"outcome": OUTCOME}, State.DONE, id="done"),
+        pytest.param({"outcome": OUTCOME, "announced": True}, State.ANNOUNCED, id="told"),
+    ],
+)
+def test_a_record_of_the_release_before_is_read_as_what_it_is_worth(
+    fields: dict[str, object], state: State
+) -> None:
+    """That one noted no difference between a write that went out and one that did not, so a write
+    without an end is in doubt, since it was recorded."""
+    read = decoded_record(orjson.dumps({**OF_VERSION_1, **fields}))
+
+    assert (read.state, read.attempt, read.version, read.sent_at) == (state, 2, 0, START)
+    assert read.command == record().command
+    assert (read.outcome is None) == ("outcome" not in fields)
+
+
+async def test_a_record_of_the_release_before_can_be_moved(
+    opening: OpenJournal, tmp_path: Path, clock: ManualClock
+) -> None:
+    """The first move of this release compares with a version that the text does not have."""
+    async with opening(tmp_path, clock.now, 100) as journal:
+        await journal.begin(record(attempt=2))
+        await rewrite(journal, orjson.dumps(OF_VERSION_1).decode())
+        known = await journal.begin(record())
+        assert known is not None
+        taken_up = replace(known, state=State.SENDING, version=1)
+
+        met = await journal.swap(taken_up, version=0)
+
+        assert met is None
+        assert await journal.open_records() == [taken_up]
+
+
+async def test_a_record_that_cannot_be_read_holds_up_no_other(
+    opening: OpenJournal, tmp_path: Path, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """During an upgrade a newer release writes beside this one; its writes are its own to finish,
+    and ours are ours."""
+    async with opening(tmp_path, clock.now, 100) as journal:
+        await journal.begin(record("key-1"))
+        await rewrite(journal, '{"v":3,"kind":"WriteRecord"}')
+        await journal.begin(record("key-2"))
+
+        assert await journal.open_records() == [record("key-2")]
+    assert "version 3" in caplog.text
+
+
+async def rewrite(journal: SqliteJournalStore | RedisJournalStore, body: str) -> None:
+    """Put this text in place of every record, as another release would have written it."""
+    if isinstance(journal, SqliteJournalStore):
+        await journal._store.write(
+            lambda database: database.execute("UPDATE journal_records SET body = ?", (body,))
+        )
+        return
+    name = orjson.dumps(["operator", "detach", "key-1"]).decode()
+    await journal._store.command("HSET", journal._records, name, body)

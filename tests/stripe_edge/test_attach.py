@@ -393,9 +393,6 @@ async def test_key_that_stripe_knows_with_other_parameters_is_reused(
 ) -> None:
     """Stripe's memory is the last guard where our journal was lost."""
     peer.answer(ATTACH, error(400, type="idempotency_error"))
-    peer.answer(READ, NOT_YET)
-    peer.answer(INTENT, samples.intent())
-    peer.answer(PAYMENTS, samples.listed([]))
 
     refused = await refusal(writes, operator, COMMAND)
 

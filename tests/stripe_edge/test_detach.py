@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from gateway.backends.attempt import ATTEMPT, Found
 from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.writes import PREVIEW_VERSION, StripeWrites
 from schema.ports import Capability, Detached, DetachPayment, RefusalCode, Refused, Viewer
 from tests.stripe_edge import samples
 from tests.stripe_edge.peer import Answer, Json, Peer, Reset, error
+from tests.stripe_edge.tries import first_try, in_doubt, stored
 
 READ = "GET /v1/invoices/in_1"
 DETACH = "POST /v1/invoices/in_1/detach_payment"
@@ -24,6 +27,7 @@ OURS = samples.payment("inpay_1", samples.intent("pi_1"))
 BEFORE = samples.invoice_with(OTHER, OURS)
 AFTER = samples.invoice_with(OTHER, samples.default_payment(amount=300))
 COMMAND = DetachPayment("in_1", "pi_1", "gw_1")
+FOUND = Found("cus_1", "inpay_1", ("inpay_1", "inpay_2"))
 DETACHED = Detached("in_1", "inpay_1", "cus_1", "pi_1", "inpay_9")
 FAILURE = error(500, type="api_error")
 STORED = error(500, type="api_error", headers={"Idempotent-Replayed": "true"})
@@ -229,19 +233,58 @@ async def test_detach_that_is_not_seen(
     assert (refused.code, refused.retryable) == (code, True)
 
 
-async def test_repeat_of_an_unknown_detach_skips_the_look(
+async def test_repeat_of_a_detach_in_doubt_is_not_judged_by_its_own_work(
     writes: StripeWrites, operator: Viewer, peer: Peer
 ) -> None:
-    """What a look would see may be its own work; the first look still names the payment."""
-    peer.answer(READ, BEFORE, FAILURE)
-    peer.answer(DETACH, Reset(), Reset(), Reset(), Json(AFTER))
-    await refusal(writes, operator, COMMAND)
-    seen = len(peer.sent)
+    """The payment is gone, which no rule may hold against it; the first look names it."""
+    ATTEMPT.set(in_doubt(FOUND))
+    peer.answer(READ, AFTER)
+
+    detached = await writes.detach(operator, COMMAND)
+
+    assert detached == replace(DETACHED, replayed=True)
+    assert peer.calls() == [READ]
+
+
+async def test_repeat_of_a_detach_in_doubt_that_was_not_done_does_it(
+    writes: StripeWrites, operator: Viewer, peer: Peer
+) -> None:
+    """The payment is still there, so the key decides."""
+    ATTEMPT.set(in_doubt(FOUND))
+    peer.answer(READ, BEFORE)
+    peer.answer(DETACH, AFTER)
 
     detached = await writes.detach(operator, COMMAND)
 
     assert detached == DETACHED
-    assert peer.calls()[seen:] == [DETACH]
+    assert peer.calls() == [READ, DETACH]
+
+
+async def test_repeat_of_a_detach_in_doubt_is_hidden_from_who_may_not_see_it(
+    writes: StripeWrites, peer: Peer
+) -> None:
+    """Nothing is asked for them: what is another customer's does not exist."""
+    ATTEMPT.set(in_doubt(FOUND))
+
+    refused = await refusal(writes, Viewer("t", customers=frozenset({"cus_2"})), COMMAND)
+
+    assert refused.code is RefusalCode.NOT_FOUND
+    assert peer.calls() == []
+
+
+async def test_what_the_look_found_is_recorded_before_the_call(
+    writes: StripeWrites, operator: Viewer, peer: Peer
+) -> None:
+    """After a crash behind the call nobody could find it out any more."""
+    trying = first_try()
+    ATTEMPT.set(trying)
+    peer.answer(READ, BEFORE)
+    peer.answer(DETACH, Reset(), Reset(), Reset())
+
+    await refusal(writes, operator, COMMAND)
+
+    assert trying.found == FOUND
+    assert await stored(trying) == trying.record
 
 
 async def test_repeat_after_a_restart_learns_the_payment_from_its_event(

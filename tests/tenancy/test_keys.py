@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.journal import JournaledBackend
-from gateway.backends.journal_records import MemoryJournalStore
+from gateway.backends.journal.backend import JournaledBackend
+from gateway.backends.journal.records import MemoryJournalStore
 from gateway.sandbox.stripe_api.faults import Fault, FaultKind
 from schema.ports import (
     AttachPayment,

@@ -13,7 +13,8 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from gateway.backends.assembly import assemble, cursor_gone, failure_of, not_found
-from gateway.backends.journal import key_reused
+from gateway.backends.attempt import attempt
+from gateway.backends.journal.refusals import key_reused
 from gateway.backends.memory.tables import Query, Table
 from gateway.backends.memory.twin import Request, Twin, unknown
 from gateway.backends.pool import paid_out_of_band
@@ -248,20 +249,20 @@ class MemoryBackend:
         return assemble(viewer, needs, self._source)
 
     async def attach_payment(self, viewer: Viewer, command: AttachPayment) -> Attached:
-        return self._once(viewer, "attach", command, self._attach)
+        return await self._once(viewer, "attach", command, self._attach)
 
     async def detach_payment(self, viewer: Viewer, command: DetachPayment) -> Detached:
-        return self._once(viewer, "detach", command, self._detach)
+        return await self._once(viewer, "detach", command, self._detach)
 
     async def create_credit_note(
         self, viewer: Viewer, command: CreateCreditNote
     ) -> CreditNoteCreated:
-        return self._once(viewer, "credit_note", command, self._credit)
+        return await self._once(viewer, "credit_note", command, self._credit)
 
     async def close(self) -> None:
         return
 
-    def _once(
+    async def _once(
         self,
         viewer: Viewer,
         operation: str,
@@ -270,6 +271,8 @@ class MemoryBackend:
     ) -> Outcome:
         """Write, or answer what the same key answered before. Refusals are not kept: nothing
         happened, so the same key may try again."""
+        if attempt().may_send:
+            await attempt().going_out()
         key = (viewer.tenant, operation, command.idempotency_key)
         known = self._known.get(key)
         if known is not None:
@@ -279,8 +282,14 @@ class MemoryBackend:
                 raise unknown("invoice", known[1].invoice_id, ("invoiceId",))
             replayed: Outcome = replace(known[1], replayed=True)
             return replayed
+        if not attempt().may_send:
+            raise _not_known_here()
         request = Request(self.twin.new_id("req"), command.idempotency_key)
-        outcome = write(viewer, command, request)
+        try:
+            outcome = write(viewer, command, request)
+        except Refused as refused:
+            refused.settles = True  # The keys are known here, and this one has done nothing.
+            raise
         self._known[key] = (command, outcome)
         if len(self._known) > KEYS_KEPT_MAX:
             self._known.popitem(last=False)
@@ -375,6 +384,16 @@ class MemoryBackend:
         return CreditNoteCreated(
             invoice_id=invoice.id, credit_note_id=note.id, customer_id=invoice.customer_id
         )
+
+
+def _not_known_here() -> Refused:
+    """A key that is too old to be used, and has done nothing that is still known."""
+    return Refused(
+        RefusalCode.UPSTREAM_OUTCOME_UNKNOWN,
+        "upstream_outcome_unknown",
+        "nothing is known of this write any more",
+        looked=True,
+    )
 
 
 def _pointing_out_of_band(refused: Refused) -> Refused:

@@ -2,7 +2,8 @@
 payment that was made elsewhere and has to be reported first.
 
 Every step has a key of its own, derived from the command's, so that a repeat resumes where the
-last try broke off. Announces nothing and keeps nothing.
+last try broke off. Where an earlier try may have been done, it looks before it sends. Announces
+nothing and keeps nothing but what it has found.
 Source: https://docs.stripe.com/api/invoices/attach_payment and
 https://docs.stripe.com/api/payment-record/report-payment, 2026-10-28.endive.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.backends.attempt import NOTHING, Found, attempt
 from gateway.backends.stripe import refusals
 from gateway.backends.stripe.client import PostResult
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
@@ -64,7 +66,18 @@ class Attaching:
         source = _source_of(command)
         if self.viewer.customers is not None:
             await self._check_ownership(source)
-        return await self._attach(source, command.idempotency_key)
+        done = await self._done_before(source) if attempt().in_doubt else None
+        return done or await self._attach(source, command.idempotency_key)
+
+    async def _done_before(self, source: SourceRef) -> Attached | None:
+        """What an earlier try has done, if the source is attached now. Raises `Refused`."""
+        invoice_id = self.command.invoice_id
+        reading = self.account.books.book(invoice_id, source, caller=self.viewer.tenant)
+        book = await look(reading, "invoice", invoice_id, ("invoiceId",))
+        payment = book.live_payment_by(source.id)
+        if payment is None:
+            return None
+        return self._attached(payment, book.invoice.customer_id, replayed=True)
 
     async def _check_ownership(self, source: SourceRef) -> None:
         """Both the invoice and what is to pay it must be the viewer's, before anything is sent."""
@@ -75,7 +88,7 @@ class Attaching:
         if not self.viewer.sees(found.customer_id):
             raise refusals.no_such(source.type, source.id, source.path)
 
-    async def _attach(self, source: SourceRef, key: str) -> Attached:
+    async def _attach(self, source: SourceRef, key: str, found: Found = NOTHING) -> Attached:
         command = self.command
         params: Params = {source.type: source.id, "expand": list(EXPAND)}
         version = None
@@ -83,12 +96,13 @@ class Attaching:
             params["amount_requested"] = command.amount_requested
             version = self.account.preview_version
         try:
-            result = await self.account.api.post(
+            result = await self.account.send(
                 invoice_path(command.invoice_id, "attach_payment"),
                 params,
                 caller=self.viewer.tenant,
                 idempotency_key=key,
                 version=version,
+                found=found,
             )
         except WriteRejected as rejected:
             return await self._after_rejection(source, rejected)
@@ -202,21 +216,45 @@ class Attaching:
         )
         book, done = await look(reading, "invoice", command.invoice_id, ("invoiceId",))
         check_owner(self.viewer, book.invoice)
+        known = await self._reported_before()
+        if done is None and known is not None:
+            done = book.live_payment_by(known)
         if done is not None:
             return self._attached(done, book.invoice.customer_id, replayed=True)
-        refused = next(
-            attach_refusals(book, to_be(facts, book.invoice), command.amount_requested, 0), None
-        )
-        if refused is not None:
-            raise refusals.pointing_out_of_band(refused)
-        record_id = await self._report(facts, book.invoice.customer_id)
+        record_id = known or await self._reported_now(facts, book)
         return await self._attach_reported(SourceRef("payment_record", record_id))
+
+    async def _reported_before(self) -> str | None:
+        """The record that an earlier try has reported, if there is one. Raises `Refused`."""
+        if attempt().found.payment_record_id is not None or not attempt().in_doubt:
+            return attempt().found.payment_record_id
+        record_id, _ = await look(
+            self.account.books.reported_under(
+                self.command.idempotency_key, caller=self.viewer.tenant
+            ),
+            "invoice",
+            self.command.invoice_id,
+            ("invoiceId",),
+        )
+        return record_id
+
+    async def _reported_now(self, facts: OutOfBandPayment, book: Book) -> str:
+        """Report it, if the rules allow it to be attached then. Raises `Refused`."""
+        refused = next(
+            attach_refusals(book, to_be(facts, book.invoice), self.command.amount_requested, 0),
+            None,
+        )
+        if refused is None:
+            return await self._report(facts, book.invoice.customer_id)
+        # A look that found no report proves that there was none, once none can arrive any more.
+        refused.settles = is_marked(facts) and not attempt().may_be_in_transit
+        raise refusals.pointing_out_of_band(refused)
 
     async def _report(self, facts: OutOfBandPayment, customer_id: str | None) -> str:
         """The id of the payment record; a repeat gets that of the first time."""
         command = self.command
         try:
-            result = await self.account.api.post(
+            result = await self.account.send(
                 "/v1/payment_records/report_payment",
                 report_params(facts, customer_id, command.idempotency_key),
                 caller=self.viewer.tenant,
@@ -244,21 +282,27 @@ class Attaching:
         reading = self.account.books.reported_under(
             command.idempotency_key, caller=self.viewer.tenant
         )
-        record_id, certain = await glance(reading) or (None, False)
+        seen = await glance(reading)
+        if seen is None:
+            raise refusals.outcome_unknown(unknown, command.invoice_id)
+        record_id, certain = seen
         if record_id is not None:
             return record_id
         if unknown.stored and certain and is_marked(command.out_of_band):
             raise refusals.not_done(unknown, command.invoice_id)
-        raise refusals.outcome_unknown(unknown, command.invoice_id)
+        raise refusals.outcome_unknown(
+            unknown, command.invoice_id, seen=", and no such payment was reported so far"
+        )
 
     async def _attach_reported(self, source: SourceRef) -> Attached:
         """Attach what was reported. That the record exists must not be lost in a refusal.
 
         A stored failure that did nothing uses up its key, so the next of a few is taken.
         """
+        found = Found(payment_record_id=source.id)
         for step in ATTACH_STEPS:
             try:
-                return await self._attach(source, f"{self.command.idempotency_key}-{step}")
+                return await self._attach(source, f"{self.command.idempotency_key}-{step}", found)
             except Refused as refused:
                 if refused.rule == refusals.STORED_FAILURE and step != ATTACH_STEPS[-1]:
                     continue

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.backends.stripe.errors import (
+    IDEMPOTENCY_ERROR,
     RETRY_AFTER_SECONDS_DEFAULT,
     Ending,
     Reach,
@@ -17,6 +18,7 @@ from gateway.backends.stripe.errors import (
     WriteRejected,
     WriteUnknown,
     ending_of,
+    settles_doubt,
 )
 from schema.ports import Failed, RefusalCode, Refused
 
@@ -58,9 +60,10 @@ def ended(tries: Tries, limited: Failed | None) -> Exception:
     """
     last = tries.last
     ending = Ending.RATE_LIMITED if limited is not None else ending_of(last)
-    settles = ending in (Ending.REJECTED, Ending.UNSUPPORTED) and last.status not in (401, 403)
+    settles = limited is None and settles_doubt(last)
     if ending is Ending.UNKNOWN or (tries.in_doubt and not settles):
-        return WriteUnknown(last.request_id, stored=last.stored)
+        key_reused = last.type == IDEMPOTENCY_ERROR
+        return WriteUnknown(last.request_id, stored=last.stored, key_reused=key_reused)
     if ending is Ending.NOT_SENT:
         return Refused(
             RefusalCode.UPSTREAM_UNAVAILABLE,

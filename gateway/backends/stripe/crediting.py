@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.backends.attempt import attempt
 from gateway.backends.stripe import refusals
 from gateway.backends.stripe.edge import credit_note_record
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
@@ -37,11 +38,21 @@ class Crediting:
 
     async def run(self) -> CreditNoteCreated:
         """Issue the note. Raises `Refused`."""
-        command = self.command
         if self.viewer.customers is not None:
             check_owner(self.viewer, await self._invoice())
+        done = await self._done_before() if attempt().in_doubt else None
+        return done or await self._send()
+
+    async def _done_before(self) -> CreditNoteCreated | None:
+        """What an earlier try has issued, if it has. Raises `Refused`."""
+        invoice_id = self.command.draft.invoice_id
+        note = await look(self._issued(), "invoice", invoice_id, ("invoiceId",))
+        return None if note is None else self._created(note, replayed=True)
+
+    async def _send(self) -> CreditNoteCreated:
+        command = self.command
         try:
-            result = await self.account.api.post(
+            result = await self.account.send(
                 "/v1/credit_notes",
                 _params(command.draft, command.idempotency_key),
                 caller=self.viewer.tenant,

@@ -2,7 +2,8 @@
 
 The look gives what the answer cannot: the id of the payment that is about to leave, and whether
 the rules allow it, some of which lose money if Stripe were left to decide alone (a payment whose
-money was credited back). Announces nothing and keeps nothing.
+money was credited back). It is recorded before the call, as afterwards nobody could tell any more.
+Announces nothing.
 Source: https://docs.stripe.com/api/invoices/detach_payment, 2026-09-30.preview.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.backends.attempt import Found, attempt
 from gateway.backends.stripe import refusals
 from gateway.backends.stripe.client import PostResult
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
@@ -29,15 +31,6 @@ from schema.ports import Capability, Detached, DetachPayment, Failed, Refused, V
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
-    """What the invoice was like before it was touched. No `payment_id`: it was gone already."""
-
-    customer_id: str | None
-    payment_id: str | None
-    payment_ids: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
 class Detaching:
     """One detach: who asks, and what for; it is used once."""
 
@@ -49,7 +42,32 @@ class Detaching:
     def source(self) -> SourceRef:
         return SourceRef("payment_intent", self.command.payment_intent_id)
 
-    async def before(self) -> Before:
+    async def run(self) -> Detached:
+        """Detach, and say what is gone and what took over. Raises `Refused`."""
+        before = self._before_recorded()
+        if before is None:
+            return await self._send(await self._look())
+        done = await self._done_before(before)
+        return done or await self._send(before)
+
+    def _before_recorded(self) -> Found | None:
+        """What the first try saw; a repeat of one in doubt must not look anew and judge by that,
+        as what it would see may be its own work. Raises `Refused` for who may not see it."""
+        found = attempt().found
+        if not attempt().in_doubt or found.payment_id is None:
+            return None
+        if not self.viewer.sees(found.customer_id):
+            raise refusals.no_such("invoice", self.command.invoice_id, ("invoiceId",))
+        return found
+
+    async def _done_before(self, before: Found) -> Detached | None:
+        """What an earlier try has done, if the payment is gone. Raises `Refused`."""
+        book = await look(self._book(), "invoice", self.command.invoice_id, ("invoiceId",))
+        if _still_there(book, before):
+            return None
+        return await self._detached(before, book, replayed=True)
+
+    async def _look(self) -> Found:
         """Look at the invoice. Raises `Refused` where a rule stands against it.
 
         A payment that is not there is no refusal yet: this may be the repeat of a call that took
@@ -66,21 +84,21 @@ class Detaching:
             if refused is not None:
                 raise refused
         meter().keep_settled(book.intents.get(self.source.id))
-        return Before(
+        return Found(
             customer_id=book.invoice.customer_id,
             payment_id=None if payment is None else payment.id,
-            payment_ids=frozenset(one.id for one in book.payments),
+            payment_ids=tuple(sorted(one.id for one in book.payments)),
         )
 
-    async def send(self, before: Before) -> Detached:
-        """Detach, and say what is gone and what took over. Raises `Refused`."""
+    async def _send(self, before: Found) -> Detached:
         try:
-            result = await self.account.api.post(
+            result = await self.account.send(
                 invoice_path(self.command.invoice_id, "detach_payment"),
                 {"payment_intent": self.source.id, "expand": list(EXPAND)},
                 caller=self.viewer.tenant,
                 idempotency_key=self.command.idempotency_key,
                 version=self.account.preview_version,
+                found=before,
             )
         except WriteRejected as rejected:
             return await self._after_rejection(before, rejected)
@@ -116,7 +134,7 @@ class Detaching:
         if not self.viewer.sees(intent.customer_id):
             raise refusals.no_such("payment_intent", self.source.id, path)
 
-    async def _after_success(self, before: Before, result: PostResult) -> Detached:
+    async def _after_success(self, before: Found, result: PostResult) -> Detached:
         try:
             book, complete = book_of(result.body)
         except Failed:
@@ -125,7 +143,7 @@ class Detaching:
             book = await glance(self._book()) or book
         return await self._detached(before, book, replayed=result.stored)
 
-    async def _after_doubt(self, before: Before, unknown: WriteUnknown) -> Detached:
+    async def _after_doubt(self, before: Found, unknown: WriteUnknown) -> Detached:
         """Done if the payment that was there has left; if not, only Stripe's own word ends it."""
         book = None if before.payment_id is None else await glance(self._book())
         if book is None:
@@ -138,7 +156,7 @@ class Detaching:
             unknown, self.command.invoice_id, seen=", and the payment is attached so far"
         )
 
-    async def _after_rejection(self, before: Before, rejected: WriteRejected) -> Detached:
+    async def _after_rejection(self, before: Found, rejected: WriteRejected) -> Detached:
         """The first rule of the ledger that stands against it; Stripe's words if none does."""
         invoice_id = self.command.invoice_id
         if rejected.unsupported:
@@ -166,7 +184,7 @@ class Detaching:
         return None
 
     async def _detached(
-        self, before: Before, book: Book | None, *, replayed: bool = False
+        self, before: Found, book: Book | None, *, replayed: bool = False
     ) -> Detached:
         """After success nothing turns the answer into a failure: what is not known is left out."""
         payment_id = before.payment_id
@@ -184,11 +202,11 @@ class Detaching:
         )
 
 
-def _still_there(book: Book, before: Before) -> bool:
+def _still_there(book: Book, before: Found) -> bool:
     return any(one.id == before.payment_id for one in book.payments)
 
 
-def _new_default(book: Book, before: Before) -> str | None:
+def _new_default(book: Book, before: Found) -> str | None:
     """The default payment that took over; after a repeat any that is open must be the one."""
     default = book.open_default
     if default is None or (before.payment_id and default.id in before.payment_ids):

@@ -26,6 +26,10 @@ RETRY_AFTER_SECONDS_MAX = 3600
 """A longer wait than this is no advice, but a mistake on the way."""
 MESSAGE_LENGTH_MAX = 300
 
+IDEMPOTENCY_ERROR = "idempotency_error"
+"""The key was used before with other parameters, as by another release of this gateway: then it is
+that call which may have been done, and this answer says nothing about it."""
+
 _SECRET = re.compile(r"\b(?:sk|rk|pk|ek|whsec)_[\w*.…-]*[\w*]|\b\w+_secret_\w+")
 _UNRECOGNIZED = ("Unrecognized request URL", "Invalid Stripe API version")
 _PREVIEW_PARAMETERS = frozenset({"amount_requested", "payment_record_data"})
@@ -96,16 +100,23 @@ class Trouble:
 
 
 class WriteUnknown(Exception):
-    """Sent, and perhaps done. `stored` as in `Trouble`: repeating the key cannot help."""
+    """Sent, and perhaps done. `stored` as in `Trouble`: repeating the key cannot help.
+    `key_reused`: Stripe knows the key from a call with other parameters."""
 
-    def __init__(self, request_id: str | None = None, *, stored: bool = False) -> None:
+    def __init__(
+        self, request_id: str | None = None, *, stored: bool = False, key_reused: bool = False
+    ) -> None:
         super().__init__("the outcome of the write is unknown")
         self.request_id = request_id
         self.stored = stored
+        self.key_reused = key_reused
 
 
 class WriteRejected(Exception):
-    """Refused by Stripe for good. `in_doubt` where an earlier attempt may have been done."""
+    """Refused by Stripe for good. `in_doubt` where an earlier attempt may have been done.
+
+    `settles`: it was refused behind the idempotency layer, so that none with its key was done.
+    """
 
     def __init__(
         self, trouble: Trouble, *, in_doubt: bool = False, unsupported: bool = False
@@ -120,6 +131,7 @@ class WriteRejected(Exception):
         self.doc_url = trouble.doc_url
         self.in_doubt = in_doubt
         self.unsupported = unsupported
+        self.settles = settles_doubt(trouble)
 
 
 def upstream_errors() -> tuple[type[Exception], ...]:
@@ -229,9 +241,18 @@ def ending_of(trouble: Trouble) -> Ending:
         return Ending.UNKNOWN
     if trouble.rate_limited:
         return Ending.RATE_LIMITED
-    if trouble.is_broken:
+    if trouble.is_broken or trouble.type == IDEMPOTENCY_ERROR:
         return Ending.UNKNOWN
     return Ending.UNSUPPORTED if _is_unsupported(trouble) else Ending.REJECTED
+
+
+def settles_doubt(trouble: Trouble) -> bool:
+    """Whether this answer tells that nothing with its key was done, in earlier attempts either.
+
+    A URL that is unknown, or a key without rights, is refused before the idempotency key is looked
+    at. Source: https://docs.stripe.com/api/idempotent_requests, 2026-10-28.endive.
+    """
+    return ending_of(trouble) is Ending.REJECTED and trouble.status not in (401, 403)
 
 
 def _is_unsupported(trouble: Trouble) -> bool:

@@ -5,7 +5,6 @@ Only words and codes; whether something was done is known by whoever asks for on
 
 from __future__ import annotations
 
-from gateway.backends.journal import key_reused
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
 from schema.ports import ErrorCode, Failed, RefusalCode, Refused
 
@@ -56,8 +55,6 @@ def unsupported(what: str, rejected: WriteRejected) -> Refused:
 
 def upstream_rejected(rejected: WriteRejected, invoice_id: str) -> Refused:
     """A refusal of Stripe's for which no rule of the ledger stands."""
-    if rejected.stripe_type == "idempotency_error":
-        return key_reused()
     if rejected.status in (401, 403):
         words = "the gateway's key has no right to do this: see invoice-gateway doctor"
     else:
@@ -76,11 +73,13 @@ def explained_by(refused: Refused, rejected: WriteRejected) -> Refused:
     refused.stripe_code = rejected.stripe_code
     refused.stripe_request_id = rejected.request_id
     refused.doc_url = rejected.doc_url
+    refused.settles = rejected.settles
     return refused
 
 
 def outcome_unknown(unknown: WriteUnknown, invoice_id: str, *, seen: str = "") -> Refused:
-    """Perhaps done; `seen` says what a look at the invoice showed. The key decides on a repeat."""
+    """Perhaps done; `seen` says what a look showed, if there was one. The key decides on a
+    repeat."""
     return Refused(
         RefusalCode.UPSTREAM_OUTCOME_UNKNOWN,
         "upstream_outcome_unknown",
@@ -90,6 +89,7 @@ def outcome_unknown(unknown: WriteUnknown, invoice_id: str, *, seen: str = "") -
         stripe_request_id=unknown.request_id,
         retryable=True,
         retry_after_seconds=1,
+        looked=bool(seen),
     )
 
 
@@ -106,6 +106,7 @@ def not_done(unknown: WriteUnknown, invoice_id: str) -> Refused:
         stripe_request_id=unknown.request_id,
         retryable=True,
         retry_after_seconds=1,
+        settles=True,
     )
 
 
@@ -121,6 +122,7 @@ def half_done(refused: Refused, payment_record_id: str) -> Refused:
         stripe_request_id=refused.stripe_request_id,
         retryable=True,
         retry_after_seconds=refused.retry_after_seconds,
+        looked=refused.looked,
     )
 
 

@@ -9,14 +9,13 @@ a repeat with it changes nothing. Writes on one invoice go one after the other, 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 from gateway.backends.stripe.attaching import Attaching
 from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.crediting import Crediting
-from gateway.backends.stripe.detaching import Before, Detaching
+from gateway.backends.stripe.detaching import Detaching
 from gateway.backends.stripe.invoice_book import InvoiceBooks
 from gateway.backends.stripe.writing import PREVIEW_VERSION, Account
 from schema.ports import (
@@ -27,15 +26,10 @@ from schema.ports import (
     CreditNoteCreated,
     Detached,
     DetachPayment,
-    RefusalCode,
-    Refused,
     Viewer,
 )
 
 __all__ = ["PREVIEW_VERSION", "StripeWrites"]
-
-DOUBTS_MAX = 10_000
-"""Detaches with an unknown outcome whose look is kept for the repeat; oldest first out."""
 
 
 class StripeWrites:
@@ -49,7 +43,6 @@ class StripeWrites:
         preview_version: str = PREVIEW_VERSION,
     ) -> None:
         self._account = Account(api, InvoiceBooks(api), on_unsupported, preview_version)
-        self._doubts: OrderedDict[str, Before] = OrderedDict()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def attach(self, viewer: Viewer, command: AttachPayment) -> Attached:
@@ -61,17 +54,9 @@ class StripeWrites:
             return await Attaching(self._account, viewer, command).run()
 
     async def detach(self, viewer: Viewer, command: DetachPayment) -> Detached:
-        """Detach; two calls. A repeat of one with an unknown outcome skips the look and its
-        checks, as what it would see may be its own work. Raises `Refused`."""
-        detaching = Detaching(self._account, viewer, command)
+        """Detach; two calls. Raises `Refused`."""
         async with self._turn(command.invoice_id):
-            before = self._recalled(viewer, command) or await detaching.before()
-            try:
-                return await detaching.send(before)
-            except Refused as refused:
-                if refused.code is RefusalCode.UPSTREAM_OUTCOME_UNKNOWN:
-                    self._remember(command.idempotency_key, before)
-                raise
+            return await Detaching(self._account, viewer, command).run()
 
     async def create_credit_note(
         self, viewer: Viewer, command: CreateCreditNote
@@ -79,20 +64,6 @@ class StripeWrites:
         """Issue a credit note; one call, two for a restricted viewer. Raises `Refused`."""
         async with self._turn(command.draft.invoice_id):
             return await Crediting(self._account, viewer, command).run()
-
-    def _recalled(self, viewer: Viewer, command: DetachPayment) -> Before | None:
-        """The look of a try in doubt, for who may see the invoice; others must look, and fail."""
-        before = self._doubts.get(command.idempotency_key)
-        if before is None or not viewer.sees(before.customer_id):
-            return None
-        return self._doubts.pop(command.idempotency_key)
-
-    def _remember(self, key: str, before: Before) -> None:
-        if before.payment_id is None:
-            return
-        self._doubts[key] = before
-        if len(self._doubts) > DOUBTS_MAX:
-            self._doubts.popitem(last=False)
 
     def _turn(self, invoice_id: str) -> asyncio.Lock:
         """The lock of one invoice, which lives as long as somebody holds or awaits it."""

@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from gateway.backends.attempt import NOTHING, Found, attempt
+from gateway.backends.journal.refusals import key_reused
 from gateway.backends.stripe import refusals
-from gateway.backends.stripe.client import StripeApi
-from gateway.backends.stripe.errors import WriteRejected
+from gateway.backends.stripe.client import PostResult, StripeApi
+from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
 from gateway.backends.stripe.invoice_book import InvoiceBooks
 from schema import records
 from schema.ports import Capability, ErrorCode, Failed, Refused, Viewer
@@ -19,6 +21,9 @@ Source: https://docs.stripe.com/api/invoices/detach_payment."""
 
 EXPAND = ("payments.data.payment.payment_intent",)
 """The same for every caller, as Stripe compares parameters when a key is used again."""
+
+Params = dict[str, Any]
+"""The form of a write, before the SDK encodes it."""
 
 Seen = TypeVar("Seen")
 
@@ -31,6 +36,33 @@ class Account:
     books: InvoiceBooks
     on_unsupported: Callable[[Capability], None]
     preview_version: str = PREVIEW_VERSION
+
+    async def send(
+        self,
+        path: str,
+        params: Params,
+        *,
+        caller: str,
+        idempotency_key: str,
+        version: str | None = None,
+        found: Found = NOTHING,
+    ) -> PostResult:
+        """One request of a write, recorded before it goes out with what was found so far.
+
+        Raises as `StripeApi.post`, and `Refused` for a key that was used with another input. A key
+        that Stripe may have forgotten is not sent: what became of it is unknown.
+        """
+        if not attempt().may_send:
+            raise WriteUnknown()
+        await attempt().going_out(found)
+        try:
+            return await self.api.post(
+                path, params, caller=caller, idempotency_key=idempotency_key, version=version
+            )
+        except WriteUnknown as unknown:
+            if unknown.key_reused and not attempt().in_doubt:
+                raise key_reused() from None
+            raise
 
     def unsupported(
         self, capability: Capability | None, what: str, rejected: WriteRejected
@@ -67,7 +99,3 @@ async def glance(reading: Awaitable[Seen]) -> Seen | None:
 
 def invoice_path(invoice_id: str, verb: str) -> str:
     return f"/v1/invoices/{invoice_id}/{verb}"
-
-
-Params = dict[str, Any]
-"""The form of a write, before the SDK encodes it."""

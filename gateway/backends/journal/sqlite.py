@@ -1,5 +1,5 @@
 """The write journal in a SQLite file, beside the event log: a write is on the disk before it goes
-out. Old records go when new ones come, and no others ever do."""
+out. Old records go when their room is needed, and no others ever do."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ import sqlite3
 from collections.abc import Callable
 from functools import partial
 
-from gateway.backends.journal_codec import decoded_record, encoded_record, is_unfinished
-from gateway.backends.journal_records import KEPT_SECONDS, RECORDS_MAX, JournalFull, WriteRecord
+from gateway.backends.journal.codec import decoded_record, encoded_record, readable
+from gateway.backends.journal.records import (
+    KEPT_SECONDS,
+    RECORDS_MAX,
+    JournalFull,
+    RecordGone,
+    WriteRecord,
+)
 from gateway.storage.sqlite_file import Part
 from gateway.storage.sqlite_store import SqliteStore
 
@@ -58,44 +64,53 @@ class SqliteJournalStore:
             raise JournalFull("the write journal is full")
         return known
 
-    async def keep(self, record: WriteRecord) -> None:
-        await self._store.write(partial(_keep, record=record))
+    async def swap(self, record: WriteRecord, *, version: int) -> WriteRecord | None:
+        return await self._store.write(partial(_swap, record=record, version=version))
 
     async def by_stripe_key(self, stripe_key: str) -> WriteRecord | None:
         return await self._store.read(partial(_by_stripe_key, stripe_key=stripe_key))
 
-    async def unfinished(self) -> list[WriteRecord]:
-        """Writes of which it is not known how they ended, oldest first. Raises `OSError`."""
-        return await self._store.read(_unfinished)
+    async def open_records(self) -> list[WriteRecord]:
+        return await self._store.read(_open_records)
 
 
 def _begin(
     database: sqlite3.Connection, *, record: WriteRecord, horizon: int, records_max: int
 ) -> tuple[bool, WriteRecord | None]:
     """Whether the journal is full, and the record that is known."""
-    _forget(database, record, horizon)
     known = _held(database, record)
     if known is not None:
         return False, known
-    (count,) = database.execute("SELECT count(*) FROM journal_records").fetchone()
-    if count >= records_max:
+    if _count(database) >= records_max:
+        _make_room(database, horizon)
+    if _count(database) >= records_max:
         return True, None
-    _keep(database, record=record)
+    _put(database, record)
     return False, None
 
 
-def _forget(database: sqlite3.Connection, record: WriteRecord, horizon: int) -> None:
-    """Forget some old records, and surely the one of this write if it is old."""
+def _count(database: sqlite3.Connection) -> int:
+    (count,) = database.execute("SELECT count(*) FROM journal_records").fetchone()
+    return int(count)
+
+
+def _make_room(database: sqlite3.Connection, horizon: int) -> None:
+    """Forget some of the oldest that are finished and old enough."""
     database.execute(
         "DELETE FROM journal_records WHERE id IN (SELECT id FROM journal_records "
-        "WHERE recorded_at < ? ORDER BY recorded_at LIMIT ?)",
+        "WHERE recorded_at < ? AND NOT is_unfinished ORDER BY recorded_at LIMIT ?)",
         (horizon, AT_ONCE_MAX),
     )
-    database.execute(
-        "DELETE FROM journal_records WHERE tenant = ? AND operation = ? AND key = ? "
-        "AND recorded_at < ?",
-        (record.tenant, record.operation, record.key, horizon),
-    )
+
+
+def _swap(database: sqlite3.Connection, *, record: WriteRecord, version: int) -> WriteRecord | None:
+    present = _held(database, record)
+    if present is None:
+        raise RecordGone(record.stripe_key)
+    if present.version != version:
+        return present
+    _put(database, record)
+    return None
 
 
 def _held(database: sqlite3.Connection, record: WriteRecord) -> WriteRecord | None:
@@ -106,7 +121,7 @@ def _held(database: sqlite3.Connection, record: WriteRecord) -> WriteRecord | No
     return None if row is None else decoded_record(row[0])
 
 
-def _keep(database: sqlite3.Connection, *, record: WriteRecord) -> None:
+def _put(database: sqlite3.Connection, record: WriteRecord) -> None:
     (record_id,) = database.execute(
         "INSERT INTO journal_records (tenant, operation, key, recorded_at, is_unfinished, body) "
         "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, operation, key) DO UPDATE SET "
@@ -117,7 +132,7 @@ def _keep(database: sqlite3.Connection, *, record: WriteRecord) -> None:
             record.operation,
             record.key,
             record.recorded_at,
-            is_unfinished(record),
+            record.is_open,
             encoded_record(record),
         ),
     ).fetchone()
@@ -135,8 +150,8 @@ def _by_stripe_key(database: sqlite3.Connection, *, stripe_key: str) -> WriteRec
     return None if row is None else decoded_record(row[0])
 
 
-def _unfinished(database: sqlite3.Connection) -> list[WriteRecord]:
+def _open_records(database: sqlite3.Connection) -> list[WriteRecord]:
     rows = database.execute(
         "SELECT body FROM journal_records WHERE is_unfinished ORDER BY recorded_at, id"
     )
-    return [decoded_record(body) for (body,) in rows]
+    return readable(body for (body,) in rows)

@@ -1,0 +1,405 @@
+"""The journaled backend: a write is recorded, sent, recorded again and announced.
+
+Stripe's key is hashed from tenant, operation, the caller's key and the attempt, and never from
+the arguments: attach, detach, attach must work. A refusal closes the attempt, where it is certain
+that nothing has happened; doubt outlives the call, and only Stripe's own answer to the same key, or
+proof by reading, ends it. What is told to a caller stands in the record before it is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gateway.backends.attempt import ATTEMPT, Overtaken
+from gateway.backends.journal.records import (
+    Command,
+    JournalStore,
+    Name,
+    Outcome,
+    WriteRecord,
+    moved,
+)
+from gateway.backends.journal.refusals import (
+    hidden,
+    in_progress,
+    invoice_id_of,
+    key_reused,
+    not_recorded,
+    still_in_doubt,
+    undecidable,
+    unrecorded_refusal,
+)
+from gateway.backends.journal.states import Actor, Move, State
+from gateway.backends.journal.trying import CLOCK_SECONDS_MAX, LEASE_SECONDS, Try
+from schema.needs import Loaded, Needs
+from schema.ports import (
+    Attached,
+    AttachPayment,
+    BackendDescription,
+    CreateCreditNote,
+    CreditNoteCreated,
+    Detached,
+    DetachPayment,
+    EventType,
+    InvoiceBackend,
+    RefusalCode,
+    Refused,
+    Viewer,
+)
+
+log = logging.getLogger(__name__)
+
+SOLE_OWNER = "gateway"
+"""The owner of every record where one process alone has the store."""
+
+_OPEN_ENDED = (RefusalCode.UPSTREAM_OUTCOME_UNKNOWN, RefusalCode.IDEMPOTENCY_KEY_REUSED)
+"""Refusals of a backend that leave open whether this key has done something. That Stripe knows it
+with other parameters means that our journal was lost, or that a release sends others."""
+
+Send = Callable[[Viewer, Any], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A write that has succeeded, for the intake."""
+
+    type: EventType
+    raw_type: str
+    record: WriteRecord
+    outcome: Outcome
+
+
+Announce = Callable[[Announced], Awaitable[None]]
+
+ANNOUNCED_AS = {
+    "attach": (EventType.ATTACHED, "gateway.invoice_payment.attached"),
+    "detach": (EventType.DETACHED, "gateway.invoice_payment.detached"),
+    "credit_note": (EventType.INVOICE_CHANGED, "gateway.credit_note.created"),
+}
+
+
+class JournaledBackend:
+    """See `schema.ports.InvoiceBackend`; reads pass through.
+
+    `owner` tells this process from others that share the store.
+    """
+
+    def __init__(
+        self,
+        inner: InvoiceBackend,
+        store: JournalStore,
+        announce: Announce,
+        now: Callable[[], int],
+        *,
+        owner: str = SOLE_OWNER,
+    ) -> None:
+        self._inner = inner
+        self._store = store
+        self._announce = announce
+        self._now = now
+        self._owner = owner
+        self._under_way: dict[Name, str] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def describe(self) -> BackendDescription:
+        return self._inner.describe()
+
+    async def load(self, viewer: Viewer, needs: Needs) -> Loaded[Any]:
+        return await self._inner.load(viewer, needs)
+
+    async def attach_payment(self, viewer: Viewer, command: AttachPayment) -> Attached:
+        outcome: Attached = await self._write(viewer, "attach", command)
+        return outcome
+
+    async def detach_payment(self, viewer: Viewer, command: DetachPayment) -> Detached:
+        outcome: Detached = await self._write(viewer, "detach", command)
+        return outcome
+
+    async def create_credit_note(
+        self, viewer: Viewer, command: CreateCreditNote
+    ) -> CreditNoteCreated:
+        outcome: CreditNoteCreated = await self._write(viewer, "credit_note", command)
+        return outcome
+
+    async def close(self) -> None:
+        """Let writes that are under way finish, then close what is inside."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._inner.close()
+
+    async def caller_of(self, stripe_key: str) -> tuple[str, str] | None:
+        """Whose write carried this key to Stripe: tenant and the caller's own key."""
+        record = await self._store.by_stripe_key(stripe_key)
+        return None if record is None else (record.tenant, record.key)
+
+    async def _write(self, viewer: Viewer, operation: str, command: Any) -> Any:
+        """Run the write to its end, even when whoever asked for it goes away."""
+        return await self.to_its_end(self._recorded(viewer, operation, command))
+
+    async def to_its_end(self, work: Awaitable[Any]) -> Any:
+        """Work that goes on when whoever waits for it goes away, and that closing waits for."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(task)
+
+    async def _recorded(self, viewer: Viewer, operation: str, command: Any) -> Outcome:
+        name = (viewer.tenant, operation, command.idempotency_key)
+        digest = input_hash(command)
+        if name in self._under_way:
+            raise in_progress() if self._under_way[name] == digest else key_reused()
+        self._under_way[name] = digest
+        try:
+            record = await self._claimed(viewer, operation, command)
+            if record.outcome is not None:
+                return await self._replayed(viewer, record)
+            return await self._tried(viewer, record)
+        finally:
+            del self._under_way[name]
+
+    def is_at(self, record: WriteRecord) -> bool:
+        """Whether this process is in the middle of it."""
+        return record.name in self._under_way
+
+    def is_held(self, record: WriteRecord) -> bool:
+        """Whether another replica may be in the middle of it. A lease that no clock of now could
+        have given was given by one that was wrong."""
+        left = record.leased_until - self._now()
+        is_open = record.state in (State.RECORDED, State.SENDING)
+        is_leased = 0 < left <= LEASE_SECONDS + CLOCK_SECONDS_MAX
+        return is_open and record.owner != self._owner and is_leased
+
+    async def _claimed(self, viewer: Viewer, operation: str, command: Command) -> WriteRecord:
+        """The record of this write: this caller's to send, or with its outcome.
+
+        Raises `Refused` where it is neither.
+        """
+        new = self._new_record(viewer, operation, command)
+        try:
+            known = await self._store.begin(new)
+        except OSError as trouble:
+            raise not_recorded() from trouble
+        if known is None:
+            return new
+        if known.state is State.REFUSED:
+            return await self._taken(_next_attempt(known, new), known)
+        if known.input_hash != new.input_hash:
+            raise key_reused()
+        if known.outcome is not None:
+            return known
+        if known.state is State.UNDECIDABLE:
+            raise undecidable(known) if _covers(viewer, known) else _hidden(known)
+        if self.is_held(known):
+            raise in_progress()
+        if known.state is State.RECORDED:
+            return await self._taken(_next_attempt(known, new), known)
+        return await self._taken(self.taken_up(known, Actor.CALLER), known)
+
+    def _new_record(self, viewer: Viewer, operation: str, command: Command) -> WriteRecord:
+        now = self._now()
+        return WriteRecord(
+            tenant=viewer.tenant,
+            operation=operation,
+            key=command.idempotency_key,
+            input_hash=input_hash(command),
+            command=command,
+            recorded_at=now,
+            customers=None if viewer.customers is None else tuple(sorted(viewer.customers)),
+            owner=self._owner,
+            leased_until=now + LEASE_SECONDS,
+        )
+
+    def taken_up(self, known: WriteRecord, actor: Actor) -> WriteRecord:
+        """The record as this process's own, for another try of the same attempt."""
+        return moved(
+            known,
+            Move.TAKE_UP,
+            actor,
+            owner=self._owner,
+            leased_until=self._now() + LEASE_SECONDS,
+        )
+
+    async def _taken(self, claim: WriteRecord, known: WriteRecord) -> WriteRecord:
+        """The claim, once it stands in the store. Raises `Refused` where another was quicker."""
+        try:
+            present = await self._store.swap(claim, version=known.version)
+        except OSError as trouble:
+            is_in_doubt = claim.state is State.SENDING
+            told = not_recorded()
+            raise (still_in_doubt(known, told) if is_in_doubt else told) from trouble
+        if present is not None:
+            raise in_progress()
+        return claim
+
+    async def finished(self, record: WriteRecord) -> Outcome:
+        """Another try of what was left open, for its own caller. Raises `Refused`."""
+        if self.is_at(record):
+            raise in_progress()
+        self._under_way[record.name] = record.input_hash
+        try:
+            claim = await self._taken(self.taken_up(record, Actor.SETTLING), record)
+            return await self._tried(record.viewer, claim)
+        finally:
+            del self._under_way[record.name]
+
+    async def _tried(self, viewer: Viewer, record: WriteRecord) -> Outcome:
+        """Send it, or look whether it was done, and record what came of that."""
+        trying = Try(self._store, record, self._now)
+        ATTEMPT.set(trying)
+        command = replace(record.command, idempotency_key=record.stripe_key)
+        try:
+            outcome = await self._send(record.operation)(viewer, command)
+        except Overtaken:
+            return await self._overtaken(viewer, record)
+        except Refused as refused:
+            return await self._not_done(viewer, trying, refused)
+        return await self._done(trying, outcome)
+
+    def _send(self, operation: str) -> Send:
+        sends: dict[str, Send] = {
+            "attach": self._inner.attach_payment,
+            "detach": self._inner.detach_payment,
+            "credit_note": self._inner.create_credit_note,
+        }
+        return sends[operation]
+
+    async def _done(self, trying: Try, outcome: Any) -> Outcome:
+        """Record and announce it. Trouble here never turns a success into a failure."""
+        plain: Outcome = replace(outcome, replayed=False)
+        sent = trying.record
+        try:
+            await trying.succeeded(plain)
+        except OSError:
+            log.exception("write %s could not be recorded as done", sent.stripe_key)
+        except Overtaken:
+            if trying.record.attempt != sent.attempt:
+                log.error("write %s was done, and so may be a later attempt", sent.stripe_key)
+        if trying.record.state is not State.ANNOUNCED:
+            await self.tell(replace(trying.record, attempt=sent.attempt), plain)
+        answer: Outcome = outcome
+        return answer
+
+    async def _not_done(self, viewer: Viewer, trying: Try, refused: Refused) -> Outcome:
+        """Record what the refusal proves, and raise what may be told. The outcome, where somebody
+        else has found it meanwhile."""
+        record = trying.record
+        is_unknown = refused.code in _OPEN_ENDED
+        try:
+            if is_unknown and refused.looked and not trying.may_send:
+                await trying.given_up()
+                log.error("write %s can only be decided by a person", record.stripe_key)
+                raise undecidable(record)
+            if is_unknown or (trying.in_doubt and not refused.settles):
+                await trying.doubted()
+                raise self._in_doubt(viewer, record, refused)
+            await trying.refused()
+        except Overtaken:
+            return await self._overtaken(viewer, record)
+        except OSError:
+            log.exception("write %s could not be recorded as ended", record.stripe_key)
+            if is_unknown or trying.in_doubt:
+                raise self._in_doubt(viewer, record, refused) from None
+            if trying.record.state is State.SENDING:
+                raise unrecorded_refusal(record, refused) from None
+        raise refused
+
+    def _in_doubt(self, viewer: Viewer, record: WriteRecord, refused: Refused) -> Refused:
+        """What is told where the outcome stays unknown. What another caller may not see stays
+        unseen."""
+        if refused.code in _OPEN_ENDED:
+            return refused
+        if refused.code is RefusalCode.NOT_FOUND and not _covers(viewer, record):
+            return refused
+        return still_in_doubt(record, refused)
+
+    async def _overtaken(self, viewer: Viewer, record: WriteRecord) -> Outcome:
+        """What another replica has made of the write meanwhile."""
+        try:
+            present = await self._store.begin(record)
+        except OSError as trouble:
+            raise in_progress() from trouble
+        if present is not None and present.outcome is not None:
+            return await self._replayed(viewer, present)
+        raise in_progress()
+
+    async def _replayed(self, viewer: Viewer, record: WriteRecord) -> Outcome:
+        """The outcome of what was done before, which is announced before it is told."""
+        assert record.outcome is not None
+        if record.state is State.DONE:
+            await self.tell(record, record.outcome)
+        if not _may_be_told(viewer, record, record.outcome):
+            raise hidden(record.outcome.invoice_id)
+        return replace(record.outcome, replayed=True)
+
+    async def tell(self, record: WriteRecord, outcome: Outcome) -> None:
+        """Announce it; where that cannot be had now, it is left to whoever settles."""
+        kind, raw_type = ANNOUNCED_AS[record.operation]
+        try:
+            await self._announce(Announced(kind, raw_type, record, outcome))
+        except OSError:
+            log.exception("write %s could not be announced; it will be", record.stripe_key)
+            return
+        if record.state is not State.DONE:
+            return
+        announced = moved(record, Move.ANNOUNCE, Actor.OWNER)
+        try:
+            await self._store.swap(announced, version=record.version)
+        except OSError:
+            log.exception("write %s could not be recorded as announced", record.stripe_key)
+
+
+def _next_attempt(known: WriteRecord, new: WriteRecord) -> WriteRecord:
+    """A new attempt in the words of the new call. What was reported at Stripe already is kept, or
+    it would be reported once more."""
+    return moved(
+        known,
+        Move.TRY_AGAIN,
+        Actor.CALLER,
+        attempt=known.attempt + 1,
+        input_hash=new.input_hash,
+        command=new.command,
+        customers=new.customers,
+        recorded_at=new.recorded_at,
+        owner=new.owner,
+        leased_until=new.leased_until,
+        sent_at=None,
+        tried_at=None,
+        found=_still_true(known, new),
+    )
+
+
+def _still_true(known: WriteRecord, new: WriteRecord) -> Any:
+    """What a next attempt may go on from: the report of the very same payment, and no look."""
+    is_same = known.input_hash == new.input_hash
+    return type(known.found)(payment_record_id=known.found.payment_record_id if is_same else None)
+
+
+def input_hash(command: Command) -> str:
+    """The input without its key: commands print all their fields, in order, and must."""
+    return hashlib.sha256(repr(replace(command, idempotency_key="")).encode()).hexdigest()
+
+
+def _covers(viewer: Viewer, record: WriteRecord) -> bool:
+    """Whether the viewer sees all that the writer saw."""
+    if viewer.customers is None:
+        return True
+    return record.customers is not None and viewer.customers.issuperset(record.customers)
+
+
+def _may_be_told(viewer: Viewer, record: WriteRecord, outcome: Outcome) -> bool:
+    """Whether a repeat may hear the outcome: clients of one tenant need not share its customers.
+
+    Where Stripe's answer did not say whose the invoice is, it is for whoever sees all that the
+    writer saw.
+    """
+    if viewer.customers is None or outcome.customer_id is not None:
+        return viewer.sees(outcome.customer_id)
+    return _covers(viewer, record)
+
+
+def _hidden(record: WriteRecord) -> Refused:
+    return hidden(invoice_id_of(record.command))

@@ -1,0 +1,95 @@
+"""What the journal tells a caller whose write it cannot let through, or cannot vouch for.
+
+Words and codes only; when one of these is due is said in `gateway.backends.journal.backend`.
+"""
+
+from __future__ import annotations
+
+from gateway.backends.journal.records import Command, WriteRecord
+from schema.ports import CreateCreditNote, RefusalCode, Refused
+
+
+def key_reused() -> Refused:
+    return Refused(
+        RefusalCode.IDEMPOTENCY_KEY_REUSED,
+        "idempotency_key_reused",
+        "this idempotencyKey was used with another input: make a new key for a new attempt",
+        path=("idempotencyKey",),
+    )
+
+
+def in_progress() -> Refused:
+    return Refused(
+        RefusalCode.IDEMPOTENCY_IN_PROGRESS,
+        "idempotency_key_in_use",
+        "a call with this idempotencyKey is under way: wait for its answer, then repeat it",
+        path=("idempotencyKey",),
+    )
+
+
+def not_recorded() -> Refused:
+    """Before anything went out: a record without its owner's word is never sent."""
+    return Refused(
+        RefusalCode.UPSTREAM_UNAVAILABLE,
+        "write_not_recorded",
+        "the write could not be recorded, so it was not sent: repeat it with the same key",
+        retryable=True,
+    )
+
+
+def still_in_doubt(record: WriteRecord, refused: Refused) -> Refused:
+    """A try that could not end what an earlier one has left open; nothing is known to have been
+    refused, so the refusal is told as a part of the sentence only."""
+    return Refused(
+        RefusalCode.UPSTREAM_OUTCOME_UNKNOWN,
+        "upstream_outcome_unknown",
+        "an earlier try with this idempotencyKey may have been done, and this one could not find "
+        f"out ({refused.message}): repeat it with the same idempotencyKey, which cannot do it "
+        "twice",
+        invoice_id=invoice_id_of(record.command),
+        stripe_code=refused.stripe_code,
+        stripe_request_id=refused.stripe_request_id,
+        doc_url=refused.doc_url,
+        retryable=True,
+        retry_after_seconds=refused.retry_after_seconds or 1,
+    )
+
+
+def unrecorded_refusal(record: WriteRecord, refused: Refused) -> Refused:
+    """Refused, but the record still says that it is out and would be sent again."""
+    told = still_in_doubt(record, refused)
+    told.message = (
+        f"the write was refused ({refused.message}), which could not be recorded, so it may be "
+        "sent once more: repeat it with the same idempotencyKey, which cannot do it twice"
+    )
+    return told
+
+
+def undecidable(record: WriteRecord) -> Refused:
+    """The end of doubt for a machine: what to look at is said, as no repeat will help."""
+    invoice_id = invoice_id_of(record.command)
+    is_note = isinstance(record.command, CreateCreditNote)
+    where = "credit notes" if is_note else "payments"
+    return Refused(
+        RefusalCode.UPSTREAM_OUTCOME_UNKNOWN,
+        "upstream_outcome_undecidable",
+        "whether this was done cannot be found out with this idempotencyKey any more, as Stripe "
+        f"forgets keys after 24 hours: look at the {where} of {invoice_id}; where it was not done, "
+        "write again with a new idempotencyKey. Operators find it with invoice-gateway writes "
+        f"show {record.stripe_key}",
+        invoice_id=invoice_id,
+    )
+
+
+def hidden(invoice_id: str) -> Refused:
+    """As for an invoice that does not exist."""
+    return Refused(
+        RefusalCode.NOT_FOUND,
+        "no_such_object",
+        f"no such invoice: {invoice_id}",
+        path=("invoiceId",),
+    )
+
+
+def invoice_id_of(command: Command) -> str:
+    return command.draft.invoice_id if isinstance(command, CreateCreditNote) else command.invoice_id

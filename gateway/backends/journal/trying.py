@@ -1,0 +1,138 @@
+"""One try of one recorded write: every word about it is put in the record, by compare-and-set.
+
+Whoever owns the record makes its moves here; a move that meets another owner's record is
+`Overtaken`, and nothing is sent then. It decides what the record says, not what a caller is told.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from gateway.backends.attempt import NOTHING, Found, Overtaken
+from gateway.backends.journal.records import JournalStore, Outcome, WriteRecord, may, moved
+from gateway.backends.journal.refusals import not_recorded
+from gateway.backends.journal.states import Actor, Move, State
+
+log = logging.getLogger(__name__)
+
+STRIPE_KEY_SECONDS = 23 * 3600
+"""Stripe forgets a key after 24 hours at the earliest; with an hour to spare, a repeat is safe."""
+CLOCK_SECONDS_MAX = 300
+"""How far the clocks of replicas may differ. A write from further in the future was recorded by a
+clock that was wrong, so that nobody knows how old its key is."""
+TRANSIT_SECONDS = 600
+"""What was sent longer ago than this has arrived by now, or never will."""
+LEASE_SECONDS = 60
+"""How long a try is its owner's alone after each word of it."""
+REQUEST_SECONDS = 15
+"""What must be left of it for another request, which takes up to 10."""
+SWAPS_MAX = 5
+"""Moves of one record that may meet: its owner's, and a few of others. More is a mistake."""
+
+
+class Try:
+    """See `gateway.backends.attempt.Attempt`. `record` is what the store holds, as far as known."""
+
+    def __init__(self, store: JournalStore, record: WriteRecord, now: Callable[[], int]) -> None:
+        self.record = record
+        self._store = store
+        self._now = now
+        self._in_doubt = record.state is State.SENDING
+
+    @property
+    def in_doubt(self) -> bool:
+        return self._in_doubt
+
+    @property
+    def may_send(self) -> bool:
+        """Whether Stripe still knows the key, if it ever saw it."""
+        sent_at = self.record.sent_at
+        if sent_at is None:
+            return True
+        return -CLOCK_SECONDS_MAX <= self._now() - sent_at < STRIPE_KEY_SECONDS
+
+    @property
+    def may_be_in_transit(self) -> bool:
+        tried_at = self.record.tried_at
+        return tried_at is not None and self._now() - tried_at < TRANSIT_SECONDS
+
+    @property
+    def found(self) -> Found:
+        return self.record.found
+
+    async def going_out(self, found: Found = NOTHING) -> None:
+        assert self.may_send, "a key that may be forgotten is not sent"
+        kept = self.record.found if found == NOTHING else found
+        if self._is_covered(kept):
+            return
+        now = self._now()
+        out = moved(
+            self.record,
+            Move.GO_OUT,
+            Actor.OWNER,
+            found=kept,
+            leased_until=now + LEASE_SECONDS,
+            sent_at=now if self.record.sent_at is None else self.record.sent_at,
+            tried_at=now,
+        )
+        try:
+            present = await self._store.swap(out, version=self.record.version)
+        except OSError as trouble:
+            raise not_recorded() from trouble
+        if present is not None:
+            raise Overtaken
+        self.record = out
+
+    def _is_covered(self, found: Found) -> bool:
+        """Whether the record says already that a request with this knowledge is about to go out."""
+        left = self.record.leased_until - self._now()
+        is_said = self.record.state is State.SENDING and self.record.tried_at is not None
+        return (
+            is_said
+            and not self._in_doubt
+            and found == self.record.found
+            and REQUEST_SECONDS <= left <= LEASE_SECONDS
+        )
+
+    async def refused(self) -> None:
+        """Nothing was done. Raises `OSError`, `Overtaken`."""
+        await self._moved(Move.REFUSE)
+
+    async def doubted(self) -> None:
+        """Nobody knows. Raises `OSError`, `Overtaken`."""
+        await self._moved(Move.DOUBT)
+
+    async def given_up(self) -> None:
+        """Nobody can find out. Raises `OSError`, `Overtaken`."""
+        await self._moved(Move.GIVE_UP)
+
+    async def succeeded(self, outcome: Outcome) -> None:
+        """It was done, which outranks whatever others have written about this attempt meanwhile.
+
+        Raises `OSError`, and `Overtaken` where an outcome stands there or another attempt.
+        """
+        await self._moved(Move.SUCCEED, outcome=outcome)
+
+    async def _moved(self, move: Move, **changes: Any) -> None:
+        """Swap until it is put: an answer of the store may have been lost, so that the version
+        that is met is this try's own."""
+        for _ in range(SWAPS_MAX):
+            wanted = moved(self.record, move, Actor.OWNER, **changes)
+            present = await self._store.swap(wanted, version=self.record.version)
+            if present is None:
+                self.record = wanted
+                return
+            if present == wanted:
+                self.record = present
+                return
+            if not self._may_go_on(present, move):
+                self.record = present
+                raise Overtaken
+            self.record = present
+        raise AssertionError("a record is moved by few")
+
+    def _may_go_on(self, present: WriteRecord, move: Move) -> bool:
+        is_same = present.attempt == self.record.attempt and may(present, move)
+        return is_same and (move is Move.SUCCEED or present.owner == self.record.owner)
