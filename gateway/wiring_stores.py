@@ -45,6 +45,11 @@ class Stores:
     redis: RedisStore | None = None
     follower: asyncio.Task[None] | None = None
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes use them as well."""
+        return isinstance(self.log, FollowedLog)
+
     async def ping(self) -> None:
         """Raises when the log does not answer, or when what replicas append no longer comes."""
         await self.log.bounds()

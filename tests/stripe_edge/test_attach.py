@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
+from gateway.backends.attempt import ATTEMPT
+from gateway.backends.journal.trying import STRIPE_KEY_SECONDS
 from gateway.backends.stripe.writes import PREVIEW_VERSION, StripeWrites
 from schema.ports import Attached, AttachPayment, Capability, RefusalCode, Refused, Viewer
 from tests.stripe_edge import samples
 from tests.stripe_edge.peer import Answer, Cut, Json, Peer, Reset, error
 from tests.stripe_edge.samples import Raw
+from tests.stripe_edge.tries import in_doubt
 
 READ = "GET /v1/invoices/in_1"
 ATTACH = "POST /v1/invoices/in_1/attach_payment"
@@ -214,18 +217,72 @@ async def test_lost_answer_is_had_by_the_same_key(
     [
         pytest.param(Reset(), id="reset"),
         pytest.param(FAILURE, id="failure"),
-        pytest.param(STORED, id="stored_failure"),
         pytest.param(error(409), id="conflict"),
     ],
 )
-async def test_attach_that_was_done_is_seen_by_reading_back(
+async def test_attach_that_is_seen_is_asked_for_with_its_key(
     lost: Answer, writes: StripeWrites, operator: Viewer, peer: Peer
 ) -> None:
-    """When no attempt is answered, the invoice says that the payment is attached."""
-    peer.answer(ATTACH, lost)
+    """The payment is attached, by this call or by another's: the key is answered as at first."""
+    peer.answer(ATTACH, lost, lost, lost, DONE)
+    peer.answer(READ, DONE)
+
+    attached = await writes.attach(operator, COMMAND)
+
+    assert attached == ATTACHED
+    assert peer.calls() == [ATTACH, ATTACH, ATTACH, READ, ATTACH]
+    keys = [one.headers.get("Idempotency-Key") for one in peer.sent]
+    assert keys == ["gw_1"] * 3 + [None, "gw_1"]
+
+
+async def test_attach_that_another_has_done_meanwhile_is_no_success(
+    writes: StripeWrites, operator: Viewer, peer: Peer
+) -> None:
+    """Stripe refuses our key: what is attached was attached under another, which is announced as
+    its own."""
+    peer.answer(ATTACH, Reset(), Reset(), Reset(), error(400))
+    peer.answer(READ, DONE)
+    peer.answer(INTENT, samples.intent())
+    peer.answer(PAYMENTS, samples.listed([]))
+
+    refused = await refusal(writes, operator, COMMAND)
+
+    assert refused.code is RefusalCode.PAYMENT_ALREADY_ATTACHED
+    assert refused.settles
+
+
+async def test_attach_that_is_seen_and_never_answered_stays_unknown(
+    writes: StripeWrites, operator: Viewer, peer: Peer
+) -> None:
+    """Nobody has said whose it is; the next repeat asks again."""
+    peer.answer(ATTACH, Reset())
+    peer.answer(READ, DONE)
+
+    refused = await refusal(writes, operator, COMMAND)
+
+    assert (refused.code, refused.retryable) == (RefusalCode.UPSTREAM_OUTCOME_UNKNOWN, True)
+    assert "though the payment is attached" in refused.message
+
+
+async def test_attach_whose_key_holds_a_failure_is_seen_by_reading_back(
+    writes: StripeWrites, operator: Viewer, peer: Peer
+) -> None:
+    """The key would be answered with the failure for a day, so that what is there must do."""
+    peer.answer(ATTACH, STORED)
     peer.answer(READ, DONE)
 
     assert await writes.attach(operator, COMMAND) == ATTACHED
+
+
+async def test_attach_whose_key_is_too_old_is_seen_by_reading_back(
+    writes: StripeWrites, operator: Viewer, peer: Peer
+) -> None:
+    """Nothing is sent: Stripe may have forgotten the key."""
+    ATTEMPT.set(in_doubt(age_seconds=STRIPE_KEY_SECONDS))
+    peer.answer(READ, DONE)
+
+    assert await writes.attach(operator, COMMAND) == ATTACHED
+    assert peer.calls() == [READ]
 
 
 @pytest.mark.parametrize(
@@ -273,16 +330,6 @@ async def test_stored_failure_that_did_nothing_frees_the_key(
     refused = await refusal(writes, operator, COMMAND)
 
     assert (refused.code, refused.retryable) == (RefusalCode.UPSTREAM_UNAVAILABLE, True)
-
-
-async def test_refusal_after_a_lost_success_is_a_success(
-    writes: StripeWrites, operator: Viewer, peer: Peer
-) -> None:
-    """Should Stripe call our own earlier attempt an attachment already, it is ours all the same."""
-    peer.answer(ATTACH, Reset(), error(400))
-    peer.answer(READ, DONE)
-
-    assert await writes.attach(operator, COMMAND) == ATTACHED
 
 
 async def test_rate_limited_attach_did_nothing(

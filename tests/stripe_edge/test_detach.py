@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gateway.backends.attempt import ATTEMPT, Found
+from gateway.backends.journal.trying import STRIPE_KEY_SECONDS
 from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.writes import PREVIEW_VERSION, StripeWrites
 from schema.ports import Capability, Detached, DetachPayment, RefusalCode, Refused, Viewer
@@ -180,18 +180,62 @@ async def test_foreign_object_is_not_found_and_nothing_sent(
     [
         pytest.param(Reset(), id="reset"),
         pytest.param(FAILURE, id="failure"),
-        pytest.param(STORED, id="stored_failure"),
         pytest.param(error(409), id="conflict"),
     ],
 )
-async def test_detach_that_was_done_is_seen_by_reading_back(
+async def test_detach_that_is_seen_is_asked_for_with_its_key(
     lost: Answer, writes: StripeWrites, operator: Viewer, peer: Peer
 ) -> None:
-    """When no attempt is answered, the invoice says that the payment has left."""
+    """The payment is gone, by this call or by another's: the key is answered as at first."""
     peer.answer(READ, BEFORE, AFTER)
-    peer.answer(DETACH, lost)
+    peer.answer(DETACH, lost, lost, lost, AFTER)
 
-    assert await writes.detach(operator, COMMAND) == DETACHED
+    detached = await writes.detach(operator, COMMAND)
+
+    assert detached == DETACHED
+    assert peer.calls() == [READ, DETACH, DETACH, DETACH, READ, DETACH]
+
+
+async def test_detach_that_another_has_done_meanwhile_is_no_success(
+    writes: StripeWrites, operator: Viewer, peer: Peer
+) -> None:
+    """Stripe refuses our key: it was detached under another, which is announced as its own."""
+    peer.answer(READ, BEFORE, AFTER)
+    peer.answer(DETACH, Reset(), Reset(), Reset(), error(400))
+    peer.answer(INTENT, samples.intent())
+
+    refused = await refusal(writes, operator, COMMAND)
+
+    assert refused.code is RefusalCode.PAYMENT_NOT_ATTACHED
+    assert refused.settles
+
+
+async def test_detach_that_is_seen_and_never_answered_stays_unknown(
+    writes: StripeWrites, operator: Viewer, peer: Peer
+) -> None:
+    """Nobody has said whose it was; the next repeat asks again."""
+    peer.answer(READ, BEFORE, AFTER)
+    peer.answer(DETACH, Reset())
+
+    refused = await refusal(writes, operator, COMMAND)
+
+    assert (refused.code, refused.retryable) == (RefusalCode.UPSTREAM_OUTCOME_UNKNOWN, True)
+    assert "though the payment is gone" in refused.message
+
+
+@pytest.mark.parametrize("age_seconds", [0, STRIPE_KEY_SECONDS], ids=["failure", "too old"])
+async def test_detach_whose_key_cannot_be_asked_is_seen_by_reading_back(
+    writes: StripeWrites, operator: Viewer, peer: Peer, age_seconds: int
+) -> None:
+    """Stripe has stored a failure under it, or may have forgotten it: what is gone must do."""
+    ATTEMPT.set(in_doubt(FOUND, age_seconds=age_seconds))
+    peer.answer(READ, AFTER)
+    peer.answer(DETACH, STORED)
+
+    detached = await writes.detach(operator, COMMAND)
+
+    assert detached == DETACHED
+    assert peer.calls() == ([DETACH, READ] if age_seconds == 0 else [READ])
 
 
 async def test_payment_that_came_back_counts_as_gone(
@@ -200,7 +244,7 @@ async def test_payment_that_came_back_counts_as_gone(
     """Attached anew by somebody else, it is another payment: ours was detached."""
     again = samples.payment("inpay_5", samples.intent("pi_1"))
     peer.answer(READ, BEFORE, samples.invoice_with(OTHER, again))
-    peer.answer(DETACH, Reset())
+    peer.answer(DETACH, STORED)
 
     detached = await writes.detach(operator, COMMAND)
 
@@ -236,28 +280,15 @@ async def test_detach_that_is_not_seen(
 async def test_repeat_of_a_detach_in_doubt_is_not_judged_by_its_own_work(
     writes: StripeWrites, operator: Viewer, peer: Peer
 ) -> None:
-    """The payment is gone, which no rule may hold against it; the first look names it."""
+    """A look would find the payment gone, so there is none: the key decides, and what the first
+    look found names it."""
     ATTEMPT.set(in_doubt(FOUND))
-    peer.answer(READ, AFTER)
-
-    detached = await writes.detach(operator, COMMAND)
-
-    assert detached == replace(DETACHED, replayed=True)
-    assert peer.calls() == [READ]
-
-
-async def test_repeat_of_a_detach_in_doubt_that_was_not_done_does_it(
-    writes: StripeWrites, operator: Viewer, peer: Peer
-) -> None:
-    """The payment is still there, so the key decides."""
-    ATTEMPT.set(in_doubt(FOUND))
-    peer.answer(READ, BEFORE)
     peer.answer(DETACH, AFTER)
 
     detached = await writes.detach(operator, COMMAND)
 
     assert detached == DETACHED
-    assert peer.calls() == [READ, DETACH]
+    assert peer.calls() == [DETACH]
 
 
 async def test_repeat_of_a_detach_in_doubt_is_hidden_from_who_may_not_see_it(
@@ -305,17 +336,31 @@ async def test_repeat_after_a_restart_learns_the_payment_from_its_event(
     assert detached == Detached("in_1", "inpay_1", "cus_1", "pi_1", "inpay_9", replayed=True)
 
 
-async def test_success_is_never_a_failure_for_want_of_an_id(
+async def test_detach_of_what_nobody_can_name_is_left_open(
     writes: StripeWrites, operator: Viewer, peer: Peer
 ) -> None:
-    """It is done; what cannot be learned is left empty."""
+    """It is done, and an event without its payment would be told. The repeat, which changes
+    nothing, finds out."""
     peer.answer(READ, AFTER)
     peer.answer(DETACH, Json(b'{"id": "in_1", "object": "invoice"}'))
     peer.answer(EVENTS, FAILURE)
 
+    refused = await refusal(writes, operator, COMMAND)
+
+    assert (refused.code, refused.retryable) == (RefusalCode.UPSTREAM_OUTCOME_UNKNOWN, True)
+    assert "in part, though the payment is detached" in refused.message
+
+
+async def test_default_that_took_over_is_left_out_where_it_cannot_be_learned(
+    writes: StripeWrites, operator: Viewer, peer: Peer
+) -> None:
+    """It is done, and which payment left is known: that is enough for a success."""
+    peer.answer(READ, BEFORE)
+    peer.answer(DETACH, Json(b'{"id": "in_1", "object": "invoice"}'))
+
     detached = await writes.detach(operator, COMMAND)
 
-    assert (detached.invoice_payment_id, detached.new_default_payment_id) == ("", None)
+    assert (detached.invoice_payment_id, detached.new_default_payment_id) == ("inpay_1", None)
 
 
 EXPLAINED: list[Any] = [
@@ -361,16 +406,6 @@ async def test_refusal_of_stripe_is_explained(
     refused = await refusal(writes, operator, command)
 
     assert (refused.code, refused.stripe_code) == (code, "odd")
-
-
-async def test_refusal_after_a_lost_success_is_a_success(
-    writes: StripeWrites, operator: Viewer, peer: Peer
-) -> None:
-    """Not attached any more, because our own first attempt took it off."""
-    peer.answer(READ, BEFORE, AFTER)
-    peer.answer(DETACH, Reset(), error(400))
-
-    assert await writes.detach(operator, COMMAND) == DETACHED
 
 
 async def test_account_without_the_preview_cannot_detach(

@@ -2,8 +2,8 @@
 payment that was made elsewhere and has to be reported first.
 
 Every step has a key of its own, derived from the command's, so that a repeat resumes where the
-last try broke off. Where an earlier try may have been done, it looks before it sends. Announces
-nothing and keeps nothing but what it has found.
+last try broke off. Where an earlier try may have been done, a look tells what is attached, and only
+the same key by whom. Announces nothing.
 Source: https://docs.stripe.com/api/invoices/attach_payment and
 https://docs.stripe.com/api/payment-record/report-payment, 2026-10-28.endive.
 """
@@ -66,18 +66,7 @@ class Attaching:
         source = _source_of(command)
         if self.viewer.customers is not None:
             await self._check_ownership(source)
-        done = await self._done_before(source) if attempt().in_doubt else None
-        return done or await self._attach(source, command.idempotency_key)
-
-    async def _done_before(self, source: SourceRef) -> Attached | None:
-        """What an earlier try has done, if the source is attached now. Raises `Refused`."""
-        invoice_id = self.command.invoice_id
-        reading = self.account.books.book(invoice_id, source, caller=self.viewer.tenant)
-        book = await look(reading, "invoice", invoice_id, ("invoiceId",))
-        payment = book.live_payment_by(source.id)
-        if payment is None:
-            return None
-        return self._attached(payment, book.invoice.customer_id, replayed=True)
+        return await self._attach(source, command.idempotency_key)
 
     async def _check_ownership(self, source: SourceRef) -> None:
         """Both the invoice and what is to pay it must be the viewer's, before anything is sent."""
@@ -88,7 +77,10 @@ class Attaching:
         if not self.viewer.sees(found.customer_id):
             raise refusals.no_such(source.type, source.id, source.path)
 
-    async def _attach(self, source: SourceRef, key: str, found: Found = NOTHING) -> Attached:
+    async def _attach(
+        self, source: SourceRef, key: str, found: Found = NOTHING, *, is_asking: bool = False
+    ) -> Attached:
+        """`is_asking`: again with the same key, as a look has shown the payment attached."""
         command = self.command
         params: Params = {source.type: source.id, "expand": list(EXPAND)}
         version = None
@@ -107,7 +99,10 @@ class Attaching:
         except WriteRejected as rejected:
             return await self._after_rejection(source, rejected)
         except WriteUnknown as unknown:
-            return await self._after_doubt(source, unknown)
+            if is_asking:
+                raise self._attached_by_somebody(unknown) from None
+            attached = await self._after_doubt(source, unknown)
+            return attached or await self._attach(source, key, found, is_asking=True)
         return await self._after_success(source, result)
 
     async def _after_success(self, source: SourceRef, result: PostResult) -> Attached:
@@ -128,8 +123,11 @@ class Attaching:
             )
         return self._attached(payment, customer_id, replayed=result.stored)
 
-    async def _after_doubt(self, source: SourceRef, unknown: WriteUnknown) -> Attached:
-        """Done if the source is attached now; if not, only Stripe's own word ends the matter."""
+    async def _after_doubt(self, source: SourceRef, unknown: WriteUnknown) -> Attached | None:
+        """None where the payment is attached now, be it by this call or by another: the key tells.
+
+        Where the key cannot be asked any more, what is there must do. Raises `Refused`.
+        """
         reading = self.account.books.book(
             self.command.invoice_id, source, caller=self.viewer.tenant
         )
@@ -138,27 +136,27 @@ class Attaching:
             raise refusals.outcome_unknown(unknown, self.command.invoice_id)
         payment = book.live_payment_by(source.id)
         if payment is not None:
-            return self._attached(payment, book.invoice.customer_id)
+            is_asked_in_vain = unknown.stored or not attempt().may_send
+            return self._attached(payment, book.invoice.customer_id) if is_asked_in_vain else None
         if unknown.stored:
             raise refusals.not_done(unknown, self.command.invoice_id)
         raise refusals.outcome_unknown(
             unknown, self.command.invoice_id, seen=", and the payment is not attached so far"
         )
 
-    async def _after_rejection(self, source: SourceRef, rejected: WriteRejected) -> Attached:
-        """The first rule of the ledger that stands against it; Stripe's words if none does.
+    def _attached_by_somebody(self, unknown: WriteUnknown) -> Refused:
+        return refusals.outcome_unknown(
+            unknown, self.command.invoice_id, seen=", though the payment is attached"
+        )
 
-        After an attempt in doubt a payment that is attached is ours, and no refusal at all.
-        """
+    async def _after_rejection(self, source: SourceRef, rejected: WriteRejected) -> Attached:
+        """The first rule of the ledger that stands against it; Stripe's words if none does."""
         if rejected.unsupported:
             whole = self.command.amount_requested is None
             what = "attach payments" if whole else "attach a share of a payment"
             capability = CAPABILITIES[source.type] if whole else None
             raise self.account.unsupported(capability, what, rejected)
         book = await self._seen_after(source, rejected)
-        payment = book.live_payment_by(source.id)
-        if rejected.in_doubt and payment is not None:
-            return self._attached(payment, book.invoice.customer_id)
         refused = await self._broken_rule(book, source)
         if refused is None:
             raise refusals.upstream_rejected(rejected, self.command.invoice_id)
@@ -304,8 +302,12 @@ class Attaching:
             try:
                 return await self._attach(source, f"{self.command.idempotency_key}-{step}", found)
             except Refused as refused:
-                if refused.rule == refusals.STORED_FAILURE and step != ATTACH_STEPS[-1]:
+                is_used_up = refused.rule == refusals.STORED_FAILURE
+                if is_used_up and step != ATTACH_STEPS[-1]:
                     continue
+                if is_used_up:
+                    refused.message += f"; the payment was reported as {source.id} already"
+                    raise
                 if refused.retryable:
                     raise refusals.half_done(refused, source.id) from None
                 refused.message += f" (the payment was reported as {source.id}: attach that)"

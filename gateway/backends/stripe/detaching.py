@@ -44,11 +44,7 @@ class Detaching:
 
     async def run(self) -> Detached:
         """Detach, and say what is gone and what took over. Raises `Refused`."""
-        before = self._before_recorded()
-        if before is None:
-            return await self._send(await self._look())
-        done = await self._done_before(before)
-        return done or await self._send(before)
+        return await self._send(self._before_recorded() or await self._look())
 
     def _before_recorded(self) -> Found | None:
         """What the first try saw; a repeat of one in doubt must not look anew and judge by that,
@@ -59,13 +55,6 @@ class Detaching:
         if not self.viewer.sees(found.customer_id):
             raise refusals.no_such("invoice", self.command.invoice_id, ("invoiceId",))
         return found
-
-    async def _done_before(self, before: Found) -> Detached | None:
-        """What an earlier try has done, if the payment is gone. Raises `Refused`."""
-        book = await look(self._book(), "invoice", self.command.invoice_id, ("invoiceId",))
-        if _still_there(book, before):
-            return None
-        return await self._detached(before, book, replayed=True)
 
     async def _look(self) -> Found:
         """Look at the invoice. Raises `Refused` where a rule stands against it.
@@ -90,7 +79,8 @@ class Detaching:
             payment_ids=tuple(sorted(one.id for one in book.payments)),
         )
 
-    async def _send(self, before: Found) -> Detached:
+    async def _send(self, before: Found, *, is_asking: bool = False) -> Detached:
+        """`is_asking`: again with the same key, as a look has shown that the payment is gone."""
         try:
             result = await self.account.send(
                 invoice_path(self.command.invoice_id, "detach_payment"),
@@ -103,7 +93,12 @@ class Detaching:
         except WriteRejected as rejected:
             return await self._after_rejection(before, rejected)
         except WriteUnknown as unknown:
-            return await self._after_doubt(before, unknown)
+            if is_asking:
+                raise refusals.outcome_unknown(
+                    unknown, self.command.invoice_id, seen=", though the payment is gone"
+                ) from None
+            detached = await self._after_doubt(before, unknown)
+            return detached or await self._send(before, is_asking=True)
         return await self._after_success(before, result)
 
     async def _book(self) -> Book:
@@ -143,18 +138,27 @@ class Detaching:
             book = await glance(self._book()) or book
         return await self._detached(before, book, replayed=result.stored)
 
-    async def _after_doubt(self, before: Found, unknown: WriteUnknown) -> Detached:
-        """Done if the payment that was there has left; if not, only Stripe's own word ends it."""
-        book = None if before.payment_id is None else await glance(self._book())
+    async def _after_doubt(self, before: Found, unknown: WriteUnknown) -> Detached | None:
+        """None where the payment has left, be it by this call or by another: the key tells.
+
+        Where the key cannot be asked any more, what is gone must do. Raises `Refused`.
+        """
+        book = await glance(self._book())
         if book is None:
             raise refusals.outcome_unknown(unknown, self.command.invoice_id)
-        if not _still_there(book, before):
+        is_asked_in_vain = unknown.stored or not attempt().may_send
+        if before.payment_id is None:
+            is_gone = book.live_payment_by(self.source.id) is None
+            seen = ", and what was attached before is not known"
+        else:
+            is_gone, seen = not _still_there(book, before), ", and the payment is attached so far"
+        if is_gone and not is_asked_in_vain:
+            return None
+        if is_gone and before.payment_id is not None:
             return await self._detached(before, book)
-        if unknown.stored:
+        if unknown.stored and before.payment_id is not None:
             raise refusals.not_done(unknown, self.command.invoice_id)
-        raise refusals.outcome_unknown(
-            unknown, self.command.invoice_id, seen=", and the payment is attached so far"
-        )
+        raise refusals.outcome_unknown(unknown, self.command.invoice_id, seen=seen)
 
     async def _after_rejection(self, before: Found, rejected: WriteRejected) -> Detached:
         """The first rule of the ledger that stands against it; Stripe's words if none does."""
@@ -165,8 +169,6 @@ class Detaching:
         book = await glance(self._book())
         if book is None:
             raise refusals.upstream_rejected(rejected, invoice_id)
-        if rejected.in_doubt and before.payment_id and not _still_there(book, before):
-            return await self._detached(before, book)
         refused = next(iter(self._rules(book)), None)
         if refused is None:
             raise refusals.upstream_rejected(rejected, invoice_id)
@@ -186,11 +188,16 @@ class Detaching:
     async def _detached(
         self, before: Found, book: Book | None, *, replayed: bool = False
     ) -> Detached:
-        """After success nothing turns the answer into a failure: what is not known is left out."""
-        payment_id = before.payment_id
-        if payment_id is None:
-            payment_id = await self.account.books.detached_payment_id(
-                self.command.invoice_id, self.source.id, caller=self.viewer.tenant
+        """What has left must be named. Where it cannot be now the outcome is left open: a repeat
+        gets the same answer again."""
+        payment_id = before.payment_id or await self.account.books.detached_payment_id(
+            self.command.invoice_id, self.source.id, caller=self.viewer.tenant
+        )
+        if not payment_id:
+            raise refusals.outcome_unknown(
+                WriteUnknown(),
+                self.command.invoice_id,
+                seen=" in part, though the payment is detached",
             )
         return Detached(
             invoice_id=self.command.invoice_id,
