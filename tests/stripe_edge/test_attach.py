@@ -264,6 +264,27 @@ async def test_attach_that_is_seen_and_never_answered_stays_unknown(
     assert "though the payment is attached" in refused.message
 
 
+@pytest.mark.parametrize(
+    "then",
+    [
+        pytest.param(error(401), id="no rights"),
+        pytest.param(error(429), id="limit"),
+        pytest.param(error(400, type="idempotency_error"), id="other parameters"),
+        pytest.param(error(404, message="Unrecognized request URL (POST: /v1/x)."), id="no URL"),
+    ],
+)
+async def test_attach_that_is_seen_is_not_refused_for_want_of_an_answer(
+    writes: StripeWrites, operator: Viewer, peer: Peer, then: Answer
+) -> None:
+    """What comes before Stripe's idempotency layer says nothing about the first request."""
+    peer.answer(ATTACH, Reset(), Reset(), Reset(), then)
+    peer.answer(READ, DONE)
+
+    refused = await refusal(writes, operator, COMMAND)
+
+    assert (refused.code, refused.settles) == (RefusalCode.UPSTREAM_OUTCOME_UNKNOWN, False)
+
+
 async def test_attach_whose_key_holds_a_failure_is_seen_by_reading_back(
     writes: StripeWrites, operator: Viewer, peer: Peer
 ) -> None:

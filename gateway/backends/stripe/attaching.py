@@ -23,6 +23,7 @@ from gateway.backends.stripe.writing import (
     EXPAND,
     Account,
     Params,
+    asked_again,
     check_owner,
     glance,
     invoice_path,
@@ -43,6 +44,9 @@ from schema.ports import (
 
 ATTACH_STEPS = ("attach", "attach-2", "attach-3")
 """Keys for attaching what was reported; a second one is needed after a stored failure only."""
+
+SEEN = ", though the payment is attached"
+"""What a look has shown that does not tell by whom."""
 
 CAPABILITIES = {
     "payment_intent": Capability.ATTACH_PAYMENT_INTENT,
@@ -100,9 +104,12 @@ class Attaching:
             return await self._after_rejection(source, rejected)
         except WriteUnknown as unknown:
             if is_asking:
-                raise self._attached_by_somebody(unknown) from None
+                raise refusals.outcome_unknown(unknown, command.invoice_id, seen=SEEN) from None
             attached = await self._after_doubt(source, unknown)
-            return attached or await self._attach(source, key, found, is_asking=True)
+            if attached is not None:
+                return attached
+            asking = self._attach(source, key, found, is_asking=True)
+            return await asked_again(asking, unknown, command.invoice_id, seen=SEEN)
         return await self._after_success(source, result)
 
     async def _after_success(self, source: SourceRef, result: PostResult) -> Attached:
@@ -142,11 +149,6 @@ class Attaching:
             raise refusals.not_done(unknown, self.command.invoice_id)
         raise refusals.outcome_unknown(
             unknown, self.command.invoice_id, seen=", and the payment is not attached so far"
-        )
-
-    def _attached_by_somebody(self, unknown: WriteUnknown) -> Refused:
-        return refusals.outcome_unknown(
-            unknown, self.command.invoice_id, seen=", though the payment is attached"
         )
 
     async def _after_rejection(self, source: SourceRef, rejected: WriteRejected) -> Attached:

@@ -19,6 +19,7 @@ from gateway.backends.stripe.invoice_book import SourceRef, book_of
 from gateway.backends.stripe.writing import (
     EXPAND,
     Account,
+    asked_again,
     check_owner,
     glance,
     invoice_path,
@@ -28,6 +29,9 @@ from gateway.ledger.book import Book
 from gateway.ledger.payments import detach_refusals
 from schema import records
 from schema.ports import Capability, Detached, DetachPayment, Failed, Refused, Viewer, meter
+
+SEEN = ", though the payment is gone"
+"""What a look has shown that does not tell by whom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +97,14 @@ class Detaching:
         except WriteRejected as rejected:
             return await self._after_rejection(before, rejected)
         except WriteUnknown as unknown:
+            invoice_id = self.command.invoice_id
             if is_asking:
-                raise refusals.outcome_unknown(
-                    unknown, self.command.invoice_id, seen=", though the payment is gone"
-                ) from None
+                raise refusals.outcome_unknown(unknown, invoice_id, seen=SEEN) from None
             detached = await self._after_doubt(before, unknown)
-            return detached or await self._send(before, is_asking=True)
+            if detached is not None:
+                return detached
+            asking = self._send(before, is_asking=True)
+            return await asked_again(asking, unknown, invoice_id, seen=SEEN)
         return await self._after_success(before, result)
 
     async def _book(self) -> Book:

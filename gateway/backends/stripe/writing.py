@@ -13,7 +13,7 @@ from gateway.backends.stripe.client import PostResult, StripeApi
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
 from gateway.backends.stripe.invoice_book import InvoiceBooks
 from schema import records
-from schema.ports import Capability, ErrorCode, Failed, Refused, Viewer
+from schema.ports import Capability, ErrorCode, Failed, RefusalCode, Refused, Viewer
 
 PREVIEW_VERSION = "2026-09-30.preview"
 """The version that has `detach_payment` and `amount_requested`; asked for by these calls only.
@@ -87,6 +87,21 @@ def check_owner(viewer: Viewer, invoice: records.Invoice) -> None:
     """Raises `Refused` NOT_FOUND, as for an invoice that does not exist."""
     if not viewer.sees(invoice.customer_id):
         raise refusals.no_such("invoice", invoice.id, ("invoiceId",))
+
+
+async def asked_again(
+    asking: Awaitable[Seen], unknown: WriteUnknown, invoice_id: str, *, seen: str
+) -> Seen:
+    """What the same key is answered once more, after a look that could not tell whose work it saw.
+
+    Raises `Refused`: whatever does not settle the matter leaves it as unknown as it was.
+    """
+    try:
+        return await asking
+    except Refused as refused:
+        if refused.settles or refused.code is RefusalCode.UPSTREAM_OUTCOME_UNKNOWN:
+            raise
+    raise refusals.outcome_unknown(unknown, invoice_id, seen=seen)
 
 
 async def glance(reading: Awaitable[Seen]) -> Seen | None:
