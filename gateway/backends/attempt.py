@@ -34,7 +34,8 @@ class Attempt(Protocol):
 
     `in_doubt`: an earlier try with the same key may have been done. `may_send` is False where the
     key is too old to be sent again: then only a look can help. `may_be_in_transit`: what an
-    earlier try has sent may still arrive upstream. `found`: what earlier tries have learnt.
+    earlier try has sent may still arrive upstream. `sent_at`: when this key went out first, in
+    epoch seconds; None where it has not, or nobody knows. `found`: what earlier tries have learnt.
     """
 
     @property
@@ -42,6 +43,9 @@ class Attempt(Protocol):
 
     @property
     def may_send(self) -> bool: ...
+
+    @property
+    def sent_at(self) -> int | None: ...
 
     @property
     def may_be_in_transit(self) -> bool: ...
@@ -66,6 +70,7 @@ class Unrecorded:
 
     in_doubt = False
     may_send = True
+    sent_at: int | None = None
     may_be_in_transit = False
     found = NOTHING
 

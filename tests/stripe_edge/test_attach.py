@@ -8,17 +8,21 @@ import pytest
 
 from gateway.backends.attempt import ATTEMPT
 from gateway.backends.journal.trying import STRIPE_KEY_SECONDS
+from gateway.backends.stripe.attaching import CLOCK_SECONDS_MAX
 from gateway.backends.stripe.writes import PREVIEW_VERSION, StripeWrites
 from schema.ports import Attached, AttachPayment, Capability, RefusalCode, Refused, Viewer
 from tests.stripe_edge import samples
 from tests.stripe_edge.peer import Answer, Cut, Json, Peer, Reset, error
 from tests.stripe_edge.samples import Raw
 from tests.stripe_edge.tries import in_doubt
+from tests.support.time_and_ids import START
 
 READ = "GET /v1/invoices/in_1"
 ATTACH = "POST /v1/invoices/in_1/attach_payment"
 INTENT = "GET /v1/payment_intents/pi_1"
 PAYMENTS = "GET /v1/invoice_payments"
+EVENTS = "GET /v1/events"
+UNKNOWN = RefusalCode.UPSTREAM_OUTCOME_UNKNOWN
 
 COMMAND = AttachPayment("in_1", "gw_1", payment_intent_id="pi_1")
 DONE = samples.invoice_with(samples.payment("inpay_1", samples.intent("pi_1")))
@@ -347,10 +351,75 @@ async def test_stored_failure_that_did_nothing_frees_the_key(
     """Its key would be answered with the failure for a day, so the next try needs another."""
     peer.answer(ATTACH, FAILURE, STORED)
     peer.answer(READ, NOT_YET)
+    peer.answer(EVENTS, samples.listed([]))
 
     refused = await refusal(writes, operator, COMMAND)
 
     assert (refused.code, refused.retryable) == (RefusalCode.UPSTREAM_UNAVAILABLE, True)
+    assert refused.settles
+
+
+@pytest.mark.parametrize(
+    ("detached", "paid", "told"),
+    [
+        pytest.param("pi_2", None, (RefusalCode.UPSTREAM_UNAVAILABLE, True), id="another intent"),
+        pytest.param("pi_1", None, (UNKNOWN, False), id="detached since"),
+        pytest.param("pi_1", "gw_2", (UNKNOWN, False), id="attached by another key"),
+    ],
+)
+async def test_stored_failure_of_what_was_taken_off_since_proves_nothing(
+    writes: StripeWrites,
+    operator: Viewer,
+    peer: Peer,
+    detached: str,
+    paid: str | None,
+    told: tuple[RefusalCode, bool],
+) -> None:
+    """It may have been attached before the failure: a new key would attach it once more."""
+    ATTEMPT.set(in_doubt())
+    peer.answer(ATTACH, STORED)
+    peer.answer(READ, NOT_YET)
+    gone = event("invoice_payment.detached", samples.payment("inpay_1", detached), None)
+    counted = event("invoice_payment.paid", samples.payment("inpay_1", "pi_1"), paid)
+    peer.answer(EVENTS, samples.listed([gone]), samples.listed([counted]))
+
+    refused = await refusal(writes, operator, COMMAND)
+
+    assert (refused.code, refused.retryable) == told
+    assert peer.sent[2].form["created[gte]"] == str(START - CLOCK_SECONDS_MAX)
+
+
+async def test_stored_failure_of_what_our_key_attached_is_a_success(
+    writes: StripeWrites, operator: Viewer, peer: Peer
+) -> None:
+    """The money counted at once, under this key; that somebody has taken it off is another fact."""
+    peer.answer(ATTACH, STORED)
+    peer.answer(READ, NOT_YET)
+    payment = samples.payment("inpay_1", "pi_1")
+    gone = event("invoice_payment.detached", payment, "gw_other")
+    counted = event("invoice_payment.paid", payment, COMMAND.idempotency_key)
+    peer.answer(EVENTS, samples.listed([gone]), samples.listed([counted]))
+
+    assert await writes.attach(operator, COMMAND) == ATTACHED
+
+
+async def test_stored_failure_with_events_that_cannot_be_read_stays_unknown(
+    writes: StripeWrites, operator: Viewer, peer: Peer
+) -> None:
+    """What cannot be looked up proves nothing."""
+    peer.answer(ATTACH, STORED)
+    peer.answer(READ, NOT_YET)
+    peer.answer(EVENTS, FAILURE)
+
+    refused = await refusal(writes, operator, COMMAND)
+
+    assert (refused.code, refused.retryable) == (UNKNOWN, True)
+
+
+def event(type: str, subject: dict[str, Any], request_key: str | None) -> dict[str, Any]:
+    request = {"id": "req_1", "idempotency_key": request_key}
+    return {"id": "evt_1", "object": "event", "type": type, "request": request,
+            "data": {"object": subject}}  # fmt: skip
 
 
 async def test_rate_limited_attach_did_nothing(

@@ -289,7 +289,7 @@ class JournaledBackend:
         record = trying.record
         is_unknown = refused.code in _OPEN_ENDED
         try:
-            if is_unknown and refused.looked and not trying.may_send:
+            if is_unknown and refused.looked and not (trying.may_send and refused.retryable):
                 await trying.given_up()
                 log.error("write %s can only be decided by a person", record.stripe_key)
                 raise undecidable(record)
@@ -303,7 +303,7 @@ class JournaledBackend:
             log.exception("write %s could not be recorded as ended", record.stripe_key)
             if is_unknown or trying.in_doubt:
                 raise self._in_doubt(viewer, record, refused) from None
-            if trying.record.state is State.SENDING:
+            if trying.may_be_recorded_as_out:
                 raise unrecorded_refusal(record, refused) from None
         raise refused
 

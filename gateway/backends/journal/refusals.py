@@ -73,10 +73,9 @@ def undecidable(record: WriteRecord) -> Refused:
     return Refused(
         RefusalCode.UPSTREAM_OUTCOME_UNKNOWN,
         "upstream_outcome_undecidable",
-        "whether this was done cannot be found out with this idempotencyKey any more, as Stripe "
-        f"forgets keys after 24 hours: look at the {where} of {invoice_id}; where it was not done, "
-        "write again with a new idempotencyKey. Operators find it with invoice-gateway writes "
-        f"show {record.stripe_key}",
+        "whether this was done cannot be found out with this idempotencyKey any more: look at the "
+        f"{where} of {invoice_id}; where it was not done, write again with a new idempotencyKey. "
+        f"Operators find it with invoice-gateway writes show {record.stripe_key}",
         invoice_id=invoice_id,
     )
 

@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 
 STRIPE_KEY_SECONDS = 23 * 3600
 """Stripe forgets a key after 24 hours at the earliest; with an hour to spare, a repeat is safe."""
-CLOCK_SECONDS_MAX = 300
-"""How far the clocks of replicas may differ."""
+CLOCK_SECONDS_MAX = 30
+"""How far the clocks of replicas may differ without their leases being taken for mistakes."""
 TRANSIT_SECONDS = 600
 """What was sent longer ago than this has arrived by now, or never will."""
 LEASE_SECONDS = 30
@@ -32,13 +32,17 @@ SWAPS_MAX = 5
 
 
 class Try:
-    """See `gateway.backends.attempt.Attempt`. `record` is what the store holds, as far as known."""
+    """See `gateway.backends.attempt.Attempt`. `record` is what the store holds, as far as known.
+
+    `may_be_recorded_as_out`: the store has been told so, whether or not it has answered.
+    """
 
     def __init__(self, store: JournalStore, record: WriteRecord, now: Callable[[], int]) -> None:
         self.record = record
         self._store = store
         self._now = now
         self._in_doubt = record.state is State.SENDING
+        self.may_be_recorded_as_out = self._in_doubt
 
     @property
     def in_doubt(self) -> bool:
@@ -55,6 +59,10 @@ class Try:
         if sent_at is None:
             return True
         return abs(self._now() - sent_at) < STRIPE_KEY_SECONDS
+
+    @property
+    def sent_at(self) -> int | None:
+        return self.record.sent_at
 
     @property
     def may_be_in_transit(self) -> bool:
@@ -80,6 +88,7 @@ class Try:
             sent_at=now if self.record.sent_at is None else self.record.sent_at,
             tried_at=now,
         )
+        self.may_be_recorded_as_out = True
         try:
             present = await self._store.swap(out, version=self.record.version)
         except OSError as trouble:

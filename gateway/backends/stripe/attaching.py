@@ -28,6 +28,7 @@ from gateway.backends.stripe.writing import (
     glance,
     invoice_path,
     look,
+    look_back,
 )
 from gateway.ledger.book import Book
 from gateway.ledger.payments import attach_refusals
@@ -41,6 +42,9 @@ from schema.ports import (
     Refused,
     Viewer,
 )
+
+CLOCK_SECONDS_MAX = 300
+"""How far our clock may be ahead of Stripe's; more events than needed only leave more open."""
 
 ATTACH_STEPS = ("attach", "attach-2", "attach-3")
 """Keys for attaching what was reported; a second one is needed after a stored failure only."""
@@ -105,7 +109,7 @@ class Attaching:
         except WriteUnknown as unknown:
             if is_asking:
                 raise refusals.outcome_unknown(unknown, command.invoice_id, seen=SEEN) from None
-            attached = await self._after_doubt(source, unknown)
+            attached = await self._after_doubt(source, key, unknown)
             if attached is not None:
                 return attached
             asking = self._attach(source, key, found, is_asking=True)
@@ -130,7 +134,9 @@ class Attaching:
             )
         return self._attached(payment, customer_id, replayed=result.stored)
 
-    async def _after_doubt(self, source: SourceRef, unknown: WriteUnknown) -> Attached | None:
+    async def _after_doubt(
+        self, source: SourceRef, key: str, unknown: WriteUnknown
+    ) -> Attached | None:
         """None where the payment is attached now, be it by this call or by another: the key tells.
 
         Where the key cannot be asked any more, what is there must do. Raises `Refused`.
@@ -138,18 +144,39 @@ class Attaching:
         reading = self.account.books.book(
             self.command.invoice_id, source, caller=self.viewer.tenant
         )
-        book = await glance(reading)
-        if book is None:
-            raise refusals.outcome_unknown(unknown, self.command.invoice_id)
+        book = await look_back(reading, unknown, self.command.invoice_id)
         payment = book.live_payment_by(source.id)
         if payment is not None:
             is_asked_in_vain = unknown.stored or not attempt().may_send
             return self._attached(payment, book.invoice.customer_id) if is_asked_in_vain else None
         if unknown.stored:
-            raise refusals.not_done(unknown, self.command.invoice_id)
+            customer_id = book.invoice.customer_id
+            return await self._after_stored_failure(source, key, unknown, customer_id)
         raise refusals.outcome_unknown(
             unknown, self.command.invoice_id, seen=", and the payment is not attached so far"
         )
+
+    async def _after_stored_failure(
+        self, source: SourceRef, key: str, unknown: WriteUnknown, customer_id: str | None
+    ) -> Attached:
+        """It is not attached now: because it never was, or because it was taken off again since.
+
+        Only intents can be taken off, which Stripe's events tell. Raises `Refused`.
+        """
+        books, caller, invoice_id = self.account.books, self.viewer.tenant, self.command.invoice_id
+        sent_at = attempt().sent_at
+        since = None if sent_at is None else sent_at - CLOCK_SECONDS_MAX
+        gone: list[str] = []
+        if source.type == "payment_intent":
+            reading = books.detached_since(invoice_id, source.id, since, caller=caller)
+            gone = await look_back(reading, unknown, invoice_id)
+        if not gone:
+            raise refusals.not_done(unknown, invoice_id)
+        paid = books.paid_under(key, since, caller=caller)
+        ours = await look_back(paid, unknown, invoice_id)
+        if ours is None:
+            raise refusals.never_known(unknown, invoice_id)
+        return self._attached(ours, customer_id)
 
     async def _after_rejection(self, source: SourceRef, rejected: WriteRejected) -> Attached:
         """The first rule of the ledger that stands against it; Stripe's words if none does."""
@@ -282,10 +309,7 @@ class Attaching:
         reading = self.account.books.reported_under(
             command.idempotency_key, caller=self.viewer.tenant
         )
-        seen = await glance(reading)
-        if seen is None:
-            raise refusals.outcome_unknown(unknown, command.invoice_id)
-        record_id, certain = seen
+        record_id, certain = await look_back(reading, unknown, command.invoice_id)
         if record_id is not None:
             return record_id
         if unknown.stored and certain and is_marked(command.out_of_band):

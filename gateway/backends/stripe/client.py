@@ -65,6 +65,11 @@ class PostResult:
     stored: bool = False
 
 
+def always() -> bool:
+    """For a request that may be sent at any time."""
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class _Request:
     method: str
@@ -72,6 +77,7 @@ class _Request:
     params: Mapping[str, Any] = field(repr=False)
     caller: str
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    may_go: Callable[[], bool] = always
 
     @property
     def endpoint(self) -> str:
@@ -152,9 +158,11 @@ class StripeApi:
         caller: str,
         idempotency_key: str,
         version: str | None = None,
+        may_go: Callable[[], bool] = always,
     ) -> PostResult:
         """Write once, however often it is sent: every attempt carries the same key.
 
+        `may_go` is asked before each attempt, as a process may be stopped for a day in between.
         Raises `WriteRejected`, `WriteUnknown`, or `Refused` where nothing was done: retryable
         UPSTREAM_RATE_LIMITED and UPSTREAM_UNAVAILABLE.
         """
@@ -164,7 +172,7 @@ class StripeApi:
         tries = self._tries()
         limited = None
         try:
-            return await self._send(_Request("post", path, params, caller, options), tries)
+            return await self._send(_Request("post", path, params, caller, options, may_go), tries)
         except Failed as at_the_budget:
             limited = at_the_budget
         except _GaveUp:
@@ -200,7 +208,7 @@ class StripeApi:
         """One attempt within all budgets; None leaves its trouble with the tries."""
         await self._admit(request)
         left = tries.deadline - self._pacing.monotonic()
-        if left <= 0:
+        if left <= 0 or not request.may_go():
             raise _GaveUp
         tries.count += 1
         try:

@@ -13,7 +13,7 @@ from gateway.backends.stripe import refusals
 from gateway.backends.stripe.edge import credit_note_record
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
 from gateway.backends.stripe.fields import GATEWAY_KEY
-from gateway.backends.stripe.writing import Account, Params, check_owner, glance, look
+from gateway.backends.stripe.writing import Account, Params, check_owner, glance, look, look_back
 from gateway.ledger.book import Book
 from gateway.ledger.credit_notes import preview
 from schema import records
@@ -81,10 +81,7 @@ class Crediting:
 
     async def _after_doubt(self, unknown: WriteUnknown) -> CreditNoteCreated:
         invoice_id = self.command.draft.invoice_id
-        try:
-            note = await self._issued()
-        except Failed:
-            raise refusals.outcome_unknown(unknown, invoice_id) from None
+        note = await look_back(self._issued(), unknown, invoice_id)
         if note is not None:
             return self._created(note)
         if unknown.stored:

@@ -24,6 +24,7 @@ from gateway.backends.stripe.writing import (
     glance,
     invoice_path,
     look,
+    look_back,
 )
 from gateway.ledger.book import Book
 from gateway.ledger.payments import detach_refusals
@@ -149,9 +150,7 @@ class Detaching:
 
         Where the key cannot be asked any more, what is gone must do. Raises `Refused`.
         """
-        book = await glance(self._book())
-        if book is None:
-            raise refusals.outcome_unknown(unknown, self.command.invoice_id)
+        book = await look_back(self._book(), unknown, self.command.invoice_id)
         is_asked_in_vain = unknown.stored or not attempt().may_send
         if before.payment_id is None:
             is_gone = book.live_payment_by(self.source.id) is None

@@ -147,16 +147,45 @@ class InvoiceBooks:
 
         Only the ids in the event are used; its snapshot is old.
         """
-        params = {"type": "invoice_payment.detached", "limit": PAGE_SIZE}
         try:
-            raw = await self._api.get("/v1/events", params, caller=caller)
-            gone = [one["data"]["object"] for one in embedded_list(raw)[0]]
-            payments = [one for one in harvest(gone) if isinstance(one, records.InvoicePayment)]
-        except (Failed, LookupError, TypeError):
+            gone = await self.detached_since(invoice_id, intent_id, None, caller=caller)
+        except Failed:
             return ""
+        return gone[0] if gone else ""
+
+    async def detached_since(
+        self, invoice_id: str, intent_id: str, since: int | None, *, caller: str
+    ) -> list[str]:
+        """The ids of payments by this intent that were taken off this invoice, newest first."""
+        events = await self._events("invoice_payment.detached", since, caller)
+        gone = harvest([subject for _, subject in events])
+        payments = [one for one in gone if isinstance(one, records.InvoicePayment)]
         wanted = (invoice_id, intent_id)
-        ids = (one.id for one in payments if (one.invoice_id, one.source_id) == wanted)
-        return next(ids, "")
+        return [one.id for one in payments if (one.invoice_id, one.source_id) == wanted]
+
+    async def paid_under(
+        self, key: str, since: int | None, *, caller: str
+    ) -> records.InvoicePayment | None:
+        """The payment that counted at once when this key attached it, from Stripe's event."""
+        events = await self._events("invoice_payment.paid", since, caller)
+        ours = harvest([subject for request_key, subject in events if request_key == key])
+        return next((one for one in ours if isinstance(one, records.InvoicePayment)), None)
+
+    async def _events(
+        self, type: str, since: int | None, caller: str
+    ) -> list[tuple[str | None, Any]]:
+        """The idempotency keys behind Stripe's newest events of a type, and what they are about."""
+        params: dict[str, Any] = {"type": type, "limit": PAGE_SIZE}
+        if since is not None:
+            params["created"] = {"gte": since}
+        raw = await self._api.get("/v1/events", params, caller=caller)
+        try:
+            return [
+                ((one.get("request") or {}).get("idempotency_key"), one["data"]["object"])
+                for one in embedded_list(raw)[0]
+            ]
+        except (LookupError, TypeError, AttributeError):
+            raise Failed(ErrorCode.UPSTREAM_ERROR, "Stripe's events cannot be read") from None
 
 
 def book_of(raw: Mapping[str, Any]) -> tuple[Book, bool]:

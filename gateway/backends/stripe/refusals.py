@@ -93,6 +93,13 @@ def outcome_unknown(unknown: WriteUnknown, invoice_id: str, *, seen: str = "") -
     )
 
 
+def never_known(unknown: WriteUnknown, invoice_id: str) -> Refused:
+    """Perhaps done and undone since: the key holds a failure, and what is there proves nothing."""
+    refused = outcome_unknown(unknown, invoice_id, seen=", and what is there proves nothing")
+    refused.retryable, refused.retry_after_seconds = False, None
+    return refused
+
+
 def not_done(unknown: WriteUnknown, invoice_id: str) -> Refused:
     """A failure that Stripe has stored under the key, and that changed nothing.
 

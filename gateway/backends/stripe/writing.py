@@ -57,7 +57,12 @@ class Account:
         await attempt().going_out(found)
         try:
             return await self.api.post(
-                path, params, caller=caller, idempotency_key=idempotency_key, version=version
+                path,
+                params,
+                caller=caller,
+                idempotency_key=idempotency_key,
+                version=version,
+                may_go=lambda: attempt().may_send,
             )
         except WriteUnknown as unknown:
             if unknown.key_reused and not attempt().in_doubt:
@@ -87,6 +92,14 @@ def check_owner(viewer: Viewer, invoice: records.Invoice) -> None:
     """Raises `Refused` NOT_FOUND, as for an invoice that does not exist."""
     if not viewer.sees(invoice.customer_id):
         raise refusals.no_such("invoice", invoice.id, ("invoiceId",))
+
+
+async def look_back(reading: Awaitable[Seen], unknown: WriteUnknown, invoice_id: str) -> Seen:
+    """What can be known after a write whose answer was lost. Raises `Refused`: still unknown."""
+    try:
+        return await reading
+    except Failed:
+        raise refusals.outcome_unknown(unknown, invoice_id) from None
 
 
 async def asked_again(
