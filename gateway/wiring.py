@@ -168,7 +168,7 @@ async def opened_gateway(
             stores.journal,
             door,
             clock.now,
-            owner=SOLE_OWNER if stores.redis is None else ids.new("owner"),
+            owner=ids.new("owner") if stores.is_shared else SOLE_OWNER,
         )
         stack.push_async_callback(backend.close)
         description = backend.describe()
