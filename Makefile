@@ -9,7 +9,7 @@ LOCKED := --require-hashes --only-binary :all:
 CODE := gateway schema tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-stripe-sandbox install console test test-stripe test-key test-simulation test-crash test-fuzz test-memory bench format sdl lock clean
+.PHONY: help run run-stripe-sandbox install console test test-stripe test-key test-simulation test-simulation-of-faults test-crash test-fuzz test-memory bench format sdl lock clean
 
 help: ## Say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -43,6 +43,9 @@ test-key:
 
 test-simulation: $(VENV)/dev.stamp ## The ledger against its auditor, hundreds of thousands of steps (minutes)
 	LEDGER_SIMULATION_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/pytest tests/ledger/test_simulation.py
+
+test-simulation-of-faults: $(VENV)/dev.stamp ## Gateways under pairs of faults in virtual time, 100,000 histories (HISTORIES=, SEED= to tell one; hours)
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--histories $(or $(HISTORIES),100000)) $(ARGS)
 
 test-crash: $(VENV)/dev.stamp ## Gateways killed at random, 50 rounds (ROUNDS=, SEED= to repeat one; minutes)
 	GATEWAY_CRASH_ROUNDS=$(or $(ROUNDS),50) $(if $(SEED),GATEWAY_CRASH_SEED=$(SEED)) $(BIN)/pytest -s tests/crash/test_killer.py $(ARGS)

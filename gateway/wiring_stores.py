@@ -35,6 +35,15 @@ FORGET_SECONDS = 3600.0
 """How often a quiet log is looked through for what is due."""
 
 
+@runtime_checkable
+class FollowedLog(Protocol):
+    """A log that others append to as well, and that says what they have appended."""
+
+    def tail(self, after: int) -> AsyncGenerator[LogEntry, None]:
+        """Every entry after a position, as they come; it never ends."""
+        ...
+
+
 @dataclass(slots=True)
 class Stores:
     """The log and the journal, side by side in one store; `redis` where replicas share it."""
@@ -99,15 +108,6 @@ async def _redis(settings: Settings, clock: Clock, epoch: str, stack: AsyncExitS
     )
     journal = RedisJournalStore(store, now=clock.now)
     return Stores(opened, journal, RedisProgress(store), store)
-
-
-@runtime_checkable
-class FollowedLog(Protocol):
-    """A log that others append to as well, and that says what they have appended."""
-
-    def tail(self, after: int) -> AsyncGenerator[LogEntry, None]:
-        """Every entry after a position, as they come; it never ends."""
-        ...
 
 
 def publisher(stores: Stores, feed: Feed, stack: AsyncExitStack) -> Publish:

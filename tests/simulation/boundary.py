@@ -36,7 +36,11 @@ class Process:
     clock_skew: Callable[[], int]
     gone: asyncio.Future[None]
     is_alive: bool = True
-    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    tasks: dict[asyncio.Task[Any], None] = field(default_factory=dict)
+    """In the order in which they began, so that they die in the same order each time."""
+
+    def forget(self, task: asyncio.Task[Any]) -> None:
+        self.tasks.pop(task, None)
 
     def kill(self) -> None:
         """kill -9: nothing of it has any effect from here on."""
@@ -54,8 +58,8 @@ def task_factory(loop: asyncio.AbstractEventLoop, coro: Any, context: Any = None
     process = PROCESS.get() if context is None else context.get(PROCESS)
     task = asyncio.Task(coro, loop=loop, context=context)
     if process is not None:
-        process.tasks.add(task)
-        task.add_done_callback(process.tasks.discard)
+        process.tasks[task] = None
+        task.add_done_callback(process.forget)
     return task
 
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 GIVES_UP_AFTER = 90.0
 """A caller does not wait longer; the checker holds the gateway to less."""
-LAST_TRIES_MAX = 12
-LAST_WAIT = 5.0
+LAST_TRIES_MAX = 24
+LAST_WAIT = 20.0
 ENDS = frozenset({OK})
 OPEN = frozenset(
     {

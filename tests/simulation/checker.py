@@ -20,6 +20,7 @@ STALL_SECONDS_MAX = 8.0
 """For how long a write may wait while nothing is under way for it: back-off and the rate budget."""
 BUDGET_SECONDS = 15.0
 """Three calls of a write may wait for the rate budget, where it is small."""
+CLOCKS_APART_MAX = 300
 FORGOTTEN_AFTER = 23 * 3600
 """A key this old may be unknown at Stripe."""
 SAYS_NOTHING = frozenset(
@@ -170,8 +171,10 @@ def unknown_ends(plan: Plan, history: History) -> Iterator[str]:
 
 
 def _may_be_forgotten(plan: Plan, history: History) -> bool:
-    ahead = max((one.amount for one in plan.happenings if one.kind == "skew"), default=0)
-    return sum(history.leaps) + ahead >= FORGOTTEN_AFTER
+    """Whether a gateway may think that Stripe has forgotten a key: by its age, or because clocks
+    are further apart than they may be for telling an age."""
+    off = max((abs(one.amount) for one in plan.happenings if one.kind == "skew"), default=0)
+    return sum(history.leaps) >= FORGOTTEN_AFTER or off > CLOCKS_APART_MAX
 
 
 def money_adds_up(plan: Plan, history: History) -> Iterator[str]:

@@ -28,7 +28,7 @@ from schema.ports import EventOrigin, Failed, Viewer
 from schema.root import make_schema
 from tests.simulation.boundary import CALL, PROCESS, Boundary, Process
 from tests.simulation.history import Call
-from tests.simulation.plan import TICK, Plan
+from tests.simulation.plan import Plan
 from tests.simulation.stores import Durable
 from tests.simulation.stripe_side import InProcessClient, StripeSide
 
@@ -140,6 +140,7 @@ class Host:
                 async with opened_gateway(
                     settings, clock=clock, ids=self.ids, outside=outside
                 ) as gateway:
+                    _in_order(gateway)
                     if self.process is process and process.is_alive:
                         self.gateway = gateway
                         self.came_up.set()
@@ -265,4 +266,17 @@ class Host:
             return 0
 
 
-TURN = TICK
+class InOrder(dict[Any, None]):
+    """A set that is gone through in the order in which things were added."""
+
+    def add(self, one: Any) -> None:
+        self[one] = None
+
+    def discard(self, one: Any) -> None:
+        self.pop(one, None)
+
+
+def _in_order(gateway: Gateway) -> None:
+    """Subscribers are told one after the other, by a set in no order: a seed needs one."""
+    if isinstance(getattr(gateway.feed, "_live", None), set):
+        gateway.feed._live = InOrder()  # type: ignore[assignment]

@@ -38,7 +38,8 @@ def played(plan: Plan, *, with_story: bool = False, twist: Twist = Twist()) -> H
         return play(plan, with_story=with_story, twist=twist, folder=_folder())
     except Exception as bug:  # noqa: BLE001 - a gateway or a harness that falls over is a finding
         history = History()
-        history.trouble.append("".join(traceback.format_exception(bug)[-4:]))
+        lines = traceback.format_exception(bug)
+        history.trouble.append("".join(lines[-1:] + lines[-4:-1]))
         return history
 
 

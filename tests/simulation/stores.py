@@ -124,6 +124,11 @@ class Durable:
         progress: Any = Across(inner.progress, "progress", self.boundary)
         return Stores(log, journal, progress)
 
+    async def unfinished(self) -> list[Any]:
+        """Writes that the gateways have to go on from by themselves."""
+        found = await self.stores.journal.open_records()
+        return [one for one in found if one.state != "undecidable"]
+
     def cache_across(self) -> CacheAcross:
         if not self.is_shared:
             # A cache inside the process is gone with it.

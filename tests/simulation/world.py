@@ -228,12 +228,7 @@ class World:
             if await self._is_at_rest(listeners):
                 self.history.drained = True
                 break
-        self.history.unfinished = await self._unfinished()
-
-    async def _unfinished(self) -> list[Any]:
-        """Writes that the gateways still have to go on with; what waits for a person does not."""
-        found = await self.durable.stores.journal.open_records()
-        return [one for one in found if one.state.value != "undecidable"]
+        self.history.unfinished = await self.durable.unfinished()
 
     async def _is_at_rest(self, listeners: list[Listener]) -> bool:
         if self.webhooks.under_way:
@@ -243,7 +238,7 @@ class World:
         waits_until = max(lost_at or 0.0, self.history.faults_end) + CATCH_UP_SECONDS + 20
         if lost_at is not None and now < waits_until:
             return False
-        if await self._unfinished():
+        if await self.durable.unfinished():
             return False
         last = (await self.durable.stores.log.bounds()).last
         entries = await self.durable.stores.log.read(last - 1, 1)
