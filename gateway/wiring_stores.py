@@ -19,8 +19,10 @@ from gateway.backends.rate_budget import LocalTokens, RateBudget, Tokens
 from gateway.clock import Clock, Ids
 from gateway.events.catch_up import MemoryProgress, Progress
 from gateway.events.feed import Feed
+from gateway.events.follower import Follower
 from gateway.events.intake import Publish
-from gateway.events.log import EventLog, LogEntry, MemoryEventLog, decode_position
+from gateway.events.log import EventLog, LogEntry, MemoryEventLog
+from gateway.events.log_codec import UnreadableCount
 from gateway.events.log_redis import RedisEventLog
 from gateway.events.progress import RedisProgress, SqliteProgress
 from gateway.events.retention import DAY_SECONDS, Retention
@@ -41,13 +43,14 @@ class Stores:
     journal: JournalStore
     progress: Progress = field(default_factory=MemoryProgress)
     redis: RedisStore | None = None
-    follower: asyncio.Task[None] | None = None
+    unreadable: UnreadableCount = field(default_factory=UnreadableCount)
+    follower: Follower | None = None
 
     async def ping(self) -> None:
-        """Raises when the log does not answer, or when what replicas append no longer comes."""
+        """Raises when the log does not answer, or when what replicas append does not come."""
         await self.log.bounds()
-        if self.follower is not None and self.follower.done():
-            raise OSError("the shared log was replaced: restart the gateway")
+        if self.follower is not None:
+            self.follower.check()
 
 
 async def open_stores(settings: Settings, clock: Clock, ids: Ids, stack: AsyncExitStack) -> Stores:
@@ -77,7 +80,8 @@ async def _sqlite(settings: Settings, clock: Clock, epoch: str, stack: AsyncExit
         store, epoch_if_new=epoch, now=clock.now, retention=settings_retention(settings)
     )
     journal = await SqliteJournalStore.open(store, now=clock.now)
-    return Stores(opened, journal, await SqliteProgress.open(store))
+    progress = await SqliteProgress.open(store)
+    return Stores(opened, journal, progress, unreadable=opened.unreadable)
 
 
 async def _redis(settings: Settings, clock: Clock, epoch: str, stack: AsyncExitStack) -> Stores:
@@ -91,7 +95,7 @@ async def _redis(settings: Settings, clock: Clock, epoch: str, stack: AsyncExitS
         store, epoch_if_new=epoch, now=clock.now, retention=settings_retention(settings)
     )
     journal = RedisJournalStore(store, now=clock.now)
-    return Stores(opened, journal, RedisProgress(store), store)
+    return Stores(opened, journal, RedisProgress(store), store, opened.unreadable)
 
 
 def publisher(stores: Stores, feed: Feed, stack: AsyncExitStack) -> Publish:
@@ -102,15 +106,10 @@ def publisher(stores: Stores, feed: Feed, stack: AsyncExitStack) -> Publish:
     """
     if not isinstance(stores.log, RedisEventLog):
         return feed.publish
-    stores.follower = asyncio.create_task(_follow(stores.log, feed))
-    stack.callback(stores.follower.cancel)
+    stores.follower = Follower(stores.log, feed)
+    stores.follower.start()
+    stack.callback(stores.follower.stop)
     return _left_to_the_tail
-
-
-async def _follow(log: RedisEventLog, feed: Feed) -> None:
-    """Publish whatever comes behind what the feed began with; ends only if the log was replaced."""
-    async for entry in log.tail(decode_position(feed.position())[1]):
-        feed.publish(entry)
 
 
 async def forget_for_ever(stores: Stores) -> None:
