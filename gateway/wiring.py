@@ -155,6 +155,7 @@ async def opened_gateway(
         trail = open_audit_trail(settings, clock, rereading, stack)
         stores = outside.stores or await open_stores(settings, clock, ids, stack)
         metrics = Metrics()
+        metrics.watch_log(stores.unreadable)
         upstream = _upstream(settings, clock, ids, stores, metrics, outside)
         feed = Feed(
             stores.log,

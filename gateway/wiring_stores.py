@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
 
 from aiocache.base import BaseCache
 
@@ -21,8 +19,10 @@ from gateway.backends.rate_budget import LocalTokens, RateBudget, Tokens
 from gateway.clock import Clock, Ids
 from gateway.events.catch_up import MemoryProgress, Progress
 from gateway.events.feed import Feed
+from gateway.events.follower import FollowedLog, Follower
 from gateway.events.intake import Publish
-from gateway.events.log import EventLog, LogEntry, MemoryEventLog, decode_position
+from gateway.events.log import EventLog, LogEntry, MemoryEventLog
+from gateway.events.log_codec import UnreadableCount
 from gateway.events.log_redis import RedisEventLog
 from gateway.events.progress import RedisProgress, SqliteProgress
 from gateway.events.retention import DAY_SECONDS, Retention
@@ -35,15 +35,6 @@ FORGET_SECONDS = 3600.0
 """How often a quiet log is looked through for what is due."""
 
 
-@runtime_checkable
-class FollowedLog(Protocol):
-    """A log that others append to as well, and that says what they have appended."""
-
-    def tail(self, after: int) -> AsyncGenerator[LogEntry, None]:
-        """Every entry after a position, as they come; it never ends."""
-        ...
-
-
 @dataclass(slots=True)
 class Stores:
     """The log and the journal, side by side in one store; `redis` where replicas share it."""
@@ -52,7 +43,8 @@ class Stores:
     journal: JournalStore
     progress: Progress = field(default_factory=MemoryProgress)
     redis: RedisStore | None = None
-    follower: asyncio.Task[None] | None = None
+    unreadable: UnreadableCount = field(default_factory=UnreadableCount)
+    follower: Follower | None = None
 
     @property
     def is_shared(self) -> bool:
@@ -60,10 +52,10 @@ class Stores:
         return isinstance(self.log, FollowedLog)
 
     async def ping(self) -> None:
-        """Raises when the log does not answer, or when what replicas append no longer comes."""
+        """Raises when the log does not answer, or when what replicas append does not come."""
         await self.log.bounds()
-        if self.follower is not None and self.follower.done():
-            raise OSError("the shared log was replaced: restart the gateway")
+        if self.follower is not None:
+            self.follower.check()
 
 
 async def open_stores(settings: Settings, clock: Clock, ids: Ids, stack: AsyncExitStack) -> Stores:
@@ -93,7 +85,8 @@ async def _sqlite(settings: Settings, clock: Clock, epoch: str, stack: AsyncExit
         store, epoch_if_new=epoch, now=clock.now, retention=settings_retention(settings)
     )
     journal = await SqliteJournalStore.open(store, now=clock.now)
-    return Stores(opened, journal, await SqliteProgress.open(store))
+    progress = await SqliteProgress.open(store)
+    return Stores(opened, journal, progress, unreadable=opened.unreadable)
 
 
 async def _redis(settings: Settings, clock: Clock, epoch: str, stack: AsyncExitStack) -> Stores:
@@ -107,7 +100,7 @@ async def _redis(settings: Settings, clock: Clock, epoch: str, stack: AsyncExitS
         store, epoch_if_new=epoch, now=clock.now, retention=settings_retention(settings)
     )
     journal = RedisJournalStore(store, now=clock.now)
-    return Stores(opened, journal, RedisProgress(store), store)
+    return Stores(opened, journal, RedisProgress(store), store, opened.unreadable)
 
 
 def publisher(stores: Stores, feed: Feed, stack: AsyncExitStack) -> Publish:
@@ -118,15 +111,10 @@ def publisher(stores: Stores, feed: Feed, stack: AsyncExitStack) -> Publish:
     """
     if not isinstance(stores.log, FollowedLog):
         return feed.publish
-    stores.follower = asyncio.create_task(_follow(stores.log, feed))
-    stack.callback(stores.follower.cancel)
+    stores.follower = Follower(stores.log, feed)
+    stores.follower.start()
+    stack.callback(stores.follower.stop)
     return _left_to_the_tail
-
-
-async def _follow(log: FollowedLog, feed: Feed) -> None:
-    """Publish whatever comes behind what the feed began with; ends only if the log was replaced."""
-    async for entry in log.tail(decode_position(feed.position())[1]):
-        feed.publish(entry)
 
 
 async def forget_for_ever(stores: Stores) -> None:

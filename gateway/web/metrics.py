@@ -24,6 +24,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
+from gateway.events.log_codec import UnreadableCount
 from gateway.events.webhook import Counts, IgnoredReason, RefusedReason
 from gateway.execution.operation import OperationKind
 from gateway.web.outcomes import Outcome
@@ -112,6 +113,10 @@ class Metrics:
         """Tell these counts, too; their states are of a closed list."""
         self.registry.register(_OpenWrites(open_by_state))
 
+    def watch_log(self, unreadable: UnreadableCount) -> None:
+        """Tell how many entries of the event log this release could not read."""
+        self.registry.register(_Log(unreadable))
+
     def page(self) -> bytes:
         """Everything, in Prometheus' text format."""
         return generate_latest(self.registry)
@@ -168,6 +173,20 @@ class _OpenWrites(Collector):
         for state, count in self._open_by_state().items():
             writes.add_metric((state,), count)
         yield writes
+
+
+class _Log(Collector):
+    """What the event log itself has counted."""
+
+    def __init__(self, unreadable: UnreadableCount) -> None:
+        self._unreadable = unreadable
+
+    def collect(self) -> Iterator[Metric]:
+        yield CounterMetricFamily(
+            "gateway_log_entries_unreadable",
+            "Entries of the event log that this release could not read.",
+            value=self._unreadable.count,
+        )
 
 
 def metrics_app(metrics: Metrics) -> web.Application:
