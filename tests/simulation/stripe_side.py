@@ -201,7 +201,10 @@ class InProcessClient(stripe.HTTPClient):
         what = label_of(incoming)
         fault = self._boundary.fate("http", what)
         kind = None if fault is None else fault.kind
+        departed = self._era()
         await asyncio.sleep(self._boundary.wait_of("http", incoming.method))
+        if self._era() != departed:  # no connection lives through a day's sleep
+            raise _connection_error(aiohttp.ServerDisconnectedError())
         if kind == "no connection":
             raise _connection_error(aiohttp.ConnectionTimeoutError())
         if kind == "reset before":
@@ -246,9 +249,16 @@ class InProcessClient(stripe.HTTPClient):
     ) -> tuple[Answer, Wire]:
         if kind == "hang":
             await asyncio.get_running_loop().create_future()
+        departed = self._era()
         if seconds:
             await asyncio.sleep(seconds)
+        if self._era() != departed:  # nothing is on its way for a day
+            await asyncio.get_running_loop().create_future()
         return await self._side.serve(incoming, FAULTS.get(kind or ""))
+
+    def _era(self) -> int:
+        """Another number after hours have passed at once."""
+        return round((self._side.twin.now() - asyncio.get_running_loop().time()) / 3600)
 
     async def _crash(self, served: asyncio.Task[Any]) -> None:
         process = PROCESS.get()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.backends.caching.memory_cache import BoundedMemoryCache
+from gateway.events.log import encode_position
 from gateway.settings import Settings
 from gateway.wiring_stores import Stores, open_stores
 from tests.simulation.boundary import PROCESS, Boundary, Process, task_factory
@@ -244,9 +245,7 @@ class World:
         entries = await self.durable.stores.log.read(last - 1, 1)
         if not entries:
             return True
-        ends = self.hosts[0].gateway
-        assert ends is not None
-        at_end = ends.feed.position()
+        at_end = encode_position(self.durable.stores.log.epoch, last)
         return all(one.subscriber.cursor == at_end for one in listeners)
 
     async def _read_log(self) -> None:
