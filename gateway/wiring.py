@@ -238,7 +238,7 @@ def _listen_to_stripe(gateway: Gateway, api: StripeApi, clock: Clock) -> None:
             settings.webhook_secrets, now=clock.now, account=account, livemode=livemode
         )
         gateway.metrics.watch_webhooks(gateway.webhooks.counts)
-    gateway.catch_up = CatchUp(
+    catch_up = gateway.catch_up = CatchUp(
         read_events=StripeEventReader(api).events_since,
         receive=gateway.intake.receive,
         progress=gateway.stores.progress,
@@ -247,6 +247,7 @@ def _listen_to_stripe(gateway: Gateway, api: StripeApi, clock: Clock) -> None:
         account=account,
         livemode=livemode,
     )
+    gateway.metrics.watch_catch_up(lambda: (catch_up.passed_over, catch_up.given_up))
 
 
 async def _settle_for_ever(settling: Settling) -> None:

@@ -117,6 +117,10 @@ class Metrics:
         """Tell how many entries of the event log this release could not read."""
         self.registry.register(_Log(unreadable))
 
+    def watch_catch_up(self, counts: Callable[[], tuple[int, int]]) -> None:
+        """Tell how many events wait to be tried again, and how many were given up."""
+        self.registry.register(_CatchUp(counts))
+
     def page(self) -> bytes:
         """Everything, in Prometheus' text format."""
         return generate_latest(self.registry)
@@ -186,6 +190,26 @@ class _Log(Collector):
             "gateway_log_entries_unreadable",
             "Entries of the event log that this release could not read.",
             value=self._unreadable.count,
+        )
+
+
+class _CatchUp(Collector):
+    """Events of Stripe's that could not be taken in."""
+
+    def __init__(self, counts: Callable[[], tuple[int, int]]) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[Metric]:
+        waiting, given_up = self._counts()
+        yield GaugeMetricFamily(
+            "gateway_catch_up_waiting",
+            "Events that could not be taken in, and are tried again.",
+            value=waiting,
+        )
+        yield CounterMetricFamily(
+            "gateway_catch_up_given_up",
+            "Events that could not be taken in until Stripe listed them no longer.",
+            value=given_up,
         )
 
 

@@ -9,15 +9,21 @@ import pytest
 
 from gateway.backends.stripe.event_reader import PATH
 from gateway.events.catch_up import (
+    CLOCK_SECONDS_MAX,
     FAILURES_IN_A_ROW_MAX,
     OVERLAP_SECONDS,
+    PASSED_OVER_MAX,
+    QUIET_SECONDS,
     REACH_SECONDS,
     RETRY_SECONDS,
     SAVE_EVERY,
+    Covered,
+    PassedOver,
     Summary,
 )
 from gateway.sandbox.stripe_api import FaultKind
 from schema.ports import Failed
+from tests.events.door import hint
 from tests.webhooks.rig import HANG_SECONDS_MAX, Rig, StoppableLog, rigged
 
 HOUR = 3600
@@ -80,22 +86,81 @@ async def test_the_first_run_of_all_has_missed_nothing(rig: Rig) -> None:
 
     summary = await rig.catch_up.run()
 
-    assert (summary.seen, summary.from_) == (0, rig.stage.clock.now() - OVERLAP_SECONDS)
-    assert await rig.progress.load() == rig.stage.clock.now()
+    began = rig.stage.clock.now() - OVERLAP_SECONDS
+    assert (summary.seen, summary.from_) == (0, began)
+    assert await rig.progress.load() == Covered(began)
 
 
 async def test_the_next_run_reads_from_where_the_last_one_got_to(rig: Rig) -> None:
     """And some minutes before it, as the list may have been late."""
+    rig.stage.draft(1000)
     await rig.catch_up.run()
     covered = rig.stage.clock.now()
     rig.stage.clock.advance(DAY)
     rig.stage.draft(1000)
+    newest = rig.stage.clock.now()
+    rig.stage.clock.advance(HOUR)
 
     summary = await rig.catch_up.run()
 
     assert summary.from_ == covered - OVERLAP_SECONDS
     assert summary.taken == 1
-    assert await rig.progress.load() == rig.stage.clock.now()
+    assert await rig.progress.load() == Covered(newest)
+
+
+async def test_a_quiet_account_is_covered_up_to_yesterday(rig: Rig) -> None:
+    """Nothing has happened for a month, which is no gap: what was not there was not missed."""
+    rig.stage.draft(1000)
+    await rig.catch_up.run()
+
+    for _ in range(40):
+        rig.stage.clock.advance(DAY)
+        summary = await rig.catch_up.run()
+        assert summary.out_of_reach is False
+
+    assert await rig.progress.load() == Covered(rig.stage.clock.now() - QUIET_SECONDS)
+
+
+@pytest.mark.parametrize("ahead", [HOUR, 30 * DAY], ids=["an hour", "a month"])
+async def test_a_clock_that_was_ahead_once_hides_nothing(rig: Rig, ahead: int) -> None:
+    """What happens in the hours that the clock was ahead by is taken in at once, not after them:
+    Stripe's own events tell how far was read."""
+    rig.stage.draft(1000)
+    await rig.catch_up.run()
+    rig.stage.clock.advance(ahead)
+    await rig.catch_up.run()
+    rig.stage.clock.advance(60 - ahead)
+    rig.stage.draft(1000)
+
+    summary = await rig.catch_up.run()
+
+    assert summary.taken == 1
+
+
+async def test_what_an_earlier_release_noted_under_a_clock_that_was_ahead_is_not_believed(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It noted our clock's time. All that Stripe lists is read again, and that is said once."""
+    rig.stage.draft(1000)
+    rig.stage.clock.advance(DAY)
+    await rig.progress.save(Covered(rig.stage.clock.now() + CLOCK_SECONDS_MAX + 1))
+
+    summary = await rig.catch_up.run()
+    again = await rig.catch_up.run()
+
+    assert (summary.taken, again.taken) == (1, 0)
+    assert caplog.text.count("ahead of our clock") == 1
+
+
+async def test_a_clock_that_is_a_little_behind_is_believed(rig: Rig) -> None:
+    """The clocks of two replicas differ by seconds: no reason to read a month again."""
+    covered = Covered(rig.stage.clock.now() + CLOCK_SECONDS_MAX)
+    await rig.progress.save(covered)
+
+    summary = await rig.catch_up.run()
+
+    assert summary.from_ == covered.until - OVERLAP_SECONDS
+    assert await rig.progress.load() == covered
 
 
 async def test_an_event_that_is_listed_late_is_found(rig: Rig) -> None:
@@ -138,19 +203,19 @@ async def test_what_stripe_no_longer_lists_is_out_of_reach(
 @pytest.mark.parametrize(("ago", "is_out"), REACHES)
 async def test_a_long_outage_is_said_to_be_too_long(rig: Rig, ago: int, is_out: bool) -> None:
     """Without counting the overlap, which was read before."""
-    await rig.catch_up.run()
+    await rig.progress.save(Covered(rig.stage.clock.now()))
     rig.stage.clock.advance(ago)
 
     summary = await rig.catch_up.run()
 
     assert summary.out_of_reach is is_out
-    assert await rig.progress.load() == rig.stage.clock.now()
+    assert await rig.progress.load() == Covered(rig.stage.clock.now() - QUIET_SECONDS)
 
 
 async def test_a_run_by_hand_never_hides_what_was_missed(rig: Rig) -> None:
     """It read the last hour; what was missed before that still waits for its turn."""
-    await rig.catch_up.run()
-    covered = rig.stage.clock.now()
+    covered = Covered(rig.stage.clock.now())
+    await rig.progress.save(covered)
     rig.stage.draft(1000)
     rig.stage.clock.advance(DAY)
 
@@ -163,12 +228,13 @@ async def test_a_run_by_hand_never_hides_what_was_missed(rig: Rig) -> None:
 
 async def test_a_run_by_hand_from_further_back_counts(rig: Rig) -> None:
     """It read all that the next one would have."""
-    await rig.catch_up.run()
+    await rig.progress.save(Covered(rig.stage.clock.now()))
     rig.stage.clock.advance(DAY)
+    rig.stage.draft(1000)
 
     await rig.catch_up.run(since=rig.stage.clock.now() - 3 * DAY)
 
-    assert await rig.progress.load() == rig.stage.clock.now()
+    assert await rig.progress.load() == Covered(rig.stage.clock.now())
 
 
 async def test_two_runs_follow_one_another(rig: Rig) -> None:
@@ -199,8 +265,68 @@ async def test_one_event_that_cannot_be_taken_in_holds_up_no_other(rig: Rig) -> 
     second = await rig.catch_up.run()
 
     assert (first.failed, first.taken) == (1, 1)
-    assert (second.failed, second.taken, second.known) == (0, 1, 1)
+    assert (second.failed, second.taken, second.known) == (0, 1, 2)
     assert [entry.invoice_id for entry in rig.published] == [good, bad]
+
+
+async def test_many_events_that_cannot_be_read_hold_up_no_other(rig: Rig) -> None:
+    """More in a row than an outage is told by, and the same in every run: what is behind them
+    comes by the second, and they themselves once they can be read."""
+    await rig.catch_up.run()
+    bad = [rig.stage.draft(1000) for _ in range(FAILURES_IN_A_ROW_MAX + 2)]
+    good = rig.stage.draft(2000)
+    for one in bad:
+        rig.sandbox.faults.add(FaultKind.SERVER_ERROR, path=f"/v1/invoices/{one}", times=None)
+
+    with pytest.raises(Failed):
+        await rig.catch_up.run()
+    second = await rig.catch_up.run()
+    taken = [entry.invoice_id for entry in rig.published]
+    rig.sandbox.faults.clear()
+    third = await rig.catch_up.run()
+
+    assert taken == [good]
+    assert (second.failed, rig.catch_up.passed_over) == (len(bad) + FAILURES_IN_A_ROW_MAX, 0)
+    assert third.taken == len(bad)
+    assert [entry.invoice_id for entry in rig.published] == [good, *bad]
+
+
+async def test_what_cannot_be_read_is_given_up_when_stripe_lists_it_no_longer(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Loudly, as it is lost, and counted, so that somebody is woken by it."""
+    await rig.catch_up.run()
+    bad = rig.stage.draft(1000)
+    (event,) = list(rig.sandbox.account.events)
+    rig.sandbox.faults.add(FaultKind.SERVER_ERROR, path=f"/v1/invoices/{bad}", times=None)
+    await rig.catch_up.run()
+    rig.stage.clock.advance(REACH_SECONDS)
+    await rig.catch_up.run()
+    waiting = rig.catch_up.passed_over
+    rig.stage.clock.advance(1)
+
+    summary = await rig.catch_up.run()
+
+    assert waiting == 1
+    assert (summary.given_up, rig.catch_up.given_up, rig.catch_up.passed_over) == (1, 1, 0)
+    assert f"event {event.id} (invoice.created) is given up after 2 tries" in caplog.text
+
+
+async def test_so_many_may_wait_and_no_more(rig: Rig) -> None:
+    """Beyond it the run ends before the next, which is read again: nothing is forgotten."""
+    now = rig.stage.clock.now()
+    waiting = [hint(f"evt_w{n}", invoice_id="in_w") for n in range(PASSED_OVER_MAX)]
+    kept = tuple(PassedOver(replace(one, created=now)) for one in waiting)
+    await rig.progress.save(Covered(now, kept))
+    rig.stage.draft(1000)
+    rig.sandbox.faults.add(FaultKind.SERVER_ERROR, path="/v1/invoices/*", times=None)
+
+    with pytest.raises(Failed):
+        await rig.catch_up.run()
+
+    covered = await rig.progress.load()
+    assert covered is not None
+    assert (covered.until, len(covered.passed_over)) == (now, PASSED_OVER_MAX)
 
 
 async def test_an_outage_ends_the_run(rig: Rig) -> None:
@@ -214,7 +340,12 @@ async def test_an_outage_ends_the_run(rig: Rig) -> None:
 
     reads = sum(one.path.startswith("/v1/invoices/") for one in rig.sandbox.requests)
     assert reads == 3 * FAILURES_IN_A_ROW_MAX
-    assert await rig.progress.load() is None
+    covered = await rig.progress.load()
+    assert covered is not None
+    assert len(covered.passed_over) == FAILURES_IN_A_ROW_MAX
+    rig.sandbox.faults.clear()
+    await rig.catch_up.run()
+    assert len(rig.published) == 2 * FAILURES_IN_A_ROW_MAX
 
 
 async def test_a_log_that_is_down_ends_the_run() -> None:
@@ -250,7 +381,7 @@ async def test_a_run_that_breaks_off_is_continued(rig: Rig) -> None:
     with pytest.raises(Failed):
         await rig.catch_up.run()
 
-    assert await rig.progress.load() == created[SAVE_EVERY - 1]
+    assert await rig.progress.load() == Covered(created[SAVE_EVERY - 1])
 
 
 async def test_the_timer_runs_it_at_once_and_then_ever_again(rig: Rig) -> None:
