@@ -107,7 +107,7 @@ def publisher(stores: Stores, feed: Feed, stack: AsyncExitStack) -> Publish:
     """How an appended entry reaches the subscribers.
 
     Alone, directly. With replicas every entry comes by the shared log's tail, one's own as well,
-    because entries published out of order would be lost.
+    because each reader would have to read what is published out of order from the log.
     """
     if not isinstance(stores.log, FollowedLog):
         return feed.publish

@@ -36,6 +36,22 @@ def test_an_event_in_the_moment_of_a_heartbeat_is_told() -> None:
     by_hand(scene())
 
 
+def test_a_reader_that_had_to_read_again_is_a_quiet_one_again() -> None:
+    """What was published out of its order is read from the log, with one checkpoint behind it;
+    then the stream waits as before, and does not read for ever."""
+
+    async def scene() -> None:
+        stage = Scene()
+        await stage.listen()
+        await stage.steps("rrrrrrraw" + "." * 20)
+
+        found = [described(one) for one in stage.found]
+
+        assert found == [("live", 0), ("event", 1), ("event", 2), ("live", 2)]
+
+    by_hand(scene())
+
+
 @pytest.mark.parametrize("before", ["", WAITING], ids=["has yet to take", "waits"])
 def test_nothing_is_lost_in_any_order_of_a_few_steps(before: str) -> None:
     """Every order of a wanted event, another's, a heartbeat, a turn of the loop, and a reader who
