@@ -167,6 +167,11 @@ class CatchUp:
             summary = _planned(since, covered, now)
             if summary.out_of_reach:
                 log.warning("events before %d are older than what Stripe lists", summary.from_)
+            if covered is None and since is None:
+                # If the first run of all fails, the next one must not begin when it begins.
+                covered = Covered(summary.from_)
+                summary.wanted_from = summary.from_
+                await self._progress.save(covered)
             run = _Run(summary, covered, on_progress or _nobody)
             await self._try_again(run)
             async with aclosing(self._read_events(summary.from_)) as events:

@@ -91,6 +91,21 @@ async def test_the_first_run_of_all_has_missed_nothing(rig: Rig) -> None:
     assert await rig.progress.load() == Covered(began)
 
 
+async def test_a_first_run_that_fails_is_begun_where_it_began(rig: Rig) -> None:
+    """Stripe is away at the first start of all, for hours: what happens meanwhile is missed by
+    nobody."""
+    rig.sandbox.faults.add(FaultKind.SERVER_ERROR, path=PATH, times=None)
+    with pytest.raises(Failed):
+        await rig.catch_up.run()
+    rig.stage.draft(1000)
+    rig.stage.clock.advance(DAY)
+    rig.sandbox.faults.clear()
+
+    summary = await rig.catch_up.run()
+
+    assert summary.taken == 1
+
+
 async def test_the_next_run_reads_from_where_the_last_one_got_to(rig: Rig) -> None:
     """And some minutes before it, as the list may have been late."""
     rig.stage.draft(1000)
