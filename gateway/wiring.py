@@ -27,6 +27,7 @@ from gateway.backends.stripe.client import Observe, Pacing, StripeApi, nobody_co
 from gateway.backends.stripe.event_reader import StripeEventReader
 from gateway.backends.stripe.lookup import StripeLookup
 from gateway.callers.callers import Callers
+from gateway.chores import Chores
 from gateway.clock import Clock, Ids, RandomIds, SystemClock, request_id
 from gateway.console.pages import console_directory
 from gateway.events.catch_up import CatchUp
@@ -222,11 +223,14 @@ async def opened_gateway(
 
 def _start_chores(gateway: Gateway, stack: AsyncExitStack) -> None:
     """What is done again and again beside the serving."""
-    chores = [_settle_for_ever(gateway.settling), forget_for_ever(gateway.stores)]
+    chores = Chores(monotonic=asyncio.get_running_loop().time)
+    stack.callback(chores.stop)
+    gateway.metrics.watch_chores(chores.failures)
+    chores.start("settle", partial(_settle_for_ever, gateway.settling))
+    chores.start("forget", partial(forget_for_ever, gateway.stores))
     if gateway.catch_up is not None:
-        chores.append(gateway.catch_up.every(gateway.settings.catch_up_seconds))
-    for chore in chores:
-        stack.callback(asyncio.create_task(chore).cancel)
+        seconds = gateway.settings.catch_up_seconds
+        chores.start("catch_up", partial(gateway.catch_up.every, seconds))
 
 
 def _listen_to_stripe(gateway: Gateway, api: StripeApi, clock: Clock) -> None:
