@@ -208,6 +208,7 @@ def _attached_before(write: Write, history: History) -> dict[str, int]:
 
 def nothing_waits_for_ever(plan: Plan, history: History) -> Iterator[str]:
     together = Counter(one.invoice for one in plan.writes)
+    frozen = sum(one.seconds for one in plan.happenings if one.kind == "freeze")
     for call in history.calls:
         if call.ended is None:
             yield f"key-{call.write} at {call.gateway} was never answered"
@@ -215,9 +216,9 @@ def nothing_waits_for_ever(plan: Plan, history: History) -> Iterator[str]:
         seconds = call.ended - call.begun
         write = plan.write(call.write)
         beside = 1 if write is None else together[write.invoice]
-        if seconds > MUTATION_SECONDS_MAX * beside:
+        if seconds > MUTATION_SECONDS_MAX * beside + frozen:
             yield f"key-{call.write} waited {seconds:g} s"
-        stall = seconds - call.own_seconds
+        stall = seconds - call.own_seconds - frozen
         reads_back = write is not None and write.reads_back and write.kind != DETACH
         # What it reads back it may wait for together with others, who then made the call.
         if reads_back or beside > 1 or call.code in (GONE, LOST):

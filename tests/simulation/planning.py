@@ -61,7 +61,7 @@ ALL = 40
 def plan_of(seed: int) -> Plan:
     """The plan of this seed, always the same."""
     chance = random.Random(seed)
-    gateways = chance.choice((1, 1, 1, 2, 2, 2, 3))
+    gateways = chance.choice((1, 1, 1, 1, 2, 2, 2, 3))
     plan = Plan(
         seed=seed,
         gateways=gateways,
@@ -77,9 +77,12 @@ def plan_of(seed: int) -> Plan:
     plan = replace(plan, writes=_writes(chance, plan))
     plan = replace(plan, readings=_readings(chance, plan))
     parts = [_bundle(chance, plan) for _ in range(chance.choice((1, 1, 2, 2, 3)))]
+    plan = _with_rivals(chance, plan, parts)
     faults = tuple(one for part in parts for one in part if isinstance(one, Fault))
     happenings = tuple(one for part in parts for one in part if isinstance(one, Happening))
     plan = replace(plan, faults=faults[:7], happenings=_settling(chance, plan) + happenings)
+    if plan.webhooks == "lost":
+        plan = replace(plan, catch_up_seconds=120.0)
     return replace(plan, heartbeat_seconds=_heartbeat(chance, plan))
 
 
@@ -96,7 +99,7 @@ def _tick(chance: random.Random, most: float) -> float:
 
 def _writes(chance: random.Random, plan: Plan) -> tuple[Write, ...]:
     writes: list[Write] = []
-    for number in range(chance.choice((1, 1, 1, 2, 2, 3, 4))):
+    for number in range(chance.choice((1, 1, 1, 1, 2, 2, 2, 3, 4))):
         kind = chance.choice(KINDS)
         attaches = [one for one in writes if one.kind == ATTACH_INTENT]
         of = chance.choice(attaches) if kind == DETACH and attaches else None
@@ -119,8 +122,8 @@ def _writes(chance: random.Random, plan: Plan) -> tuple[Write, ...]:
                 doubles=_tick(chance, 1) if chance.random() < 0.15 else None,
                 of=None if of is None else of.number,
                 is_settled=chance.random() < 0.8 or kind != ATTACH_INTENT,
-                repeats_success=chance.random() < 0.25,
-                reads_back=chance.random() < 0.6,
+                repeats_success=chance.random() < 0.2,
+                reads_back=chance.random() < 0.4,
             )
         )
     return tuple(writes)
@@ -150,8 +153,19 @@ def _settling(chance: random.Random, plan: Plan) -> tuple[Happening, ...]:
 def _bundle(chance: random.Random, plan: Plan) -> list[Fault | Happening]:
     """Faults that belong together."""
     make = chance.choices(
-        (_doubt, _doubt_and_kill, _old_key, _store_away, _crash, _clock, _beside, _cache, _any),
-        weights=(30, 14, 8, 12, 10, 6, 8, 6, 10),
+        (
+            _doubt,
+            _doubt_and_kill,
+            _old_key,
+            _store_away,
+            _crash,
+            _clock,
+            _beside,
+            _cache,
+            _any,
+            _two_at_once,
+        ),
+        weights=(30, 14, 8, 12, 10, 6, 8, 8, 10, 10),
     )[0]
     return make(chance, plan)
 
@@ -323,6 +337,41 @@ def _cache(chance: random.Random, plan: Plan) -> list[Fault | Happening]:
             seconds=seconds,
         )
     ]
+
+
+def _two_at_once(chance: random.Random, plan: Plan) -> list[Fault | Happening]:
+    """Two gateways are at one write: the first stands still for longer than it may have it to
+    itself, or the second thinks so; and the first is told no, late."""
+    write = chance.choice(plan.writes)
+    number = write.gateway % plan.gateways
+    parts: list[Fault | Happening] = []
+    if chance.random() < 0.6:
+        seconds = chance.choice((30.0, 66.0, 80.0, 130.0))
+        parts.append(Happening("freeze", write.at + _tick(chance, 1), number, seconds))
+    else:
+        other = (number + 1) % plan.gateways
+        ahead = chance.choice((61, 90, 290))
+        parts.append(Happening("skew", max(0.0, write.at - 0.5), other, 12.0, ahead))
+    kind = chance.choice(("403", "429", "no connection", "slow", "500", "reset after", "none"))
+    if kind != "none":
+        seconds = chance.choice((0.5, 2.0)) if kind == "slow" else 0.0
+        post = _post(chance, write)
+        gateway = chance.choice((number, number, None))
+        times = chance.choice((1, 3))
+        parts.append(
+            Fault("http", post, kind, times=times, seconds=seconds, at=write.at, gateway=gateway)
+        )
+    return parts
+
+
+def _with_rivals(chance: random.Random, plan: Plan, parts: list[list[Fault | Happening]]) -> Plan:
+    """The writes of a gateway that stands still are tried at another as well."""
+    kinds = {one.kind for part in parts for one in part if isinstance(one, Happening)}
+    if not kinds & {"freeze", "skew"} or plan.gateways == 1:
+        return plan
+    waits = (0.0, 0.25, 1.0) if "freeze" not in kinds else (0.5, 62.0, 67.0, 70.0)
+    writes = (replace(one, doubles=chance.choice(waits)) for one in plan.writes)
+    return replace(plan, writes=tuple(writes))
 
 
 def _any(chance: random.Random, plan: Plan) -> list[Fault | Happening]:

@@ -28,7 +28,7 @@ from gateway.sandbox.stripe_api.idempotency import Answer
 from gateway.sandbox.stripe_api.service import VERSION, Incoming, Service, Wire
 from schema import records
 from schema.ports import CreditNoteDraft
-from tests.simulation.boundary import CALL, PROCESS, Boundary, check_alive
+from tests.simulation.boundary import CALL, PROCESS, Boundary, check_alive, thawed
 from tests.simulation.history import Effect, History, Snapshot, StripeEvent
 from tests.simulation.plan import Fault
 
@@ -180,7 +180,9 @@ class InProcessClient(stripe.HTTPClient):
         call, loop = CALL.get(), asyncio.get_running_loop()
         begun = loop.time()
         try:
+            await thawed()
             answer = await self._request(method, url, headers, post_data)
+            await thawed()
             check_alive()
             return answer
         finally:
