@@ -200,8 +200,10 @@ class Boundary:
 async def thawed() -> None:
     """Wait while the process is stopped, as a machine stops one: it knows nothing of it."""
     process = PROCESS.get()
-    while process is not None and process.frozen_until > asyncio.get_running_loop().time():
-        await asyncio.sleep(process.frozen_until - asyncio.get_running_loop().time())
+    loop = asyncio.get_running_loop()
+    # It may be stopped once more meanwhile.
+    while process is not None and process.frozen_until > loop.time():  # noqa: ASYNC110
+        await asyncio.sleep(process.frozen_until - loop.time())
 
 
 def check_alive() -> None:
