@@ -15,7 +15,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from gateway.events.intake import Hint
@@ -41,9 +41,6 @@ SAVE_EVERY = 100
 """Events between two notes of how far it has come: a page of Stripe's list."""
 CLOCK_SECONDS_MAX = 300
 """Covered further ahead of our clock than this is a mistake of a clock, ours now or ours then."""
-QUIET_SECONDS = DAY_SECONDS
-"""A run that has come to the end covers up to this long ago, even where no event says so: more
-than any clock is ahead that its webhooks are believed under."""
 
 ReadEvents = Callable[[int], AsyncGenerator[Mapping[str, Any], None]]
 """Every event from a second on, oldest first, to the end. Raises `Failed`."""
@@ -64,10 +61,16 @@ class PassedOver:
 @dataclass(frozen=True, slots=True)
 class Covered:
     """All events up to `until`, in Stripe's epoch seconds, were taken in, but for those that were
-    passed over, which are tried again in the order in which they stand here."""
+    passed over, which are tried again in the order in which they stand here.
+
+    `ended_at` is when a run came to the end of Stripe's list the last time, by our clock, which
+    may have been wrong: it tells a quiet account from a gateway that did not run, and never from
+    where to read.
+    """
 
     until: int
     passed_over: tuple[PassedOver, ...] = ()
+    ended_at: int | None = None
 
 
 class Progress(Protocol):
@@ -103,8 +106,9 @@ class Summary:
     `seen` is the sum of `taken` (new), `known` (taken in before, about an invoice that is no more,
     or no entry of the log), `ignored` (none of ours) and `failed` (passed over; later runs try
     them again); those that were passed over before count too. `given_up` are those that Stripe no
-    longer lists. `at` is the time of the newest event so far. `out_of_reach`: what lies between
-    `wanted_from` and `from_` is older than what Stripe lists, and cannot be had any more.
+    longer lists. `at` is the time of the newest event so far. `out_of_reach`: something between
+    `wanted_from` and `from_` was missed, is older than what Stripe lists, and cannot be had any
+    more.
     """
 
     wanted_from: int
@@ -178,8 +182,8 @@ class CatchUp:
                 async for raw in events:
                     await self._take(raw, run)
                     if summary.seen % SAVE_EVERY == 0:
-                        await self._save(run, summary.at)
-            await self._save(run, max(summary.at, now - QUIET_SECONDS))
+                        await self._save(run)
+            await self._save(run, ended_at=now)
             return summary
 
     def _believed(self, covered: Covered | None) -> Covered | None:
@@ -247,13 +251,13 @@ class CatchUp:
         except Failed as failed:
             log.warning("event %s cannot be taken in: %s", hint.event_id, failed.message)
             if len(run.passed_over) >= PASSED_OVER_MAX:
-                await self._save(run, run.summary.at)
+                await self._save(run)
                 raise
             run.passed_over[hint.event_id] = PassedOver(hint, tries)
             run.summary.failed += 1
             if tries == 1 and run.is_nothing_working():
                 run.at(hint.created)
-                await self._save(run, run.summary.at)
+                await self._save(run)
                 raise
             return
         run.has_taken = True
@@ -262,10 +266,10 @@ class CatchUp:
         else:
             run.summary.known += 1
 
-    async def _save(self, run: _Run, reached: int) -> None:
+    async def _save(self, run: _Run, ended_at: int | None = None) -> None:
         """Note how far it has come: never backwards, and never over what was not read."""
         self.passed_over = len(run.passed_over)
-        covered = run.covers(reached)
+        covered = run.covers(ended_at)
         if covered is not None:
             await self._progress.save(covered)
 
@@ -276,7 +280,10 @@ def _planned(since: int | None, covered: Covered | None, now: int) -> Summary:
     oldest = now - REACH_SECONDS
     overlap = OVERLAP_SECONDS if since is None else 0
     from_ = max(wanted_from - overlap, oldest)
-    return Summary(wanted_from, from_, now, out_of_reach=wanted_from < oldest, at=from_)
+    missed_from = wanted_from
+    if since is None and covered is not None:
+        missed_from = max(wanted_from, covered.ended_at or 0)
+    return Summary(wanted_from, from_, now, out_of_reach=missed_from < oldest, at=from_)
 
 
 class _Run:
@@ -291,6 +298,7 @@ class _Run:
         self._before = before
         self._on_progress = on_progress
         self._new_failures = 0
+        self._newest: int | None = None
 
     def seen(self, raw: Mapping[str, Any]) -> None:
         created = raw.get("created")
@@ -300,19 +308,25 @@ class _Run:
         self._on_progress(self.summary)
 
     def at(self, created: int) -> None:
-        self.summary.at = max(self.summary.at, min(created, self.summary.to))
+        """An event was dealt with. Its time is Stripe's; one that our clock has yet to reach counts
+        as now."""
+        self._newest = max(self._newest or 0, min(created, self.summary.to))
+        self.summary.at = max(self.summary.at, self._newest)
 
     def is_nothing_working(self) -> bool:
         """Whether one more event that is passed over is one too many."""
         self._new_failures += 1
         return not self.has_taken and self._new_failures >= FAILURES_IN_A_ROW_MAX
 
-    def covers(self, reached: int) -> Covered | None:
-        """What to note, once this second is reached; None where there is nothing to note."""
-        passed_over = tuple(self.passed_over.values())
-        before = self._before
+    def covers(self, ended_at: int | None) -> Covered | None:
+        """What to note now; None where there is nothing to note. Only an event proves how far was
+        read: our clock may be days ahead, and its time would hide what happens until then."""
+        passed_over, before = tuple(self.passed_over.values()), self._before
         if before is None:
-            return Covered(reached, passed_over)
-        is_joined = self.summary.wanted_from <= before.until
-        covered = Covered(max(before.until, reached) if is_joined else before.until, passed_over)
+            newest = self._newest
+            return None if newest is None else Covered(newest, passed_over, ended_at)
+        covered = replace(before, passed_over=passed_over)
+        if self.summary.wanted_from <= before.until:
+            until = max(before.until, self._newest or 0)
+            covered = Covered(until, passed_over, ended_at or before.ended_at)
         return None if covered == before else covered
