@@ -30,13 +30,15 @@ OVERLAP_SECONDS = 600
 webhooks would put up with (300 s)."""
 RETRY_SECONDS = 15.0
 """After an outage the next try does not wait for the timer."""
-FAILURES_IN_A_ROW_MAX = 5
-"""One event that cannot be taken in is passed over; where so many are the first of a run, and none
-came in before, nothing works at the moment, and the run ends."""
+NEW_FAILURES_MAX = 5
+"""An event that cannot be taken in is passed over. So many new ones in one run may be an outage,
+and end it. The next run goes on behind them, so that they hold up nothing for ever if it is none.
+What comes in between them proves nothing, as not every event needs an answer of Stripe's."""
 PASSED_OVER_MAX = 500
 """Events that wait to be tried again. When there are more, the run ends in any case."""
-TRIED_AGAIN_MAX = 50
-"""Of them, tried again in one run, those first that have waited longest for it."""
+FAILED_AGAIN_MAX = 20
+"""Of them, those that fail once more in one run, at ten seconds each if Stripe hangs; the others
+are tried in the runs after. All that come in do so at once."""
 SAVE_EVERY = 100
 """Events between two notes of how far it has come: a page of Stripe's list."""
 CLOCK_SECONDS_MAX = 300
@@ -218,21 +220,29 @@ class CatchUp:
         return True
 
     async def _try_again(self, run: _Run) -> None:
-        """Those that were passed over, so many of them; and an end for those that are too old."""
-        for one in list(run.passed_over.values())[:TRIED_AGAIN_MAX]:
+        """Those that were passed over, as long as it is not in vain; and an end for those that are
+        too old, by Stripe's time, as ours would give up what can still be had."""
+        failures = 0
+        for one in list(run.passed_over.values()):
+            if failures >= FAILED_AGAIN_MAX:
+                return
             del run.passed_over[one.hint.event_id]
-            if one.hint.created < run.summary.to - REACH_SECONDS:
-                log.error(
-                    "event %s (%s) is given up after %d tries: Stripe lists it no longer",
-                    one.hint.event_id,
-                    one.hint.type,
-                    one.tries,
-                )
-                run.summary.given_up += 1
-                self.given_up += 1
+            if one.hint.created < run.covered_until - REACH_SECONDS:
+                self._give_up(one, run)
                 continue
             run.summary.seen += 1
-            await self._receive_one(one.hint, run, tries=one.tries + 1)
+            if await self._received(one.hint, run, tries=one.tries + 1) is not None:
+                failures += 1
+
+    def _give_up(self, one: PassedOver, run: _Run) -> None:
+        log.error(
+            "event %s (%s) is given up after %d tries: Stripe lists it no longer",
+            one.hint.event_id,
+            one.hint.type,
+            one.tries,
+        )
+        run.summary.given_up += 1
+        self.given_up += 1
 
     async def _take(self, raw: Mapping[str, Any], run: _Run) -> None:
         read = read_event(raw, account=self._account, livemode=self._livemode)
@@ -244,8 +254,20 @@ class CatchUp:
             await self._receive_one(read, run)
         run.seen(raw)
 
-    async def _receive_one(self, hint: Hint, run: _Run, tries: int = 1) -> None:
-        """Take it in, or pass over it. Raises `Failed` where nothing works."""
+    async def _receive_one(self, hint: Hint, run: _Run) -> None:
+        """Take it in, or pass over it. Raises `Failed` where it is one of too many."""
+        failed = await self._received(hint, run)
+        if failed is None:
+            return
+        run.new_failures += 1
+        if run.new_failures >= NEW_FAILURES_MAX:
+            run.at(hint.created)
+            await self._save(run)
+            raise failed
+
+    async def _received(self, hint: Hint, run: _Run, tries: int = 1) -> Failed | None:
+        """None when it was taken in; else why it is passed over. Raises `Failed` where there is no
+        room for that."""
         try:
             entries = await self._receive(hint, EventOrigin.RECONCILED)
         except Failed as failed:
@@ -255,16 +277,12 @@ class CatchUp:
                 raise
             run.passed_over[hint.event_id] = PassedOver(hint, tries)
             run.summary.failed += 1
-            if tries == 1 and run.is_nothing_working():
-                run.at(hint.created)
-                await self._save(run)
-                raise
-            return
-        run.has_taken = True
+            return failed
         if entries:
             run.summary.taken += 1
         else:
             run.summary.known += 1
+        return None
 
     async def _save(self, run: _Run, ended_at: int | None = None) -> None:
         """Note how far it has come: never backwards, and never over what was not read."""
@@ -291,14 +309,18 @@ class _Run:
 
     def __init__(self, summary: Summary, before: Covered | None, on_progress: OnProgress) -> None:
         self.summary = summary
-        self.has_taken = False
+        self.new_failures = 0
         self.passed_over = {
             one.hint.event_id: one for one in (before.passed_over if before else ())
         }
         self._before = before
         self._on_progress = on_progress
-        self._new_failures = 0
         self._newest: int | None = None
+
+    @property
+    def covered_until(self) -> int:
+        """What earlier runs have noted, in Stripe's time."""
+        return 0 if self._before is None else self._before.until
 
     def seen(self, raw: Mapping[str, Any]) -> None:
         created = raw.get("created")
@@ -312,11 +334,6 @@ class _Run:
         as now."""
         self._newest = max(self._newest or 0, min(created, self.summary.to))
         self.summary.at = max(self.summary.at, self._newest)
-
-    def is_nothing_working(self) -> bool:
-        """Whether one more event that is passed over is one too many."""
-        self._new_failures += 1
-        return not self.has_taken and self._new_failures >= FAILURES_IN_A_ROW_MAX
 
     def covers(self, ended_at: int | None) -> Covered | None:
         """What to note now; None where there is nothing to note. Only an event proves how far was

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from gateway.backends.stripe.event_reader import PATH
 from gateway.events.catch_up import (
     CLOCK_SECONDS_MAX,
-    FAILURES_IN_A_ROW_MAX,
+    FAILED_AGAIN_MAX,
+    NEW_FAILURES_MAX,
     OVERLAP_SECONDS,
     PASSED_OVER_MAX,
     REACH_SECONDS,
@@ -323,10 +325,10 @@ async def test_one_event_that_cannot_be_taken_in_holds_up_no_other(rig: Rig) -> 
 
 
 async def test_many_events_that_cannot_be_read_hold_up_no_other(rig: Rig) -> None:
-    """More in a row than an outage is told by, and the same in every run: what is behind them
+    """More than an outage is told by, and the same in every run: what is behind them
     comes by the second, and they themselves once they can be read."""
     await rig.catch_up.run()
-    bad = [rig.stage.draft(1000) for _ in range(FAILURES_IN_A_ROW_MAX + 2)]
+    bad = [rig.stage.draft(1000) for _ in range(NEW_FAILURES_MAX + 2)]
     good = rig.stage.draft(2000)
     for one in bad:
         rig.sandbox.faults.add(FaultKind.SERVER_ERROR, path=f"/v1/invoices/{one}", times=None)
@@ -339,7 +341,7 @@ async def test_many_events_that_cannot_be_read_hold_up_no_other(rig: Rig) -> Non
     third = await rig.catch_up.run()
 
     assert taken == [good]
-    assert (second.failed, rig.catch_up.passed_over) == (len(bad) + FAILURES_IN_A_ROW_MAX, 0)
+    assert (second.failed, rig.catch_up.passed_over) == (len(bad) + NEW_FAILURES_MAX, 0)
     assert third.taken == len(bad)
     assert [entry.invoice_id for entry in rig.published] == [good, *bad]
 
@@ -354,15 +356,31 @@ async def test_what_cannot_be_read_is_given_up_when_stripe_lists_it_no_longer(
     rig.sandbox.faults.add(FaultKind.SERVER_ERROR, path=f"/v1/invoices/{bad}", times=None)
     await rig.catch_up.run()
     rig.stage.clock.advance(REACH_SECONDS)
+    rig.stage.intent(1000)
     await rig.catch_up.run()
     waiting = rig.catch_up.passed_over
-    rig.stage.clock.advance(1)
 
     summary = await rig.catch_up.run()
 
     assert waiting == 1
     assert (summary.given_up, rig.catch_up.given_up, rig.catch_up.passed_over) == (1, 1, 0)
     assert f"event {event.id} (invoice.created) is given up after 2 tries" in caplog.text
+
+
+async def test_a_clock_that_is_ahead_gives_nothing_up(rig: Rig) -> None:
+    """It would make everything too old at once, and what was passed over nobody else remembers."""
+    await rig.catch_up.run()
+    bad = rig.stage.draft(1000)
+    rig.sandbox.faults.add(FaultKind.SERVER_ERROR, path=f"/v1/invoices/{bad}", times=None)
+    await rig.catch_up.run()
+    rig.stage.clock.advance(40 * DAY)
+    await rig.catch_up.run()
+    rig.stage.clock.advance(-40 * DAY)
+    rig.sandbox.faults.clear()
+
+    summary = await rig.catch_up.run()
+
+    assert (summary.taken, rig.catch_up.given_up) == (1, 0)
 
 
 async def test_so_many_may_wait_and_no_more(rig: Rig) -> None:
@@ -384,7 +402,7 @@ async def test_so_many_may_wait_and_no_more(rig: Rig) -> None:
 
 async def test_an_outage_ends_the_run(rig: Rig) -> None:
     """When nothing can be taken in, the rest is not tried one by one."""
-    for _ in range(2 * FAILURES_IN_A_ROW_MAX):
+    for _ in range(2 * NEW_FAILURES_MAX):
         rig.stage.draft(1000)
     rig.sandbox.faults.add(FaultKind.SERVER_ERROR, path="/v1/invoices/*", times=None)
 
@@ -392,13 +410,65 @@ async def test_an_outage_ends_the_run(rig: Rig) -> None:
         await rig.catch_up.run(since=0)
 
     reads = sum(one.path.startswith("/v1/invoices/") for one in rig.sandbox.requests)
-    assert reads == 3 * FAILURES_IN_A_ROW_MAX
+    assert reads == 3 * NEW_FAILURES_MAX
     covered = await rig.progress.load()
     assert covered is not None
-    assert len(covered.passed_over) == FAILURES_IN_A_ROW_MAX
+    assert len(covered.passed_over) == NEW_FAILURES_MAX
     rig.sandbox.faults.clear()
     await rig.catch_up.run()
-    assert len(rig.published) == 2 * FAILURES_IN_A_ROW_MAX
+    assert len(rig.published) == 2 * NEW_FAILURES_MAX
+
+
+async def test_an_outage_in_the_middle_of_a_run_ends_it_too(rig: Rig) -> None:
+    """What comes in before and in between, as events about intents do without asking Stripe, says
+    nothing about the rest: it waits for Stripe, and not each of them for its own three tries."""
+    rig.stage.draft(1000)
+    await rig.catch_up.run()
+    for _ in range(60):
+        rig.stage.draft(1000)
+        rig.stage.intent(1000)
+    before = len(rig.sandbox.requests)
+    rig.sandbox.faults.add(FaultKind.SERVER_ERROR, path="/v1/invoices/*", after=10, times=None)
+
+    with pytest.raises(Failed):
+        await rig.catch_up.run()
+
+    reads = list(rig.sandbox.requests)[before:]
+    asked = sum(one.path.startswith("/v1/invoices/") for one in reads)
+    assert asked == 10 + 3 * NEW_FAILURES_MAX
+    assert rig.catch_up.passed_over == NEW_FAILURES_MAX
+
+
+async def test_after_an_outage_all_that_waited_comes_in_at_once(rig: Rig) -> None:
+    """However many they are: only those that fail again are put off to the runs after."""
+    count = 3 * FAILED_AGAIN_MAX
+    waiting = [hint(f"evt_w{n}", invoice_id=rig.stage.draft(1000)) for n in range(count)]
+    now = rig.stage.clock.now()
+    kept = tuple(PassedOver(replace(one, created=now)) for one in waiting)
+    await rig.progress.save(Covered(now, kept))
+
+    await rig.catch_up.run()
+
+    assert rig.catch_up.passed_over == 0
+    assert {one.source_event_id for one in rig.published} >= {one.event_id for one in waiting}
+
+
+async def test_those_that_fail_again_and_again_keep_no_run_busy(rig: Rig) -> None:
+    """Each may take its whole time to fail. Those that had no turn have theirs in the next run."""
+    count = FAILED_AGAIN_MAX + 5
+    now = rig.stage.clock.now()
+    bad = [hint(f"evt_w{n}", invoice_id=f"in_w{n}") for n in range(count)]
+    kept = tuple(PassedOver(replace(one, created=now)) for one in bad)
+    await rig.progress.save(Covered(now, kept))
+    rig.sandbox.faults.add(FaultKind.SERVER_ERROR, path="/v1/invoices/*", times=None)
+
+    first, second = [await rig.catch_up.run() for _ in range(2)]
+
+    covered = await rig.progress.load()
+    assert covered is not None
+    assert (first.failed, second.failed) == (FAILED_AGAIN_MAX, FAILED_AGAIN_MAX)
+    tries = Counter(one.tries for one in covered.passed_over)
+    assert tries == {2: count - (2 * FAILED_AGAIN_MAX - count), 3: 2 * FAILED_AGAIN_MAX - count}
 
 
 async def test_a_log_that_is_down_ends_the_run() -> None:
