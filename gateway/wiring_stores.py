@@ -17,7 +17,7 @@ from gateway.backends.caching.memory_cache import BoundedMemoryCache
 from gateway.backends.journal.records import JournalStore, MemoryJournalStore
 from gateway.backends.rate_budget import LocalTokens, RateBudget, Tokens
 from gateway.clock import Clock, Ids
-from gateway.events.catch_up import MemoryProgress, Progress
+from gateway.events.covered import MemoryProgress, Progress
 from gateway.events.feed import Feed
 from gateway.events.follower import FollowedLog, Follower
 from gateway.events.intake import Publish

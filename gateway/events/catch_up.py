@@ -16,8 +16,9 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
+from gateway.events.covered import Covered, PassedOver, Progress
 from gateway.events.intake import Hint
 from gateway.events.webhook import read_event
 from schema.ports import EventOrigin, Failed
@@ -50,55 +51,6 @@ Receive = Callable[[Hint, EventOrigin], Awaitable[int]]
 """`Intake.receive`."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class PassedOver:
-    """An event that could not be taken in, and how often that was tried."""
-
-    hint: Hint
-    tries: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Covered:
-    """All events up to `until`, in Stripe's epoch seconds, were taken in, but for those that were
-    passed over, which are tried again in the order in which they stand here.
-
-    `ended_at` is when a run came to the end of Stripe's list the last time, by our clock, which
-    may have been wrong: it tells a quiet account from a gateway that did not run, and never from
-    where to read.
-    """
-
-    until: int
-    passed_over: tuple[PassedOver, ...] = ()
-    ended_at: int | None = None
-
-
-class Progress(Protocol):
-    """Where catch-up keeps how far it has come.
-
-    A time and not an event's id: the overlap begins before the event that was seen last, and
-    Stripe forgets events. `load` answers None before the first `save`; what was saved last counts.
-    Both raise `OSError` when the store is not to be had.
-    """
-
-    async def load(self) -> Covered | None: ...
-
-    async def save(self, covered: Covered) -> None: ...
-
-
-class MemoryProgress:
-    """Forgets with the process, as the log in memory does."""
-
-    def __init__(self) -> None:
-        self._covered: Covered | None = None
-
-    async def load(self) -> Covered | None:
-        return self._covered
-
-    async def save(self, covered: Covered) -> None:
-        self._covered = covered
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""How far catch-up has come, kept beside the log: see `gateway.events.catch_up.Progress`.
+"""How far catch-up has come, kept beside the log: see `gateway.events.covered.Progress`.
 
 The releases before kept a number, the time alone, which is still read.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from functools import partial
 
-from gateway.events.catch_up import Covered, PassedOver
+from gateway.events.covered import Covered, PassedOver
 from gateway.events.intake import Hint
 from gateway.storage.codec import RecordCodec
 from gateway.storage.redis_store import RedisStore

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.events.catch_up import Covered, PassedOver, Progress
+from gateway.events.covered import Covered, PassedOver, Progress
 from gateway.events.progress import RedisProgress, SqliteProgress
 from tests.events.door import hint
 from tests.storage.durable import redis_store, sqlite_store

@@ -18,10 +18,9 @@ from gateway.events.catch_up import (
     REACH_SECONDS,
     RETRY_SECONDS,
     SAVE_EVERY,
-    Covered,
-    PassedOver,
     Summary,
 )
+from gateway.events.covered import Covered, PassedOver
 from gateway.sandbox.stripe_api import FaultKind
 from schema.ports import Failed
 from tests.events.door import hint
