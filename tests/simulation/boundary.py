@@ -88,7 +88,7 @@ WAITS = {
     "journal": (0, 0, 0, 0, 0, 0, 1, 1),
     "log": (0, 0, 0, 0, 0, 1, 1, 2),
     "tail": (0, 0, 0, 0, 1, 1, 2, 4),
-    "cache": (0,) * 8,
+    "cache": (0, 0, 0, 0, 0, 0, 0.25, 0.25),
     "progress": (0,) * 8,
     "webhook": (0, 0, 1, 1, 2, 4, 8, 16),
     "timing": (0, 1, 2, 3, 4, 6, 8, 12),
@@ -200,8 +200,9 @@ class Boundary:
 async def thawed() -> None:
     """Wait while the process is stopped, as a machine stops one: it knows nothing of it."""
     process = PROCESS.get()
-    while process is not None and process.frozen_until > asyncio.get_running_loop().time():
-        await asyncio.sleep(process.frozen_until - asyncio.get_running_loop().time())
+    left = 0.0 if process is None else process.frozen_until - asyncio.get_running_loop().time()
+    if left > 0:
+        await asyncio.sleep(left)
 
 
 def check_alive() -> None:

@@ -324,6 +324,8 @@ def _beside(chance: random.Random, plan: Plan) -> list[Fault | Happening]:
 
 def _cache(chance: random.Random, plan: Plan) -> list[Fault | Happening]:
     """A cache that is slow or down while others read and drop."""
+    if chance.random() < 0.5:
+        return [_old_news(chance)]
     kind = chance.choice(("fail before", "fail after", "slow", "slow after", "late"))
     seconds = chance.choice((TICK, 0.25, 1.0)) if kind in ("slow", "slow after", "late") else 0.0
     what = chance.choice(("set", "get", ""))
@@ -337,6 +339,18 @@ def _cache(chance: random.Random, plan: Plan) -> list[Fault | Happening]:
             seconds=seconds,
         )
     ]
+
+
+def _old_news(chance: random.Random) -> Fault:
+    """Reads whose answers come late, with what was true when they were asked for."""
+    return Fault(
+        "http",
+        chance.choice(("GET invoices", "GET invoices", "GET", "GET invoice_payments")),
+        "slow after",
+        after=chance.randrange(6),
+        times=chance.choice((1, 2, 4, 8)),
+        seconds=chance.choice((0.5, 1.0, 2.0, 4.0)),
+    )
 
 
 def _two_at_once(chance: random.Random, plan: Plan) -> list[Fault | Happening]:
