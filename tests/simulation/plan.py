@@ -77,10 +77,9 @@ class Happening:
     """Something that happens at a time: to a gateway, or at Stripe without one.
 
     `kill` and `stop` (down for `seconds`), `freeze` (stands still for `seconds`), `skew` (the clock
-    is off by `amount` for `seconds`),
-    `read_only` (for `seconds`), `leap` (`seconds` pass while nothing runs), `settles` (the intent
-    of write `amount` succeeds), `paid_elsewhere` (a burst of `amount` payments on invoice
-    `gateway`), `taken_elsewhere` (one of those is detached).
+    is off by `amount` for `seconds`), `read_only` (for `seconds`), `leap` (`seconds` pass while
+    nothing runs), `settles` (the intent of write `amount` succeeds), `paid_elsewhere` (a burst of
+    `amount` payments on invoice `gateway`), `taken_elsewhere` (one of those is detached).
     """
 
     kind: str

@@ -326,6 +326,10 @@ def _cache(chance: random.Random, plan: Plan) -> list[Fault | Happening]:
     """A cache that is slow or down while others read and drop."""
     if chance.random() < 0.5:
         return [_old_news(chance)]
+    if chance.random() < 0.3:
+        at = chance.choice(plan.writes).at
+        ends = at + chance.choice((1.0, 3.0))
+        return [Fault("cache", "set", "fail before", times=ALL, at=at, until=ends)]
     kind = chance.choice(("fail before", "fail after", "slow", "slow after", "late"))
     seconds = chance.choice((TICK, 0.25, 1.0)) if kind in ("slow", "slow after", "late") else 0.0
     what = chance.choice(("set", "get", ""))
