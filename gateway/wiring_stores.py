@@ -28,6 +28,7 @@ from gateway.events.progress import RedisProgress, SqliteProgress
 from gateway.events.retention import DAY_SECONDS, Retention
 from gateway.settings import Settings
 from gateway.storage.redis_store import RedisStore
+from gateway.storage.write_probe import WriteProbe, redis_probe, sqlite_probe
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class Stores:
     redis: RedisStore | None = None
     unreadable: UnreadableCount = field(default_factory=UnreadableCount)
     follower: Follower | None = None
+    probe: WriteProbe | None = None
 
     @property
     def is_shared(self) -> bool:
@@ -52,8 +54,11 @@ class Stores:
         return isinstance(self.log, FollowedLog)
 
     async def ping(self) -> None:
-        """Raises when the log does not answer, or when what replicas append does not come."""
+        """Raises when the log does not answer or takes nothing, or when what replicas append does
+        not come."""
         await self.log.bounds()
+        if self.probe is not None:
+            await self.probe.check()
         if self.follower is not None:
             self.follower.check()
 
@@ -86,7 +91,8 @@ async def _sqlite(settings: Settings, clock: Clock, epoch: str, stack: AsyncExit
     )
     journal = await SqliteJournalStore.open(store, now=clock.now)
     progress = await SqliteProgress.open(store)
-    return Stores(opened, journal, progress, unreadable=opened.unreadable)
+    probe = await sqlite_probe(store, clock.monotonic)
+    return Stores(opened, journal, progress, unreadable=opened.unreadable, probe=probe)
 
 
 async def _redis(settings: Settings, clock: Clock, epoch: str, stack: AsyncExitStack) -> Stores:
@@ -100,7 +106,8 @@ async def _redis(settings: Settings, clock: Clock, epoch: str, stack: AsyncExitS
         store, epoch_if_new=epoch, now=clock.now, retention=settings_retention(settings)
     )
     journal = RedisJournalStore(store, now=clock.now)
-    return Stores(opened, journal, RedisProgress(store), store, opened.unreadable)
+    probe = redis_probe(store, clock.monotonic)
+    return Stores(opened, journal, RedisProgress(store), store, opened.unreadable, probe=probe)
 
 
 def publisher(stores: Stores, feed: Feed, stack: AsyncExitStack) -> Publish:

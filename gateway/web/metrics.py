@@ -121,6 +121,10 @@ class Metrics:
         """Tell how many events wait to be tried again, and how many were given up."""
         self.registry.register(_CatchUp(counts))
 
+    def watch_chores(self, failures: Mapping[str, int]) -> None:
+        """Tell how often each chore has failed; their names are of a closed list."""
+        self.registry.register(_Chores(failures))
+
     def page(self) -> bytes:
         """Everything, in Prometheus' text format."""
         return generate_latest(self.registry)
@@ -211,6 +215,23 @@ class _CatchUp(Collector):
             "Events that could not be taken in until Stripe listed them no longer.",
             value=given_up,
         )
+
+
+class _Chores(Collector):
+    """Chores that have met what nobody expected, and begun anew."""
+
+    def __init__(self, failures: Mapping[str, int]) -> None:
+        self._failures = failures
+
+    def collect(self) -> Iterator[Metric]:
+        chores = CounterMetricFamily(
+            "gateway_chore_failures",
+            "Failures of what is done again and again, by chore.",
+            labels=("chore",),
+        )
+        for name, count in self._failures.items():
+            chores.add_metric((name,), count)
+        yield chores
 
 
 def metrics_app(metrics: Metrics) -> web.Application:

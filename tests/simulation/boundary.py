@@ -88,7 +88,7 @@ WAITS = {
     "journal": (0, 0, 0, 0, 0, 0, 1, 1),
     "log": (0, 0, 0, 0, 0, 1, 1, 2),
     "tail": (0, 0, 0, 0, 1, 1, 2, 4),
-    "cache": (0, 0, 0, 0, 0, 0, 0.25, 0.25),
+    "cache": (0,) * 8,
     "progress": (0,) * 8,
     "webhook": (0, 0, 1, 1, 2, 4, 8, 16),
     "timing": (0, 1, 2, 3, 4, 6, 8, 12),
@@ -200,9 +200,10 @@ class Boundary:
 async def thawed() -> None:
     """Wait while the process is stopped, as a machine stops one: it knows nothing of it."""
     process = PROCESS.get()
-    left = 0.0 if process is None else process.frozen_until - asyncio.get_running_loop().time()
-    if left > 0:
-        await asyncio.sleep(left)
+    loop = asyncio.get_running_loop()
+    # It may be stopped once more meanwhile.
+    while process is not None and process.frozen_until > loop.time():  # noqa: ASYNC110
+        await asyncio.sleep(process.frozen_until - loop.time())
 
 
 def check_alive() -> None:

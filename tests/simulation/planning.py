@@ -261,6 +261,8 @@ def _store_away(chance: random.Random, plan: Plan) -> list[Fault | Happening]:
         )
     )
     kind = chance.choice(("fail before", "fail after", "fail after", "slow", "slow after", "late"))
+    if where == "log" and not plan.is_shared and kind in ("fail after", "late"):
+        kind = "fail before"  # a file in the process has taken an entry, or has not
     seconds = chance.choice((0.5, 2.0, 5.0)) if kind in ("slow", "slow after", "late") else 0.0
     times = chance.choice((1, 1, 2, 5))
     fault = Fault(where, what, kind, after=chance.randrange(4), times=times, seconds=seconds)

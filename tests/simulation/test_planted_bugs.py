@@ -21,7 +21,7 @@ from gateway.backends.journal.settling import Settling
 from gateway.backends.journal.states import State
 from gateway.backends.journal.trying import Try
 from gateway.events.feed import Feed
-from gateway.events.log import LogEntry
+from gateway.events.log import LogEntry, decode_position, encode_position
 from gateway.wiring_stores import Stores
 from tests.simulation.planning import plan_of
 from tests.simulation.runs import breaks
@@ -108,24 +108,24 @@ def the_feed_skips_one(patch: pytest.MonkeyPatch) -> Twist:
 
 
 def the_feed_resumes_one_too_late(patch: pytest.MonkeyPatch) -> Twist:
-    resume = Feed._resume
-
-    async def late(self: Feed, after: str | None) -> Any:
-        position, gap = await resume(self, after)
-        return min(position + 1, self._published), gap
-
-    patch.setattr(Feed, "_resume", late)
-    return Twist()
+    return _resuming(patch, off_by=1)
 
 
 def the_feed_repeats_one(patch: pytest.MonkeyPatch) -> Twist:
-    resume = Feed._resume
+    return _resuming(patch, off_by=-1)
 
-    async def early(self: Feed, after: str | None) -> Any:
-        position, gap = await resume(self, after)
-        return (position if after is None else max(0, position - 1)), gap
 
-    patch.setattr(Feed, "_resume", early)
+def _resuming(patch: pytest.MonkeyPatch, *, off_by: int) -> Twist:
+    subscribe = Feed.subscribe
+
+    def shifted(self: Feed, viewer: Any, *, after: str | None, where: Any) -> Any:
+        if after is not None:
+            epoch, position = decode_position(after)
+            _, last = decode_position(self.position())
+            after = encode_position(epoch, max(0, min(position + off_by, last)))
+        return subscribe(self, viewer, after=after, where=where)
+
+    patch.setattr(Feed, "subscribe", shifted)
     return Twist()
 
 
