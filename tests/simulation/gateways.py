@@ -30,7 +30,8 @@ from tests.simulation.boundary import CALL, PROCESS, Boundary, Process
 from tests.simulation.history import Call
 from tests.simulation.plan import Plan
 from tests.simulation.stores import Durable
-from tests.simulation.stripe_side import InProcessClient, StripeSide
+from tests.simulation.stripe_side import StripeSide
+from tests.simulation.transport import InProcessClient
 
 SECRET = "whsec_simulated"
 VIEWER = Viewer("desk", caller="desk")

@@ -106,7 +106,7 @@ class World:
         self.boundary.on_crash = self._crashed
         async with AsyncExitStack() as stack:
             await self._set_up(stack)
-            listeners = [await self._listening(number) for number in range(len(self._readings()))]
+            listeners = [await self._listening(number) for number in range(len(self.plan.readings))]
             writers = [Writer(self, one) for one in self.plan.writes]
             self.boundary.is_quiet = False
             try:
@@ -115,9 +115,6 @@ class World:
             finally:
                 for host in self.hosts:
                     host.die()
-
-    def _readings(self) -> tuple[Any, ...]:
-        return self.plan.readings
 
     async def _set_up(self, stack: AsyncExitStack) -> None:
         set_the_stage(self)
