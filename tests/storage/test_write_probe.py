@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import resource
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from gateway.wiring_stores import open_stores
 from tests.events.entries import entry
 from tests.storage.durable import redis_store, sqlite_store
 from tests.storage.redis_server import RedisServer
+from tests.support.served import Served, serving
 from tests.support.time_and_ids import CountingIds, ManualClock
 
 
@@ -138,6 +140,35 @@ async def test_a_gateway_on_a_full_disk_is_not_ready(tmp_path: Path, clock: Manu
 
         with pytest.raises(StoreUnavailable, match="full"):
             await stores.ping()
+
+
+@contextmanager
+def files_at_most(size: int) -> Iterator[None]:
+    """No file of this process may grow beyond these bytes, as on a disk without room."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def readiness(gateway: Served) -> tuple[int, str]:
+    async with gateway.session.get(gateway.url / "readyz") as response:
+        return response.status, (await response.json())["checks"]["log"]
+
+
+async def test_readyz_tells_when_the_operating_system_gives_no_room(tmp_path: Path) -> None:
+    """Not SQLite's own limit but a write that fails, as on a full disk; ready again afterwards."""
+    async with serving(log="sqlite", data_dir=tmp_path) as gateway:
+        before = await readiness(gateway)
+        gateway.clock.advance(int(KEPT_SECONDS))
+        with files_at_most((tmp_path / "gateway.sqlite3-wal").stat().st_size):
+            full = await readiness(gateway)
+        gateway.clock.advance(int(RETRY_SECONDS))
+        after = await readiness(gateway)
+
+    assert (before, full, after) == ((200, "ok"), (503, "failed"), (200, "ok"))
 
 
 async def test_where_the_probe_has_no_room_an_event_has_none(
