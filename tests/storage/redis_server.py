@@ -10,6 +10,7 @@ import functools
 import hashlib
 import importlib.util
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -33,10 +34,18 @@ def binary() -> str:
     return found
 
 
+PORTS = range(10_000, 32_000)
+"""Under those that systems give to connections and to whoever asks for any: the other worker of a
+parallel run may take one of those while a server is between its lives."""
+
+
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of the loopback that nobody listens on."""
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
 
 
 class RedisServer:
