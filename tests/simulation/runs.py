@@ -87,18 +87,22 @@ class Outcome:
 
 
 def run_many(seeds: Iterable[int], *, processes: int | None = None) -> Outcome:
-    """Play and check them all, on every core."""
+    """Play and check them all, on every core, or one after the other in this process."""
     wanted = list(seeds)
     outcome = Outcome(len(wanted))
     begun = time.perf_counter()
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(processes or os.cpu_count(), initializer=quietly) as pool:
-        for seed, found in pool.imap_unordered(_of_seed, wanted, chunksize=CHUNK):
-            if found:
-                outcome.failing[seed] = found
-                print(f"seed {seed}: {found[0].strip()[:300]}", flush=True)  # noqa: T201
+    for seed, found in map(_of_seed, wanted) if processes == 1 else _pooled(wanted, processes):
+        if found:
+            outcome.failing[seed] = found
+            print(f"seed {seed}: {found[0].strip()[:300]}", flush=True)  # noqa: T201
     outcome.seconds = time.perf_counter() - begun
     return outcome
+
+
+def _pooled(seeds: list[int], processes: int | None) -> Iterator[tuple[int, list[str]]]:
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(processes or os.cpu_count(), initializer=quietly) as pool:
+        yield from pool.imap_unordered(_of_seed, seeds, chunksize=CHUNK)
 
 
 def told(seed: int, *, shrink: bool = True) -> Iterator[str]:
