@@ -29,7 +29,7 @@ test: $(VENV)/dev.stamp console ## The whole check: format, lint, types, import 
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 
 test-stripe: test-key $(VENV)/dev.stamp ## The contract against Stripe's test mode (STRIPE_API_KEY=sk_test_...)
 	@GATEWAY_TEST_STRIPE_KEY="$$STRIPE_API_KEY" $(BIN)/pytest tests/contract $(ARGS)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.workers import made_once, run_folder
+
 pytest_plugins = ["tests.support.leak_net"]
 
 
 @pytest.fixture(scope="session")
 def npm_clients(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The suites in JavaScript with their clients from npm installed."""
+    """The suites in JavaScript with their clients from npm installed, once for all workers."""
     from tests.support.npm import install_clients
 
-    folder = tmp_path_factory.mktemp("clients") / "suites"
-    install_clients(folder)
-    return folder
+    return made_once(run_folder(tmp_path_factory.getbasetemp()) / "npm", install_clients)

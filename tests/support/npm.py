@@ -26,6 +26,7 @@ ENVIRONMENT = {**os.environ, "PATH": f"{NODE.folder}{os.pathsep}{os.environ['PAT
 
 def install_clients(folder: Path) -> None:
     """Copy the suites there and install their clients; one that fails is a failed test."""
+    shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(SUITES, folder, ignore=shutil.ignore_patterns("node_modules"))
     _run([*NODE.npm, "ci", "--loglevel=error"], folder, ENVIRONMENT, _INSTALL_SECONDS_MAX)
 

@@ -1,0 +1,66 @@
+"""Workers of one parallel run: what is slow to make is made once for all of them."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+
+from tests.support.workers import made_once, run_folder
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_workers_have_the_folder_of_their_run_in_common(tmp_path: Path) -> None:
+    """Without workers the folder is the run's own, or the next run would find what an old one
+    left."""
+    assert run_folder(tmp_path / "popen-gw1", {"PYTEST_XDIST_WORKER": "gw1"}) == tmp_path
+    assert run_folder(tmp_path, {}) == tmp_path
+
+
+def test_two_that_want_it_at_once_make_it_once(tmp_path: Path) -> None:
+    """Clients from npm take seconds to install, and half an installation is none."""
+    made: list[Path] = []
+    together = Barrier(2)
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        made.append(folder)
+
+    def wanted() -> Path:
+        together.wait()
+        return made_once(tmp_path / "clients", make)
+
+    with ThreadPoolExecutor(2) as workers:
+        got = [one.result() for one in [workers.submit(wanted) for _ in range(2)]]
+
+    assert made == [tmp_path / "clients"]
+    assert got == made * 2
+
+
+def test_what_failed_is_made_again(tmp_path: Path) -> None:
+    """One whose network stumbled leaves nothing that the other would take for whole."""
+
+    def breaks(folder: Path) -> None:
+        folder.mkdir()
+        raise OSError("the network stumbled")
+
+    with pytest.raises(OSError, match="stumbled"):
+        made_once(tmp_path / "clients", breaks)
+
+    folder = made_once(tmp_path / "clients", lambda folder: (folder / "whole").touch())
+
+    assert (folder / "whole").exists()
+
+
+def test_the_check_runs_on_two_cores() -> None:
+    """A check that takes ten minutes is one that people leave out."""
+    (recipe,) = re.findall(
+        r"^test:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE
+    )
+
+    assert "$(BIN)/pytest -n 2 " in recipe
+    assert recipe.rstrip().endswith("$(ARGS)")
