@@ -27,6 +27,7 @@ from gateway.backends.stripe.client import Observe, Pacing, StripeApi, nobody_co
 from gateway.backends.stripe.event_reader import StripeEventReader
 from gateway.backends.stripe.lookup import StripeLookup
 from gateway.callers.callers import Callers
+from gateway.chores import Chores
 from gateway.clock import Clock, Ids, RandomIds, SystemClock, request_id
 from gateway.console.pages import console_directory
 from gateway.events.catch_up import CatchUp
@@ -155,6 +156,7 @@ async def opened_gateway(
         trail = open_audit_trail(settings, clock, rereading, stack)
         stores = outside.stores or await open_stores(settings, clock, ids, stack)
         metrics = Metrics()
+        metrics.watch_log(stores.unreadable)
         upstream = _upstream(settings, clock, ids, stores, metrics, outside)
         feed = Feed(
             stores.log,
@@ -210,22 +212,25 @@ async def opened_gateway(
             callers,
             metrics=metrics,
         )
+        chores = Chores(monotonic=asyncio.get_running_loop().time)
+        stack.callback(chores.stop)
+        metrics.watch_chores(chores.failures)
         if upstream.twin is not None:
-            _deliver(gateway, upstream.twin, stack)
+            _deliver(gateway, upstream.twin, chores)
         if upstream.api is not None:
             _listen_to_stripe(gateway, upstream.api, clock)
         if with_chores:
-            _start_chores(gateway, stack)
+            _start_chores(gateway, chores)
         yield gateway
 
 
-def _start_chores(gateway: Gateway, stack: AsyncExitStack) -> None:
+def _start_chores(gateway: Gateway, chores: Chores) -> None:
     """What is done again and again beside the serving."""
-    chores = [_settle_for_ever(gateway.settling), forget_for_ever(gateway.stores)]
+    chores.start("settle", partial(_settle_for_ever, gateway.settling))
+    chores.start("forget", partial(forget_for_ever, gateway.stores))
     if gateway.catch_up is not None:
-        chores.append(gateway.catch_up.every(gateway.settings.catch_up_seconds))
-    for chore in chores:
-        stack.callback(asyncio.create_task(chore).cancel)
+        seconds = gateway.settings.catch_up_seconds
+        chores.start("catch_up", partial(gateway.catch_up.every, seconds))
 
 
 def _listen_to_stripe(gateway: Gateway, api: StripeApi, clock: Clock) -> None:
@@ -237,7 +242,7 @@ def _listen_to_stripe(gateway: Gateway, api: StripeApi, clock: Clock) -> None:
             settings.webhook_secrets, now=clock.now, account=account, livemode=livemode
         )
         gateway.metrics.watch_webhooks(gateway.webhooks.counts)
-    gateway.catch_up = CatchUp(
+    catch_up = gateway.catch_up = CatchUp(
         read_events=StripeEventReader(api).events_since,
         receive=gateway.intake.receive,
         progress=gateway.stores.progress,
@@ -246,6 +251,7 @@ def _listen_to_stripe(gateway: Gateway, api: StripeApi, clock: Clock) -> None:
         account=account,
         livemode=livemode,
     )
+    gateway.metrics.watch_catch_up(lambda: (catch_up.passed_over, catch_up.given_up))
 
 
 async def _settle_for_ever(settling: Settling) -> None:
@@ -310,12 +316,12 @@ def stripe_api(
     )
 
 
-def _deliver(gateway: Gateway, twin: Twin, stack: AsyncExitStack) -> None:
+def _deliver(gateway: Gateway, twin: Twin, chores: Chores) -> None:
     """Let the twin's events in, in process."""
     deliveries = EventDeliveries(gateway.intake, gateway.backend.describe().account)
     twin.listeners.append(deliveries.offer)
-    deliveries.start()
-    stack.push_async_callback(deliveries.close)
+    deliveries.idle.set()
+    chores.start("deliver", deliveries.run)
     gateway.twin, gateway.deliveries = twin, deliveries
 
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
 
 from aiocache.base import BaseCache
 
@@ -19,29 +17,23 @@ from gateway.backends.caching.memory_cache import BoundedMemoryCache
 from gateway.backends.journal.records import JournalStore, MemoryJournalStore
 from gateway.backends.rate_budget import LocalTokens, RateBudget, Tokens
 from gateway.clock import Clock, Ids
-from gateway.events.catch_up import MemoryProgress, Progress
+from gateway.events.covered import MemoryProgress, Progress
 from gateway.events.feed import Feed
+from gateway.events.follower import FollowedLog, Follower
 from gateway.events.intake import Publish
-from gateway.events.log import EventLog, LogEntry, MemoryEventLog, decode_position
+from gateway.events.log import EventLog, LogEntry, MemoryEventLog
+from gateway.events.log_codec import UnreadableCount
 from gateway.events.log_redis import RedisEventLog
 from gateway.events.progress import RedisProgress, SqliteProgress
 from gateway.events.retention import DAY_SECONDS, Retention
 from gateway.settings import Settings
 from gateway.storage.redis_store import RedisStore
+from gateway.storage.write_probe import WriteProbe, redis_probe, sqlite_probe
 
 log = logging.getLogger(__name__)
 
 FORGET_SECONDS = 3600.0
 """How often a quiet log is looked through for what is due."""
-
-
-@runtime_checkable
-class FollowedLog(Protocol):
-    """A log that others append to as well, and that says what they have appended."""
-
-    def tail(self, after: int) -> AsyncGenerator[LogEntry, None]:
-        """Every entry after a position, as they come; it never ends."""
-        ...
 
 
 @dataclass(slots=True)
@@ -52,7 +44,9 @@ class Stores:
     journal: JournalStore
     progress: Progress = field(default_factory=MemoryProgress)
     redis: RedisStore | None = None
-    follower: asyncio.Task[None] | None = None
+    unreadable: UnreadableCount = field(default_factory=UnreadableCount)
+    follower: Follower | None = None
+    probe: WriteProbe | None = None
 
     @property
     def is_shared(self) -> bool:
@@ -60,10 +54,13 @@ class Stores:
         return isinstance(self.log, FollowedLog)
 
     async def ping(self) -> None:
-        """Raises when the log does not answer, or when what replicas append no longer comes."""
+        """Raises when the log does not answer or takes nothing, or when what replicas append does
+        not come."""
         await self.log.bounds()
-        if self.follower is not None and self.follower.done():
-            raise OSError("the shared log was replaced: restart the gateway")
+        if self.probe is not None:
+            await self.probe.check()
+        if self.follower is not None:
+            self.follower.check()
 
 
 async def open_stores(settings: Settings, clock: Clock, ids: Ids, stack: AsyncExitStack) -> Stores:
@@ -93,7 +90,9 @@ async def _sqlite(settings: Settings, clock: Clock, epoch: str, stack: AsyncExit
         store, epoch_if_new=epoch, now=clock.now, retention=settings_retention(settings)
     )
     journal = await SqliteJournalStore.open(store, now=clock.now)
-    return Stores(opened, journal, await SqliteProgress.open(store))
+    progress = await SqliteProgress.open(store)
+    probe = await sqlite_probe(store, clock.monotonic)
+    return Stores(opened, journal, progress, unreadable=opened.unreadable, probe=probe)
 
 
 async def _redis(settings: Settings, clock: Clock, epoch: str, stack: AsyncExitStack) -> Stores:
@@ -107,26 +106,22 @@ async def _redis(settings: Settings, clock: Clock, epoch: str, stack: AsyncExitS
         store, epoch_if_new=epoch, now=clock.now, retention=settings_retention(settings)
     )
     journal = RedisJournalStore(store, now=clock.now)
-    return Stores(opened, journal, RedisProgress(store), store)
+    probe = redis_probe(store, clock.monotonic)
+    return Stores(opened, journal, RedisProgress(store), store, opened.unreadable, probe=probe)
 
 
 def publisher(stores: Stores, feed: Feed, stack: AsyncExitStack) -> Publish:
     """How an appended entry reaches the subscribers.
 
     Alone, directly. With replicas every entry comes by the shared log's tail, one's own as well,
-    because entries published out of order would be lost.
+    because each reader would have to read what is published out of order from the log.
     """
     if not isinstance(stores.log, FollowedLog):
         return feed.publish
-    stores.follower = asyncio.create_task(_follow(stores.log, feed))
-    stack.callback(stores.follower.cancel)
+    stores.follower = Follower(stores.log, feed)
+    stores.follower.start()
+    stack.callback(stores.follower.stop)
     return _left_to_the_tail
-
-
-async def _follow(log: FollowedLog, feed: Feed) -> None:
-    """Publish whatever comes behind what the feed began with; ends only if the log was replaced."""
-    async for entry in log.tail(decode_position(feed.position())[1]):
-        feed.publish(entry)
 
 
 async def forget_for_ever(stores: Stores) -> None:

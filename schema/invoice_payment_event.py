@@ -72,6 +72,11 @@ class StreamGapReason(enum.Enum):
     UNKNOWN_CURSOR = strawberry.enum_value(
         "UNKNOWN_CURSOR", description="The cursor belongs to another log."
     )
+    UNREADABLE = strawberry.enum_value(
+        "UNREADABLE",
+        description="Written by a newer release than the one that answers. It is not lost: once "
+        "the upgrade is through, `after` brings it.",
+    )
 
 
 @strawberry.input(description="Which events are wanted; the three restrict together.")
@@ -208,8 +213,8 @@ class StreamCheckpoint:
 
 
 @strawberry.type(
-    description="History between the two positions is gone or was dropped: refetch, then go on "
-    "from resumesAt. After SLOW_CONSUMER the operation completes."
+    description="History between the two positions is gone, was dropped or cannot be read: "
+    "refetch, then go on from resumesAt. After SLOW_CONSUMER the operation completes."
 )
 class StreamGap:
     after: EventCursor | None = plain("The last position that was delivered or asked for, or null.")
@@ -260,6 +265,11 @@ class InvoicePaymentEventConnection:
             start_cursor=page.items[0].record.cursor if page.items else None,
             end_cursor=page.page.end,
         )
+
+    @field("Where history is missing before endCursor, oldest first; mostly empty.")
+    @staticmethod
+    def gaps(page: strawberry.Parent[Any]) -> list[StreamGap]:
+        return list(page.page.gaps)
 
 
 class EventsLoaded:

@@ -1,7 +1,8 @@
 """The keys that JSON Web Tokens are signed with: one shared secret, or a set from a URL (JWKS).
 
-A set is fetched when first needed, renewed when it is old or a token names an unknown key, and
-kept while its server is away. Source: RFC 7517.
+A set is fetched when first needed, renewed before it is old or when a token names an unknown key,
+and kept while its server is away. Nobody who names a known key waits for a server that did not
+answer the last time. Source: RFC 7517.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ log = logging.getLogger(__name__)
 
 FRESH_SECONDS = 600.0
 """How long a fetched set is used without asking again: issuers announce new keys for hours."""
+RENEWED_SECONDS = FRESH_SECONDS / 2
+"""From this age on it is renewed beside the answers, so that nobody has to wait for it."""
 RETRY_SECONDS = 10.0
 """Between two fetches, whatever tokens come in: a flood of unknown key ids costs one fetch."""
 STALE_SECONDS = 86_400.0
@@ -56,20 +59,25 @@ class KeySet:
         self._keys: list[jwt.PyJWK] = []
         self._fetched_at: float | None = None
         self._asked_at: float | None = None
-        self._fetching = asyncio.Lock()
+        self._renewing: asyncio.Task[None] | None = None
+        self._is_in_trouble = False
 
     async def key(self, key_id: str | None) -> Any:
-        if not self._is_younger_than(FRESH_SECONDS):
-            await self._renew()
         found = self._find(key_id)
-        if found is None:
-            await self._renew()
+        if found is None or not self._is_good_enough():
+            await self._renewed()
             found = self._find(key_id)
+        elif not self._is_younger_than(RENEWED_SECONDS):
+            self._renew()
         if not self._is_younger_than(STALE_SECONDS):
             raise KeysUnavailable("the keys of the token's issuer cannot be fetched")
         if found is None:
             raise jwt.InvalidKeyError("no such key")
         return found
+
+    def _is_good_enough(self) -> bool:
+        """Whether a key of the set may be used without asking for the set first."""
+        return self._is_younger_than(STALE_SECONDS if self._is_in_trouble else FRESH_SECONDS)
 
     def _is_younger_than(self, seconds: float) -> bool:
         return self._fetched_at is not None and self._monotonic() - self._fetched_at < seconds
@@ -80,17 +88,34 @@ class KeySet:
             return self._keys[0] if len(self._keys) == 1 else None
         return next((key for key in self._keys if key.key_id == key_id), None)
 
-    async def _renew(self) -> None:
-        async with self._fetching:
-            now = self._monotonic()
-            if self._asked_at is not None and now - self._asked_at < RETRY_SECONDS:
-                return
-            self._asked_at = now
-            try:
-                self._keys = _public_keys(await self._fetch())
-                self._fetched_at = self._monotonic()
-            except (OSError, ValueError, TypeError, jwt.PyJWTError) as trouble:
-                log.warning("the key set could not be fetched: %s", type(trouble).__name__)
+    async def _renewed(self) -> None:
+        """Wait for the fetch that is under way, or for one that is due now."""
+        self._renew()
+        if self._renewing is not None:
+            await asyncio.shield(self._renewing)
+
+    def _renew(self) -> None:
+        """Begin a fetch, unless one is under way or was lately."""
+        now = self._monotonic()
+        is_too_soon = self._asked_at is not None and now - self._asked_at < RETRY_SECONDS
+        if self._renewing is not None or is_too_soon:
+            return
+        self._asked_at = now
+        self._renewing = asyncio.create_task(self._fetch_and_keep())
+        self._renewing.add_done_callback(self._fetched)
+
+    def _fetched(self, task: asyncio.Task[None]) -> None:
+        self._renewing = None
+        if not task.cancelled() and (mistake := task.exception()) is not None:
+            log.error("the key set could not be fetched", exc_info=mistake)
+
+    async def _fetch_and_keep(self) -> None:
+        try:
+            self._keys = _public_keys(await self._fetch())
+            self._fetched_at, self._is_in_trouble = self._monotonic(), False
+        except (OSError, ValueError, TypeError, jwt.PyJWTError) as trouble:
+            self._is_in_trouble = True
+            log.warning("the key set could not be fetched: %s", type(trouble).__name__)
 
 
 def _public_keys(document: Any) -> list[jwt.PyJWK]:

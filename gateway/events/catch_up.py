@@ -2,7 +2,9 @@
 
 At the start, on a timer, and by hand. It reads from the time up to which everything is known to
 have been taken in, and a while before that, because Stripe's list is not in the order in which
-things happened to the second; the log knows what is a repeat. It decides nothing about an event.
+things happened to the second; the log knows what is a repeat. That time is Stripe's, told by its
+events: our clock may have been wrong. An event that cannot be taken in is passed over, kept with
+that time, and tried again. It decides nothing about an event.
 Source: https://docs.stripe.com/webhooks/process-undelivered-events and
 https://docs.stripe.com/api/events (30 days), 2026-10-28.endive.
 """
@@ -13,9 +15,10 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any
 
+from gateway.events.covered import Covered, PassedOver, Progress
 from gateway.events.intake import Hint
 from gateway.events.webhook import read_event
 from schema.ports import EventOrigin, Failed
@@ -28,11 +31,19 @@ OVERLAP_SECONDS = 600
 webhooks would put up with (300 s)."""
 RETRY_SECONDS = 15.0
 """After an outage the next try does not wait for the timer."""
-FAILURES_IN_A_ROW_MAX = 5
-"""One event that cannot be taken in is passed over and tried again; so many at once are an
-outage."""
+NEW_FAILURES_MAX = 5
+"""An event that cannot be taken in is passed over. So many new ones in one run may be an outage,
+and end it. The next run goes on behind them, so that they hold up nothing for ever if it is none.
+What comes in between them proves nothing, as not every event needs an answer of Stripe's."""
+PASSED_OVER_MAX = 500
+"""Events that wait to be tried again. When there are more, the run ends in any case."""
+FAILED_AGAIN_MAX = 20
+"""Of them, those that fail once more in one run, at ten seconds each if Stripe hangs; the others
+are tried in the runs after. All that come in do so at once."""
 SAVE_EVERY = 100
 """Events between two notes of how far it has come: a page of Stripe's list."""
+CLOCK_SECONDS_MAX = 300
+"""Covered further ahead of our clock than this is a mistake of a clock, ours now or ours then."""
 
 ReadEvents = Callable[[int], AsyncGenerator[Mapping[str, Any], None]]
 """Every event from a second on, oldest first, to the end. Raises `Failed`."""
@@ -42,40 +53,16 @@ Receive = Callable[[Hint, EventOrigin], Awaitable[int]]
 log = logging.getLogger(__name__)
 
 
-class Progress(Protocol):
-    """Where catch-up keeps the time up to which everything has been taken in.
-
-    A time and not an event's id: the overlap begins before the event that was seen last, and
-    Stripe forgets events. `load` answers None before the first `save`; what was saved last counts.
-    Both raise `OSError` when the store is not to be had.
-    """
-
-    async def load(self) -> int | None: ...
-
-    async def save(self, covered_until: int) -> None: ...
-
-
-class MemoryProgress:
-    """Forgets with the process, as the log in memory does."""
-
-    def __init__(self) -> None:
-        self._covered_until: int | None = None
-
-    async def load(self) -> int | None:
-        return self._covered_until
-
-    async def save(self, covered_until: int) -> None:
-        self._covered_until = covered_until
-
-
 @dataclass(slots=True)
 class Summary:
     """One run, so far or in the end; times are epoch seconds.
 
     `seen` is the sum of `taken` (new), `known` (taken in before, about an invoice that is no more,
-    or no entry of the log), `ignored` (none of ours) and `failed` (passed over; the next run tries
-    them again). `at` is the time of the event that came last. `out_of_reach`: what lies between
-    `wanted_from` and `from_` is older than what Stripe lists, and cannot be had any more.
+    or no entry of the log), `ignored` (none of ours) and `failed` (passed over; later runs try
+    them again); those that were passed over before count too. `given_up` are those that Stripe no
+    longer lists. `at` is the time of the newest event so far. `out_of_reach`: something between
+    `wanted_from` and `from_` was missed, is older than what Stripe lists, and cannot be had any
+    more.
     """
 
     wanted_from: int
@@ -88,6 +75,7 @@ class Summary:
     known: int = 0
     ignored: int = 0
     failed: int = 0
+    given_up: int = 0
 
 
 OnProgress = Callable[[Summary], None]
@@ -120,6 +108,10 @@ class CatchUp:
         self._account = account
         self._livemode = livemode
         self._one_at_a_time = asyncio.Lock()
+        self.passed_over = 0
+        """How many wait to be tried again, as far as is known."""
+        self.given_up = 0
+        """How many were given up since the start of the process."""
 
     async def run(self, since: int | None = None, on_progress: OnProgress | None = None) -> Summary:
         """Read from `since`, or from where the last run got to, up to now.
@@ -129,18 +121,38 @@ class CatchUp:
         the next run begins where this one got to.
         """
         async with self._one_at_a_time:
-            now, covered_until = self._now(), await self._progress.load()
-            summary = _planned(since, covered_until, now)
+            now, covered = self._now(), self._believed(await self._progress.load())
+            summary = _planned(since, covered, now)
             if summary.out_of_reach:
                 log.warning("events before %d are older than what Stripe lists", summary.from_)
-            run = _Run(summary, covered_until, on_progress or _nobody)
+            if covered is None and since is None:
+                # If the first run of all fails, the next one must not begin when it begins.
+                covered = Covered(summary.from_)
+                summary.wanted_from = summary.from_
+                await self._progress.save(covered)
+            run = _Run(summary, covered, on_progress or _nobody)
+            await self._try_again(run)
             async with aclosing(self._read_events(summary.from_)) as events:
                 async for raw in events:
                     await self._take(raw, run)
                     if summary.seen % SAVE_EVERY == 0:
-                        await self._save(run, summary.at)
-            await self._save(run, now)
+                        await self._save(run)
+            await self._save(run, ended_at=now)
             return summary
+
+    def _believed(self, covered: Covered | None) -> Covered | None:
+        """What was kept, unless a clock was ahead when it was: then everything is read again that
+        Stripe lists, as nobody knows from where on it was skipped."""
+        now = self._now()
+        if covered is None or covered.until <= now + CLOCK_SECONDS_MAX:
+            return covered
+        log.warning(
+            "catch-up was said to have come to %d, which is ahead of our clock (%d): a clock was "
+            "wrong, so all that Stripe lists is read again",
+            covered.until,
+            now,
+        )
+        return Covered(now - REACH_SECONDS, covered.passed_over)
 
     async def every(self, seconds: float) -> None:
         """Run now and then every so many seconds, for ever; sooner after a run that failed."""
@@ -159,73 +171,131 @@ class CatchUp:
             log.info("catch-up took %d events, failed at %d", summary.taken, summary.failed)
         return True
 
+    async def _try_again(self, run: _Run) -> None:
+        """Those that were passed over, as long as it is not in vain; and an end for those that are
+        too old, by Stripe's time, as ours would give up what can still be had."""
+        failures = 0
+        for one in list(run.passed_over.values()):
+            if failures >= FAILED_AGAIN_MAX:
+                return
+            del run.passed_over[one.hint.event_id]
+            if one.hint.created < run.covered_until - REACH_SECONDS:
+                self._give_up(one, run)
+                continue
+            run.summary.seen += 1
+            if await self._received(one.hint, run, tries=one.tries + 1) is not None:
+                failures += 1
+
+    def _give_up(self, one: PassedOver, run: _Run) -> None:
+        log.error(
+            "event %s (%s) is given up after %d tries: Stripe lists it no longer",
+            one.hint.event_id,
+            one.hint.type,
+            one.tries,
+        )
+        run.summary.given_up += 1
+        self.given_up += 1
+
     async def _take(self, raw: Mapping[str, Any], run: _Run) -> None:
         read = read_event(raw, account=self._account, livemode=self._livemode)
         if not isinstance(read, Hint):
             run.summary.ignored += 1
+        elif read.event_id in run.passed_over:
+            run.summary.failed += 1  # within the overlap, and tried already
         else:
             await self._receive_one(read, run)
         run.seen(raw)
 
     async def _receive_one(self, hint: Hint, run: _Run) -> None:
+        """Take it in, or pass over it. Raises `Failed` where it is one of too many."""
+        failed = await self._received(hint, run)
+        if failed is None:
+            return
+        run.new_failures += 1
+        if run.new_failures >= NEW_FAILURES_MAX:
+            run.at(hint.created)
+            await self._save(run)
+            raise failed
+
+    async def _received(self, hint: Hint, run: _Run, tries: int = 1) -> Failed | None:
+        """None when it was taken in; else why it is passed over. Raises `Failed` where there is no
+        room for that."""
         try:
             entries = await self._receive(hint, EventOrigin.RECONCILED)
         except Failed as failed:
             log.warning("event %s cannot be taken in: %s", hint.event_id, failed.message)
-            run.failed(hint, failed)
-            return
-        run.failures_in_a_row = 0
+            if len(run.passed_over) >= PASSED_OVER_MAX:
+                await self._save(run)
+                raise
+            run.passed_over[hint.event_id] = PassedOver(hint, tries)
+            run.summary.failed += 1
+            return failed
         if entries:
             run.summary.taken += 1
         else:
             run.summary.known += 1
+        return None
 
-    async def _save(self, run: _Run, reached: int) -> None:
+    async def _save(self, run: _Run, ended_at: int | None = None) -> None:
         """Note how far it has come: never backwards, and never over what was not read."""
-        covered_until = run.covers(reached)
-        if covered_until is not None:
-            await self._progress.save(covered_until)
+        self.passed_over = len(run.passed_over)
+        covered = run.covers(ended_at)
+        if covered is not None:
+            await self._progress.save(covered)
 
 
-def _planned(since: int | None, covered_until: int | None, now: int) -> Summary:
+def _planned(since: int | None, covered: Covered | None, now: int) -> Summary:
     """From when to read. Out of reach is what was missed, not the overlap before it."""
-    wanted_from = since if since is not None else now if covered_until is None else covered_until
+    wanted_from = since if since is not None else now if covered is None else covered.until
     oldest = now - REACH_SECONDS
     overlap = OVERLAP_SECONDS if since is None else 0
     from_ = max(wanted_from - overlap, oldest)
-    return Summary(wanted_from, from_, now, out_of_reach=wanted_from < oldest, at=from_)
+    missed_from = wanted_from
+    if since is None and covered is not None:
+        missed_from = max(wanted_from, covered.ended_at or 0)
+    return Summary(wanted_from, from_, now, out_of_reach=missed_from < oldest, at=from_)
 
 
-@dataclass(slots=True)
 class _Run:
-    """One run under way. `covered_before`: what earlier ones had noted."""
+    """One run under way. `before`: what earlier ones had noted."""
 
-    summary: Summary
-    covered_before: int | None
-    on_progress: OnProgress
-    failed_at: int | None = None
-    failures_in_a_row: int = 0
+    def __init__(self, summary: Summary, before: Covered | None, on_progress: OnProgress) -> None:
+        self.summary = summary
+        self.new_failures = 0
+        self.passed_over = {
+            one.hint.event_id: one for one in (before.passed_over if before else ())
+        }
+        self._before = before
+        self._on_progress = on_progress
+        self._newest: int | None = None
+
+    @property
+    def covered_until(self) -> int:
+        """What earlier runs have noted, in Stripe's time."""
+        return 0 if self._before is None else self._before.until
 
     def seen(self, raw: Mapping[str, Any]) -> None:
         created = raw.get("created")
         if type(created) is int:
-            self.summary.at = max(self.summary.at, min(created, self.summary.to))
+            self.at(created)
         self.summary.seen += 1
-        self.on_progress(self.summary)
+        self._on_progress(self.summary)
 
-    def failed(self, hint: Hint, why: Failed) -> None:
-        """Pass over it, or raise where it is one of too many."""
-        self.failures_in_a_row += 1
-        if self.failures_in_a_row >= FAILURES_IN_A_ROW_MAX:
-            raise why
-        if self.failed_at is None:
-            self.failed_at = hint.created
-        self.summary.failed += 1
+    def at(self, created: int) -> None:
+        """An event was dealt with. Its time is Stripe's; one that our clock has yet to reach counts
+        as now."""
+        self._newest = max(self._newest or 0, min(created, self.summary.to))
+        self.summary.at = max(self.summary.at, self._newest)
 
-    def covers(self, reached: int) -> int | None:
-        """The time to note, once this second is reached; None where there is nothing to note."""
-        until = reached if self.failed_at is None else min(reached, self.failed_at)
-        before = self.covered_before
+    def covers(self, ended_at: int | None) -> Covered | None:
+        """What to note now; None where there is nothing to note. Only an event proves how far was
+        read: our clock may be days ahead, and its time would hide what happens until then."""
+        passed_over, before = tuple(self.passed_over.values()), self._before
         if before is None:
-            return until
-        return until if self.summary.wanted_from <= before < until else None
+            newest = self._newest
+            return None if newest is None else Covered(newest, passed_over, ended_at)
+        covered = replace(before, passed_over=passed_over)
+        if self.summary.wanted_from <= before.until:
+            until = max(before.until, self._newest or 0)
+            covered = Covered(until, passed_over, ended_at or before.ended_at)
+        return None if covered == before else covered

@@ -1,19 +1,18 @@
 """The feed: what was appended goes to whoever listens, from a cursor on, without gap or repeat.
 
 A subscriber reads the log until it has caught up with what was published, and turns live in
-the same step, so that nothing falls between backlog and live. Queues are bounded: who falls
-behind is told so and ended, never skipped in silence. Rights are checked for each item.
+the same step, so that nothing falls between backlog and live. What was not published in its order
+is read from the log again. Who falls behind is told so and ended, never skipped in silence.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 
-from gateway.events.log import Bounds, EventLog, LogEntry, decode_position, encode_position
+from gateway.events.log import Bounds, EventLog, Logged, decode_position, encode_position
+from gateway.events.reader import Subscriber, Told, View
 from schema.ports import (
     ErrorCode,
     EventFilter,
@@ -36,24 +35,14 @@ SCAN_MAX = 10_000
 HEARTBEAT_SECONDS = 15.0
 
 
-@dataclass(slots=True, eq=False)
-class Subscriber:
-    """One live reader's queue, of what it wants. `overflowed` once it has lost something."""
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """Where a stream begins: up to `told` its reader has everything; then the gap, if there is
+    one; then what is behind `position`."""
 
-    limit: int
-    wants: Callable[[LogEntry], bool]
-    queue: deque[LogEntry] = field(default_factory=deque)
-    overflowed: bool = False
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def offer(self, entry: LogEntry) -> None:
-        if not self.wants(entry):
-            return
-        if len(self.queue) >= self.limit:
-            self.overflowed = True
-        if not self.overflowed:
-            self.queue.append(entry)
-        self.wake.set()
+    position: int
+    told: str
+    gap: StreamGap | None = None
 
 
 class Feed:
@@ -80,8 +69,8 @@ class Feed:
     def subscriber_count(self) -> int:
         return len(self._live)
 
-    def publish(self, entry: LogEntry) -> None:
-        """Hand one appended entry to every live subscriber. Never blocks."""
+    def publish(self, entry: Logged) -> None:
+        """Hand what the log holds at one position to every live subscriber. Never blocks."""
         if entry.position <= self._published:
             return
         self._published = entry.position
@@ -102,30 +91,32 @@ class Feed:
         self, viewer: Viewer, *, first: int, after: str | None, where: EventFilter
     ) -> EventPage:
         bounds = await self._log.bounds()
-        start = bounds.forgotten
-        if after is not None:
-            start = self._start(after, bounds)
-        found: list[LogEntry] = []
+        start = bounds.forgotten if after is None else self._start(after, bounds)
+        view = View(self._log.epoch, viewer, where)
+        found: list[Told] = []
+        events: list[InvoicePaymentEvent] = []
         seen, more = start, True
-        while more and len(found) <= first and seen - start < SCAN_MAX:
+        while more and len(events) <= first and seen - start < SCAN_MAX:
             batch = await self._log.read(seen, BACKLOG_BATCH)
-            if after is not None and await self._torn(seen, batch) is not None:
+            if after is None and seen == start and batch:
+                seen = batch[0].position - 1  # the oldest that is held by now
+            found += view.items(seen, batch)
+            if after is not None and any(map(_is_forgotten, found)):
                 raise _forgotten()
+            events = [item for item in found if isinstance(item, InvoicePaymentEvent)]
             more = len(batch) == BACKLOG_BATCH
-            for entry in batch:
-                if self._wanted(entry, viewer, where):
-                    found.append(entry)
-                    if len(found) > first:
-                        break
-                seen = entry.position
-        kept = found[:first]
-        has_next = len(found) > first or more
-        end = kept[-1].position if len(found) > first else max(seen, start)
+            seen = batch[-1].position if batch else seen
+        end = self._cursor(seen)
+        if len(events) > first:
+            events, more = events[:first], True
+            end = events[-1].cursor
+            found = found[: found.index(events[-1])]
         return EventPage(
-            events=tuple(self._shown(entry, viewer) for entry in kept),
-            end=self._cursor(end),
-            has_next=has_next,
+            events=tuple(events),
+            end=end,
+            has_next=more,
             has_previous=after is not None and start > bounds.forgotten,
+            gaps=tuple(item for item in found if isinstance(item, StreamGap)),
         )
 
     def _start(self, after: str, bounds: Bounds) -> int:
@@ -140,124 +131,85 @@ class Feed:
             raise _forgotten()
         return position
 
-    def _wanted(self, entry: LogEntry, viewer: Viewer, where: EventFilter) -> bool:
-        return (
-            viewer.sees(entry.customer_id)
-            and (not where.invoice_ids or entry.invoice_id in where.invoice_ids)
-            and (not where.customer_ids or entry.customer_id in where.customer_ids)
-            and (not where.types or entry.type in where.types)
-        )
-
-    def _shown(self, entry: LogEntry, viewer: Viewer) -> InvoicePaymentEvent:
-        is_own = entry.tenant == viewer.tenant
-        return InvoicePaymentEvent(
-            cursor=self._cursor(entry.position),
-            type=entry.type,
-            raw_type=entry.raw_type,
-            origin=entry.origin,
-            occurred_at=entry.occurred_at,
-            invoice_id=entry.invoice_id,
-            source_event_id=entry.source_event_id,
-            customer_id=entry.customer_id,
-            invoice_payment_id=entry.invoice_payment_id,
-            payment_intent_id=entry.payment_intent_id,
-            idempotency_key=entry.idempotency_key if is_own else None,
-        )
-
     async def subscribe(
         self, viewer: Viewer, *, after: str | None, where: EventFilter
     ) -> AsyncGenerator[StreamItem, None]:
-        position, gap = await self._resume(after)
-        subscriber = Subscriber(self._queue_max, partial(self._wanted, viewer=viewer, where=where))
-        is_live = position >= self._published
-        if is_live:
-            self._live.add(subscriber)
+        view = View(self._log.epoch, viewer, where)
+        begins = await self._beginning(after)
+        reader = Subscriber(view, self._queue_max, begins.position)
+        # No await between the look at what was published and this: nothing falls between.
+        is_live = self._joined(reader)
         try:
-            is_forgotten = gap is not None and gap.reason is GapReason.RETENTION
-            begins = after if is_forgotten and after is not None else self._cursor(position)
-            yield StreamCheckpoint(begins, is_live)
-            if gap is not None:
-                yield gap
-            while not is_live:
-                batch = await self._log.read(position, BACKLOG_BATCH)
-                gap = await self._torn(position, batch)
-                if gap is not None:
-                    yield gap
-                for entry in batch:
-                    position = entry.position
-                    if self._wanted(entry, viewer, where):
-                        yield self._shown(entry, viewer)
-                # No await between this look and the registration: nothing falls between.
-                if position >= self._published or not batch:
-                    is_live = True
-                    self._live.add(subscriber)
-                    yield StreamCheckpoint(self._cursor(position), True)
-            async for item in self._live_items(subscriber, position, viewer, where):
-                yield item
+            yield StreamCheckpoint(begins.told, is_live)
+            if begins.gap is not None:
+                yield begins.gap
+            while True:
+                if not is_live:
+                    async for item in self._backlog(reader):
+                        yield item
+                async for item in self._live_items(reader):
+                    yield item
+                if reader.overflowed:
+                    yield view.gap(reader.heard, reader.heard, GapReason.SLOW_CONSUMER)
+                    return
+                is_live = False
         finally:
-            self._live.discard(subscriber)
+            self._live.discard(reader)
 
-    async def _resume(self, after: str | None) -> tuple[int, StreamGap | None]:
-        """Where to begin, and the gap to be told before it, if there is one."""
+    async def _beginning(self, after: str | None) -> _Beginning:
         if after is None:
-            return self._published, None
+            return _Beginning(self._published, self.position())
         epoch, position = decode_position(after)
         bounds = await self._log.bounds()
         if epoch != self._log.epoch or position > max(bounds.last, self._published):
-            resumes = self._published
-            return resumes, StreamGap(after, self._cursor(resumes), GapReason.UNKNOWN_CURSOR)
+            now = self.position()
+            gap = StreamGap(after, now, GapReason.UNKNOWN_CURSOR)
+            # Of another log its reader has nothing, and must meet the gap again if it leaves before
+            # it; of this one that has gone back it has everything, and may not skip what comes.
+            return _Beginning(self._published, now if epoch == self._log.epoch else after, gap)
         if position < bounds.forgotten:
-            resumes = bounds.forgotten
-            return resumes, StreamGap(after, self._cursor(resumes), GapReason.RETENTION)
-        return position, None
+            gap = StreamGap(after, self._cursor(bounds.forgotten), GapReason.RETENTION)
+            return _Beginning(bounds.forgotten, after, gap)
+        return _Beginning(position, after)
 
-    async def _torn(self, position: int, batch: list[LogEntry]) -> StreamGap | None:
-        """The gap, if retention has overtaken the reader of the batch after this position."""
-        if not batch or batch[0].position == position + 1:
-            return None
-        if (await self._log.bounds()).forgotten <= position:
-            return None
-        resumes = self._cursor(batch[0].position - 1)
-        return StreamGap(self._cursor(position), resumes, GapReason.RETENTION)
-
-    async def _live_items(
-        self, subscriber: Subscriber, position: int, viewer: Viewer, where: EventFilter
-    ) -> AsyncGenerator[StreamItem, None]:
-        heartbeat_at = self._next_heartbeat()
-        while True:
-            while subscriber.queue:
-                entry = subscriber.queue.popleft()
-                if entry.position <= position:
-                    continue
-                position = entry.position
-                if self._wanted(entry, viewer, where):
-                    yield self._shown(entry, viewer)
-                    heartbeat_at = self._next_heartbeat()
-            if subscriber.overflowed:
-                here = self._cursor(position)
-                yield StreamGap(here, here, GapReason.SLOW_CONSUMER)
-                return
-            if not await self._woken(subscriber, heartbeat_at):
-                # Nothing waits, so all that was published meanwhile was not wanted here.
-                position = max(position, self._published)
-                yield StreamCheckpoint(self._cursor(position), True)
-                heartbeat_at = self._next_heartbeat()
-
-    def _next_heartbeat(self) -> float:
-        """Counted from what the reader got last: others' events do not make a stream less quiet."""
-        return asyncio.get_running_loop().time() + self._heartbeat_seconds
-
-    async def _woken(self, subscriber: Subscriber, heartbeat_at: float) -> bool:
-        """Whether something came before the next heartbeat is due."""
-        subscriber.wake.clear()
-        if subscriber.queue or subscriber.overflowed:
-            return True
-        try:
-            async with asyncio.timeout_at(heartbeat_at):
-                await subscriber.wake.wait()
-        except TimeoutError:
+    def _joined(self, reader: Subscriber) -> bool:
+        """Whether the reader has all that was published, and so gets the rest as it comes."""
+        if reader.heard < self._published:
             return False
+        self._live.add(reader)
         return True
+
+    async def _backlog(self, reader: Subscriber) -> AsyncGenerator[StreamItem, None]:
+        """What the log holds behind the reader, and a checkpoint in the step that makes it live."""
+        self._live.discard(reader)
+        reader.torn = False
+        view = reader.view
+        while not self._joined(reader):
+            published = self._published
+            batch = await self._log.read(reader.heard, BACKLOG_BATCH)
+            if not batch:  # the log no longer holds what it held
+                yield view.gap(reader.heard, published, GapReason.UNKNOWN_CURSOR)
+            for item in view.items(reader.heard, batch):
+                yield item
+            reader.heard = batch[-1].position if batch else published
+        yield StreamCheckpoint(view.cursor(reader.heard), True)
+
+    async def _live_items(self, reader: Subscriber) -> AsyncGenerator[StreamItem, None]:
+        """What comes while nothing is missing, and a checkpoint whenever the reader got nothing
+        for a while: others' events do not make a stream less quiet."""
+        view = reader.view
+        while True:
+            beat_at = asyncio.get_running_loop().time() + self._heartbeat_seconds
+            if reader.queue:
+                yield view.told(reader.queue.popleft())
+            elif reader.is_over:
+                return
+            elif not await reader.woken(beat_at):
+                yield StreamCheckpoint(view.cursor(reader.heard), True)
+
+
+def _is_forgotten(item: Told) -> bool:
+    return isinstance(item, StreamGap) and item.reason is GapReason.RETENTION
 
 
 def _forgotten() -> Failed:

@@ -9,13 +9,28 @@ Source of the event names: https://docs.stripe.com/api/events/types, 2026-10-28.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
 from gateway.events.log import EventLog, LogEntry
 from schema.ports import EventOrigin, EventType
 from schema.records import InvoicePayment
+
+log = logging.getLogger(__name__)
+
+RECEIVING_MAX = 500
+"""Stripe's events that are taken in at once, also those whose webhook has timed out meanwhile:
+each may wait for several answers of Stripe's. Whoever brings more must come again."""
+
+
+class IntakeFull(OSError):
+    """Too many events are being taken in."""
+
+    def __init__(self) -> None:
+        super().__init__(f"{RECEIVING_MAX} events are being taken in already")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +125,9 @@ CallerOf = Callable[[str], Awaitable[tuple[str, str] | None]]
 
 
 class Intake:
-    """One per process. Entries are dropped at once and appended one after the other, so that they
-    are published in the order of the log, and no slow drop holds up another's."""
+    """One per process. Entries are appended one after the other, so that they are published in the
+    order of the log. All that asks others, be it Stripe or a cache, comes before that line, so that
+    nothing slow holds up another's entry."""
 
     def __init__(
         self,
@@ -132,7 +148,8 @@ class Intake:
         self._account = account
         self._livemode = livemode
         self._order = asyncio.Lock()
-        self._tasks: set[asyncio.Task[int]] = set()
+        self._announcing: set[asyncio.Task[int]] = set()
+        self._receiving: dict[str, asyncio.Task[int]] = {}
 
     async def announce(self, announcement: Announcement) -> None:
         """Take in one of our own writes. Raises `OSError` when the log is not to be had."""
@@ -145,26 +162,47 @@ class Intake:
             livemode=self._livemode,
             invoice_id=announcement.invoice_id,
             customer_id=announcement.customer_id,
-            invoice_payment_id=announcement.invoice_payment_id,
+            invoice_payment_id=announcement.invoice_payment_id or None,
             payment_intent_id=announcement.payment_intent_id,
             tenant=announcement.tenant,
             idempotency_key=announcement.idempotency_key,
-            dedupe=(
-                _twin_name(
-                    announcement.type, announcement.invoice_payment_id, announcement.stripe_key
-                ),
+            dedupe=_twin_names(
+                announcement.type, announcement.invoice_payment_id, announcement.stripe_key
             ),
         )
-        await self._take(entry)
+        task = asyncio.ensure_future(self._taken(entry))
+        self._announcing.add(task)
+        task.add_done_callback(self._announcing.discard)
+        await asyncio.shield(task)
 
     async def receive(self, hint: Hint, origin: EventOrigin) -> int:
-        """Take in one Stripe event; answers how many entries it became.
+        """Take in one Stripe event to the end, even when whoever brought it goes away; answers how
+        many entries it became.
 
-        0 for what is not followed, is another account's, or is known. Raises when its invoice's
-        customer cannot be resolved now, a drop fails, or the log is not to be had.
+        0 for what is not followed, is another account's, or is known; one that is brought again
+        while it is taken in waits for that. Raises when its invoice's customer cannot be resolved
+        now, a drop fails, the log is not to be had, or `IntakeFull`.
         """
         if hint.account != self._account or hint.livemode != self._livemode:
             return 0
+        under_way = self._receiving.get(hint.event_id)
+        if under_way is not None:
+            await asyncio.shield(under_way)
+            return 0
+        if len(self._receiving) >= RECEIVING_MAX:
+            raise IntakeFull
+        task = asyncio.create_task(self._received(hint, origin))
+        self._receiving[hint.event_id] = task
+        task.add_done_callback(partial(self._ended, hint))
+        return await asyncio.shield(task)
+
+    def _ended(self, hint: Hint, task: asyncio.Task[int]) -> None:
+        del self._receiving[hint.event_id]
+        trouble = None if task.cancelled() else task.exception()
+        if trouble is not None:  # Whoever brought it may be gone, and has to bring it again.
+            log.info("event %s was not taken in: %s", hint.event_id, type(trouble).__name__)
+
+    async def _received(self, hint: Hint, origin: EventOrigin) -> int:
         if is_about_intent(hint.type):
             await self._drop(Touched(None, hint.customer_id, hint.payment_intent_id))
         kind = event_type(hint.type)
@@ -173,7 +211,7 @@ class Intake:
         if kind is EventType.CANCELED:
             return await self._receive_canceled(hint, origin)
         entry = await self._entry(hint, kind, origin)
-        return 0 if entry is None else await self._take(entry)
+        return 0 if entry is None else await self._taken(entry)
 
     async def _receive_canceled(self, hint: Hint, origin: EventOrigin) -> int:
         """A canceled intent cancels its open invoice payments: one entry for each.
@@ -190,7 +228,7 @@ class Intake:
             entry = await self._entry(of_payment, EventType.CANCELED, origin)
             if entry is not None:
                 name = f"event:{hint.event_id}:{payment.id}"
-                taken += await self._take(replace(entry, dedupe=(name, *entry.dedupe[1:])))
+                taken += await self._taken(replace(entry, dedupe=(name, *entry.dedupe[1:])))
         return taken
 
     async def _entry(self, hint: Hint, kind: EventType, origin: EventOrigin) -> LogEntry | None:
@@ -222,22 +260,15 @@ class Intake:
     def _names(self, hint: Hint, kind: EventType) -> tuple[str, ...]:
         names = [f"event:{hint.event_id}"]
         if hint.request_key is not None and hint.invoice_payment_id is not None:
-            names.append(_twin_name(kind, hint.invoice_payment_id, hint.request_key))
+            names += _twin_names(kind, hint.invoice_payment_id, hint.request_key)
         return tuple(names)
-
-    async def _take(self, entry: LogEntry) -> int:
-        """Take the entry in to the end, even when whoever brought it goes away: what is in the log
-        must be published."""
-        task = asyncio.ensure_future(self._taken(entry))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return await asyncio.shield(task)
 
     async def _taken(self, entry: LogEntry) -> int:
         """Drop, append, publish. Duplicates drop too: an earlier drop may have come too soon."""
         await self._drop(Touched(entry.invoice_id, entry.customer_id, entry.payment_intent_id))
+        named = await self._with_state_name(entry)
         async with self._order:
-            placed = await self._log.append(await self._with_state_name(entry))
+            placed = await self._log.append(named)
             if placed is None:
                 return 0
             self._publish(placed)
@@ -258,6 +289,16 @@ class Intake:
         return replace(entry, dedupe=(*entry.dedupe, name))
 
 
-def _twin_name(kind: EventType, invoice_payment_id: str | None, stripe_key: str) -> str:
-    """The announcement of a write and Stripe's own event about it carry this same name."""
-    return f"twin:{kind.value}:{invoice_payment_id}:{stripe_key}"
+def _twin_names(
+    kind: EventType, invoice_payment_id: str | None, stripe_key: str
+) -> tuple[str, ...]:
+    """The announcement of a write and Stripe's own event about it carry these same names.
+
+    One request attaches or detaches one payment, so that its key is enough. Other types one
+    request may cause several times; the name with the payment is also what the releases before
+    have given.
+    """
+    with_payment = f"twin:{kind.value}:{invoice_payment_id}:{stripe_key}"
+    if kind in (EventType.ATTACHED, EventType.DETACHED):
+        return (f"twin:{kind.value}:{stripe_key}", with_payment)
+    return (with_payment,)

@@ -10,6 +10,7 @@ import base64
 import binascii
 import re
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -42,6 +43,21 @@ class LogEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """The place of an entry that this release cannot read, as a newer one has written it.
+
+    `version` is that of its text, None where there is none. Whom it is about is not known.
+    """
+
+    position: int
+    version: int | None = None
+
+
+Logged = LogEntry | Unreadable
+"""What stands at one position of a log."""
+
+
+@dataclass(frozen=True, slots=True)
 class Bounds:
     """What a log holds: positions `first` to `last`; both 0 while it is empty.
 
@@ -57,16 +73,19 @@ class EventLog(Protocol):
     """An append-only log with one writer order.
 
     `append` blocks until the entry is durable and answers it with its position, or None where
-    the fact is known already; a repeat is therefore harmless. `read` answers entries after a
+    the fact is known already; a repeat is therefore harmless. `read` answers what stands after a
     position in log order, at most `limit`, possibly none. Both raise `OSError` when the store is
     not to be had; nothing is half done then.
+
+    Positions are dense: where `read` leaves one out, it was removed. An entry that cannot be read
+    keeps its place, and its names stay known.
     """
 
     epoch: str
 
     async def append(self, entry: LogEntry) -> LogEntry | None: ...
 
-    async def read(self, after: int, limit: int) -> list[LogEntry]: ...
+    async def read(self, after: int, limit: int) -> Sequence[Logged]: ...
 
     async def bounds(self) -> Bounds: ...
 

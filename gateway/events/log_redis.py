@@ -14,8 +14,8 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from typing import Any
 
-from gateway.events.log import Bounds, LogEntry
-from gateway.events.log_codec import decoded_entry, encoded_entry
+from gateway.events.log import Bounds, LogEntry, Logged
+from gateway.events.log_codec import UnreadableCount, encoded_entry, logged
 from gateway.events.retention import AT_ONCE_MAX, Retention
 from gateway.storage.redis_store import RedisStore
 
@@ -76,12 +76,14 @@ class LogReplaced(OSError):
 
 
 class RedisEventLog:
-    """See `gateway.events.log.EventLog`."""
+    """See `gateway.events.log.EventLog`. `tail_trouble` is why the tail waits, while it does."""
 
     def __init__(
         self, store: RedisStore, *, epoch: str, now: Callable[[], int], retention: Retention
     ) -> None:
         self.epoch = epoch
+        self.unreadable = UnreadableCount()
+        self.tail_trouble: OSError | None = None
         self._store = store
         self._now = now
         self._retention = retention
@@ -118,9 +120,9 @@ class RedisEventLog:
         )
         return replace(entry, position=position) if position else None
 
-    async def read(self, after: int, limit: int) -> list[LogEntry]:
+    async def read(self, after: int, limit: int) -> list[Logged]:
         words = ("XRANGE", self._stream, f"{after + 1}-0", "+", "COUNT", limit)
-        return [_entry(row) for row in await self._store.command(*words)]
+        return self.unreadable.noting(map(_logged, await self._store.command(*words)))
 
     async def bounds(self) -> Bounds:
         answer = _own(await self._bounds(self._keys, self.epoch))
@@ -137,8 +139,8 @@ class RedisEventLog:
         horizon = now - retention.age_seconds_max
         return (self.epoch, now, horizon, retention.entries_max, at_once)
 
-    async def tail(self, after: int) -> AsyncGenerator[LogEntry, None]:
-        """Every entry after a position, whoever appended it, as they come; it never ends.
+    async def tail(self, after: int) -> AsyncGenerator[Logged, None]:
+        """Everything after a position, whoever appended it, as it comes; it never ends.
 
         While Redis is away it waits, and goes on where it was. Raises `LogReplaced`.
         """
@@ -151,10 +153,12 @@ class RedisEventLog:
             except LogReplaced:
                 raise
             except OSError as trouble:
+                self.tail_trouble = trouble
                 log.warning("the tail of the event log waits: %s", trouble)
                 await asyncio.sleep(pause)
                 pause, is_sure = min(2 * pause, PAUSE_SECONDS_MAX), False
                 continue
+            self.tail_trouble = None
             pause, is_sure = PAUSE_SECONDS_MIN, bool(batch)
             for entry in batch:
                 after = entry.position
@@ -165,12 +169,12 @@ class RedisEventLog:
         if (await self.bounds()).last < position:
             raise LogReplaced
 
-    async def _next(self, after: int) -> list[LogEntry]:
-        """Entries after the position; waits for the first, for as long as a command may take."""
+    async def _next(self, after: int) -> list[Logged]:
+        """What stands after the position; waits for it as long as a command may take."""
         wait = int(self._store.seconds_max * 500)
         words = ("XREAD", "COUNT", TAIL_BATCH, "BLOCK", wait, "STREAMS", self._stream, f"{after}-0")
         answer = await self._store.command(*words)
-        return [_entry(row) for _, rows in answer or [] for row in rows]
+        return self.unreadable.noting(_logged(row) for _, rows in answer or [] for row in rows)
 
 
 def _own(answer: Any) -> Any:
@@ -179,6 +183,6 @@ def _own(answer: Any) -> Any:
     return answer
 
 
-def _entry(row: tuple[bytes, dict[bytes, bytes]]) -> LogEntry:
+def _logged(row: tuple[bytes, dict[bytes, bytes]]) -> Logged:
     id, fields = row
-    return decoded_entry(fields[b"body"], int(id.split(b"-")[0]))
+    return logged(fields.get(b"body", b""), int(id.split(b"-")[0]))

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from gateway.events.log import Bounds, LogEntry
-from gateway.events.log_codec import decoded_entry, encoded_entry
+from gateway.events.log import Bounds, LogEntry, Logged
+from gateway.events.log_codec import UnreadableCount, encoded_entry, logged
 from gateway.events.retention import AT_ONCE_MAX, Retention
 from gateway.storage.sqlite_file import Part
 from gateway.storage.sqlite_store import SqliteStore
@@ -42,6 +42,7 @@ class SqliteEventLog:
         self._store = store
         self._now = now
         self._retention = retention
+        self.unreadable = UnreadableCount()
 
     @classmethod
     async def open(
@@ -61,8 +62,9 @@ class SqliteEventLog:
         work = partial(_append, entry=entry, now=self._now(), retention=self._retention)
         return await self._store.write(work)
 
-    async def read(self, after: int, limit: int) -> list[LogEntry]:
-        return await self._store.read(partial(_read, after=after, limit=limit))
+    async def read(self, after: int, limit: int) -> list[Logged]:
+        batch = await self._store.read(partial(_read, after=after, limit=limit))
+        return self.unreadable.noting(batch)
 
     async def bounds(self) -> Bounds:
         return await self._store.read(_bounds)
@@ -109,12 +111,12 @@ def _note_names(database: sqlite3.Connection, names: tuple[str, ...], now: int) 
     return is_known
 
 
-def _read(database: sqlite3.Connection, *, after: int, limit: int) -> list[LogEntry]:
+def _read(database: sqlite3.Connection, *, after: int, limit: int) -> list[Logged]:
     rows = database.execute(
         "SELECT body, position FROM event_entries WHERE position > ? ORDER BY position LIMIT ?",
         (after, limit),
     )
-    return [decoded_entry(body, position) for body, position in rows]
+    return [logged(body, position) for body, position in rows]
 
 
 def _bounds(database: sqlite3.Connection) -> Bounds:

@@ -1,18 +1,35 @@
-"""How far catch-up has come, kept beside the log: see `gateway.events.catch_up.Progress`."""
+"""How far catch-up has come, kept beside the log: see `gateway.events.covered.Progress`.
+
+The releases before kept a number, the time alone, which is still read.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 from functools import partial
 
+from gateway.events.covered import Covered, PassedOver
+from gateway.events.intake import Hint
+from gateway.storage.codec import RecordCodec
 from gateway.storage.redis_store import RedisStore
 from gateway.storage.sqlite_file import Part
 from gateway.storage.sqlite_store import SqliteStore
 
+_CODEC = RecordCodec(version=1, kinds=[Covered, PassedOver, Hint])
+
 PART = Part(
     "catch-up progress",
-    steps=(("CREATE TABLE catch_up (id INTEGER PRIMARY KEY CHECK (id = 1), until INTEGER)",),),
+    steps=(
+        ("CREATE TABLE catch_up (id INTEGER PRIMARY KEY CHECK (id = 1), until INTEGER)",),
+        ("ALTER TABLE catch_up ADD COLUMN body TEXT",),
+    ),
 )
+
+
+def _decoded(text: str | bytes) -> Covered:
+    """Raises `RecordUnreadable`."""
+    covered: Covered = _CODEC.decoded(text)
+    return covered
 
 
 class SqliteProgress:
@@ -27,20 +44,26 @@ class SqliteProgress:
         await store.install(PART)
         return cls(store)
 
-    async def load(self) -> int | None:
+    async def load(self) -> Covered | None:
         return await self._store.read(_load)
 
-    async def save(self, covered_until: int) -> None:
-        await self._store.write(partial(_save, covered_until=covered_until))
+    async def save(self, covered: Covered) -> None:
+        await self._store.write(partial(_save, covered=covered))
 
 
-def _load(database: sqlite3.Connection) -> int | None:
-    row = database.execute("SELECT until FROM catch_up").fetchone()
-    return None if row is None else int(row[0])
+def _load(database: sqlite3.Connection) -> Covered | None:
+    row = database.execute("SELECT until, body FROM catch_up").fetchone()
+    if row is None:
+        return None
+    until, body = row
+    return Covered(int(until)) if body is None else _decoded(body)
 
 
-def _save(database: sqlite3.Connection, *, covered_until: int) -> None:
-    database.execute("INSERT OR REPLACE INTO catch_up VALUES (1, ?)", (covered_until,))
+def _save(database: sqlite3.Connection, *, covered: Covered) -> None:
+    database.execute(
+        "INSERT OR REPLACE INTO catch_up VALUES (1, ?, ?)",
+        (covered.until, _CODEC.encoded(covered)),
+    )
 
 
 class RedisProgress:
@@ -50,9 +73,11 @@ class RedisProgress:
         self._store = store
         self._key = store.key("catch_up")
 
-    async def load(self) -> int | None:
-        held = await self._store.command("GET", self._key)
-        return None if held is None else int(held)
+    async def load(self) -> Covered | None:
+        held: bytes | None = await self._store.command("GET", self._key)
+        if held is None:
+            return None
+        return Covered(int(held)) if held.isdigit() else _decoded(held)
 
-    async def save(self, covered_until: int) -> None:
-        await self._store.command("SET", self._key, covered_until)
+    async def save(self, covered: Covered) -> None:
+        await self._store.command("SET", self._key, _CODEC.encoded(covered))

@@ -6,6 +6,7 @@ For the memory backend, which has no HTTP between itself and the gateway.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -14,6 +15,10 @@ from gateway.events.intake import Hint, Intake
 from schema import records
 from schema.ports import EventOrigin
 
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0
+"""Between two tries to take in an event while the log is away."""
 PENDING_MAX = 100_000
 """Events of the twin that wait to be taken in; a write makes at most a handful."""
 
@@ -37,37 +42,37 @@ class TwinLookup:
 
 @dataclass(slots=True)
 class EventDeliveries:
-    """Takes in one event after the other. `idle` is set while none waits."""
+    """Takes in one event after the other, and again where the log is away for a moment. `idle` is
+    set while none waits."""
 
     intake: Intake
     account: str
     pending: deque[TwinEvent] = field(default_factory=lambda: deque(maxlen=PENDING_MAX))
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     idle: asyncio.Event = field(default_factory=asyncio.Event)
-    task: asyncio.Task[None] | None = None
 
     def offer(self, event: TwinEvent) -> None:
         self.pending.append(event)
         self.idle.clear()
         self.wake.set()
 
-    def start(self) -> None:
-        self.idle.set()
-        self.task = asyncio.create_task(self._run())
-
-    async def close(self) -> None:
-        if self.task is not None:
-            self.task.cancel()
-            await asyncio.gather(self.task, return_exceptions=True)
-
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """For ever. An event that meets a mistake of ours is passed over."""
         while True:
             while self.pending:
-                hint = hint_of(self.pending.popleft(), self.account)
-                await self.intake.receive(hint, EventOrigin.WEBHOOK)
+                await self._take(self.pending.popleft())
             self.idle.set()
             self.wake.clear()
             await self.wake.wait()
+
+    async def _take(self, event: TwinEvent) -> None:
+        while True:
+            try:
+                await self.intake.receive(hint_of(event, self.account), EventOrigin.WEBHOOK)
+                return
+            except OSError as trouble:
+                log.warning("event %s is not taken in yet: %s", event.id, trouble)
+                await asyncio.sleep(RETRY_SECONDS)
 
 
 def hint_of(event: TwinEvent, account: str) -> Hint:

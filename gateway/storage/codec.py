@@ -32,18 +32,20 @@ class RecordCodec:
 
     def decoded(self, text: str | bytes) -> Any:
         """The record behind `encoded`. Raises `RecordUnreadable`."""
+        version = None
         try:
             plain = orjson.loads(text)
             version = plain.pop(VERSION)
             record = self._record(plain) if version == self._version else None
         except (ValueError, KeyError, TypeError, AttributeError) as trouble:
             raise RecordUnreadable(
-                "the store holds a record that this gateway has not written"
+                "the store holds a record that this gateway has not written", version=version
             ) from trouble
         if record is None:
             raise RecordUnreadable(
                 f"the store holds a record of version {version}, and this gateway reads version "
-                f"{self._version}: start the version that wrote it"
+                f"{self._version}: start the version that wrote it",
+                version=version,
             )
         return record
 

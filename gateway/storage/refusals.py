@@ -16,4 +16,11 @@ class StoreUnavailable(OSError):
 
 
 class RecordUnreadable(OSError):
-    """What the store holds was not written by this version of the gateway."""
+    """What the store holds was not written by this version of the gateway.
+
+    `version` is what it says of itself; None where that is no number.
+    """
+
+    def __init__(self, message: str, *, version: object = None) -> None:
+        super().__init__(message)
+        self.version = version if isinstance(version, int) else None

@@ -8,17 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from gateway.callers.callers import Caller, Callers
 from gateway.callers.json_web_tokens import TokenRefused
 from gateway.callers.key_set import KeysUnavailable
-from gateway.web.origins import is_same_origin
+from gateway.own_machine import is_loopback_host, is_same_origin
 from schema.ports import SCOPES, ErrorCode, Viewer
-
-_LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,7 @@ class DevelopmentAuthenticator:
     async def identify(
         self, request: web.Request, connection_params: Mapping[str, Any] | None = None
     ) -> Grant | Refusal:
-        if _host_name(request.host) in _LOOPBACK_HOSTS:
+        if is_loopback_host(request.host):
             return Grant(Viewer(tenant="dev", scopes=frozenset(SCOPES), customers=None))
         message = "Without configured callers the gateway answers only to localhost."
         return Refusal(ErrorCode.FORBIDDEN, message)
@@ -138,10 +135,3 @@ def _may_come_from(caller: Caller, request: web.Request) -> bool:
 
 
 _KEYS_SECONDS = 10
-
-
-def _host_name(host: str) -> str | None:
-    try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:
-        return None

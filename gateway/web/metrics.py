@@ -24,6 +24,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
+from gateway.events.log_codec import UnreadableCount
 from gateway.events.webhook import Counts, IgnoredReason, RefusedReason
 from gateway.execution.operation import OperationKind
 from gateway.web.outcomes import Outcome
@@ -112,6 +113,18 @@ class Metrics:
         """Tell these counts, too; their states are of a closed list."""
         self.registry.register(_OpenWrites(open_by_state))
 
+    def watch_log(self, unreadable: UnreadableCount) -> None:
+        """Tell how many entries of the event log this release could not read."""
+        self.registry.register(_Log(unreadable))
+
+    def watch_catch_up(self, counts: Callable[[], tuple[int, int]]) -> None:
+        """Tell how many events wait to be tried again, and how many were given up."""
+        self.registry.register(_CatchUp(counts))
+
+    def watch_chores(self, failures: Mapping[str, int]) -> None:
+        """Tell how often each chore has failed; their names are of a closed list."""
+        self.registry.register(_Chores(failures))
+
     def page(self) -> bytes:
         """Everything, in Prometheus' text format."""
         return generate_latest(self.registry)
@@ -168,6 +181,57 @@ class _OpenWrites(Collector):
         for state, count in self._open_by_state().items():
             writes.add_metric((state,), count)
         yield writes
+
+
+class _Log(Collector):
+    """What the event log itself has counted."""
+
+    def __init__(self, unreadable: UnreadableCount) -> None:
+        self._unreadable = unreadable
+
+    def collect(self) -> Iterator[Metric]:
+        yield CounterMetricFamily(
+            "gateway_log_entries_unreadable",
+            "Entries of the event log that this release could not read.",
+            value=self._unreadable.count,
+        )
+
+
+class _CatchUp(Collector):
+    """Events of Stripe's that could not be taken in."""
+
+    def __init__(self, counts: Callable[[], tuple[int, int]]) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[Metric]:
+        waiting, given_up = self._counts()
+        yield GaugeMetricFamily(
+            "gateway_catch_up_waiting",
+            "Events that could not be taken in, and are tried again.",
+            value=waiting,
+        )
+        yield CounterMetricFamily(
+            "gateway_catch_up_given_up",
+            "Events that could not be taken in until Stripe listed them no longer.",
+            value=given_up,
+        )
+
+
+class _Chores(Collector):
+    """Chores that have met what nobody expected, and begun anew."""
+
+    def __init__(self, failures: Mapping[str, int]) -> None:
+        self._failures = failures
+
+    def collect(self) -> Iterator[Metric]:
+        chores = CounterMetricFamily(
+            "gateway_chore_failures",
+            "Failures of what is done again and again, by chore.",
+            labels=("chore",),
+        )
+        for name, count in self._failures.items():
+            chores.add_metric((name,), count)
+        yield chores
 
 
 def metrics_app(metrics: Metrics) -> web.Application:

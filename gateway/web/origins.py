@@ -7,10 +7,10 @@ authentication: programs can send any header.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from gateway.own_machine import is_same_origin
 from gateway.web.request_body import media_type
 
 _PREFLIGHT_HEADERS = ("Apollo-Require-Preflight", "X-Apollo-Operation-Name", "GraphQL-Preflight")
@@ -18,7 +18,6 @@ _ALLOWED_HEADERS = (
     "Content-Type, Authorization, Last-Event-ID, X-Request-Id, Traceparent, Tracestate, "
     + ", ".join(_PREFLIGHT_HEADERS)
 )
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Origins:
@@ -82,14 +81,3 @@ class Origins:
     def _allows(self, origin: str) -> bool:
         given = origin.lower()
         return given in self._allowed or given in {one.lower() for one in self._of_callers()}
-
-
-def is_same_origin(origin: str, host: str) -> bool:
-    """Compares host and port only: the scheme is not known behind a proxy that ends TLS."""
-    scheme = origin.partition("://")[0].lower()
-    try:
-        theirs, ours = urlsplit(origin), urlsplit(f"{scheme}://{host}")
-        ports = (theirs.port or _DEFAULT_PORTS[scheme], ours.port or _DEFAULT_PORTS[scheme])
-    except (ValueError, KeyError):
-        return False
-    return theirs.hostname == ours.hostname and ports[0] == ports[1]

@@ -55,6 +55,7 @@ class GapReason(enum.StrEnum):
     RETENTION = "RETENTION"
     SLOW_CONSUMER = "SLOW_CONSUMER"
     UNKNOWN_CURSOR = "UNKNOWN_CURSOR"
+    UNREADABLE = "UNREADABLE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,10 @@ class StreamCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class StreamGap:
-    """History between the two positions is gone; refetch, then go on from `resumes_at`."""
+    """History between the two positions is missing; refetch, then go on from `resumes_at`.
+
+    UNREADABLE history is there, and a newer release can read it.
+    """
 
     after: str | None
     resumes_at: str
@@ -79,12 +83,16 @@ StreamItem = InvoicePaymentEvent | StreamCheckpoint | StreamGap
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
-    """Events in log order, oldest first. `end` is where to go on when there are none."""
+    """Events in log order, oldest first. `end` is where to go on when there are none.
+
+    `gaps` are the places up to `end` where history is missing.
+    """
 
     events: tuple[InvoicePaymentEvent, ...]
     end: str
     has_next: bool
     has_previous: bool
+    gaps: tuple[StreamGap, ...] = ()
 
 
 class EventStream(Protocol):
@@ -115,7 +123,8 @@ class EventStream(Protocol):
     ) -> AsyncGenerator[StreamItem, None]:
         """A checkpoint that is true, then the backlog after `after`, then live; nothing twice.
 
-        Without `after` it starts now. A cursor that the log no longer holds gives a `StreamGap`.
-        A reader that falls behind gets `StreamGap` SLOW_CONSUMER and the end.
+        Without `after` it starts now. A cursor that the log no longer holds gives a `StreamGap`,
+        as does an entry that cannot be read, in its place. A reader that falls behind gets
+        `StreamGap` SLOW_CONSUMER and the end.
         """
         ...

@@ -206,13 +206,15 @@ async def test_after_resumes_where_the_reader_stood(served: Served) -> None:
 
 
 async def test_cursor_of_another_log_is_a_gap_and_not_silence(served: Served) -> None:
-    """After a restart of an in-memory gateway, the client is told to refetch."""
-    stream = over_websocket(served, after="YW5vdGhlci4x")
+    """After a restart of an in-memory gateway, the client is told to refetch; if it leaves with
+    the checkpoint only, it resumes there and is told again."""
+    foreign = "YW5vdGhlci4x"
+    stream = over_websocket(served, after=foreign)
 
     checkpoint, gap = await next_of(stream), await next_of(stream)
 
     assert gap["reason"] == "UNKNOWN_CURSOR"
-    assert checkpoint["cursor"] == gap["resumesAt"]
+    assert checkpoint["cursor"] == gap["after"] == foreign
 
 
 async def test_sse_items_carry_their_cursor_as_id(served: Served) -> None:

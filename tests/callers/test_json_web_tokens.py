@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from gateway.callers.json_web_tokens import JsonWebTokens, TokenRefused, TokenRules
 from gateway.callers.key_set import (
     FRESH_SECONDS,
+    RENEWED_SECONDS,
     RETRY_SECONDS,
     STALE_SECONDS,
     KeySet,
@@ -160,16 +162,25 @@ class Issuer:
         self.keys: dict[str, Any] = {}
         self.fetched = 0
         self.is_away = False
+        self.hangs: asyncio.Event | None = None
         self.clock = ManualClock()
 
     async def fetch(self) -> Any:
         self.fetched += 1
+        if self.hangs is not None:
+            await self.hangs.wait()
         if self.is_away:
             raise OSError("away")
         documents = [
             {**json.loads(_jwk(key)), "kid": name, "use": "sig"} for name, key in self.keys.items()
         ]
         return {"keys": documents}
+
+    async def has_answered(self, times: int) -> None:
+        """So many fetches have begun, and come as far as they can."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert self.fetched == times
 
     def token(self, key_id: str, algorithm: str = "ES256") -> str:
         claims = {**CLAIMS, "exp": self.clock.now() + 600}
@@ -256,6 +267,58 @@ async def test_while_the_issuer_is_away_known_keys_serve_for_a_day(issuer: Issue
     issuer.clock.advance(int(RETRY_SECONDS))
     with pytest.raises(KeysUnavailable):
         await reader.read(issuer.token("k1"))
+
+
+@pytest.mark.parametrize("age", [RENEWED_SECONDS, FRESH_SECONDS, STALE_SECONDS - 3 * RETRY_SECONDS])
+async def test_a_hanging_issuer_delays_nobody_with_a_known_key(issuer: Issuer, age: float) -> None:
+    """Its set is renewed beside the answers: a token is good or not by what is known."""
+    reader = issuer.reader()
+    await reader.read(issuer.token("k1"))
+    issuer.clock.advance(int(RENEWED_SECONDS))
+    issuer.is_away = True
+    await reader.read(issuer.token("k1"))
+    await issuer.has_answered(2)
+    issuer.hangs = asyncio.Event()
+    issuer.clock.advance(int(max(age - RENEWED_SECONDS, RETRY_SECONDS)))
+
+    for _ in range(3):
+        async with asyncio.timeout(1):
+            await reader.read(issuer.token("k1"))
+
+    await issuer.has_answered(3)
+    issuer.hangs.set()
+
+
+async def test_unknown_keys_wait_for_one_fetch_together(issuer: Issuer) -> None:
+    """Only the issuer can tell whether they exist."""
+    reader = issuer.reader()
+    await reader.read(issuer.token("k1"))
+    issuer.clock.advance(int(RETRY_SECONDS))
+    issuer.keys["k2"] = ec.generate_private_key(ec.SECP256R1())
+    issuer.hangs = asyncio.Event()
+    waiting = [asyncio.create_task(reader.read(issuer.token("k2"))) for _ in range(5)]
+    await issuer.has_answered(2)
+    are_done = [one.done() for one in waiting]
+
+    issuer.hangs.set()
+    await asyncio.gather(*waiting)
+
+    assert not any(are_done)
+    assert issuer.fetched == 2
+
+
+async def test_a_set_in_use_is_renewed_before_it_is_old(issuer: Issuer) -> None:
+    """So a key that was withdrawn is no good soon, though nobody waits for the issuer."""
+    reader = issuer.reader()
+    token = issuer.token("k1")
+    await reader.read(token)
+    issuer.keys = {"k2": ec.generate_private_key(ec.SECP256R1())}
+    issuer.clock.advance(int(RENEWED_SECONDS))
+    await reader.read(token)
+    await issuer.has_answered(2)
+
+    with pytest.raises(TokenRefused):
+        await reader.read(token)
 
 
 async def test_before_the_first_keys_nobody_can_tell(issuer: Issuer) -> None:

@@ -25,13 +25,17 @@ Answer = TypeVar("Answer")
 
 @dataclass(slots=True)
 class Steps:
-    """What the parts did, in order; the step named `broken` fails instead."""
+    """What the parts did, in order; the step named `broken` fails instead, and one that has a gate
+    waits for it."""
 
     taken: list[str] = field(default_factory=list)
     broken: str | None = None
+    gates: dict[str, asyncio.Event] = field(default_factory=dict)
 
     async def step(self, name: str, doing: Awaitable[Answer]) -> Answer:
         self.taken.append(name)
+        if name in self.gates:
+            await self.gates[name].wait()
         answer = await doing
         if name == self.broken:
             raise ConnectionError(f"{name} is down")

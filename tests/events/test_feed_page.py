@@ -173,14 +173,20 @@ async def test_a_page_that_retention_overtook_is_refused() -> None:
     assert refused.value.code is ErrorCode.CURSOR_GONE
 
 
-async def test_without_a_cursor_a_page_begins_at_the_oldest_that_is_held() -> None:
-    """A log that has forgotten its beginning is still read from its beginning."""
-    channel = Channel.opened(entries_max=2)
+@pytest.mark.parametrize("moves", [[], ["", "", "apap"]], ids=["before", "meanwhile"])
+async def test_without_a_cursor_a_page_begins_at_the_oldest_that_is_held(moves: list[str]) -> None:
+    """A log that has forgotten its beginning, before it was looked at or between the look and the
+    reading, is still read from its beginning, and nothing that was asked for is missing."""
+    writes = len("".join(moves)) // 2
+    log = InterleavedLog(MemoryEventLog(EPOCH, entries_max=2), writes=writes, moves=moves)
+    channel = Channel.opened(log)
+    log.writers.feed = channel.feed
     await channel.tell_many(5)
 
     page = await channel.page()
 
-    assert (shown(page), page.has_previous) == ([4, 5], False)
+    assert (shown(page), page.has_previous) == ([writes + 4, writes + 5], False)
+    assert page.gaps == ()
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from gateway.events import feed as feed_module
 from gateway.events.log import ENTRIES_MAX, MemoryEventLog
 from schema.ports import GapReason, StreamCheckpoint, StreamGap, StreamItem
 from tests.events.channel import EPOCH, Channel, item
-from tests.events.entries import at
 from tests.events.interleaved import InterleavedLog, Writers
+from tests.events.walking import walked
 
 BATCH = 2
 """Entries that the feed reads at a time here, so that a short backlog takes several reads."""
@@ -64,23 +64,6 @@ async def heard(stream: AsyncGenerator[StreamItem, None], writers: Writers) -> l
             await writers.rest()
         await writers.some()
     return found
-
-
-def walked(found: list[StreamItem], start: int) -> int:
-    """Walk a stream from its cursor; every item must begin where the one before it ended."""
-    here = start
-    for one in found:
-        match one:
-            case StreamCheckpoint():
-                assert at(one.cursor) == here, "a checkpoint that is not true"
-            case StreamGap():
-                assert one.after is not None
-                assert at(one.after) == here, "a gap that begins elsewhere"
-                here = at(one.resumes_at)
-            case _:
-                assert at(one.cursor) == here + 1, "a gap or a repeat in silence"
-                here += 1
-    return here
 
 
 def schedules(steps: str) -> Iterator[list[str]]:

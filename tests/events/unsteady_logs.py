@@ -1,11 +1,13 @@
-"""Logs in memory with the manners of logs on disks: they fail, confirm late, and keep waiting."""
+"""Logs in memory with the manners of logs on disks: they fail, confirm late, keep waiting, and are
+written to by newer releases."""
 
 from __future__ import annotations
 
 import asyncio
 
-from gateway.events.log import LogEntry, MemoryEventLog
-from tests.events.channel import EPOCH, turn
+from gateway.events.log import ENTRIES_MAX, LogEntry, Logged, MemoryEventLog, Unreadable
+from tests.events.channel import EPOCH, Channel, turn
+from tests.events.entries import entry
 
 
 class BrokenAt(MemoryEventLog):
@@ -49,3 +51,29 @@ class Held(MemoryEventLog):
         self.has_it.set()
         await self.released.wait()
         return placed
+
+
+NEWER = "OF_A_NEWER_RELEASE"
+
+
+class Upgraded(MemoryEventLog):
+    """A log to which a newer release appends as well: entries of its own type cannot be read."""
+
+    def __init__(self, *, entries_max: int = ENTRIES_MAX) -> None:
+        super().__init__(EPOCH, entries_max=entries_max)
+
+    async def read(self, after: int, limit: int) -> list[Logged]:
+        return [as_read(one) for one in await super().read(after, limit)]
+
+
+def as_read(placed: LogEntry) -> Logged:
+    """What a release that is older than its writer makes of an entry."""
+    return Unreadable(placed.position, version=2) if placed.type == NEWER else placed
+
+
+async def tell_newer(channel: Channel, count: int = 1) -> None:
+    """Facts that a newer release has appended, published as the tail brings them."""
+    for _ in range(count):
+        placed = await channel.log.append(entry(type=NEWER))
+        assert placed is not None
+        channel.feed.publish(as_read(placed))

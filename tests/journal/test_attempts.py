@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway.backends.attempt import Found
 from gateway.backends.journal.states import State
 from schema.ports import (
     PRECEDENCE,
@@ -117,6 +118,40 @@ async def test_a_key_that_upstream_knows_with_other_input_stays_in_doubt(
     assert answer.value.code is RefusalCode.IDEMPOTENCY_KEY_REUSED
     assert state is State.IN_DOUBT
     assert len(set(writing.keys_sent)) == 1
+
+
+@pytest.mark.parametrize("has_reported", [False, True])
+async def test_other_input_after_a_refusal_needs_a_new_key_where_something_was_reported(
+    writing: Writing, has_reported: bool
+) -> None:
+    """A refusal frees the key, as nothing was done. A payment that was reported at Stripe before
+    its attach was refused is something: the key goes on from it, or not at all."""
+    writing.inner.on_the_way = [refused()]
+    writing.inner.found = Found(payment_record_id="pr_1" if has_reported else None)
+    with pytest.raises(Refused):
+        await writing.write(attach(writing.stage))
+    other = attach(writing.stage)
+
+    if not has_reported:
+        assert (await writing.write(other)).replayed is False
+        return
+    with pytest.raises(Refused) as answer:
+        await writing.write(other)
+    assert answer.value.code is RefusalCode.IDEMPOTENCY_KEY_REUSED
+
+
+async def test_a_next_attempt_goes_on_from_what_was_reported(writing: Writing) -> None:
+    """It would be reported once more otherwise; what a look has found is looked up again."""
+    command = attach(writing.stage)
+    writing.inner.on_the_way = [refused()]
+    writing.inner.found = Found("cus_1", "inpay_1", ("inpay_1",), "pr_1")
+    with pytest.raises(Refused):
+        await writing.write(command)
+
+    await writing.write(command)
+
+    record = await recorded(writing, "attach")
+    assert (record.attempt, record.found) == (2, Found(payment_record_id="pr_1"))
 
 
 async def test_a_refused_write_is_not_announced(writing: Writing) -> None:

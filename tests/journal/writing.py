@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from gateway.backends.attempt import attempt
+from gateway.backends.attempt import NOTHING, attempt
 from gateway.backends.journal.backend import Announced, JournaledBackend
 from gateway.backends.journal.records import Command, JournalStore, MemoryJournalStore, WriteRecord
 from gateway.backends.memory.backend import MemoryBackend
@@ -53,6 +53,7 @@ class UnsteadyBackend:
         self.sent: list[Any] = []
         self.before: list[Exception] = []
         self.on_the_way: list[Exception] = []
+        self.found = NOTHING
         self.after: list[Exception] = []
         self.gate = asyncio.Event()
         self.gate.set()
@@ -92,7 +93,7 @@ class UnsteadyBackend:
         if self.before:
             raise self.before.pop(0)
         if self.on_the_way:
-            await attempt().going_out()
+            await attempt().going_out(self.found)
             raise self.on_the_way.pop(0)
         outcome = await write(viewer, command)
         if self.after:

@@ -75,7 +75,9 @@ class Api:
 
     async def control(self, method: str, path: str, given: Any = None) -> Reply:
         """One of the sandbox's own calls."""
-        async with self.session.request(method, f"{self.url}/_sandbox{path}", json=given) as answer:
+        sent = {"Content-Type": "application/json"}
+        url = f"{self.url}/_sandbox{path}"
+        async with self.session.request(method, url, headers=sent, json=given) as answer:
             return Reply(answer.status, await answer.json(), answer.headers)
 
 

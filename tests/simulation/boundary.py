@@ -36,6 +36,7 @@ class Process:
     clock_skew: Callable[[], int]
     gone: asyncio.Future[None]
     is_alive: bool = True
+    frozen_until: float = 0.0
     tasks: dict[asyncio.Task[Any], None] = field(default_factory=dict)
     """In the order in which they began, so that they die in the same order each time."""
 
@@ -155,12 +156,14 @@ class Boundary:
                 call.own_seconds += loop.time() - begun
 
     async def _crossed(self, where: str, what: str, work: Callable[[], Awaitable[T]]) -> T:
+        await thawed()
         fault = self.fate(where, what)
         wait = self.wait_of(where, what)
         if wait:
             await asyncio.sleep(wait)
         if fault is None:
             answer = await work()
+            await thawed()
             check_alive()
             return answer
         match fault.kind:
@@ -192,6 +195,15 @@ class Boundary:
             return
         self.on_crash(process)
         check_alive()
+
+
+async def thawed() -> None:
+    """Wait while the process is stopped, as a machine stops one: it knows nothing of it."""
+    process = PROCESS.get()
+    loop = asyncio.get_running_loop()
+    # It may be stopped once more meanwhile.
+    while process is not None and process.frozen_until > loop.time():  # noqa: ASYNC110
+        await asyncio.sleep(process.frozen_until - loop.time())
 
 
 def check_alive() -> None:

@@ -121,7 +121,7 @@ class Writer:
             words = told(call, answer.body)
         except TimeoutError:
             call.code = GONE
-            if cancels_after is None:
+            if cancels_after is None and not world.is_frozen_for_long:
                 world.history.trouble.append(f"{write.key} got no answer within {limit:g} s")
         except Lost:
             call.code = LOST

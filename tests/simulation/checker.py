@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from tests.simulation.checker_events import EVENT_PROMISES
+from tests.simulation.checker_events import EVENT_PROMISES, is_current
 from tests.simulation.documents import effect_of, mark_of
 from tests.simulation.history import GONE, LOST, OK, Call, Effect, History
 from tests.simulation.plan import ATTACH_RECORD, DETACH, OUT_OF_BAND, Plan, Write
@@ -97,6 +97,9 @@ def success_told_is_there(plan: Plan, history: History) -> Iterator[str]:
                 yield f"{write.key} was told done at {call.ended:g} s, and was not"
             if call.told_id is not None:
                 told.add(call.told_id)
+            first = min((one.version for one in effects), default=0)
+            if call.state and not is_current(history, f"in_{write.invoice}", call.state, first):
+                yield f"{write.key} was told done with an older invoice: {call.state}"
             if call.told_id == "" or (call.told_id and call.told_id not in ids):
                 yield f"{write.key} was told {call.told_id!r}, and it is {sorted(ids)}"
         if len(told) > 1:
@@ -208,6 +211,7 @@ def _attached_before(write: Write, history: History) -> dict[str, int]:
 
 def nothing_waits_for_ever(plan: Plan, history: History) -> Iterator[str]:
     together = Counter(one.invoice for one in plan.writes)
+    frozen = sum(one.seconds for one in plan.happenings if one.kind == "freeze")
     for call in history.calls:
         if call.ended is None:
             yield f"key-{call.write} at {call.gateway} was never answered"
@@ -215,10 +219,10 @@ def nothing_waits_for_ever(plan: Plan, history: History) -> Iterator[str]:
         seconds = call.ended - call.begun
         write = plan.write(call.write)
         beside = 1 if write is None else together[write.invoice]
-        if seconds > MUTATION_SECONDS_MAX * beside:
+        if seconds > MUTATION_SECONDS_MAX * beside + frozen:
             yield f"key-{call.write} waited {seconds:g} s"
-        stall = seconds - call.own_seconds
-        reads_back = write is not None and write.reads_back and write.kind != DETACH
+        stall = seconds - call.own_seconds - frozen
+        reads_back = write is not None and write.reads_back
         # What it reads back it may wait for together with others, who then made the call.
         if reads_back or beside > 1 or call.code in (GONE, LOST):
             continue

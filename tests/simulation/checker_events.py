@@ -104,7 +104,7 @@ def nothing_older_than_its_event(plan: Plan, history: History) -> Iterator[str]:
             version = since.get(one.cursor)
             if version is None:
                 continue
-            if one.state is not None and not _is_current(
+            if one.state is not None and not is_current(
                 history, one.invoice_id, one.state, version
             ):
                 yield f"{subscriber.name} got {one.raw_type} {one.cursor} with {one.state}: older"
@@ -158,7 +158,7 @@ def _from(snapshots: list[Snapshot], version: int) -> list[Snapshot]:
     return snapshots[at:]
 
 
-def _is_current(history: History, invoice_id: str, state: State, version: int) -> bool:
+def is_current(history: History, invoice_id: str, state: State, version: int) -> bool:
     return any(one.state == state for one in _from(history.snapshots[invoice_id], version))
 
 

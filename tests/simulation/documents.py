@@ -15,13 +15,14 @@ from tests.simulation.plan import (
 )
 
 _ERRORS = "replayed errors { code message ... on UpstreamProblem { retryable } }"
-ATTACH = f"""mutation A($i: AttachPaymentInput!) {{
-  attachPayment(input: $i) {{ {_ERRORS} invoicePayment {{ id }} }} }}"""
-DETACHING = f"""mutation D($i: DetachPaymentInput!) {{
-  detachPayment(input: $i) {{ {_ERRORS} detachedInvoicePaymentId }} }}"""
-CREDIT = f"""mutation C($i: CreateCreditNoteInput!) {{
-  createCreditNote(input: $i) {{ {_ERRORS} creditNote {{ id }} }} }}"""
 _STATE = "status amountPaid { minorUnits } amountRemaining { minorUnits }"
+_AFTER = f"invoice {{ {_STATE} }}"
+ATTACH = f"""mutation A($i: AttachPaymentInput!) {{
+  attachPayment(input: $i) {{ {_ERRORS} invoicePayment {{ id }} {_AFTER} }} }}"""
+DETACHING = f"""mutation D($i: DetachPaymentInput!) {{
+  detachPayment(input: $i) {{ {_ERRORS} detachedInvoicePaymentId {_AFTER} }} }}"""
+CREDIT = f"""mutation C($i: CreateCreditNoteInput!) {{
+  createCreditNote(input: $i) {{ {_ERRORS} creditNote {{ id }} {_AFTER} }} }}"""
 _EVENT = """cursor type rawType sourceEventId invoiceId invoicePaymentId idempotencyKey"""
 EVENTS = f"""subscription S($after: EventCursor) {{ invoicePaymentEvents(after: $after) {{
   __typename
@@ -37,15 +38,16 @@ PAID_AT = "2025-12-24T12:00:00Z"
 
 
 _WITHOUT = {
-    ATTACH: ATTACH.replace("invoicePayment { id }", ""),
-    CREDIT: CREDIT.replace("creditNote { id }", ""),
+    ATTACH: ATTACH.replace(f"invoicePayment {{ id }} {_AFTER}", ""),
+    DETACHING: DETACHING.replace(_AFTER, ""),
+    CREDIT: CREDIT.replace(f"creditNote {{ id }} {_AFTER}", ""),
 }
 
 
 def document_of(write: Write) -> str:
     """The mutation; without reads of what has become of it where the caller wants none."""
     whole = {DETACH: DETACHING, CREDIT_NOTE: CREDIT}.get(write.kind, ATTACH)
-    return whole if write.reads_back else _WITHOUT.get(whole, whole)
+    return whole if write.reads_back else _WITHOUT[whole]
 
 
 def variables_of(write: Write, invoice_id: str, source_id: str, *, other: bool) -> dict[str, Any]:
@@ -101,6 +103,7 @@ def told(call: Call, body: dict[str, Any]) -> str:
         call.retryable = bool(problem.get("retryable"))
         return str(problem["message"])
     call.code, call.replayed = OK, payload["replayed"]
+    call.state = state_of(payload.get("invoice"))
     held = payload.get("invoicePayment") or payload.get("creditNote") or {}
     call.told_id = held.get("id") or payload.get("detachedInvoicePaymentId")
     return f"{call.told_id}{' replayed' if call.replayed else ''}"

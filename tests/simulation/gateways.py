@@ -30,12 +30,12 @@ from tests.simulation.boundary import CALL, PROCESS, Boundary, Process
 from tests.simulation.history import Call
 from tests.simulation.plan import Plan
 from tests.simulation.stores import Durable
-from tests.simulation.stripe_side import InProcessClient, StripeSide
+from tests.simulation.stripe_side import StripeSide
+from tests.simulation.transport import InProcessClient
 
 SECRET = "whsec_simulated"
 VIEWER = Viewer("desk", caller="desk")
 WEBHOOK_SECONDS_MAX = 20.0
-CATCH_UP_SECONDS = 120.0
 
 
 class Lost(Exception):
@@ -54,7 +54,9 @@ def shared_documents() -> Documents:
 
 
 @cache
-def settings_of(heartbeat: float, queue_max: int, calls: float, read_only_file: Any) -> Settings:
+def settings_of(
+    heartbeat: float, queue_max: int, calls: float, catch_up: float, read_only_file: Any
+) -> Settings:
     return Settings(
         backend="stripe",
         stripe_api_key=SecretStr("sk_test_simulated"),
@@ -63,7 +65,7 @@ def settings_of(heartbeat: float, queue_max: int, calls: float, read_only_file: 
         stream_heartbeat_seconds=heartbeat,
         stream_queue_max=queue_max,
         stripe_calls_per_second=calls,
-        catch_up_seconds=CATCH_UP_SECONDS,
+        catch_up_seconds=catch_up,
         read_only_file=read_only_file,
     )
 
@@ -125,6 +127,7 @@ class Host:
             self.plan.heartbeat_seconds,
             self.plan.queue_max,
             self.plan.calls_per_second,
+            self.plan.catch_up_seconds,
             self.read_only_file,
         )
         while True:

@@ -6,13 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from schema.ports import Refused
+from tests.simulation.gateways import Host
 from tests.simulation.plan import Happening
-from tests.simulation.setting import intent
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
-
-BURST_AMOUNT = 11
 
 
 async def happen(world: World, one: Happening) -> None:
@@ -30,6 +28,8 @@ async def happen(world: World, one: Happening) -> None:
             await asyncio.sleep(one.seconds)
             if host.process is None or not host.process.is_alive:
                 host.start()
+        case "freeze":
+            await _freeze(world, host, one.seconds)
         case "skew":
             world.boundary.tell("{}: its clock is off by {} s", host.name, one.amount)
             host.skew = one.amount
@@ -41,6 +41,15 @@ async def happen(world: World, one: Happening) -> None:
             await _leap(world, one)
         case _:
             _at_stripe(world, one)
+
+
+async def _freeze(world: World, host: Host, seconds: float) -> None:
+    """The process stands still, with all that it is in the middle of."""
+    if host.process is None:
+        return
+    world.boundary.tell("{}: stands still for {} s", host.process.name, seconds)
+    host.process.frozen_until = asyncio.get_running_loop().time() + seconds
+    await asyncio.sleep(seconds)
 
 
 async def _read_only(world: World, seconds: float) -> None:
@@ -86,10 +95,7 @@ def _at_stripe(world: World, one: Happening) -> None:
                 twin.progress(world.sources[one.amount], "succeeded")
             case "paid_elsewhere":
                 for _ in range(one.amount):
-                    number = len(world.elsewhere)
-                    intent_id = intent(
-                        world, f"pi_else{number}", BURST_AMOUNT + number, succeeds=True
-                    )
+                    intent_id = world.others.pop()
                     invoice_id = world.invoice_ids[one.gateway % world.plan.invoices]
                     twin.attach(invoice_id, intent_id)
                     world.elsewhere.append((invoice_id, intent_id))

@@ -17,6 +17,10 @@ OK = "OK"
 PENDING = "PENDING"
 
 
+State = tuple[str | None, int, int]
+"""Status, paid, remaining."""
+
+
 @dataclass(slots=True)
 class Call:
     """One try of one write, as its caller saw it. `other_input`: it had changed its mind."""
@@ -30,6 +34,8 @@ class Call:
     code: str = PENDING
     retryable: bool = False
     told_id: str | None = None
+    state: State | None = None
+    """The invoice after the change, as it was told."""
     replayed: bool = False
     own_seconds: float = 0.0
     """For how long a call to Stripe or a store was under way for it."""
@@ -58,10 +64,6 @@ class StripeEvent:
     type: str
     invoice_id: str | None
     payment_id: str | None
-
-
-State = tuple[str | None, int, int]
-"""Status, paid, remaining."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,10 +76,10 @@ class Fault:
 class Happening:
     """Something that happens at a time: to a gateway, or at Stripe without one.
 
-    `kill` and `stop` (down for `seconds`), `skew` (the clock is off by `amount` for `seconds`),
-    `read_only` (for `seconds`), `leap` (`seconds` pass while nothing runs), `settles` (the intent
-    of write `amount` succeeds), `paid_elsewhere` (a burst of `amount` payments on invoice
-    `gateway`), `taken_elsewhere` (one of those is detached).
+    `kill` and `stop` (down for `seconds`), `freeze` (stands still for `seconds`), `skew` (the clock
+    is off by `amount` for `seconds`), `read_only` (for `seconds`), `leap` (`seconds` pass while
+    nothing runs), `settles` (the intent of write `amount` succeeds), `paid_elsewhere` (a burst of
+    `amount` payments on invoice `gateway`), `taken_elsewhere` (one of those is detached).
     """
 
     kind: str
@@ -112,6 +112,7 @@ class Plan:
     tempo: int = 1
     invoices: int = 1
     webhooks: str = "prompt"
+    catch_up_seconds: float = 900.0
     writes: tuple[Write, ...] = ()
     faults: tuple[Fault, ...] = ()
     happenings: tuple[Happening, ...] = ()

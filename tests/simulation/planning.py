@@ -9,13 +9,11 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+from tests.simulation.bundles import bundle, tick
 from tests.simulation.plan import (
     ATTACH_INTENT,
-    ATTACH_RECORD,
-    CREDIT_NOTE,
     DETACH,
     KINDS,
-    OUT_OF_BAND,
     TICK,
     Fault,
     Happening,
@@ -24,44 +22,13 @@ from tests.simulation.plan import (
     Write,
 )
 
-POSTS = {
-    ATTACH_INTENT: "POST attach_payment",
-    ATTACH_RECORD: "POST attach_payment",
-    DETACH: "POST detach_payment",
-    CREDIT_NOTE: "POST credit_notes",
-}
-DOUBTS = (
-    "hang applied",
-    "hang",
-    "late",
-    "reset after",
-    "cut",
-    "garbled",
-    "500 applied",
-    "502",
-    "500",
-)
-SECONDS = (
-    "no connection",
-    "429",
-    "401",
-    "403",
-    "lock",
-    "reset before",
-    "hang",
-    "500",
-    "502",
-    "slow",
-)
 HASTY_SECONDS_MAX = 20.0
-ALL = 40
-"""More than any call is made in one history: every one of them."""
 
 
 def plan_of(seed: int) -> Plan:
     """The plan of this seed, always the same."""
     chance = random.Random(seed)
-    gateways = chance.choice((1, 1, 1, 2, 2, 2, 3))
+    gateways = chance.choice((1, 1, 1, 1, 2, 2, 2, 3))
     plan = Plan(
         seed=seed,
         gateways=gateways,
@@ -76,10 +43,13 @@ def plan_of(seed: int) -> Plan:
     )
     plan = replace(plan, writes=_writes(chance, plan))
     plan = replace(plan, readings=_readings(chance, plan))
-    parts = [_bundle(chance, plan) for _ in range(chance.choice((1, 1, 2, 2, 3)))]
+    parts = [bundle(chance, plan) for _ in range(chance.choice((1, 1, 2, 2, 3)))]
+    plan = _with_rivals(chance, plan, parts)
     faults = tuple(one for part in parts for one in part if isinstance(one, Fault))
     happenings = tuple(one for part in parts for one in part if isinstance(one, Happening))
     plan = replace(plan, faults=faults[:7], happenings=_settling(chance, plan) + happenings)
+    if plan.webhooks == "lost":
+        plan = replace(plan, catch_up_seconds=120.0)
     return replace(plan, heartbeat_seconds=_heartbeat(chance, plan))
 
 
@@ -90,13 +60,9 @@ def _heartbeat(chance: random.Random, plan: Plan) -> float:
     return 15.0 if is_long else chance.choice((0.5, 0.5, 1.0, 5.0))
 
 
-def _tick(chance: random.Random, most: float) -> float:
-    return chance.randrange(int(most / TICK)) * TICK
-
-
 def _writes(chance: random.Random, plan: Plan) -> tuple[Write, ...]:
     writes: list[Write] = []
-    for number in range(chance.choice((1, 1, 1, 2, 2, 3, 4))):
+    for number in range(chance.choice((1, 1, 1, 1, 2, 2, 2, 3, 4))):
         kind = chance.choice(KINDS)
         attaches = [one for one in writes if one.kind == ATTACH_INTENT]
         of = chance.choice(attaches) if kind == DETACH and attaches else None
@@ -104,7 +70,7 @@ def _writes(chance: random.Random, plan: Plan) -> tuple[Write, ...]:
             (chance.choice((0.0, TICK, 0.5, 2.0, 12.0, 35.0)), chance.randrange(plan.gateways))
             for _ in range(chance.choice((1, 2, 3, 3)))
         )
-        at = _tick(chance, 4)
+        at = tick(chance, 4)
         writes.append(
             Write(
                 number=number,
@@ -114,13 +80,13 @@ def _writes(chance: random.Random, plan: Plan) -> tuple[Write, ...]:
                 at=at if of is None else of.at + chance.choice((0.0, 1.0, 4.0, 16.0)),
                 gateway=chance.randrange(plan.gateways),
                 tries=tries,
-                cancels_after=_tick(chance, 2) + TICK if chance.random() < 0.1 else None,
+                cancels_after=tick(chance, 2) + TICK if chance.random() < 0.1 else None,
                 changes_mind=chance.random() < 0.08,
-                doubles=_tick(chance, 1) if chance.random() < 0.15 else None,
+                doubles=tick(chance, 1) if chance.random() < 0.15 else None,
                 of=None if of is None else of.number,
                 is_settled=chance.random() < 0.8 or kind != ATTACH_INTENT,
-                repeats_success=chance.random() < 0.25,
-                reads_back=chance.random() < 0.6,
+                repeats_success=chance.random() < 0.2,
+                reads_back=chance.random() < 0.4,
             )
         )
     return tuple(writes)
@@ -131,7 +97,7 @@ def _readings(chance: random.Random, plan: Plan) -> tuple[Reading, ...]:
     for number in range(chance.choice((1, 1, 1, 2))):
         cuts = tuple(
             (at, chance.randrange(plan.gateways))
-            for at in sorted(_tick(chance, 12) for _ in range(chance.choice((0, 0, 1, 2))))
+            for at in sorted(tick(chance, 12) for _ in range(chance.choice((0, 0, 1, 2))))
         )
         at = 0.0 if number == 0 else chance.choice((0.0, 2.0, 5.0))
         readings.append(Reading(chance.randrange(plan.gateways), at, cuts))
@@ -141,194 +107,17 @@ def _readings(chance: random.Random, plan: Plan) -> tuple[Reading, ...]:
 def _settling(chance: random.Random, plan: Plan) -> tuple[Happening, ...]:
     """Intents that have not succeeded do so later."""
     return tuple(
-        Happening("settles", one.at + _tick(chance, 6), amount=one.number)
+        Happening("settles", one.at + tick(chance, 6), amount=one.number)
         for one in plan.writes
         if not one.is_settled
     )
 
 
-def _bundle(chance: random.Random, plan: Plan) -> list[Fault | Happening]:
-    """Faults that belong together."""
-    make = chance.choices(
-        (_doubt, _doubt_and_kill, _old_key, _store_away, _crash, _clock, _beside, _cache, _any),
-        weights=(30, 14, 8, 12, 10, 6, 8, 6, 10),
-    )[0]
-    return make(chance, plan)
-
-
-def _post(chance: random.Random, write: Write) -> str:
-    if write.kind == OUT_OF_BAND:
-        return chance.choice(("POST attach_payment", "POST report_payment"))
-    return POSTS[write.kind]
-
-
-def _doubting(chance: random.Random, write: Write) -> list[Fault]:
-    """One write goes out and its outcome is unknown; mostly nothing can be read back either."""
-    kind = chance.choice(DOUBTS)
-    late = chance.choice((11.0, 13.0, 30.0)) if kind == "late" else 0.0
-    times = 1 if kind in ("hang", "hang applied", "late", "500 applied", "500") else 3
-    faults = [Fault("http", _post(chance, write), kind, times=times, seconds=late)]
-    if chance.random() < 0.7:
-        blind = chance.choice(("500", "502", "reset before", "no connection", "401"))
-        begins = write.at + 0.25
-        if kind in ("hang", "hang applied", "late"):
-            begins = write.at + 9.0
-        length = chance.choice((4.0, 10.0, 25.0))
-        faults.append(Fault("http", "GET", blind, times=ALL, at=begins, until=begins + length))
-    return faults
-
-
-def _doubt(chance: random.Random, plan: Plan) -> list[Fault | Happening]:
-    """A doubt, and a next try that does not even get out, or is refused before it counts."""
-    write = chance.choice(plan.writes)
-    faults: list[Fault | Happening] = list(_doubting(chance, write))
-    kind = chance.choice(SECONDS)
-    first = faults[0]
-    assert isinstance(first, Fault)
-    faults.append(
-        Fault(
-            "http",
-            _post(chance, write) if chance.random() < 0.8 else "GET",
-            kind,
-            times=chance.choice((1, 2, 3, 6)),
-            seconds=chance.choice((2.0, 9.0, 12.0)) if kind == "slow" else 0.0,
-        )
-    )
-    return faults
-
-
-def _doubt_and_kill(chance: random.Random, plan: Plan) -> list[Fault | Happening]:
-    """A kill while nobody knows, and a start while Stripe or its events cannot be read."""
-    write = chance.choice(plan.writes)
-    faults: list[Fault | Happening] = [
-        Fault("http", _post(chance, write), chance.choice(("crash after", "crash before")))
-    ]
-    if chance.random() < 0.3:
-        faults = list(_doubting(chance, write))
-        faults.append(
-            Happening(
-                "kill", write.at + _tick(chance, 14), write.gateway, chance.choice((0.5, 2.0))
-            )
-        )
-    if chance.random() < 0.7:
-        what = chance.choice(("GET events", "GET", "GET invoices", "POST", "GET invoice_payments"))
-        kind = chance.choice(("500", "502", "no connection", "429", "401", "hang"))
-        faults.append(
-            Fault(
-                "http", what, kind, times=ALL, at=write.at + 0.5, until=write.at + _tick(chance, 30)
-            )
-        )
-    return faults
-
-
-def _old_key(chance: random.Random, plan: Plan) -> list[Fault | Happening]:
-    """A doubt, and a repeat when Stripe may have forgotten, or has."""
-    write = chance.choice(plan.writes)
-    hours = chance.choice((12.0, 22.9, 23.5, 24.1, 25.0, 49.0))
-    at = write.at + chance.choice((0.5, 11.0, 14.0))
-    goes_down = chance.randrange(2)
-    leap = Happening("leap", at, seconds=hours * 3600, amount=goes_down)
-    return [*_doubting(chance, write), leap]
-
-
-def _store_away(chance: random.Random, plan: Plan) -> list[Fault | Happening]:
-    """A store that is away, slow or full, or that did what it did not answer."""
-    where, what = chance.choice(
-        (
-            ("journal", ""),
-            ("journal", "begin"),
-            ("journal", "keep"),
-            ("journal", "swap"),
-            ("log", "append"),
-            ("log", ""),
-            ("log", "read"),
-            ("tail", ""),
-            ("progress", ""),
-        )
-    )
-    kind = chance.choice(("fail before", "fail after", "fail after", "slow", "slow after", "late"))
-    seconds = chance.choice((0.5, 2.0, 5.0)) if kind in ("slow", "slow after", "late") else 0.0
-    times = chance.choice((1, 1, 2, 5))
-    fault = Fault(where, what, kind, after=chance.randrange(4), times=times, seconds=seconds)
-    if chance.random() < 0.3:
-        begins = _tick(chance, 6)
-        fault = Fault(
-            where, "", "away", times=ALL, at=begins, until=begins + chance.choice((1.0, 5.0, 20.0))
-        )
-    return [fault]
-
-
-def _crash(chance: random.Random, plan: Plan) -> list[Fault | Happening]:
-    """kill -9 at one of the calls that a write or an event makes."""
-    where = chance.choice(("journal", "journal", "log", "cache", "http"))
-    kind = chance.choice(("crash before", "crash after"))
-    after = chance.randrange(12 if where != "cache" else 30)
-    faults: list[Fault | Happening] = [
-        Fault(
-            where, "" if where != "http" else chance.choice(("GET", "POST", "")), kind, after=after
-        )
-    ]
-    if chance.random() < 0.3:
-        at = _tick(chance, 8)
-        kind = chance.choice(("kill", "stop"))
-        faults = [Happening(kind, at, chance.randrange(plan.gateways), chance.choice((0.5, 3.0)))]
-    return faults
-
-
-def _clock(chance: random.Random, plan: Plan) -> list[Fault | Happening]:
-    """A gateway's clock that jumps ahead or back for a while."""
-    amount = chance.choice((-3600, -300, -60, 60, 301, 3600, 90_000, 31 * 86_400))
-    return [
-        Happening(
-            "skew", _tick(chance, 4), chance.randrange(plan.gateways), 4 + _tick(chance, 30), amount
-        )
-    ]
-
-
-def _beside(chance: random.Random, plan: Plan) -> list[Fault | Happening]:
-    """Much comes in from elsewhere, and its reads are slow; or writes are switched off."""
-    if chance.random() < 0.3:
-        return [Happening("read_only", _tick(chance, 3), seconds=_tick(chance, 6) + 1)]
-    write = chance.choice(plan.writes)
-    at = max(0.0, write.at - 2.0)
-    burst = Happening("paid_elsewhere", at, write.invoice, amount=chance.choice((1, 3, 6)))
-    slow = Fault(
-        "http",
-        "GET invoice_payments",
-        chance.choice(("slow", "slow", "hang")),
-        times=ALL,
-        seconds=chance.choice((1.0, 2.0, 4.0)),
-        until=at + 20.0,
-    )
-    parts: list[Fault | Happening] = [burst]
-    if chance.random() < 0.8:
-        parts.append(slow)
-    if chance.random() < 0.4:
-        parts.append(Happening("taken_elsewhere", at + _tick(chance, 6)))
-    return parts
-
-
-def _cache(chance: random.Random, plan: Plan) -> list[Fault | Happening]:
-    """A cache that is slow or down while others read and drop."""
-    kind = chance.choice(("fail before", "fail after", "slow", "slow after", "late"))
-    seconds = chance.choice((TICK, 0.25, 1.0)) if kind in ("slow", "slow after", "late") else 0.0
-    what = chance.choice(("set", "get", ""))
-    return [
-        Fault(
-            "cache",
-            what,
-            kind,
-            after=chance.randrange(20),
-            times=chance.choice((1, 2, 6)),
-            seconds=seconds,
-        )
-    ]
-
-
-def _any(chance: random.Random, plan: Plan) -> list[Fault | Happening]:
-    """Anything at Stripe, anywhere."""
-    what = chance.choice(("GET", "POST", "GET invoices", "GET events", "GET invoice_payments"))
-    kind = chance.choice((*DOUBTS, *SECONDS))
-    seconds = chance.choice((1.0, 5.0, 12.0)) if kind in ("slow", "late") else 0.0
-    times = chance.choice((1, 1, 3, 8))
-    return [Fault("http", what, kind, after=chance.randrange(6), times=times, seconds=seconds)]
+def _with_rivals(chance: random.Random, plan: Plan, parts: list[list[Fault | Happening]]) -> Plan:
+    """The writes of a gateway that stands still are tried at another as well."""
+    kinds = {one.kind for part in parts for one in part if isinstance(one, Happening)}
+    if not kinds & {"freeze", "skew"} or plan.gateways == 1:
+        return plan
+    waits = (0.0, 0.25, 1.0) if "freeze" not in kinds else (0.5, 62.0, 67.0, 70.0)
+    writes = (replace(one, doubles=chance.choice(waits)) for one in plan.writes)
+    return replace(plan, writes=tuple(writes))

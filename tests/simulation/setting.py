@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 CUSTOMER = "cus_sim"
 TOTAL = 50_000
+BURST_AMOUNT = 11
 PROBE_INVOICE = "in_probe"
 
 
@@ -29,6 +30,9 @@ def set_the_stage(world: World) -> None:
     for write in world.plan.writes:
         if write.of is not None:
             world.sources[write.number] = world.sources[write.of]
+    for one in world.plan.happenings:
+        if one.kind == "paid_elsewhere":
+            _of_others(world, one.amount)
     world.history.effects.clear()
     world.history.events.clear()
     assert asyncio.get_running_loop().time() == 0.0
@@ -72,6 +76,14 @@ def _source(world: World, write: Write) -> str:
     if write.kind == DETACH:
         twin.attach(world.invoice_ids[write.invoice], intent_id)
     return intent_id
+
+
+def _of_others(world: World, count: int) -> None:
+    """Intents that somebody else attaches later."""
+    for _ in range(count):
+        number = len(world.others)
+        intent_id = f"pi_else{number}"
+        world.others.append(intent(world, intent_id, BURST_AMOUNT + number, succeeds=True))
 
 
 def intent(world: World, intent_id: str, amount: int, *, succeeds: bool) -> str:

@@ -28,6 +28,8 @@ class LogAcross(Across):
 class FollowedLogAcross(Across):
     """The log that replicas share: each follows what the others append."""
 
+    tail_trouble: OSError | None = None
+
     def __init__(self, inner: Any, boundary: Boundary, appended: Appended) -> None:
         super().__init__(inner, "log", boundary)
         self._appended = appended

@@ -125,7 +125,7 @@ def test_a_calm_history_ends_well(tmp_path: Path) -> None:
     history = play(CALM, folder=tmp_path)
 
     assert [one.code for one in history.calls if one.write == 0] == ["OK"]
-    assert [one.kind for one in history.effects] == ["attached", "credited"]
+    assert [one.kind for one in history.effects] == ["attached"]
     assert (history.drained, history.trouble, history.unfinished) == (True, [], [])
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from gateway.backends.attempt import ATTEMPT
 from gateway.backends.journal.trying import STRIPE_KEY_SECONDS
-from gateway.backends.stripe.attaching import CLOCK_SECONDS_MAX
 from gateway.backends.stripe.writes import PREVIEW_VERSION, StripeWrites
+from gateway.backends.stripe.writing import CLOCK_SECONDS_MAX
 from schema.ports import Attached, AttachPayment, Capability, RefusalCode, Refused, Viewer
 from tests.stripe_edge import samples
 from tests.stripe_edge.peer import Answer, Cut, Json, Peer, Reset, error

@@ -238,6 +238,29 @@ async def test_detach_whose_key_cannot_be_asked_is_seen_by_reading_back(
     assert peer.calls() == ([DETACH, READ] if age_seconds == 0 else [READ])
 
 
+@pytest.mark.parametrize("key", ["gw_1", "gw_other"])
+async def test_stored_failure_of_what_was_not_there_is_decided_by_the_event(
+    writes: StripeWrites, operator: Viewer, peer: Peer, key: str
+) -> None:
+    """It may have come between the look and the call. Each detach has an event with its key."""
+    ATTEMPT.set(first_try())
+    event = {
+        "id": "evt_1",
+        "object": "event",
+        "request": {"id": "req_1", "idempotency_key": key},
+        "data": {"object": samples.payment("inpay_1", "pi_1")},
+    }
+    peer.answer(READ, AFTER)
+    peer.answer(DETACH, STORED)
+    peer.answer(EVENTS, samples.listed([event]))
+
+    if key == COMMAND.idempotency_key:
+        assert (await writes.detach(operator, COMMAND)).invoice_payment_id == "inpay_1"
+        return
+    refused = await refusal(writes, operator, COMMAND)
+    assert (refused.code, refused.settles) == (RefusalCode.UPSTREAM_UNAVAILABLE, True)
+
+
 async def test_payment_that_came_back_counts_as_gone(
     writes: StripeWrites, operator: Viewer, peer: Peer
 ) -> None:

@@ -7,6 +7,7 @@ Then all is well, and the caller repeats. The journal, the intake and the log ar
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ from gateway.sandbox.stripe_api.faults import Fault, FaultKind
 from gateway.wiring import _Door, nothing_cached
 from schema.ports import Failed, RefusalCode, Refused, Viewer
 from tests.storage.redis_server import free_port
-from tests.stripe_edge.trials import TRIALS, Trial
+from tests.stripe_edge.trials import TRIALS, Trial, detach
 from tests.support.stage import Stage
 from tests.support.upstream import API_KEY, Waits
 
@@ -292,6 +293,35 @@ async def test_a_key_that_stripe_has_forgotten_is_sent_by_nobody(
         (record,) = await world.store.open_records()
         assert record.state is State.UNDECIDABLE
         assert await world.entries() == []
+
+
+async def test_a_detach_that_a_crash_has_cut_off_is_announced_once_with_its_payment() -> None:
+    """It was applied; the process died before the answer; at the next start Stripe's events cannot
+    be read. What the look found is in the record, so the payment that left has its name."""
+    async with made_world() as world:
+        given = detach(world.stage)
+        is_applied = asyncio.Event()
+        world.stage.twin.listeners.append(lambda event: is_applied.set())
+        world.fail(FaultKind.HANG, "POST", applied=True)
+        dying = world.process()
+        call = asyncio.create_task(outcome(dying, given))
+        await is_applied.wait()
+        for task in [call, *dying._tasks]:
+            task.cancel()
+        await asyncio.wait({call, *dying._tasks})
+        (left,) = await world.store.open_records()
+        world.heal()
+        world.sandbox.faults.add(
+            Fault(FaultKind.SERVER_ERROR), method="GET", path="/v1/events", times=None
+        )
+
+        await world.settle()
+        done = await outcome(world.process(), given)
+
+        assert left.state is State.SENDING
+        assert given.once(done) == given.wanted
+        (entry,) = await world.entries()
+        assert (entry.type, entry.invoice_payment_id) == ("DETACHED", done.invoice_payment_id)
 
 
 async def in_doubt(world: World, given: Trial, first: Fault) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.backends.memory.backend import MemoryBackend
 from gateway.events.feed import Feed
-from gateway.events.log import MemoryEventLog
+from gateway.events.log import EventLog, MemoryEventLog
 from gateway.execution.operation import Answer, OperationRequest
 from gateway.execution.runner import GraphQLRunner
 from schema.limits import Limits
@@ -51,17 +51,19 @@ class Running:
 
     stage: Stage = field(default_factory=Stage.empty)
     limits: Limits = field(default_factory=Limits)
+    log: EventLog = field(default_factory=lambda: MemoryEventLog("test"))
+    feed: Feed = field(init=False)
     backend: WatchedBackend = field(init=False)
     runner: GraphQLRunner = field(init=False)
     exceeded: list[tuple[str, bool]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.backend = WatchedBackend(self.stage)
-        feed = Feed(MemoryEventLog("test"))
+        self.feed = Feed(self.log)
         self.runner = GraphQLRunner(
             SCHEMA,
             self.backend,
-            feed,
+            self.feed,
             limits=self.limits,
             on_exceeded=lambda *told: self.exceeded.append(told),
         )

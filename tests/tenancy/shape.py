@@ -62,7 +62,7 @@ FIELDS: Mapping[str, str] = {
     "CreditNoteEdge": "node cursor",
     "InvoicePaymentEvent": "cursor sourceEventId rawType invoiceId customerId invoicePaymentId "
     "paymentIntentId idempotencyKey type origin occurredAt invoice invoicePayment paymentIntent",
-    "InvoicePaymentEventConnection": "edges nodes pageInfo",
+    "InvoicePaymentEventConnection": "edges nodes pageInfo gaps",
     "InvoicePaymentEventEdge": "node cursor",
     "StreamCheckpoint": "cursor live",
     "StreamGap": "after resumesAt reason",

@@ -11,6 +11,8 @@ from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.events.log import Unreadable
+from gateway.events.log_codec import UnreadableCount
 from gateway.events.webhook import WebhookReader, WebhookRefused
 from gateway.web.metrics import LIMITS_MAX, Metrics, metrics_app
 from schema.ports import ErrorCode, Failed
@@ -117,6 +119,21 @@ def test_webhooks_are_counted_by_outcome_and_by_the_place_of_their_secret() -> N
     assert counts["webhook_signatures_total 2"] == 1
     assert counts["webhooks_total ignored_type_not_followed"] == 1
     assert counts["webhooks_total refused_signature_wrong"] == 1
+
+
+def test_entries_that_cannot_be_read_are_counted() -> None:
+    """Between two releases it rises for as long as both write; afterwards somebody should look."""
+    metrics, unreadable = Metrics(), UnreadableCount()
+    metrics.watch_log(unreadable)
+
+    unreadable.noting([Unreadable(7, version=2)])
+
+    assert samples(metrics)["log_entries_unreadable_total"] == 1
+
+
+async def test_a_gateway_tells_the_count_of_its_log(served: Served) -> None:
+    """From its first scrape on, so that an alert has something to compare with."""
+    assert "\ngateway_log_entries_unreadable_total 0.0" in served.gateway.metrics.page().decode()
 
 
 async def test_calls_upstream_are_counted_by_their_end() -> None:

@@ -20,7 +20,8 @@ from aiohttp import ClientSession, web
 from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.event_reader import StripeEventReader
 from gateway.backends.stripe.lookup import StripeLookup
-from gateway.events.catch_up import CatchUp, MemoryProgress
+from gateway.events.catch_up import CatchUp
+from gateway.events.covered import MemoryProgress
 from gateway.events.intake import Intake, Touched
 from gateway.events.log import LogEntry, MemoryEventLog
 from gateway.events.webhook import WebhookReader

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gateway.backends.attempt import ATTEMPT, Overtaken
+from gateway.backends.attempt import ATTEMPT, Found, Overtaken
 from gateway.backends.journal.records import (
     Command,
     JournalStore,
@@ -185,9 +185,10 @@ class JournaledBackend:
             raise not_recorded() from trouble
         if known is None:
             return new
-        if known.state is State.REFUSED:
+        is_same = known.input_hash == new.input_hash
+        if known.state is State.REFUSED and (is_same or not known.found.payment_record_id):
             return await self._taken(_next_attempt(known, new), known)
-        if known.input_hash != new.input_hash:
+        if not is_same:
             raise key_reused()
         if known.outcome is not None:
             return known
@@ -354,7 +355,7 @@ class JournaledBackend:
 
 def _next_attempt(known: WriteRecord, new: WriteRecord) -> WriteRecord:
     """A new attempt in the words of the new call. What was reported at Stripe already is kept, or
-    it would be reported once more."""
+    it would be reported once more; a look is not, as it is old by now."""
     return moved(
         known,
         Move.TRY_AGAIN,
@@ -368,14 +369,8 @@ def _next_attempt(known: WriteRecord, new: WriteRecord) -> WriteRecord:
         leased_until=new.leased_until,
         sent_at=None,
         tried_at=None,
-        found=_still_true(known, new),
+        found=Found(payment_record_id=known.found.payment_record_id),
     )
-
-
-def _still_true(known: WriteRecord, new: WriteRecord) -> Any:
-    """What a next attempt may go on from: the report of the very same payment, and no look."""
-    is_same = known.input_hash == new.input_hash
-    return type(known.found)(payment_record_id=known.found.payment_record_id if is_same else None)
 
 
 def input_hash(command: Command) -> str:

@@ -29,6 +29,7 @@ from gateway.backends.stripe.writing import (
     invoice_path,
     look,
     look_back,
+    since_first_sent,
 )
 from gateway.ledger.book import Book
 from gateway.ledger.payments import attach_refusals
@@ -42,9 +43,6 @@ from schema.ports import (
     Refused,
     Viewer,
 )
-
-CLOCK_SECONDS_MAX = 300
-"""How far our clock may be ahead of Stripe's; more events than needed only leave more open."""
 
 ATTACH_STEPS = ("attach", "attach-2", "attach-3")
 """Keys for attaching what was reported; a second one is needed after a stored failure only."""
@@ -164,8 +162,7 @@ class Attaching:
         Only intents can be taken off, which Stripe's events tell. Raises `Refused`.
         """
         books, caller, invoice_id = self.account.books, self.viewer.tenant, self.command.invoice_id
-        sent_at = attempt().sent_at
-        since = None if sent_at is None else sent_at - CLOCK_SECONDS_MAX
+        since = since_first_sent()
         gone: list[str] = []
         if source.type == "payment_intent":
             reading = books.detached_since(invoice_id, source.id, since, caller=caller)

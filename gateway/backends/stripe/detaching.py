@@ -9,7 +9,7 @@ Source: https://docs.stripe.com/api/invoices/detach_payment, 2026-09-30.preview.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.backends.attempt import Found, attempt
 from gateway.backends.stripe import refusals
@@ -25,6 +25,7 @@ from gateway.backends.stripe.writing import (
     invoice_path,
     look,
     look_back,
+    since_first_sent,
 )
 from gateway.ledger.book import Book
 from gateway.ledger.payments import detach_refusals
@@ -161,9 +162,24 @@ class Detaching:
             return None
         if is_gone and before.payment_id is not None:
             return await self._detached(before, book)
-        if unknown.stored and before.payment_id is not None:
+        if unknown.stored and before.payment_id is None:
+            return await self._after_stored_failure(before, book, unknown)
+        if unknown.stored:
             raise refusals.not_done(unknown, self.command.invoice_id)
         raise refusals.outcome_unknown(unknown, self.command.invoice_id, seen=seen)
+
+    async def _after_stored_failure(
+        self, before: Found, book: Book, unknown: WriteUnknown
+    ) -> Detached:
+        """Nothing was there at the look, and perhaps it came and was taken off by this very call:
+        then Stripe's event names our key. Raises `Refused`."""
+        reading = self.account.books.detached_under(
+            self.command.idempotency_key, since_first_sent(), caller=self.viewer.tenant
+        )
+        ours = await look_back(reading, unknown, self.command.invoice_id)
+        if ours is None:
+            raise refusals.not_done(unknown, self.command.invoice_id)
+        return await self._detached(replace(before, payment_id=ours.id), book)
 
     async def _after_rejection(self, before: Found, rejected: WriteRejected) -> Detached:
         """The first rule of the ledger that stands against it; Stripe's words if none does."""

@@ -167,7 +167,18 @@ class InvoiceBooks:
         self, key: str, since: int | None, *, caller: str
     ) -> records.InvoicePayment | None:
         """The payment that counted at once when this key attached it, from Stripe's event."""
-        events = await self._events("invoice_payment.paid", since, caller)
+        return await self._payment_under("invoice_payment.paid", key, since, caller)
+
+    async def detached_under(
+        self, key: str, since: int | None, *, caller: str
+    ) -> records.InvoicePayment | None:
+        """The payment that this key has taken off, from Stripe's event."""
+        return await self._payment_under("invoice_payment.detached", key, since, caller)
+
+    async def _payment_under(
+        self, type: str, key: str, since: int | None, caller: str
+    ) -> records.InvoicePayment | None:
+        events = await self._events(type, since, caller)
         ours = harvest([subject for request_key, subject in events if request_key == key])
         return next((one for one in ours if isinstance(one, records.InvoicePayment)), None)
 

@@ -19,6 +19,9 @@ PREVIEW_VERSION = "2026-09-30.preview"
 """The version that has `detach_payment` and `amount_requested`; asked for by these calls only.
 Source: https://docs.stripe.com/api/invoices/detach_payment."""
 
+CLOCK_SECONDS_MAX = 300
+"""How far our clock may be ahead of Stripe's; more events than needed only leave more open."""
+
 EXPAND = ("payments.data.payment.payment_intent",)
 """The same for every caller, as Stripe compares parameters when a key is used again."""
 
@@ -92,6 +95,12 @@ def check_owner(viewer: Viewer, invoice: records.Invoice) -> None:
     """Raises `Refused` NOT_FOUND, as for an invoice that does not exist."""
     if not viewer.sees(invoice.customer_id):
         raise refusals.no_such("invoice", invoice.id, ("invoiceId",))
+
+
+def since_first_sent() -> int | None:
+    """From when on Stripe's events may be about this write; None where nobody knows."""
+    sent_at = attempt().sent_at
+    return None if sent_at is None else sent_at - CLOCK_SECONDS_MAX
 
 
 async def look_back(reading: Awaitable[Seen], unknown: WriteUnknown, invoice_id: str) -> Seen:

@@ -1,7 +1,8 @@
 """The sandbox's own calls, under `/_sandbox/`: faults, the requests it served, its state.
 
-They are JSON, need no key, and are no part of Stripe's API. They are for tests and for people;
-the sandbox listens on the loopback only.
+They need no key, and are no part of Stripe's API. They are for tests and for people on this
+machine, and not for pages: `Host` must be a name of the loopback, `Origin` none or the same, and a
+call that changes something must say that it is JSON, which a foreign page cannot without asking.
 
     POST   /_sandbox/faults      {"match": {"method", "path"}, "times", "after", "fault": {"kind"}}
     GET    /_sandbox/faults      DELETE clears them
@@ -21,6 +22,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from gateway.own_machine import is_loopback_host, is_same_origin
 from gateway.sandbox.fixtures import FixturesRefused
 from gateway.sandbox.stripe_api.app import Sandbox
 from gateway.sandbox.stripe_api.errors import StripeError, of_refusal
@@ -34,6 +36,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def routes(sandbox: Sandbox) -> list[web.RouteDef]:
     control = _Control(sandbox)
+    return [_guarded(one) for one in _routes(control)]
+
+
+def _routes(control: _Control) -> list[web.RouteDef]:
     return [
         web.post("/_sandbox/faults", control.add_fault),
         web.get("/_sandbox/faults", control.list_faults),
@@ -47,6 +53,30 @@ def routes(sandbox: Sandbox) -> list[web.RouteDef]:
         web.post("/_sandbox/invoices", control.draft),
         web.post("/_sandbox/payment_intents/{id}/settle", control.settle),
     ]
+
+
+def _guarded(route: web.RouteDef) -> web.RouteDef:
+    """The route, for this machine's own programs only."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        sentence = _why_not(request)
+        if sentence is not None:
+            return _json({"error": {"message": sentence}}, 403)
+        answer: web.StreamResponse = await route.handler(request)
+        return answer
+
+    return web.RouteDef(route.method, route.path, handle, route.kwargs)
+
+
+def _why_not(request: web.Request) -> str | None:
+    origin = request.headers.get("Origin")
+    if not is_loopback_host(request.host):
+        return "The sandbox's own calls answer to localhost only."
+    if origin is not None and not is_same_origin(origin, request.host):
+        return "The sandbox's own calls are not for pages of another origin."
+    if request.method != "GET" and request.content_type != "application/json":
+        return "Send Content-Type: application/json, also without a body."
+    return None
 
 
 class _Control:

@@ -1,0 +1,79 @@
+"""Whether a store still takes what it is given: asked by writing, as a full disk answers reads.
+
+What is written is of no use to anybody. The outcome is kept for some seconds, so that probes of
+health do not wear the disk.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Awaitable, Callable
+
+from gateway.storage.redis_store import RedisStore
+from gateway.storage.sqlite_file import Part
+from gateway.storage.sqlite_store import SqliteStore
+
+FILLER_BYTES = 16_384
+"""About what one event with its names takes of a file: where this has no room, they have none."""
+KEPT_SECONDS = 10.0
+RETRY_SECONDS = 2.0
+"""How long an outcome is kept: a good one, and a bad one, so that it is soon seen to be over."""
+REDIS_SECONDS = 60
+
+PART = Part(
+    "write probe",
+    steps=(("CREATE TABLE write_probe (id INTEGER PRIMARY KEY, filler BLOB)",),),
+)
+
+
+class WriteProbe:
+    """Of one store, by its `write`. `monotonic` counts seconds."""
+
+    def __init__(
+        self, write: Callable[[], Awaitable[None]], monotonic: Callable[[], float]
+    ) -> None:
+        self._write = write
+        self._monotonic = monotonic
+        self._kept_until: float | None = None
+        self._trouble: OSError | None = None
+
+    async def check(self) -> None:
+        """Raises `OSError` where the store takes nothing, or lately took nothing."""
+        if self._kept_until is None or self._monotonic() >= self._kept_until:
+            await self._look()
+        if self._trouble is not None:
+            raise self._trouble
+
+    async def _look(self) -> None:
+        self._trouble = None
+        try:
+            await self._write()
+        except OSError as trouble:
+            self._trouble = trouble
+        kept = KEPT_SECONDS if self._trouble is None else RETRY_SECONDS
+        self._kept_until = self._monotonic() + kept
+
+
+async def sqlite_probe(store: SqliteStore, monotonic: Callable[[], float]) -> WriteProbe:
+    """Writes into the file that log and journal are in. Raises `StoreRefused`, `OSError`."""
+    await store.install(PART)
+
+    async def write() -> None:
+        await store.write(_fill)
+
+    return WriteProbe(write, monotonic)
+
+
+def _fill(database: sqlite3.Connection) -> None:
+    """A new row before the old one goes: it needs room of its own, as an event does."""
+    database.execute("INSERT INTO write_probe (filler) VALUES (zeroblob(?))", (FILLER_BYTES,))
+    database.execute("DELETE FROM write_probe WHERE id < (SELECT max(id) FROM write_probe)")
+
+
+def redis_probe(store: RedisStore, monotonic: Callable[[], float]) -> WriteProbe:
+    """Writes a key that goes by itself; a Redis without memory, or whose disk is full, refuses."""
+
+    async def write() -> None:
+        await store.command("SET", store.key("write_probe"), "", "EX", REDIS_SECONDS)
+
+    return WriteProbe(write, monotonic)

@@ -1,0 +1,118 @@
+"""Chores are kept going: what nobody expected is told, counted, and does not end them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway.chores import PAUSE_SECONDS_MAX, Chores
+
+
+class Time:
+    """Moves by what is slept."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+        await asyncio.sleep(0)
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+class Work:
+    """A chore that fails so many times, and then waits to be stopped."""
+
+    def __init__(self, time: Time, failures: int, lasts: float = 0.0) -> None:
+        self.begun = 0
+        self.runs = asyncio.Event()
+        self.is_ended = False
+        self._time = time
+        self._failures = failures
+        self._lasts = lasts
+
+    async def __call__(self) -> None:
+        self.begun += 1
+        self._time.now += self._lasts
+        if self.begun <= self._failures:
+            raise RuntimeError("nobody expected this")
+        self.runs.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.is_ended = True
+
+
+async def test_a_chore_that_fails_begins_anew(caplog: pytest.LogCaptureFixture) -> None:
+    """Dead and silent, unfinished writes would lie for ever and nobody would know."""
+    time = Time()
+    work, chores = Work(time, failures=3), Chores(sleep=time.sleep, monotonic=time.monotonic)
+
+    chores.start("settle", work)
+    await work.runs.wait()
+
+    assert (work.begun, chores.failures) == (4, {"settle": 3})
+    assert caplog.text.count("the chore settle failed") == 3
+    assert "nobody expected this" in caplog.text
+    chores.stop()
+
+
+async def test_one_that_fails_at_once_is_not_pressed() -> None:
+    """A mistake that happens each time must not fill the log and the processor."""
+    time = Time()
+    work, chores = Work(time, failures=9), Chores(sleep=time.sleep, monotonic=time.monotonic)
+
+    chores.start("settle", work)
+    await work.runs.wait()
+
+    assert time.slept == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    chores.stop()
+
+
+async def test_one_that_went_well_for_long_begins_anew_soon() -> None:
+    """The failures of last week say nothing."""
+    time = Time()
+    work = Work(time, failures=4, lasts=PAUSE_SECONDS_MAX + 1)
+    chores = Chores(sleep=time.sleep, monotonic=time.monotonic)
+
+    chores.start("settle", work)
+    await work.runs.wait()
+
+    assert time.slept == [1, 1, 1, 1]
+    chores.stop()
+
+
+async def test_a_chore_is_ended_with_the_process() -> None:
+    """In its middle, and not begun anew."""
+    time = Time()
+    work, chores = Work(time, failures=0), Chores(sleep=time.sleep, monotonic=time.monotonic)
+    chores.start("settle", work)
+    await work.runs.wait()
+
+    chores.stop()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    assert work.is_ended
+    assert (work.begun, chores.failures) == (1, {"settle": 0})
+
+
+async def test_one_chores_failure_is_not_anothers() -> None:
+    """Catch-up goes on while settling fails."""
+    time = Time()
+    chores = Chores(sleep=time.sleep, monotonic=time.monotonic)
+    failing, going = Work(time, failures=1), Work(time, failures=0)
+
+    chores.start("settle", failing)
+    chores.start("catch_up", going)
+    await failing.runs.wait()
+    await going.runs.wait()
+
+    assert chores.failures == {"settle": 1, "catch_up": 0}
+    assert going.begun == 1
+    chores.stop()
