@@ -8,11 +8,13 @@ import pytest
 
 from gateway.events.intake import RECEIVING_MAX, Announcement, IntakeFull
 from schema.ports import EventOrigin, EventType
-from tests.events.channel import turn
+from tests.events.channel import HANG_SECONDS_MAX, turn
 from tests.events.door import Door, hint
 from tests.support.stage import ACME, Stage
 
 WEBHOOKS = 40
+TURNS_MAX = 20_000
+"""Of the loop: far more than anything here takes; what is owed until then is never given."""
 
 
 @pytest.fixture
@@ -50,8 +52,11 @@ def announcement(stage: Stage, key: str = "gw_1") -> Announcement:
 
 async def settled(door: Door, step: str, count: int) -> None:
     """Every webhook has come as far as it can."""
-    while door.steps.taken.count(step) < count:
+    for _ in range(TURNS_MAX):
+        if door.steps.taken.count(step) >= count:
+            return
         await turn()
+    raise AssertionError(f"{step}: {door.steps.taken.count(step)} of {count}")
 
 
 async def test_a_write_of_ours_waits_for_no_webhook(slow: Door) -> None:
@@ -60,7 +65,8 @@ async def test_a_write_of_ours_waits_for_no_webhook(slow: Door) -> None:
     webhooks = paid(slow, WEBHOOKS)
     await settled(slow, "read", WEBHOOKS)
 
-    await slow.intake.announce(announcement(slow.stage))
+    async with asyncio.timeout(HANG_SECONDS_MAX):
+        await slow.intake.announce(announcement(slow.stage))
 
     assert [one.type for one in slow.published] == ["DETACHED"]
     slow.steps.gates["read"].set()
@@ -86,7 +92,8 @@ async def test_a_drop_that_hangs_holds_up_no_other(door: Door) -> None:
     await settled(door, "drop", 1)
     gate = door.steps.gates.pop("drop")
 
-    taken = await door.receive(hint("evt_2", invoice_id=door.stage.open_invoice()))
+    async with asyncio.timeout(HANG_SECONDS_MAX):
+        taken = await door.receive(hint("evt_2", invoice_id=door.stage.open_invoice()))
     was_waiting = not first.done()
     gate.set()
 
@@ -135,11 +142,11 @@ async def test_what_timed_out_goes_on_and_does_not_pile_up(slow: Door) -> None:
 
     with pytest.raises(IntakeFull):
         await slow.receive(one_more)
-    await slow.intake.announce(announcement(slow.stage))
+    async with asyncio.timeout(HANG_SECONDS_MAX):
+        await slow.intake.announce(announcement(slow.stage))
     full = [one.type for one in slow.published]
     slow.steps.gates["read"].set()
-    while len(slow.published) <= RECEIVING_MAX:
-        await turn()
+    await settled(slow, "publish", 1 + RECEIVING_MAX)
     await turn()
 
     assert full == ["DETACHED"]

@@ -8,6 +8,9 @@ import pytest
 
 from gateway.chores import PAUSE_SECONDS_MAX, Chores
 
+HANG_SECONDS_MAX = 5.0
+"""A chore that is owed another try and gets none fails the test by this time."""
+
 
 class Time:
     """Moves by what is slept."""
@@ -30,7 +33,7 @@ class Work:
 
     def __init__(self, time: Time, failures: int, lasts: float = 0.0) -> None:
         self.begun = 0
-        self.runs = asyncio.Event()
+        self._runs = asyncio.Event()
         self.is_ended = False
         self._time = time
         self._failures = failures
@@ -41,11 +44,16 @@ class Work:
         self._time.now += self._lasts
         if self.begun <= self._failures:
             raise RuntimeError("nobody expected this")
-        self.runs.set()
+        self._runs.set()
         try:
             await asyncio.Event().wait()
         finally:
             self.is_ended = True
+
+    async def goes_on(self) -> None:
+        """It has failed as often as it was to."""
+        async with asyncio.timeout(HANG_SECONDS_MAX):
+            await self._runs.wait()
 
 
 async def test_a_chore_that_fails_begins_anew(caplog: pytest.LogCaptureFixture) -> None:
@@ -54,7 +62,7 @@ async def test_a_chore_that_fails_begins_anew(caplog: pytest.LogCaptureFixture) 
     work, chores = Work(time, failures=3), Chores(sleep=time.sleep, monotonic=time.monotonic)
 
     chores.start("settle", work)
-    await work.runs.wait()
+    await work.goes_on()
 
     assert (work.begun, chores.failures) == (4, {"settle": 3})
     assert caplog.text.count("the chore settle failed") == 3
@@ -68,7 +76,7 @@ async def test_one_that_fails_at_once_is_not_pressed() -> None:
     work, chores = Work(time, failures=9), Chores(sleep=time.sleep, monotonic=time.monotonic)
 
     chores.start("settle", work)
-    await work.runs.wait()
+    await work.goes_on()
 
     assert time.slept == [1, 2, 4, 8, 16, 32, 60, 60, 60]
     chores.stop()
@@ -81,7 +89,7 @@ async def test_one_that_went_well_for_long_begins_anew_soon() -> None:
     chores = Chores(sleep=time.sleep, monotonic=time.monotonic)
 
     chores.start("settle", work)
-    await work.runs.wait()
+    await work.goes_on()
 
     assert time.slept == [1, 1, 1, 1]
     chores.stop()
@@ -92,7 +100,7 @@ async def test_a_chore_is_ended_with_the_process() -> None:
     time = Time()
     work, chores = Work(time, failures=0), Chores(sleep=time.sleep, monotonic=time.monotonic)
     chores.start("settle", work)
-    await work.runs.wait()
+    await work.goes_on()
 
     chores.stop()
     await asyncio.sleep(0)
@@ -110,8 +118,8 @@ async def test_one_chores_failure_is_not_anothers() -> None:
 
     chores.start("settle", failing)
     chores.start("catch_up", going)
-    await failing.runs.wait()
-    await going.runs.wait()
+    await failing.goes_on()
+    await going.goes_on()
 
     assert chores.failures == {"settle": 1, "catch_up": 0}
     assert going.begun == 1
