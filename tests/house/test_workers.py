@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
 
 import pytest
 
@@ -21,21 +20,16 @@ def test_workers_have_the_folder_of_their_run_in_common(tmp_path: Path) -> None:
     assert run_folder(tmp_path, {}) == tmp_path
 
 
-def test_two_that_want_it_at_once_make_it_once(tmp_path: Path) -> None:
+def test_while_one_makes_it_the_others_wait(tmp_path: Path) -> None:
     """Clients from npm take seconds to install, and half an installation is none."""
     made: list[Path] = []
-    together = Barrier(2)
 
     def make(folder: Path) -> None:
-        folder.mkdir()
+        with (tmp_path / "clients.lock").open() as other, pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
         made.append(folder)
 
-    def wanted() -> Path:
-        together.wait()
-        return made_once(tmp_path / "clients", make)
-
-    with ThreadPoolExecutor(2) as workers:
-        got = [one.result() for one in [workers.submit(wanted) for _ in range(2)]]
+    got = [made_once(tmp_path / "clients", make) for _ in range(2)]
 
     assert made == [tmp_path / "clients"]
     assert got == made * 2
