@@ -235,7 +235,7 @@ class World:
         self.history.unfinished = await self.durable.unfinished()
 
     async def _is_at_rest(self, listeners: list[Listener]) -> bool:
-        if self.webhooks.under_way:
+        if self.webhooks.under_way or any(one.subscriber.begins is None for one in listeners):
             return False
         lost_at = self.webhooks.lost_at
         now = asyncio.get_running_loop().time()
@@ -253,6 +253,7 @@ class World:
 
     async def _read_log(self) -> None:
         """The whole log, by the API."""
+        await self.hosts[0].came_up.wait()  # it may have died of the last fault, too late to count
         after: str | None = None
         while True:
             try:
