@@ -24,7 +24,7 @@ from tests.simulation.shrinking import promises_of, shrunk
 from tests.simulation.world import Twist, play
 
 CHUNK = 16
-COLLECTED_AFTER = 200
+COLLECTED_AFTER = 50
 """Histories between two looks for cycles, which take a tenth of the time where they are left to
 themselves; a history leaves half a megabyte."""
 
@@ -73,6 +73,7 @@ def _folder() -> Path:
 def _of_seed(seed: int) -> tuple[int, list[str]]:
     if seed % COLLECTED_AFTER == 0:
         gc.collect()
+        gc.freeze()  # What the modules made stays for good, and is not looked through again.
     return seed, breaks(plan_of(seed))
 
 

@@ -85,7 +85,7 @@ class CacheAcross(BoundedMemoryCache):
 
     async def multi_get(self, keys: list[str], **_: Any) -> list[str | None]:
         async def work() -> list[str | None]:
-            return [self._look(key) for key in keys]
+            return self._look_all(keys)
 
         return await self._boundary.cross("cache", "get", work)
 

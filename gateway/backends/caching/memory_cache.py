@@ -55,7 +55,7 @@ class BoundedMemoryCache(BaseCache):  # type: ignore[misc]
     async def _multi_get(
         self, keys: list[str], encoding: str | None = None, _conn: Any = None
     ) -> list[str | None]:
-        return [self._look(key) for key in keys]
+        return self._look_all(keys)
 
     async def _set(
         self,
@@ -79,15 +79,21 @@ class BoundedMemoryCache(BaseCache):  # type: ignore[misc]
         return self._forget(key)
 
     def _look(self, key: str) -> str | None:
-        held = self._held.get(key)
-        if held is None:
-            return None
-        value, ends_at = held
-        if ends_at is not None and self._now() >= ends_at:
-            self._forget(key)
-            return None
-        self._held.move_to_end(key)
-        return value
+        return self._look_all([key])[0]
+
+    def _look_all(self, keys: list[str]) -> list[str | None]:
+        """One look at the time for all: a read that finds something missing looks at hundreds."""
+        values: list[str | None] = []
+        held, now = self._held, self._now()
+        for key in keys:
+            value, ends_at = held.get(key, _NOTHING)
+            if ends_at is not None and now >= ends_at:
+                self._forget(key)
+                value = None
+            elif value is not None:
+                held.move_to_end(key)
+            values.append(value)
+        return values
 
     def _keep(self, key: str, value: str, ttl: float | None) -> None:
         """Keep the value, unless it alone is too large: then it does not push out the rest."""
@@ -106,6 +112,9 @@ class BoundedMemoryCache(BaseCache):  # type: ignore[misc]
             return 0
         self._bytes -= _size(key, held[0])
         return 1
+
+
+_NOTHING: tuple[str | None, float | None] = (None, None)
 
 
 def _size(key: str, value: str) -> int:

@@ -60,6 +60,7 @@ class Tokens:
         self._prefix = prefix
         self._making = asyncio.Lock()
         self._owed: dict[str, object] = {}
+        self._guard_keys = [self._key("g", name) for name in ALL_GUARDS]
 
     async def now(self, names: Iterable[str]) -> dict[str, str]:
         """The tokens that there are."""
@@ -67,7 +68,7 @@ class Tokens:
 
     async def before(self) -> Before:
         """How things stand, taken before asking inside."""
-        guards = await self._held("g", ALL_GUARDS)
+        guards = await self._all_guards()
         if len(guards) < GUARDS:
             async with self._making:  # One makes them, so that all who wait here agree.
                 guards = await self._held_or_made("g", ALL_GUARDS)
@@ -121,11 +122,14 @@ class Tokens:
         await self._set("g", guards_of(names), seconds_max)
         await self._set("t", names, seconds_max)
 
+    async def _all_guards(self) -> dict[str, str]:
+        return _there(ALL_GUARDS, await self._store.get_many(self._guard_keys))
+
     async def _held(self, kind: str, names: Iterable[str]) -> dict[str, str]:
         wanted = list(names)
-        tokens = await self._store.get_many([self._key(kind, name) for name in wanted])
-        found = zip(wanted, tokens, strict=True)
-        return {name: token for name, token in found if token is not None}
+        return _there(
+            wanted, await self._store.get_many([self._key(kind, name) for name in wanted])
+        )
 
     async def _held_or_made(self, kind: str, names: Iterable[str]) -> dict[str, str]:
         """The tokens, made where there are none. To set one too often is only a miss."""
@@ -144,6 +148,11 @@ class Tokens:
 
     def _key(self, kind: str, name: str) -> str:
         return f"{self._prefix}{kind}:{name}"
+
+
+def _there(names: Iterable[str], tokens: Iterable[str | None]) -> dict[str, str]:
+    found = zip(names, tokens, strict=True)
+    return {name: token for name, token in found if token is not None}
 
 
 ALL_GUARDS = tuple(str(number) for number in range(GUARDS))

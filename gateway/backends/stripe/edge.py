@@ -245,18 +245,22 @@ def harvest(raw: object) -> list[Record]:
     cannot be read is left out with a warning: whoever needs it will read it by itself and see why.
     """
     found: dict[tuple[str, str], Record] = {}
-    waiting: list[object] = [raw]
+    waiting: list[Any] = [raw]
     while waiting:
         value = waiting.pop()
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             if value.get("object") == "event":
                 continue
             for record in _records_of(value):
                 found.setdefault((type(record).__name__, record.id), record)
-            waiting.extend(reversed(list(value.values())))
+            waiting.extend([one for one in value.values() if isinstance(one, _NESTING)][::-1])
         elif isinstance(value, list):
-            waiting.extend(reversed(value))
+            waiting.extend(value[::-1])
     return list(found.values())
+
+
+_NESTING = (dict, list)
+"""What JSON nests in. An answer has some twenty plain values for each of these."""
 
 
 def _records_of(raw: Mapping[str, Any]) -> Iterator[Record]:

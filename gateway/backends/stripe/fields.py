@@ -55,7 +55,7 @@ class Fields:
         """What stands at a dotted path; None when it, or an object on the way, is missing."""
         found: Any = self.raw
         for key in path.split("."):
-            if not isinstance(found, Mapping):
+            if not isinstance(found, dict):
                 return None
             found = found.get(key)
         return found
