@@ -160,7 +160,7 @@ def unknown_ends(plan: Plan, history: History) -> Iterator[str]:
             continue
         last = calls[-1]
         if last.code == "UPSTREAM_OUTCOME_UNKNOWN" and not last.retryable:
-            if not _may_be_forgotten(plan, history):
+            if not (_may_be_forgotten(plan, history) or _left_no_trace(write, plan, history)):
                 yield f"{write.key} stays unknown, though Stripe remembers its key"
         elif last.retryable or last.code in (LOST, GONE, "READ_ONLY", "IDEMPOTENCY_IN_PROGRESS"):
             yield f"{write.key} has no answer in the end: {last.code}"
@@ -178,6 +178,18 @@ def _may_be_forgotten(plan: Plan, history: History) -> bool:
     are further apart than they may be for telling an age."""
     off = max((abs(one.amount) for one in plan.happenings if one.kind == "skew"), default=0)
     return sum(history.leaps) >= FORGOTTEN_AFTER or off > CLOCKS_APART_MAX
+
+
+def _left_no_trace(write: Write, plan: Plan, history: History) -> bool:
+    """Whether all that named its key is gone. A payment that was open when it was attached is in no
+    event of that call, and once detached it is no object any more."""
+    done = {one.object_id for one in effects_of(write, plan, history) if one.kind == "attached"}
+    undone = {one.object_id for one in history.effects if one.kind == "detached"}
+    first: dict[str, str] = {}
+    for snapshot in history.snapshots[f"in_{write.invoice}"]:
+        for payment_id, status in snapshot.payments:
+            first.setdefault(payment_id, status)
+    return bool(done) and done <= undone and all(first.get(one) == "open" for one in done)
 
 
 def money_adds_up(plan: Plan, history: History) -> Iterator[str]:

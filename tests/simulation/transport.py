@@ -95,14 +95,14 @@ class InProcessClient(stripe.HTTPClient):
         if kind == "502":
             return b"<html>bad gateway</html>", 502, _Headers({"Content-Type": "text/html"})
         # From here on Stripe has it, whatever becomes of who has sent it.
-        return await self._at_stripe(incoming, fault)
+        return await self._at_stripe(incoming, fault, departed)
 
     async def _at_stripe(
-        self, incoming: Incoming, fault: Fault | None
+        self, incoming: Incoming, fault: Fault | None, departed: int
     ) -> tuple[bytes, int, Mapping[str, str]]:
         kind = None if fault is None else fault.kind
         seconds = 0.0 if fault is None or kind == "slow after" else fault.seconds
-        served = _beyond_the_process(self._served(incoming, kind, seconds))
+        served = _beyond_the_process(self._served(incoming, kind, seconds, departed))
         if kind == "crash before":
             await self._crash(served)
         answer, _ = await asyncio.shield(served)
@@ -124,11 +124,10 @@ class InProcessClient(stripe.HTTPClient):
         return _whole(answer, incoming, request_id)
 
     async def _served(
-        self, incoming: Incoming, kind: str | None, seconds: float
+        self, incoming: Incoming, kind: str | None, seconds: float, departed: int
     ) -> tuple[Answer, Wire]:
         if kind == "hang":
             await asyncio.get_running_loop().create_future()
-        departed = self._era()
         if seconds:
             await asyncio.sleep(seconds)
         if self._era() != departed:  # nothing is on its way for a day
