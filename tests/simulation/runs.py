@@ -29,6 +29,10 @@ COLLECTED_AFTER = 50
 themselves; a history leaves half a megabyte."""
 
 
+TOLD_AFTER = 1_000
+"""Histories between two lines of a long run."""
+
+
 def quietly() -> None:
     """What gateways log in a history of faults is no news, and formatting it costs time."""
     logging.disable(logging.CRITICAL)
@@ -103,7 +107,11 @@ def run_many(seeds: Iterable[int], *, processes: int | None = None) -> Outcome:
     wanted = list(seeds)
     outcome = Outcome(len(wanted))
     begun = time.perf_counter()
-    for seed, found in map(_of_seed, wanted) if processes == 1 else _pooled(wanted, processes):
+    played_all = map(_of_seed, wanted) if processes == 1 else _pooled(wanted, processes)
+    for count, (seed, found) in enumerate(played_all, 1):
+        if count % TOLD_AFTER == 0 and count < len(wanted):
+            rate = count / (time.perf_counter() - begun)
+            print(f"{count} of {len(wanted)} histories, {rate:.0f} a second", flush=True)  # noqa: T201
         if found:
             outcome.failing[seed] = found
             print(f"seed {seed}: {found[0].strip()[:300]}", flush=True)  # noqa: T201
