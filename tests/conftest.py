@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.storage.redis_server import end_shared_server
+from tests.storage.redis_server import end_shared_servers
 from tests.support.workers import made_once, run_folder
 
 pytest_plugins = ["tests.support.leak_net"]
@@ -25,4 +25,4 @@ def npm_clients(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shared_redis_ends() -> Iterator[None]:
     """No server is left when the tests are over."""
     yield
-    end_shared_server()
+    end_shared_servers()

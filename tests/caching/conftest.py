@@ -6,12 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.storage.redis_server import RedisServer
+from tests.storage.redis_server import KINDS, RedisServer
 
 
-@pytest.fixture(scope="session")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"), {"appendonly": "no"})
+@pytest.fixture(scope="session", params=KINDS)
+def redis_url(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[str]:
+    directory = tmp_path_factory.mktemp(request.param)
+    server = RedisServer(directory, {"appendonly": "no"}, kind=request.param)
     server.start()
     yield server.url
     server.stop()

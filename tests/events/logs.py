@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from gateway.events.log import ENTRIES_MAX, EventLog, MemoryEventLog
 from gateway.events.retention import Retention
 from tests.storage.durable import redis_log, sqlite_log
+from tests.storage.redis_server import REDIS, VALKEY
 from tests.support.time_and_ids import ManualClock
 
 
@@ -48,13 +50,19 @@ async def sqlite(directory: Path, *, entries_max: int = ENTRIES_MAX) -> AsyncIte
 
 
 @asynccontextmanager
-async def redis(directory: Path, *, entries_max: int = ENTRIES_MAX) -> AsyncIterator[EventLog]:
-    async with redis_log(directory, ManualClock().now, Retention(entries_max)) as log:
+async def redis(
+    directory: Path, *, entries_max: int = ENTRIES_MAX, kind: str = REDIS
+) -> AsyncIterator[EventLog]:
+    async with redis_log(directory, ManualClock().now, Retention(entries_max), kind=kind) as log:
         yield log
+
+
+valkey = partial(redis, kind=VALKEY)
 
 
 LOGS = [
     LogFeatures(name="memory", open=memory, is_durable=False, forgets_exactly=True),
     LogFeatures(name="sqlite", open=sqlite, is_durable=True, forgets_exactly=True),
     LogFeatures(name="redis", open=redis, is_durable=True, forgets_exactly=True),
+    LogFeatures(name="valkey", open=valkey, is_durable=True, forgets_exactly=True),
 ]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from gateway.backends.journal.records import RECORDS_MAX, JournalStore, MemoryJournalStore
 from tests.storage.durable import redis_journal, sqlite_journal
+from tests.storage.redis_server import REDIS, VALKEY
 
 
 class OpenStore(Protocol):
@@ -63,14 +65,22 @@ async def sqlite(
 
 @asynccontextmanager
 async def redis(
-    directory: Path, now: Callable[[], int], *, records_max: int = RECORDS_MAX
+    directory: Path,
+    now: Callable[[], int],
+    *,
+    records_max: int = RECORDS_MAX,
+    kind: str = REDIS,
 ) -> AsyncIterator[JournalStore]:
-    async with redis_journal(directory, now, records_max) as store:
+    async with redis_journal(directory, now, records_max, kind=kind) as store:
         yield store
+
+
+valkey = partial(redis, kind=VALKEY)
 
 
 STORES = [
     StoreFeatures(name="memory", open=memory, is_durable=False),
     StoreFeatures(name="sqlite", open=sqlite, is_durable=True),
     StoreFeatures(name="redis", open=redis, is_durable=True, is_shared=True),
+    StoreFeatures(name="valkey", open=valkey, is_durable=True, is_shared=True),
 ]

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from gateway.storage.sqlite_store import SqliteStore
 from tests.storage.durable import sqlite_store
-from tests.storage.redis_server import RedisServer
+from tests.storage.redis_server import KINDS, RedisServer
 from tests.support.time_and_ids import ManualClock
 
 
@@ -19,12 +19,12 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RedisServer]:
-    """A server that the test may stop, kill and misconfigure."""
+@pytest.fixture(params=KINDS)
+def server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RedisServer]:
+    """A server that the test may stop, kill and misconfigure, of each kind."""
     directory = tmp_path / "redis"
     directory.mkdir()
-    started = RedisServer(directory)
+    started = RedisServer(directory, kind=request.param)
     started.start()
     yield started
     started.stop()

@@ -1,9 +1,10 @@
-"""Durable logs and journals of a directory: in a SQLite file, or in the Redis of all tests."""
+"""Durable logs and journals of a directory: in a SQLite file, or in a server of all tests."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from gateway.backends.journal.records import RECORDS_MAX
@@ -14,7 +15,7 @@ from gateway.events.log_sqlite import SqliteEventLog
 from gateway.events.retention import Retention
 from gateway.storage.redis_store import RedisStore
 from gateway.storage.sqlite_store import PENDING_MAX, SqliteStore
-from tests.storage.redis_server import prefix_of, shared_server
+from tests.storage.redis_server import REDIS, VALKEY, prefix_of, shared_server
 
 DurableLog = SqliteEventLog | RedisEventLog
 DurableJournal = SqliteJournalStore | RedisJournalStore
@@ -55,9 +56,9 @@ async def sqlite_log(
 
 @asynccontextmanager
 async def redis_log(
-    directory: Path, now: Now, retention: Retention = Retention()
+    directory: Path, now: Now, retention: Retention = Retention(), *, kind: str = REDIS
 ) -> AsyncIterator[RedisEventLog]:
-    async with redis_store(shared_server().url, prefix=prefix_of(directory)) as store:
+    async with redis_store(shared_server(kind).url, prefix=prefix_of(directory)) as store:
         yield await RedisEventLog.open(store, epoch_if_new="redis", now=now, retention=retention)
 
 
@@ -71,11 +72,19 @@ async def sqlite_journal(
 
 @asynccontextmanager
 async def redis_journal(
-    directory: Path, now: Now, records_max: int = RECORDS_MAX
+    directory: Path, now: Now, records_max: int = RECORDS_MAX, *, kind: str = REDIS
 ) -> AsyncIterator[RedisJournalStore]:
-    async with redis_store(shared_server().url, prefix=prefix_of(directory)) as store:
+    async with redis_store(shared_server(kind).url, prefix=prefix_of(directory)) as store:
         yield RedisJournalStore(store, now=now, records_max=records_max)
 
 
-LOGS: dict[str, OpenLog] = {"sqlite": sqlite_log, "redis": redis_log}
-JOURNALS: dict[str, OpenJournal] = {"sqlite": sqlite_journal, "redis": redis_journal}
+LOGS: dict[str, OpenLog] = {
+    "sqlite": sqlite_log,
+    "redis": redis_log,
+    "valkey": partial(redis_log, kind=VALKEY),
+}
+JOURNALS: dict[str, OpenJournal] = {
+    "sqlite": sqlite_journal,
+    "redis": redis_journal,
+    "valkey": partial(redis_journal, kind=VALKEY),
+}

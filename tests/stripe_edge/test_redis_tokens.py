@@ -14,7 +14,7 @@ import pytest
 from gateway.backends.rate_budget import LocalTokens
 from gateway.backends.stripe.redis_tokens import AWAY_SECONDS, RedisTokens
 from gateway.storage.redis_store import RedisStore
-from tests.storage.redis_server import RedisServer, free_port, prefix_of, shared_server
+from tests.storage.redis_server import KINDS, RedisServer, free_port, prefix_of, shared_server
 from tests.stripe_edge.conftest import Waits
 
 SLOW = 0.01
@@ -26,13 +26,14 @@ READ, LIST = "get /v1/invoices/{id}", "get /v1/invoices"
 class Replicas:
     """Makes one `RedisTokens` after the other, each with connections of its own."""
 
-    def __init__(self, stack: AsyncExitStack, prefix: str, waits: Waits) -> None:
+    def __init__(self, stack: AsyncExitStack, prefix: str, waits: Waits, url: str) -> None:
         self._stack = stack
+        self._url = url
         self._prefix = prefix
         self._waits = waits
 
     def one(self, *, url: str | None = None, **rates: Any) -> RedisTokens:
-        store = RedisStore.connect(url or shared_server().url, prefix=self._prefix)
+        store = RedisStore.connect(url or self._url, prefix=self._prefix)
         self._stack.push_async_callback(store.close)
         rates = {"account_per_second": 1000, "endpoint_per_second": 1000, **rates}
         fallback = LocalTokens(monotonic=self._waits.monotonic, **rates)
@@ -40,10 +41,12 @@ class Replicas:
         return RedisTokens(store, account="acct_1", fallback=fallback, monotonic=monotonic, **rates)
 
 
-@pytest.fixture
-async def replicas(tmp_path: Path, waits: Waits) -> AsyncIterator[Replicas]:
+@pytest.fixture(params=KINDS)
+async def replicas(
+    tmp_path: Path, waits: Waits, request: pytest.FixtureRequest
+) -> AsyncIterator[Replicas]:
     async with AsyncExitStack() as stack:
-        yield Replicas(stack, prefix_of(tmp_path), waits)
+        yield Replicas(stack, prefix_of(tmp_path), waits, shared_server(request.param).url)
 
 
 async def test_allowance_of_the_account_is_shared(replicas: Replicas) -> None:

@@ -161,8 +161,9 @@ NOT_HTTP = {
         b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"400",
     ),
-    "a head of 200 kB": (
-        b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 200_000 + b"\r\n\r\n",
+    # In one piece of a loopback: where more is on its way, the system resets what was closed.
+    "a head of 40 kB": (
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 40_000 + b"\r\n\r\n",
         b"431",
     ),
 }
