@@ -13,13 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
+from schema.payment_inputs import METADATA_KEY_OF_OURS
 from schema.ports import ErrorCode, Failed
 from schema.records import Metadata
 
 INSTANT_MAX = 253_402_300_799
 """9999-12-31T23:59:59Z: no later one can be written as a date."""
 
-GATEWAY_KEY = "gateway_idempotency_key"
+GATEWAY_KEY = METADATA_KEY_OF_OURS
 """Metadata by which a write of ours is recognised when it is read back; never shown to callers."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)
