@@ -135,9 +135,15 @@ def _line(one: records.InvoiceLineItem) -> dict[str, Any]:
         "amount": one.amount,
         "currency": one.currency,
         "description": one.description,
-        "quantity": one.quantity,
+        **_quantity(one.quantity),
         "period": {"start": one.period_start, "end": one.period_end},
     }
+
+
+def _quantity(decimal: str | None) -> dict[str, Any]:
+    if decimal is None or decimal.isdecimal():
+        return {"quantity": None if decimal is None else int(decimal)}
+    return {"quantity": None, "quantity_decimal": decimal}
 
 
 def _payment(one: records.InvoicePayment) -> dict[str, Any]:

@@ -342,7 +342,7 @@ def test_lines_belong_to_the_invoice_that_shows_them() -> None:
             amount=1000,
             currency="usd",
             description="One thing",
-            quantity=2,
+            quantity="2",
             period_start=CREATED,
             period_end=CREATED + 60,
         )

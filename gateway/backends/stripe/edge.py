@@ -203,10 +203,14 @@ def _line_item(raw: object, invoice_id: str) -> records.InvoiceLineItem:
         amount=one.needed_amount("amount"),
         currency=one.currency(),
         description=one.text("description"),
-        quantity=one.number("quantity"),
+        quantity=one.decimal("quantity_decimal") or _whole(one.number("quantity")),
         period_start=one.instant("period.start"),
         period_end=one.instant("period.end"),
     )
+
+
+def _whole(number: int | None) -> str | None:
+    return None if number is None else str(number)
 
 
 def confirmation_secret(raw: object) -> records.ConfirmationSecret | None:

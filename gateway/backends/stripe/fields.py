@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
+from gateway.decimals import exact_decimal
 from schema.payment_inputs import METADATA_KEY_OF_OURS
 from schema.ports import ErrorCode, Failed
 from schema.records import Metadata
@@ -99,6 +100,10 @@ class Fields:
         """A whole number that is no money."""
         value = self.value(path)
         return value if type(value) is int else None
+
+    def decimal(self, path: str) -> str | None:
+        """A number that is no money and may have places."""
+        return exact_decimal(self.text(path))
 
     def instant(self, path: str) -> int | None:
         """Epoch seconds."""
