@@ -44,6 +44,16 @@ class Failed(Exception):
         self.extensions: Mapping[str, Any] = {"code": code.value, **details}
 
 
+class Deleted(Failed):
+    """An object that was there and is deleted. Whoever asks for it by its id is told so; where
+    another object points to it there is a null, and nobody has failed."""
+
+    def __init__(self, kind: str, object_id: str) -> None:
+        super().__init__(ErrorCode.NOT_FOUND, f"no such {kind}: {object_id} was deleted")
+        self.kind = kind
+        self.id = object_id
+
+
 def bad_input(message: str) -> Failed:
     """A call that was not well formed; the message names the argument and what would be right."""
     return Failed(ErrorCode.BAD_USER_INPUT, message)

@@ -15,7 +15,7 @@ from typing import Any, TypeGuard
 
 from gateway.decimals import exact_decimal
 from schema.payment_inputs import METADATA_KEY_OF_OURS
-from schema.ports import ErrorCode, Failed
+from schema.ports import Deleted, ErrorCode, Failed
 from schema.records import Metadata
 
 INSTANT_MAX = 253_402_300_799
@@ -155,7 +155,7 @@ def fields_of(raw: object, kind: str) -> Fields:
     if not is_id(object_id):
         raise malformed(kind, None, "id", "must be an id")
     if raw.get("deleted") is True:
-        raise Failed(ErrorCode.NOT_FOUND, f"{kind} {object_id} was deleted")
+        raise Deleted(kind, object_id)
     if raw.get("object", kind) != kind:
         raise malformed(kind, object_id, "object", "must say what was asked for")
     return Fields(raw, kind, object_id)
