@@ -329,6 +329,7 @@ def web_settings(settings: Settings) -> WebSettings:
     return WebSettings(
         gives_page=settings.gives_page,
         allowed_origins=settings.origins,
+        allowed_headers=settings.more_headers,
         body_bytes_max=settings.body_bytes_max,
         head_timeout_seconds=settings.head_timeout_seconds,
         read_timeout_seconds=settings.read_timeout_seconds,

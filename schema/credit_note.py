@@ -183,10 +183,10 @@ def credit_note_draft(input: CreditNoteInput) -> CreditNoteDraft:
         invoice_id=checked_id("Invoice", input.invoice_id, "invoiceId"),
         amount=input.amount_minor_units,
         reason=None if input.reason is None else recognized(input.reason, "reason"),
-        memo=input.memo,
-        refund=input.refund_minor_units,
-        credit=input.credit_minor_units,
-        out_of_band=input.out_of_band_minor_units,
+        memo=input.memo or None,
+        refund=input.refund_minor_units or None,
+        credit=input.credit_minor_units or None,
+        out_of_band=input.out_of_band_minor_units or None,
     )
 
 

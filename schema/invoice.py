@@ -28,7 +28,7 @@ from schema.needs import Loaded, is_record
 from schema.node import Connection, MetadataEntry, Node, metadata_entries, page_arguments
 from schema.permissions import require
 from schema.ports import Computed, Link, ListFilter, Listing
-from schema.scalars import CurrencyCode, EventCursor
+from schema.scalars import CurrencyCode, Decimal, EventCursor
 
 CUSTOMER = Link("customer")
 OUT_OF_BAND = Computed("amount_paid_out_of_band")
@@ -92,11 +92,35 @@ class ConfirmationSecret:
     type: str = plain("What the secret belongs to, for example payment_intent.")
 
 
+INT_MAX = 2**31 - 1
+"""Of GraphQL's Int."""
+
+
+def _small_whole(decimal: str | None) -> int | None:
+    """The number, unless GraphQL's Int cannot tell it."""
+    if decimal is None or not decimal.lstrip("-").isdecimal():
+        return None
+    number = int(decimal)
+    return number if abs(number) <= INT_MAX else None
+
+
 @strawberry.type(description="One line of an invoice.")
 class InvoiceLineItem:
     id: strawberry.ID = plain("Stripe's id of the line (il_).")
     description: str | None = plain("What is billed; null when there is no text.")
-    quantity: int | None = plain("How many; null where a line has no quantity.")
+
+    @field(
+        "How many, where that is a whole number of 32 bits; else null, and quantityDecimal has it."
+    )
+    @staticmethod
+    def quantity(parent: strawberry.Parent[Any]) -> int | None:
+        return _small_whole(parent.record.quantity)
+
+    @field("How many, exactly, also in parts and beyond 32 bits; null where a line has none.")
+    @staticmethod
+    def quantity_decimal(parent: strawberry.Parent[Any]) -> Decimal | None:
+        return parent.record.quantity  # type: ignore[no-any-return]
+
     amount = amount_field("amount", "The line's total before discounts and taxes.")
     period_start = optional_instant_field("period_start", "Start of what is billed, or null.")
     period_end = optional_instant_field("period_end", "End of what is billed, or null.")

@@ -17,7 +17,6 @@ from babel import Locale, UnknownLocaleError
 from babel.numbers import NumberPattern, parse_pattern
 
 from schema.fields import field
-from schema.ports import bad_input
 from schema.scalars import CurrencyCode, Decimal, MinorUnits
 
 ZERO_DECIMAL = frozenset(
@@ -37,6 +36,10 @@ LOCALES_KEPT_MAX = 256
 """Locales are few; the bound keeps hostile spellings from filling memory."""
 
 
+LOCALE_LENGTH_MAX = 100
+"""Longer than any tag that means something."""
+
+
 def exponent(currency: str) -> int:
     """Digits after the point in Stripe's amounts of this currency: 0, 2 or 3."""
     code = currency.upper()
@@ -46,16 +49,29 @@ def exponent(currency: str) -> int:
 
 
 @lru_cache(maxsize=LOCALES_KEPT_MAX)
-def _locale(tag: str) -> Locale | None:
-    if not re.fullmatch(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}", tag):
-        return None
-    parts = tag.replace("-", "_")
-    for candidate in (parts, parts.split("_")[0]):
-        try:
-            return Locale.parse(candidate)
-        except (UnknownLocaleError, ValueError):
-            continue
-    return None
+def _locale(tag: str) -> Locale:
+    """The nearest locale that is known to a tag of BCP 47 (RFC 5646), English for any other text.
+
+    Of a tag count language, script and region; variants, extensions such as `-u-hc-h12` (RFC 6067)
+    and private parts say nothing about how money looks, or nothing that Babel knows.
+    """
+    found = _TAG.fullmatch(tag.replace("_", "-"))
+    if found is not None:
+        language, script, region = found["language"], found["script"], found["region"]
+        for parts in ((script, region), (None, region), (script, None), (None, None)):
+            try:
+                return Locale.parse("_".join(filter(None, (language, *parts))))
+            except (UnknownLocaleError, ValueError):
+                continue
+    return Locale.parse("en")
+
+
+_TAG = re.compile(
+    r"(?P<language>[a-z]{2,3})(-[a-z]{3}){0,3}(-(?P<script>[a-z]{4}))?"
+    r"(-(?P<region>[a-z]{2}|[0-9]{3}))?(-[a-z0-9]{1,8})*",
+    re.IGNORECASE | re.ASCII,
+)
+"""Anything may follow the region: a tag that is not quite right still names its language."""
 
 
 @lru_cache(maxsize=LOCALES_KEPT_MAX)
@@ -83,15 +99,11 @@ class Money:
         return Decimal(PythonDecimal(self.minor_units).scaleb(-exponent(self.currency)))
 
     @field(
-        "Ready to show. `locale` is a BCP 47 tag; a region that is not known falls "
-        "back to its language."
+        "Ready to show. `locale` is a BCP 47 tag as browsers have them; what of it is not known "
+        "falls back to the region, the language, and then to English, and is never an error."
     )
     def formatted(self, locale: str | None = "en") -> str:
-        known = _locale(locale or "en")
-        if known is None:
-            raise bad_input(
-                f"locale must be a BCP 47 tag such as en, de-CH or ja-JP, got {locale!r:.60}"
-            )
+        known = _locale((locale or "en")[:LOCALE_LENGTH_MAX])
         digits = exponent(self.currency)
         amount = PythonDecimal(self.minor_units).scaleb(-digits)
         pattern = _pattern(known, digits)

@@ -32,7 +32,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
-from schema.ports import Failed, Listing, Need, list_digest
+from schema.ports import Deleted, Failed, Link, Listing, Need, list_digest
 
 NEEDS = "needs"
 """Key of a field's metadata: the function from its arguments to its need."""
@@ -87,9 +87,11 @@ class Loaded(Generic[R]):
     def child(self, need: Need) -> Any:
         """What was loaded for this need: `Loaded`, `LoadedPage`, a value or None.
 
-        Raises the `Failed` that stands in its place.
+        Raises the `Failed` that stands in its place. A link to what is deleted leads nowhere.
         """
         outcome = self.children[need]
+        if isinstance(outcome, Deleted) and isinstance(need, Link):
+            return None
         if isinstance(outcome, Failed):
             raise outcome
         return outcome

@@ -29,13 +29,21 @@ METADATA_VALUE_LENGTH_MAX = 500
 """Stripe's limits for metadata (https://docs.stripe.com/api/metadata)."""
 
 
+METADATA_KEY_OF_OURS = "gateway_idempotency_key"
+"""What the gateway recognises its own writes by at Stripe: nobody else may set it."""
+
+
 REFERENCE_LENGTH_MAX = 5000
 
 
 @strawberry.input(description="One key and value of metadata.")
 class MetadataInput:
-    key: str = strawberry.field(description="1 to 40 characters.")
-    value: str = strawberry.field(description="At most 500 characters.")
+    key: str = strawberry.field(
+        description="1 to 40 characters, without square brackets, and each key once."
+    )
+    value: str = strawberry.field(
+        description="At most 500 characters. An empty value sets nothing, as in Stripe."
+    )
 
 
 @strawberry.input(description="The facts of a payment made elsewhere.")
@@ -49,7 +57,7 @@ class OutOfBandPaymentInput:
         default=None, description="Number of the transfer, the cheque or the like."
     )
     metadata: list[MetadataInput] | None = strawberry.field(
-        default=None, description="At most 50 entries."
+        default=None, description="At most 50 entries. Their order means nothing."
     )
 
 
@@ -143,28 +151,42 @@ def attach_command(given: AttachPaymentInput) -> AttachPayment:
 
 
 def _out_of_band(given: OutOfBandPaymentInput) -> OutOfBandPayment:
-    entries = given.metadata or []
     where = "input.payment.outOfBand"
-    if len(entries) > METADATA_ENTRIES_MAX:
-        raise bad_input(f"{where}.metadata must have at most {METADATA_ENTRIES_MAX} entries")
-    for entry in entries:
-        if not 1 <= len(entry.key) <= METADATA_KEY_LENGTH_MAX:
-            raise bad_input(
-                f"{where}.metadata keys must have 1 to {METADATA_KEY_LENGTH_MAX} characters"
-            )
-        if len(entry.value) > METADATA_VALUE_LENGTH_MAX:
-            raise bad_input(
-                f"{where}.metadata values must have at most {METADATA_VALUE_LENGTH_MAX} characters"
-            )
     if given.reference is not None and len(given.reference) > REFERENCE_LENGTH_MAX:
         raise bad_input(f"{where}.reference must have at most {REFERENCE_LENGTH_MAX} characters")
     return OutOfBandPayment(
         amount=given.amount_minor_units,
         currency=given.currency.lower(),
         paid_at=given.paid_at,
-        reference=given.reference,
-        metadata=tuple((entry.key, entry.value) for entry in entries),
+        reference=given.reference or None,
+        metadata=_metadata(given.metadata or [], f"{where}.metadata"),
     )
+
+
+def _metadata(entries: list[MetadataInput], where: str) -> tuple[tuple[str, str], ...]:
+    """As Stripe would keep them. Raises `Failed` BAD_USER_INPUT."""
+    if len(entries) > METADATA_ENTRIES_MAX:
+        raise bad_input(f"{where} must have at most {METADATA_ENTRIES_MAX} entries")
+    seen: set[str] = set()
+    for entry in entries:
+        _check_entry(entry, where)
+        if entry.key in seen:
+            raise bad_input(f"{where} must have each key once, got {entry.key!r} twice")
+        seen.add(entry.key)
+    return tuple((entry.key, entry.value) for entry in entries if entry.value)
+
+
+def _check_entry(entry: MetadataInput, where: str) -> None:
+    if not 1 <= len(entry.key) <= METADATA_KEY_LENGTH_MAX:
+        raise bad_input(f"{where} keys must have 1 to {METADATA_KEY_LENGTH_MAX} characters")
+    if "[" in entry.key or "]" in entry.key:
+        raise bad_input(
+            f"{where} keys must not contain square brackets, which Stripe refuses: {entry.key!r}"
+        )
+    if entry.key == METADATA_KEY_OF_OURS:
+        raise bad_input(f"{where} must not have the key {entry.key!r}, which the gateway sets")
+    if len(entry.value) > METADATA_VALUE_LENGTH_MAX:
+        raise bad_input(f"{where} values must have at most {METADATA_VALUE_LENGTH_MAX} characters")
 
 
 def detach_command(given: DetachPaymentInput) -> DetachPayment:

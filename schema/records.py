@@ -70,7 +70,8 @@ class Invoice:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceLineItem:
-    """One line of an invoice; `amount` is in the invoice's currency."""
+    """One line of an invoice; `amount` is in the invoice's currency. `quantity` is an exact decimal
+    such as "3000000000" or "0.25": usage is billed in parts and in billions."""
 
     prefix: ClassVar[str] = "il"
 
@@ -79,7 +80,7 @@ class InvoiceLineItem:
     amount: int
     currency: str
     description: str | None = field(default=None, repr=False)
-    quantity: int | None = None
+    quantity: str | None = None
     period_start: int | None = None
     period_end: int | None = None
 

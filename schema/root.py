@@ -86,7 +86,8 @@ class Subscription:
         filter: InvoicePaymentEventFilter | None = None,
         after: EventCursor | None = None,
     ) -> AsyncGenerator[InvoicePaymentStreamItem, None]:
-        start = after if after is not None else info.context.resume_after
+        context = info.context
+        start = context.events.newer(after, context.resume_after)
         async for item in stream(info, event_filter(filter), start, field_needs(info)):
             yield item
 

@@ -16,6 +16,7 @@ from schema.needs import ROOT, Loaded, LoadedPage, Needs
 from schema.ports import (
     ById,
     Computed,
+    Deleted,
     ErrorCode,
     Failed,
     Link,
@@ -193,22 +194,37 @@ class _Assembly:
             record = self.source.get(kind, record_id)
             if self.viewer.sees(self._owner(record)):
                 return record
+        except Deleted as deleted:
+            if self._may_know(deleted):
+                raise
         except Failed as failed:
             if failed.code is not ErrorCode.NOT_FOUND:
                 raise
         raise not_found(kind, record_id)
 
     def _behind(self, kind: str, record_id: str) -> Any:
-        """What an object of the viewer's points to: it is theirs too, or nobody's."""
+        """What an object of the viewer's points to: it is theirs too, or nobody's.
+
+        Raises `Deleted` where it is known to be deleted, `Failed`, `Missing`.
+        """
         try:
             record = self.source.get(kind, record_id)
             owner = self._owner(record)
             if owner is None or self.viewer.sees(owner):
                 return record
+        except Deleted as deleted:
+            if self._may_know(deleted):
+                raise
         except Failed as failed:
             if failed.code is not ErrorCode.NOT_FOUND:
                 raise
         raise not_found(kind, record_id)
+
+    def _may_know(self, deleted: Deleted) -> bool:
+        """Whose a deleted object was is not known any more, unless it is a customer."""
+        if deleted.kind == "Customer":
+            return self.viewer.sees(deleted.id)
+        return self.viewer.customers is None
 
     def _owner(self, record: Any) -> str | None:
         """The customer whose object this is."""

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from gateway.backends.assembly import Ask, assemble_or_ask, cursor_gone, not_found
+from gateway.backends.assembly import Ask, assemble_or_ask, cursor_gone
 from gateway.backends.gather import gather_intents
 from gateway.backends.pool import Embedded, FetchedPage, Pool, filtered
 from gateway.backends.stripe import edge
@@ -24,6 +24,7 @@ from schema.ports import (
     ALWAYS,
     PAGE_SIZE_MAX,
     Computed,
+    Deleted,
     ErrorCode,
     Failed,
     ListFilter,
@@ -164,9 +165,11 @@ class FetchPlan:
         return raw
 
     def harvest(self, raw: dict[str, Any]) -> None:
-        for record in edge.harvest(raw):
-            if not isinstance(record, records.InvoiceLineItem):
-                self.pool.put(record)
+        for one in edge.harvest(raw):
+            if isinstance(one, Deleted):
+                self.pool.fail(Ask(one.kind, one.id), one)
+            elif not isinstance(one, records.InvoiceLineItem):
+                self.pool.put(one)
         for invoice in invoices_in(raw):
             self._keep_embedded(invoice)
 
@@ -198,7 +201,7 @@ class FetchPlan:
     def _read(self, raw: dict[str, Any], ask: Ask) -> Any:
         """What the harvest left out: gone, or not to be read. Raises `Failed` that says which."""
         if raw.get("deleted") is True:
-            raise not_found(ask.kind or "", ask.id or "")
+            raise Deleted(ask.kind or "", ask.id or "")
         return edge.READERS[SNAKE[ask.kind or ""]](raw)
 
     async def _page(self, ask: Ask, listing: Listing, needs: Needs) -> None:

@@ -11,7 +11,14 @@ import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from gateway.events.log import Bounds, EventLog, Logged, decode_position, encode_position
+from gateway.events.log import (
+    Bounds,
+    EventLog,
+    Logged,
+    decode_position,
+    encode_position,
+    newer_cursor,
+)
 from gateway.events.reader import Subscriber, Told, View
 from schema.ports import (
     ErrorCode,
@@ -130,6 +137,11 @@ class Feed:
         if position < bounds.forgotten:
             raise _forgotten()
         return position
+
+    def newer(self, after: str | None, resumed: str | None) -> str | None:
+        if after is None or resumed is None:
+            return resumed if after is None else after
+        return newer_cursor(after, resumed, self._log.epoch)
 
     async def subscribe(
         self, viewer: Viewer, *, after: str | None, where: EventFilter

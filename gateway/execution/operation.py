@@ -87,8 +87,8 @@ class Runner(Protocol):
     ) -> AsyncIterator[Answer]:
         """Run a subscription; the iterator is a generator, to be closed with `aclose()`.
 
-        `resume_after` is a cursor from outside the document (SSE's Last-Event-ID); an explicit
-        `after` argument wins over it. If the first item has `executed` false, the operation was
-        refused and nothing follows.
+        `resume_after` is a cursor from outside the document (SSE's Last-Event-ID); of it and an
+        `after` argument the newer counts. If the first item has `executed` false, the operation
+        was refused and nothing follows.
         """
         ...

@@ -184,6 +184,8 @@ class TrustedDocuments:
                 )
             return request.query
         text = self._texts.get(wanted)
+        if text is None and (request.extensions or {}).get("persistedQuery") is not None:
+            raise self._not_persisted()
         if text is None:
             raise _refusal(
                 ErrorCode.PERSISTED_DOCUMENT_NOT_FOUND,
@@ -196,6 +198,13 @@ class TrustedDocuments:
                 "the document that was sent is not the one that was named: send one of the two",
             )
         return text
+
+    def _not_persisted(self) -> GraphQLError:
+        """In the words by which Apollo's and urql's links know that they have to send the text:
+        they compare the whole message. Without a manifest they need not ask by hash again."""
+        if self._texts:
+            return _refusal(ErrorCode.PERSISTED_QUERY_NOT_FOUND, "PersistedQueryNotFound")
+        return _refusal(ErrorCode.PERSISTED_QUERY_NOT_SUPPORTED, "PersistedQueryNotSupported")
 
 
 def _refusal(code: ErrorCode, message: str) -> GraphQLError:

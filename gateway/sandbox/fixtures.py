@@ -72,6 +72,7 @@ def load(twin: Twin, fixtures: Fixtures) -> None:
         table = getattr(twin, name)
         for record in getattr(fixtures, name):
             table.put(record)
+    twin.deleted_customers.update(dict.fromkeys(fixtures.deleted_customers))
     for invoice_id, lines in groupby(fixtures.lines, key=lambda line: line.invoice_id):
         twin.lines[invoice_id] = tuple(lines)
 

@@ -31,6 +31,7 @@ class Fixtures:
     """The state of one account. Every list is in order of creation, ties in the file's order."""
 
     customers: tuple[records.Customer, ...] = ()
+    deleted_customers: tuple[str, ...] = ()
     payment_intents: tuple[records.PaymentIntent, ...] = ()
     payment_records: tuple[records.PaymentRecord, ...] = ()
     charges: tuple[records.Charge, ...] = ()

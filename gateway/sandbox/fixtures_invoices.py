@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gateway.sandbox.fixtures_fields import StripeObject
+from gateway.decimals import exact_decimal
+from gateway.sandbox.fixtures_fields import StripeObject, shown
 from schema import records
 
 STATUSES = ("draft", "open", "paid", "uncollectible", "void")
@@ -190,10 +191,21 @@ def _line(part: StripeObject, invoice_id: str, currency: str) -> records.Invoice
         amount=part.needed_whole("amount", least=None),
         currency=currency,
         description=part.text("description"),
-        quantity=part.whole("quantity", form="a whole number"),
+        quantity=_quantity(part),
         period_start=part.instant("period.start"),
         period_end=part.instant("period.end"),
     )
+
+
+def _quantity(part: StripeObject) -> str | None:
+    """Either of Stripe's two fields; the decimal one where both are there, as it is exact."""
+    decimal, whole = part.text("quantity_decimal"), part.whole("quantity", form="a whole number")
+    if decimal is None:
+        return None if whole is None else str(whole)
+    exact = exact_decimal(decimal)
+    if exact is None:
+        part.problem("quantity_decimal", f'must be a decimal such as "0.25", got {shown(decimal)}')
+    return exact
 
 
 def _check_embedded_payments(one: StripeObject, payments: Sequence[records.InvoicePayment]) -> None:

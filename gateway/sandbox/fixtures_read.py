@@ -57,7 +57,8 @@ def read_objects(raw: Mapping[str, Any], problems: Problems) -> Fixtures:
     ]
     in_order = sorted(invoices, key=lambda pair: pair[0].created)
     return Fixtures(
-        customers=_in_order(map(_customer, found["customers"])),
+        customers=_in_order(_customer(one) for one in found["customers"] if not is_deleted(one)),
+        deleted_customers=tuple(one.name for one in found["customers"] if is_deleted(one)),
         payment_intents=intents,
         payment_records=reported,
         charges=charges,
@@ -96,6 +97,11 @@ def _by_invoice(found: Sequence[OfInvoice]) -> defaultdict[str, list[OfInvoice]]
     for one in found:
         grouped[one.invoice_id].append(one)
     return grouped
+
+
+def is_deleted(one: StripeObject) -> bool:
+    """As Stripe writes what is gone: `{"id": "cus_1", "object": "customer", "deleted": true}`."""
+    return one.flag("deleted")
 
 
 def _customer(one: StripeObject) -> records.Customer:

@@ -79,8 +79,9 @@ def _references(index: _Index) -> Iterator[Violation]:
         *held.charges,
         *held.credit_notes,
     )
+    known = index.customers.keys() | set(held.deleted_customers)
     for one in with_customer:
-        yield from _known(one.id, "customer", one.customer_id, index.customers)
+        yield from _known(one.id, "customer", one.customer_id, known)
     linked: tuple[Linked, ...] = (*held.invoice_payments, *held.credit_notes)
     for of_invoice in linked:
         yield from _known(of_invoice.id, "invoice", of_invoice.invoice_id, index.invoices)

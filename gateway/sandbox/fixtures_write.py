@@ -16,7 +16,10 @@ from schema import records
 def write_fixtures(twin: Twin) -> dict[str, list[dict[str, Any]]]:
     """The fixtures of this very state: `read_fixtures` of its JSON gives the same records."""
     return {
-        "customers": [_customer(one) for one in twin.customers],
+        "customers": [
+            *(_customer(one) for one in twin.customers),
+            *(deleted("customer", customer_id) for customer_id in twin.deleted_customers),
+        ],
         "payment_intents": [_intent(one) for one in twin.payment_intents],
         "payment_records": [_payment_record(one) for one in twin.payment_records],
         "charges": [_charge(one) for one in twin.charges],
@@ -24,6 +27,11 @@ def write_fixtures(twin: Twin) -> dict[str, list[dict[str, Any]]]:
         "invoice_payments": [_payment(one) for one in twin.invoice_payments],
         "credit_notes": [_credit_note(one) for one in twin.credit_notes],
     }
+
+
+def deleted(kind: str, object_id: str) -> dict[str, Any]:
+    """What Stripe says of an object that is gone."""
+    return {"id": object_id, "object": kind, "deleted": True}
 
 
 def _customer(one: records.Customer) -> dict[str, Any]:
@@ -135,9 +143,15 @@ def _line(one: records.InvoiceLineItem) -> dict[str, Any]:
         "amount": one.amount,
         "currency": one.currency,
         "description": one.description,
-        "quantity": one.quantity,
+        **_quantity(one.quantity),
         "period": {"start": one.period_start, "end": one.period_end},
     }
+
+
+def _quantity(decimal: str | None) -> dict[str, Any]:
+    if decimal is None or decimal.isdecimal():
+        return {"quantity": None if decimal is None else int(decimal)}
+    return {"quantity": None, "quantity_decimal": decimal}
 
 
 def _payment(one: records.InvoicePayment) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from gateway.origin_form import checked_origin
 
 PREFIX = "GATEWAY_"
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", re.ASCII)
+"""A field name of RFC 9110."""
 LIVE_PREFIXES = ("sk_live", "rk_live")
 
 
@@ -176,6 +179,12 @@ class Settings(BaseSettings):
         description="Origins, separated by commas, whose pages may call the gateway and open "
         "WebSockets; its own pages always may.",
     )
+    allowed_headers: str = Field(
+        "",
+        description="Names of headers, separated by commas, that those pages may send besides the "
+        "known ones of GraphQL clients and of tracing (Traceparent, Baggage, Sentry-Trace, "
+        "X-Datadog-*, B3, Newrelic and the like).",
+    )
     body_bytes_max: int = Field(
         100_000, ge=1_000, description="Bytes of one request body; documents are a few kilobytes."
     )
@@ -275,6 +284,18 @@ class Settings(BaseSettings):
         for origin in filter(None, (one.strip() for one in value.split(","))):
             checked_origin(origin)
         return value
+
+    @field_validator("allowed_headers")
+    @classmethod
+    def _headers(cls, value: str) -> str:
+        for name in filter(None, (one.strip() for one in value.split(","))):
+            if _HEADER.fullmatch(name) is None:
+                raise ValueError(f"must be names of headers separated by commas, got {name!r}")
+        return value
+
+    @property
+    def more_headers(self) -> tuple[str, ...]:
+        return tuple(filter(None, (one.strip() for one in self.allowed_headers.split(","))))
 
     @property
     def origins(self) -> tuple[str, ...]:

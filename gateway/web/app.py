@@ -104,8 +104,12 @@ def _view(
 
 def _origins(settings: WebSettings, callers: Callers | None) -> Origins:
     if callers is None:
-        return Origins(settings.allowed_origins)
-    return Origins(settings.allowed_origins, lambda: callers.origins)
+        return Origins(settings.allowed_origins, more_headers=settings.allowed_headers)
+    return Origins(
+        settings.allowed_origins,
+        lambda: callers.origins,
+        more_headers=settings.allowed_headers,
+    )
 
 
 def _sessions(callers: Callers | None) -> Sessions:

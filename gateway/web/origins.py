@@ -14,10 +14,21 @@ from gateway.own_machine import is_same_origin
 from gateway.web.request_body import media_type
 
 _PREFLIGHT_HEADERS = ("Apollo-Require-Preflight", "X-Apollo-Operation-Name", "GraphQL-Preflight")
-_ALLOWED_HEADERS = (
-    "Content-Type, Authorization, Last-Event-ID, X-Request-Id, Traceparent, Tracestate, "
-    + ", ".join(_PREFLIGHT_HEADERS)
+KNOWN_HEADERS = (
+    *("Content-Type", "Authorization", "Last-Event-ID", "X-Request-Id", "X-Correlation-Id"),
+    *_PREFLIGHT_HEADERS,
+    *("Apollographql-Client-Name", "Apollographql-Client-Version", "X-Apollo-Operation-Id"),
+    *("X-Requested-With", "Cache-Control", "Pragma"),
+    # What tracing adds to every request of a page: W3C, Sentry, B3, Datadog, and others.
+    *("Traceparent", "Tracestate", "Baggage", "Sentry-Trace"),
+    *("B3", "X-B3-TraceId", "X-B3-SpanId", "X-B3-ParentSpanId", "X-B3-Sampled", "X-B3-Flags"),
+    *("X-Datadog-Trace-Id", "X-Datadog-Parent-Id", "X-Datadog-Origin"),
+    *("X-Datadog-Sampling-Priority", "X-Datadog-Tags"),
+    *("Newrelic", "Elastic-Apm-Traceparent", "Uber-Trace-Id", "X-Amzn-Trace-Id"),
+    *("X-Cloud-Trace-Context", "X-Instana-T", "X-Instana-S", "X-Instana-L"),
+    *("Request-Id", "Request-Context"),
 )
+"""What a page may send: where one of its headers is not named, a browser sends nothing at all."""
 
 
 class Origins:
@@ -30,9 +41,11 @@ class Origins:
         self,
         allowed: Iterable[str],
         of_callers: Callable[[], Iterable[str]] = frozenset,
+        more_headers: Iterable[str] = (),
     ) -> None:
         self._allowed = frozenset(origin.rstrip("/").lower() for origin in allowed)
         self._of_callers = of_callers
+        self._headers = ", ".join((*KNOWN_HEADERS, *more_headers))
 
     def admits(self, request: web.Request) -> bool:
         """Whether no page, one of ours or an allowed one is behind the request.
@@ -59,7 +72,7 @@ class Origins:
             return {}
         return {
             "Access-Control-Allow-Methods": "GET, POST",
-            "Access-Control-Allow-Headers": _ALLOWED_HEADERS,
+            "Access-Control-Allow-Headers": self._headers,
             "Access-Control-Max-Age": "7200",
         }
 

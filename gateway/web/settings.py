@@ -18,6 +18,7 @@ class WebSettings:
     """Whether browsers get the GraphiQL page, which lives from introspection."""
 
     allowed_origins: tuple[str, ...] = ()
+    allowed_headers: tuple[str, ...] = ()
     """Foreign web origins (`https://shop.example`) whose pages may call and may open sockets."""
 
     body_bytes_max: int = 100_000

@@ -34,7 +34,15 @@ from schema.ports.reading import (
     TimeRange,
     list_digest,
 )
-from schema.ports.refusals import PRECEDENCE, ErrorCode, Failed, RefusalCode, Refused, bad_input
+from schema.ports.refusals import (
+    PRECEDENCE,
+    Deleted,
+    ErrorCode,
+    Failed,
+    RefusalCode,
+    Refused,
+    bad_input,
+)
 from schema.ports.viewer import SCOPES, Viewer
 from schema.ports.writing import (
     IDEMPOTENCY_KEY_LENGTH_MAX,
@@ -70,6 +78,7 @@ __all__ = [
     "CreditNoteCreated",
     "CreditNoteDraft",
     "Cursor",
+    "Deleted",
     "DetachPayment",
     "Detached",
     "ErrorCode",

@@ -118,6 +118,13 @@ class EventStream(Protocol):
         """Read up to `first` events after a cursor. Raises `Failed` CURSOR_GONE, BAD_USER_INPUT."""
         ...
 
+    def newer(self, after: str | None, resumed: str | None) -> str | None:
+        """Of two positions that one request names, the one that its reader had last.
+
+        Raises `Failed` BAD_USER_INPUT for an `after` that is no cursor.
+        """
+        ...
+
     def subscribe(
         self, viewer: Viewer, *, after: str | None, where: EventFilter
     ) -> AsyncGenerator[StreamItem, None]:

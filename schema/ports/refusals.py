@@ -19,6 +19,8 @@ class ErrorCode(enum.StrEnum):
     GRAPHQL_PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
     GRAPHQL_VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
     PERSISTED_DOCUMENT_NOT_FOUND = "PERSISTED_DOCUMENT_NOT_FOUND"
+    PERSISTED_QUERY_NOT_FOUND = "PERSISTED_QUERY_NOT_FOUND"
+    PERSISTED_QUERY_NOT_SUPPORTED = "PERSISTED_QUERY_NOT_SUPPORTED"
     RATE_LIMITED = "RATE_LIMITED"
     TIMEOUT = "TIMEOUT"
     UPSTREAM_RATE_LIMITED = "UPSTREAM_RATE_LIMITED"
@@ -40,6 +42,16 @@ class Failed(Exception):
         self.code = code
         self.message = message
         self.extensions: Mapping[str, Any] = {"code": code.value, **details}
+
+
+class Deleted(Failed):
+    """An object that was there and is deleted. Whoever asks for it by its id is told so; where
+    another object points to it there is a null, and nobody has failed."""
+
+    def __init__(self, kind: str, object_id: str) -> None:
+        super().__init__(ErrorCode.NOT_FOUND, f"no such {kind}: {object_id} was deleted")
+        self.kind = kind
+        self.id = object_id
 
 
 def bad_input(message: str) -> Failed:

@@ -137,6 +137,29 @@ async def test_out_of_band_payment_closes_an_open_invoice(served: Served) -> Non
     assert payload["invoicePayment"]["sourceType"] == "PAYMENT_RECORD"
 
 
+async def test_a_repeat_with_its_metadata_in_another_order_is_replayed(served: Served) -> None:
+    """JSON objects have no order, and many clients write theirs anew for each try."""
+    outside = {"amountMinorUnits": 100, "currency": "USD", "paidAt": "2026-03-01T12:00:00Z"}
+    entries = [{"key": "po", "value": "7"}, {"key": "desk", "value": "3"}]
+    given = [entries, entries[::-1], [*entries, {"key": "note", "value": ""}]]
+
+    payloads = [
+        (
+            await served.data(
+                ATTACH,
+                invoice="in_demo_open",
+                payment={"outOfBand": {**outside, "metadata": metadata}},
+                key="k-1",
+            )
+        )["attachPayment"]
+        for metadata in given
+    ]
+
+    assert [one["errors"] for one in payloads] == [[], [], []]
+    assert [one["replayed"] for one in payloads] == [False, True, True]
+    assert len({one["invoicePayment"]["id"] for one in payloads}) == 1
+
+
 async def test_write_without_the_answer_read_back_still_succeeds(served: Served) -> None:
     """A payload may ask for nothing but errors."""
     data = await served.data(

@@ -200,3 +200,18 @@ async def test_charges_and_payment_records_are_kept_too(cached: Cached) -> None:
     await cached.load(needs)
 
     assert await cached.asked_by(needs) == []
+
+
+async def test_that_a_customer_is_deleted_is_kept(cached: Cached) -> None:
+    """As what is there is: nothing that was deleted comes back."""
+    invoice_id = cached.stage.open_invoice(700)
+    cached.stage.delete_customer(ACME)
+    needs = wanting(invoice(invoice_id), ("Invoice", CUSTOMER))
+    first = await cached.load(needs)
+    cached.inner.loads.clear()
+    cached.stage.clock.advance(59)
+
+    second = await cached.load(needs)
+
+    assert cached.inner.loads == []
+    assert shape(second) == shape(first)

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,12 +23,19 @@ COMMANDS = {
 
 @pytest.fixture(scope="session", params=COMMANDS)
 def url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The endpoint of a gateway with the demo data; it ends well when it is told to."""
-    command = [sys.executable, "-m", "gateway", *COMMANDS[request.param]]
+    """The endpoint of a gateway with the demo data."""
+    with running(*COMMANDS[request.param]) as endpoint:
+        yield endpoint
+
+
+@contextmanager
+def running(*arguments: str, **environment: str) -> Iterator[str]:
+    """The endpoint of a gateway that is started so; it ends well when it is told to."""
+    command = [sys.executable, "-m", "gateway", *arguments]
     with subprocess.Popen(
         command,
         cwd=_PROJECT,
-        env=_clean_environment(),
+        env=_clean_environment() | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

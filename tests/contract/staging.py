@@ -74,6 +74,10 @@ class Stage(ABC):
     async def payments_of(self, invoice_id: str) -> Mapping[str, str]:
         """The ids of the invoice's payments, by the id of what pays."""
 
+    @abstractmethod
+    async def delete_customer(self, customer_id: str) -> None:
+        """Delete the customer; its invoices stay."""
+
     async def open_invoice(
         self, amount: int = 1000, *, customer_id: str | None = None, currency: str = "usd"
     ) -> str:

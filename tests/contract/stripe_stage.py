@@ -152,6 +152,9 @@ class StripeStage(Stage):
         page = await self._api.get("/v1/invoice_payments", where, caller=self.run)
         return {one["payment"][one["payment"]["type"]]: one["id"] for one in page["data"]}
 
+    async def delete_customer(self, customer_id: str) -> None:
+        await self._api._stripe().raw_request_async("delete", f"/v1/customers/{customer_id}")
+
     async def _made(self, path: str, given: Mapping[str, Any]) -> str:
         """The id of a new object that carries the name of the run."""
         metadata = {"metadata": {"contract_run": self.run}}

@@ -321,6 +321,26 @@ async def test_invoice_and_customer_are_linked(
     assert loaded.child(CUSTOMER).record.id == stage.acme
 
 
+async def test_a_link_to_a_deleted_customer_leads_nowhere(
+    backend: InvoiceBackend, stage: Stage, operator: Viewer
+) -> None:
+    """Nobody has failed: whoever asks for the customer by its id is told, and a link is null; the
+    second time, from a cache, as the first."""
+    invoice_id = await stage.open_invoice(customer_id=stage.globex)
+    await stage.delete_customer(stage.globex)
+    by_id = ById("Customer", stage.globex)
+
+    for _ in range(2):
+        loaded = await load_one(backend, operator, invoice(invoice_id), ("Invoice", CUSTOMER))
+        root = await backend.load(operator, root_needs([(by_id, Needs())]))
+
+        assert loaded.record.customer_id == stage.globex
+        assert loaded.child(CUSTOMER) is None
+        outcome = root.children[by_id]
+        assert isinstance(outcome, Failed)
+        assert outcome.code is ErrorCode.NOT_FOUND
+
+
 async def test_attachable_intents_fit_the_invoice(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:

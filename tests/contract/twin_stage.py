@@ -63,3 +63,6 @@ class TwinStage(Stage):
 
     async def payments_of(self, invoice_id: str) -> Mapping[str, str]:
         return {one.source_id: one.id for one in self._direct.twin.book(invoice_id).payments}
+
+    async def delete_customer(self, customer_id: str) -> None:
+        self._direct.delete_customer(customer_id)

@@ -283,3 +283,18 @@ async def test_calls_beyond_the_cap_are_nulls_and_the_rest_stands(counted: Count
     assert sum(one is not None for one in body["data"]["nodes"]) == 4
     assert {one["extensions"]["code"] for one in body["errors"]} == {"UPSTREAM_BUDGET_EXCEEDED"}
     assert sorted(one["path"][0] for one in body["errors"]) == ["nodes"] * len(body["errors"])
+
+
+@pytest.mark.parametrize("first", [1, 80])
+async def test_a_deleted_customer_costs_no_call(counted: Counted, first: int) -> None:
+    """The list's own answer says that it is gone: nobody has failed, and nothing is to be read."""
+    counted.invoices(first, 0, customer_id=GLOBEX)
+    counted.stage.delete_customer(GLOBEX)
+
+    body, calls = await counted.ask(
+        "query ($first: Int!) { invoices(first: $first) { nodes { id customer { id name } } } }",
+        first=first,
+    )
+
+    assert calls == 1
+    assert [one["customer"] for one in body["data"]["invoices"]["nodes"]] == [None] * first

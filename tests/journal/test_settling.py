@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from gateway.backends.audit_trail import AuditTrail
-from gateway.backends.journal.backend import Announced, JournaledBackend, input_hash
+from gateway.backends.journal.backend import Announced, JournaledBackend
 from gateway.backends.journal.records import MemoryJournalStore, WriteRecord
+from gateway.backends.journal.sameness import input_hash
 from gateway.backends.journal.settling import Settling
 from gateway.backends.journal.states import State
 from gateway.backends.journal.trying import LEASE_SECONDS, STRIPE_KEY_SECONDS

@@ -46,15 +46,22 @@ async def test_customers_are_found_by_email(api: Api) -> None:
     assert (await api.get("/v1/customers", {"email": "p@example.com"})).ids == [made["id"]]
 
 
-async def test_a_customer_without_business_is_deleted(stage: Stage, api: Api) -> None:
-    """One with invoices is not: the ledger knows no deleted customers."""
-    stage.open_invoice(100)
+async def test_a_customer_is_deleted_and_its_invoices_stay(stage: Stage, api: Api) -> None:
+    """They name it as before, and show it as deleted where it is expanded."""
+    invoice_id = stage.open_invoice(100, customer_id=GLOBEX)
 
     deleted = await api.send("DELETE", f"/v1/customers/{GLOBEX}")
-    refused = await api.send("DELETE", f"/v1/customers/{ACME}")
+    again = await api.get(f"/v1/customers/{GLOBEX}")
+    named = await api.get(f"/v1/invoices/{invoice_id}")
+    shown = await api.get(f"/v1/invoices/{invoice_id}", {"expand[]": "customer"})
+    refused = await api.send("DELETE", f"/v1/customers/{GLOBEX}")
 
     assert deleted.body == {"id": GLOBEX, "object": "customer", "deleted": True}
-    assert (refused.status, ACME in stage.twin.customers) == (400, True)
+    assert (again.status, again.body) == (200, deleted.body)
+    assert named.body["customer"] == GLOBEX
+    assert shown.body["customer"] == deleted.body
+    assert refused.status == 404
+    assert [one.type for one in stage.twin.events][-1] == "customer.deleted"
 
 
 async def test_a_draft_begins_empty(api: Api) -> None:

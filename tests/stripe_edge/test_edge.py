@@ -10,7 +10,7 @@ import pytest
 
 from gateway.backends.stripe import edge
 from schema import records
-from schema.ports import ErrorCode, Failed
+from schema.ports import Deleted, ErrorCode, Failed
 from tests.stripe_edge import samples
 from tests.stripe_edge.samples import CREATED, Raw
 
@@ -342,7 +342,7 @@ def test_lines_belong_to_the_invoice_that_shows_them() -> None:
             amount=1000,
             currency="usd",
             description="One thing",
-            quantity=2,
+            quantity="2",
             period_start=CREATED,
             period_end=CREATED + 60,
         )
@@ -400,12 +400,20 @@ def test_harvest_keeps_each_object_once() -> None:
     assert found.count("pi_1") == 1
 
 
-def test_harvest_leaves_out_deleted_objects_and_events() -> None:
-    """What is gone is gone, and a snapshot in an event is old."""
-    gone = {"id": "cus_1", "object": "customer", "deleted": True}
+def test_harvest_leaves_out_events() -> None:
+    """A snapshot in an event is old."""
     event = {"id": "evt_1", "object": "event", "data": {"object": samples.intent()}}
 
-    assert edge.harvest([gone, event]) == []
+    assert edge.harvest([event]) == []
+
+
+@pytest.mark.parametrize("said", [{"object": "customer"}, {}], ids=["in full", "by its id"])
+def test_harvest_tells_what_is_deleted(said: dict[str, str]) -> None:
+    """Not read yet and gone are two things: the one is asked for, the other never again."""
+    (gone,) = edge.harvest([{"id": "cus_1", **said, "deleted": True}])
+
+    assert isinstance(gone, Deleted)
+    assert (gone.kind, gone.id) == ("Customer", "cus_1")
 
 
 def test_harvest_leaves_out_what_cannot_be_read(caplog: pytest.LogCaptureFixture) -> None:

@@ -31,9 +31,10 @@ def install_clients(folder: Path) -> None:
     _run([*NODE.npm, "ci", "--loglevel=error"], folder, ENVIRONMENT, _INSTALL_SECONDS_MAX)
 
 
-def run_suite(folder: Path, suite: str, url: str) -> None:
-    """Run one suite against the endpoint; what it says is the failure."""
-    environment = {**ENVIRONMENT, "GATEWAY_URL": url}
+def run_suite(folder: Path, suite: str, url: str, **more: str) -> None:
+    """Run one suite against the endpoint; what it says is the failure. `more` is what else stands
+    in its environment."""
+    environment = {**ENVIRONMENT, "GATEWAY_URL": url, **more}
     _run(["node", "--test", suite], folder, environment, _SUITE_SECONDS_MAX)
 
 

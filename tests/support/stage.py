@@ -55,6 +55,9 @@ class Stage:
         )
         return self.twin.create_invoice(invoice, ()).id
 
+    def delete_customer(self, customer_id: str) -> None:
+        self.twin.delete_customer(customer_id)
+
     def open_invoice(
         self,
         amount: int = 1000,

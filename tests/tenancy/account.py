@@ -169,7 +169,13 @@ def _possessions(stage: Stage, customer_id: str, shared: str) -> Owned:
     subscribed = replace(twin.invoice(open_invoice), subscription_id=subscription)
     twin.invoices.put(replace(subscribed, collection_method="send_invoice"))
     line = records.InvoiceLineItem(
-        stage.ids.new("il"), open_invoice, unit + 6, "usd", quantity=1, period_start=1, period_end=2
+        stage.ids.new("il"),
+        open_invoice,
+        unit + 6,
+        "usd",
+        quantity="1",
+        period_start=1,
+        period_end=2,
     )
     twin.lines[open_invoice] = (line, replace(line, id=stage.ids.new("il")))
     charged = stage.open_invoice(unit + 7, customer_id=customer_id)

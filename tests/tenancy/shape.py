@@ -33,7 +33,7 @@ FIELDS: Mapping[str, str] = {
     "prePaymentCreditNotesAmount postPaymentCreditNotesAmount createdAt dueAt finalizedAt paidAt "
     "voidedAt markedUncollectibleAt metadata metadataValue lines payments creditNotes "
     "confirmationSecret eventCursor",
-    "InvoiceLineItem": "id description quantity amount periodStart periodEnd",
+    "InvoiceLineItem": "id description quantity quantityDecimal amount periodStart periodEnd",
     "InvoicePayment": "id invoiceId isDefault sourceId invoice status rawStatus amountRequested "
     "amountPaid sourceType source paymentIntent createdAt paidAt canceledAt detachPreview",
     "PaymentIntent": "id description livemode status rawStatus amount amountReceived customer "

@@ -70,3 +70,25 @@ async def test_only_allowed_origins_may_read_answers(
     assert asked.headers.get("Access-Control-Allow-Origin") == allowed
     assert ("Access-Control-Allow-Headers" in asked.headers) == (allowed is not None)
     assert response.headers.get("Access-Control-Allow-Origin") == allowed
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("baggage", "sentry-trace", "traceparent", "x-datadog-trace-id", "b3", "newrelic"),
+        *("apollographql-client-name", "x-requested-with", "authorization", "x-shop-page"),
+    ],
+)
+async def test_a_page_may_send_what_its_tools_add(serve: Serve, name: str) -> None:
+    """One header that is not named, and the browser sends nothing at all."""
+    gateway = await serve(
+        allowed_origins=("https://shop.example",), allowed_headers=("X-Shop-Page",)
+    )
+    headers = {**PREFLIGHT_REQUEST, "Origin": "https://shop.example"}
+    headers["Access-Control-Request-Headers"] = f"content-type,{name}"
+
+    async with gateway.session.options(gateway.url / "graphql", headers=headers) as asked:
+        pass
+
+    named = asked.headers["Access-Control-Allow-Headers"].lower().split(", ")
+    assert {"content-type", name} <= set(named)

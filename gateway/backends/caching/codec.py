@@ -19,12 +19,13 @@ from schema import records
 
 
 class Gone(enum.Enum):
-    """Stands for an object that there is not."""
+    """Stands for an object that there is not, or not any more."""
 
     GONE = "gone"
+    DELETED = "deleted"
 
 
-GONE = Gone.GONE
+GONE, DELETED = Gone.GONE, Gone.DELETED
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,8 @@ def read(text: str) -> Kept | None:
 
 
 def _form(thing: Any) -> tuple[str, Any]:
-    if thing is GONE:
-        return "gone", None
+    if isinstance(thing, Gone):
+        return thing.value, None
     if isinstance(thing, FetchedPage):
         return "page", [[_row(one) for one in thing.members], thing.has_next, thing.has_previous]
     if type(thing).__name__ in KINDS:
@@ -94,8 +95,8 @@ def _form(thing: Any) -> tuple[str, Any]:
 
 def _thing(form: str, body: Any) -> Any:
     match form:
-        case "gone":
-            return GONE
+        case "gone" | "deleted":
+            return Gone(form)
         case "page":
             members, has_next, has_previous = body
             return FetchedPage(tuple(_record(row) for row in members), has_next, has_previous)

@@ -12,13 +12,13 @@ from typing import Any
 
 from gateway.backends.assembly import Ask
 from gateway.backends.caching import names
-from gateway.backends.caching.codec import GONE
+from gateway.backends.caching.codec import DELETED, GONE
 from gateway.backends.caching.keys import Keys
 from gateway.backends.caching.shelf import bare
 from gateway.backends.caching.tree import Held, ask_of, is_not_found, walk
 from schema import records
 from schema.needs import Loaded, LoadedPage
-from schema.ports import SETTLED, ById, Computed, Listing, Viewer
+from schema.ports import SETTLED, ById, Computed, Deleted, Link, Listing, Viewer
 
 VALUE_SECONDS = 60.0
 """Bounds what Stripe changes without an event that is followed, such as a customer's name."""
@@ -54,6 +54,8 @@ def keepable(keys: Keys, viewer: Viewer, tree: Loaded[Any]) -> Iterator[Keepable
         match held.need:
             case None if not isinstance(held.outcome, records.InvoiceLineItem):
                 yield _object(keys, viewer, held.outcome)
+            case ById() | Link() if isinstance(held.outcome, Deleted):
+                yield _deleted(keys, viewer, held.outcome)
             case ById() as need if is_not_found(need, held.outcome):
                 key = keys.gone(viewer, need.kind, need.id)
                 yield Keepable(key, names.of_gone(need.kind, need.id), GONE, GONE_SECONDS)
@@ -63,6 +65,12 @@ def keepable(keys: Keys, viewer: Viewer, tree: Loaded[Any]) -> Iterator[Keepable
                 yield from _computed(keys, viewer, held, need, customers)
             case _:
                 continue
+
+
+def _deleted(keys: Keys, viewer: Viewer, one: Deleted) -> Keepable:
+    """Nothing deleted comes back, so it is kept for as long as what is there."""
+    depends_on = names.of_gone(one.kind, one.id)
+    return Keepable(keys.gone(viewer, one.kind, one.id), depends_on, DELETED, VALUE_SECONDS)
 
 
 def _object(keys: Keys, viewer: Viewer, record: Any) -> Keepable:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.backends.assembly import LINKS, Ask, Missing, not_found
-from gateway.backends.caching.codec import GONE
+from gateway.backends.caching.codec import DELETED, GONE
 from gateway.backends.caching.tree import Held, ask_of, walk
 from gateway.backends.pool import FetchedPage
 from schema.needs import Loaded, LoadedPage
-from schema.ports import ById, Computed, Failed, Link, Listing, Viewer
+from schema.ports import ById, Computed, Deleted, Failed, Link, Listing, Viewer
 
 
 @dataclass(slots=True)
@@ -53,8 +53,7 @@ class Shelf:
         else:
             assert ask.kind is not None
             assert ask.id is not None
-            held = not_found(ask.kind, ask.id) if thing is GONE else thing
-            self.objects.setdefault((ask.kind, ask.id), held)
+            self.objects.setdefault((ask.kind, ask.id), _object(thing, ask.kind, ask.id))
 
     def pour(self, tree: Loaded[Any]) -> None:
         """Take in what was asked for inside."""
@@ -73,6 +72,12 @@ class Shelf:
                 self.put(Ask(*LINKS[type(held.parent), name](held.parent)), held.outcome)
             case _:
                 return
+
+
+def _object(thing: Any, kind: str, record_id: str) -> Any:
+    if thing is GONE:
+        return not_found(kind, record_id)
+    return Deleted(kind, record_id) if thing is DELETED else thing
 
 
 def bare(outcome: Any) -> Any:

@@ -9,7 +9,6 @@ proof by reading, ends it. What is told to a caller stands in the record before 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -34,6 +33,7 @@ from gateway.backends.journal.refusals import (
     undecidable,
     unrecorded_refusal,
 )
+from gateway.backends.journal.sameness import input_hash, is_same_input, meaning
 from gateway.backends.journal.states import Actor, Move, State
 from gateway.backends.journal.trying import CLOCK_SECONDS_MAX, LEASE_SECONDS, Try
 from schema.needs import Loaded, Needs
@@ -103,7 +103,7 @@ class JournaledBackend:
         self._announce = announce
         self._now = now
         self._owner = owner
-        self._under_way: dict[Name, str] = {}
+        self._under_way: dict[Name, Command] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def describe(self) -> BackendDescription:
@@ -149,10 +149,10 @@ class JournaledBackend:
 
     async def _recorded(self, viewer: Viewer, operation: str, command: Any) -> Outcome:
         name = (viewer.tenant, operation, command.idempotency_key)
-        digest = input_hash(command)
+        wanted = meaning(command)
         if name in self._under_way:
-            raise in_progress() if self._under_way[name] == digest else key_reused()
-        self._under_way[name] = digest
+            raise in_progress() if self._under_way[name] == wanted else key_reused()
+        self._under_way[name] = wanted
         try:
             record = await self._claimed(viewer, operation, command)
             if record.outcome is not None:
@@ -185,7 +185,7 @@ class JournaledBackend:
             raise not_recorded() from trouble
         if known is None:
             return new
-        is_same = known.input_hash == new.input_hash
+        is_same = is_same_input(known, new)
         if known.state is State.REFUSED and (is_same or not known.found.payment_record_id):
             return await self._taken(_next_attempt(known, new), known)
         if not is_same:
@@ -240,7 +240,7 @@ class JournaledBackend:
         """Another try of what was left open, for its own caller. Raises `Refused`."""
         if self.is_at(record):
             raise in_progress()
-        self._under_way[record.name] = record.input_hash
+        self._under_way[record.name] = meaning(record.command)
         try:
             claim = await self._taken(self.taken_up(record, Actor.SETTLING), record)
             return await self._tried(record.viewer, claim)
@@ -371,11 +371,6 @@ def _next_attempt(known: WriteRecord, new: WriteRecord) -> WriteRecord:
         tried_at=None,
         found=Found(payment_record_id=known.found.payment_record_id),
     )
-
-
-def input_hash(command: Command) -> str:
-    """The input without its key: commands print all their fields, in order, and must."""
-    return hashlib.sha256(repr(replace(command, idempotency_key="")).encode()).hexdigest()
 
 
 def _covers(viewer: Viewer, record: WriteRecord) -> bool:

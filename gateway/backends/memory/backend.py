@@ -32,6 +32,7 @@ from schema.ports import (
     Computed,
     CreateCreditNote,
     CreditNoteCreated,
+    Deleted,
     Detached,
     DetachPayment,
     ErrorCode,
@@ -66,6 +67,8 @@ class TwinSource:
 
     def get(self, kind: str, record_id: str) -> Any:
         record = self._tables[kind].get(record_id)
+        if record is None and kind == "Customer" and record_id in self.twin.deleted_customers:
+            raise Deleted(kind, record_id)
         if record is None:
             raise not_found(kind, record_id)
         return record

@@ -59,6 +59,8 @@ class Twin:
     now: Callable[[], int]
     new_id: NewId
     customers: Table[records.Customer] = field(default_factory=Table)
+    deleted_customers: dict[str, None] = field(default_factory=dict)
+    """Ids of those that are gone, though invoices still name them."""
     invoices: Table[records.Invoice] = field(
         default_factory=lambda: Table(
             "customer_id", "status", "collection_method", "subscription_id", due="due_date"
@@ -364,6 +366,14 @@ class Twin:
     def report_payment(self, record: records.PaymentRecord) -> records.PaymentRecord:
         self.payment_records.put(record)
         return record
+
+    def delete_customer(self, customer_id: str, request: Request = Request()) -> None:
+        """For good; what names the customer stays."""
+        customer = self.customers.get(customer_id)
+        assert customer is not None
+        self.customers.remove(customer_id)
+        self.deleted_customers[customer_id] = None
+        self.tell("customer.deleted", customer, request=request)
 
     def update_metadata(
         self, invoice_id: str, metadata: records.Metadata, request: Request = Request()

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from gateway.backends.stripe.credit_notes import credit_note_record
-from gateway.backends.stripe.fields import Fields, fields_of, malformed
+from gateway.backends.stripe.fields import Fields, fields_of, is_id, malformed
 from schema import records
-from schema.ports import Failed
+from schema.ports import Deleted, Failed
 from schema.records import Record
 
 __all__ = [
@@ -203,10 +203,14 @@ def _line_item(raw: object, invoice_id: str) -> records.InvoiceLineItem:
         amount=one.needed_amount("amount"),
         currency=one.currency(),
         description=one.text("description"),
-        quantity=one.number("quantity"),
+        quantity=one.decimal("quantity_decimal") or _whole(one.number("quantity")),
         period_start=one.instant("period.start"),
         period_end=one.instant("period.end"),
     )
+
+
+def _whole(number: int | None) -> str | None:
+    return None if number is None else str(number)
 
 
 def confirmation_secret(raw: object) -> records.ConfirmationSecret | None:
@@ -238,36 +242,48 @@ READERS: Mapping[str, Callable[[object], Record]] = {
 }
 
 
-def harvest(raw: object) -> list[Record]:
+def harvest(raw: object) -> list[Record | Deleted]:
     """Records of every full object in a response, outer ones first, each once.
 
-    Deleted objects are left out, events are not entered (their snapshots are old), and what
+    A deleted object is told as such. Events are not entered (their snapshots are old), and what
     cannot be read is left out with a warning: whoever needs it will read it by itself and see why.
     """
-    found: dict[tuple[str, str], Record] = {}
+    found: dict[tuple[str, str], Record | Deleted] = {}
     waiting: list[Any] = [raw]
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict):
             if value.get("object") == "event":
                 continue
-            for record in _records_of(value):
-                found.setdefault((type(record).__name__, record.id), record)
+            for one in _told_by(value):
+                found.setdefault((type(one).__name__, one.id), one)
             waiting.extend([one for one in value.values() if isinstance(one, _NESTING)][::-1])
         elif isinstance(value, list):
             waiting.extend(value[::-1])
     return list(found.values())
 
 
+def _deleted(raw: Mapping[str, Any]) -> Iterator[Deleted]:
+    """What `{"id": "cus_1", "deleted": true}` says, which may leave out what the id says too."""
+    object_id: object = raw.get("id")
+    if is_id(object_id):
+        prefix = object_id.partition("_")[0]
+        kinds = (kind for kind in get_args(Record) if kind.prefix == prefix)
+        yield from (Deleted(kind.__name__, object_id) for kind in kinds)
+
+
 _NESTING = (dict, list)
 """What JSON nests in. An answer has some twenty plain values for each of these."""
 
 
-def _records_of(raw: Mapping[str, Any]) -> Iterator[Record]:
+def _told_by(raw: Mapping[str, Any]) -> Iterator[Record | Deleted]:
     """The record of one object, and of an invoice's lines, which need not name their invoice."""
     kind = raw.get("object")
+    if raw.get("deleted") is True:
+        yield from _deleted(raw)
+        return
     reader = READERS.get(kind) if isinstance(kind, str) else None
-    if reader is None or raw.get("deleted") is True:
+    if reader is None:
         return
     try:
         yield reader(raw)

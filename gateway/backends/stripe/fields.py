@@ -13,13 +13,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from schema.ports import ErrorCode, Failed
+from gateway.decimals import exact_decimal
+from schema.payment_inputs import METADATA_KEY_OF_OURS
+from schema.ports import Deleted, ErrorCode, Failed
 from schema.records import Metadata
 
 INSTANT_MAX = 253_402_300_799
 """9999-12-31T23:59:59Z: no later one can be written as a date."""
 
-GATEWAY_KEY = "gateway_idempotency_key"
+GATEWAY_KEY = METADATA_KEY_OF_OURS
 """Metadata by which a write of ours is recognised when it is read back; never shown to callers."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)
@@ -99,6 +101,10 @@ class Fields:
         value = self.value(path)
         return value if type(value) is int else None
 
+    def decimal(self, path: str) -> str | None:
+        """A number that is no money and may have places."""
+        return exact_decimal(self.text(path))
+
     def instant(self, path: str) -> int | None:
         """Epoch seconds."""
         value = self.value(path)
@@ -149,7 +155,7 @@ def fields_of(raw: object, kind: str) -> Fields:
     if not is_id(object_id):
         raise malformed(kind, None, "id", "must be an id")
     if raw.get("deleted") is True:
-        raise Failed(ErrorCode.NOT_FOUND, f"{kind} {object_id} was deleted")
+        raise Deleted(kind, object_id)
     if raw.get("object", kind) != kind:
         raise malformed(kind, object_id, "object", "must say what was asked for")
     return Fields(raw, kind, object_id)

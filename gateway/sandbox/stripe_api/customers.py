@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from gateway.sandbox.fixtures_write import deleted
 from gateway.sandbox.stripe_api import edits
 from gateway.sandbox.stripe_api.account import Account, merged
 from gateway.sandbox.stripe_api.calls import Call, Listed, Operation
-from gateway.sandbox.stripe_api.errors import StripeError
 from gateway.sandbox.stripe_api.lists import page_of, query_of
 from gateway.sandbox.stripe_api.parameters import (
     Table,
@@ -106,7 +106,10 @@ def create(account: Account, call: Call) -> records.Customer:
     return customer
 
 
-def retrieve(account: Account, call: Call) -> records.Customer:
+def retrieve(account: Account, call: Call) -> records.Customer | dict[str, Any]:
+    """One that was deleted is told as such, and not as unknown."""
+    if call.id in account.twin.deleted_customers:
+        return deleted("customer", call.id)
     found: records.Customer = account.get("customer", call.id)
     return found
 
@@ -121,17 +124,10 @@ def update(account: Account, call: Call) -> records.Customer:
 
 
 def delete(account: Account, call: Call) -> dict[str, Any]:
-    """Only one that nothing points at: the ledger knows no deleted customers."""
+    """For good. What names the customer stays, and shows it as deleted where it is expanded."""
     customer = account.get("customer", call.id)
-    twin = account.twin
-    for table_of_theirs in (twin.invoices, twin.payment_intents, account.invoice_items):
-        if table_of_theirs.matching("customer_id", customer.id):
-            raise StripeError(
-                f"The sandbox cannot delete {customer.id}: it has invoices, items or intents."
-            )
-    twin.customers.remove(customer.id)
-    twin.tell("customer.deleted", customer, request=call.request)
-    return {"id": customer.id, "object": "customer", "deleted": True}
+    account.twin.delete_customer(customer.id, call.request)
+    return deleted("customer", customer.id)
 
 
 def list_all(account: Account, call: Call) -> Listed:

@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any
 
 from gateway.backends.memory.tables import Query
+from gateway.sandbox.fixtures_write import deleted
 from gateway.sandbox.stripe_api.account import Account
 from gateway.sandbox.stripe_api.errors import StripeError
 from gateway.sandbox.stripe_api.lists import SUB_LIST_SIZE, printed
@@ -124,6 +125,8 @@ def _expand(
 
 def _fetched(account: Account, kind: str, object_id: str) -> Any:
     """The object, or its id where the account has no such object."""
+    if kind == "customer" and object_id in account.twin.deleted_customers:
+        return deleted(kind, object_id)
     table = account.tables.get(kind)
     record = table.get(object_id) if table is not None else None
     return object_id if record is None else render(account, record)

@@ -128,7 +128,7 @@ def _add_lines(
             amount=item.amount,
             currency=item.currency,
             description=item.description,
-            quantity=item.quantity,
+            quantity=str(item.quantity),
             period_start=item.period_start,
             period_end=item.period_end,
         )

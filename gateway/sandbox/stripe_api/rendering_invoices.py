@@ -149,7 +149,7 @@ def _lines(account: Account, one: records.Invoice) -> dict[str, Any]:
 
 def line_item(account: Account, one: records.InvoiceLineItem) -> dict[str, Any]:
     """A line; the item it was made from is known where it was added through this API."""
-    quantity = 1 if one.quantity is None else one.quantity
+    quantity = "1" if one.quantity is None else one.quantity
     invoice = account.twin.invoices.get(one.invoice_id)
     begun = invoice.created if invoice is not None else 0
     item = next(iter(account.invoice_items.matching("line_id", one.id)), None)
@@ -172,8 +172,8 @@ def line_item(account: Account, one: records.InvoiceLineItem) -> dict[str, Any]:
         },
         "pretax_credit_amounts": [],
         "pricing": None,
-        "quantity": quantity,
-        "quantity_decimal": str(quantity),
+        "quantity": int(quantity) if quantity.isdecimal() else None,
+        "quantity_decimal": quantity,
         "subscription": None,
         "subtotal": one.amount,
         "taxes": [],

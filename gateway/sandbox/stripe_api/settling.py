@@ -63,7 +63,7 @@ def draft(account: Account, given: Mapping[str, Any]) -> records.Invoice:
         amount=total,
         currency=invoice.currency,
         description=given.get("description"),
-        quantity=1,
+        quantity="1",
     )
     edits.change_lines(twin, invoice, (line,), Request())
     return twin.invoice(invoice.id)
