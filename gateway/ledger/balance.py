@@ -1,7 +1,8 @@
 """The customer's balance: what an invoice takes from it, and what goes back to it.
 
 At finalization the whole balance in the invoice's currency meets its total. Credit lowers what is
-due, and what it does not need stays; a debit raises it; a total below zero becomes credit. So
+due, and what it does not need stays; a debit raises it; a total below zero becomes credit, and
+what cannot be charged, being too little or no whole step of the currency, is carried over. So
 `amount_due = total + starting_balance - ending_balance`, before credit notes. In these two fields
 and in Stripe's `balance` credit is below zero, in `Customer.credit_balance` it is above.
 Source: https://docs.stripe.com/billing/customer/balance and
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gateway.ledger.amounts import chargeable
 from gateway.ledger.book import Book, balance_of, credit_customer
 from schema.records import Customer, Invoice
 
@@ -19,7 +21,7 @@ from schema.records import Customer, Invoice
 def foretold(draft: Invoice, customer: Customer | None) -> Invoice:
     """The draft as it stands towards the balance now: what would be due if it were finalized."""
     balance = balance_of(customer, draft.currency)
-    due = max(0, draft.total + balance)
+    due = chargeable(max(0, draft.total + balance), draft.currency)
     return replace(draft, starting_balance=balance, amount_due=due, amount_remaining=due)
 
 

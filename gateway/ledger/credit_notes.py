@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gateway.ledger.amounts import step_refusal
 from gateway.ledger.balance import taken
 from gateway.ledger.book import Book, NewId, credit_customer, settled
 from schema.ports import CreditNoteDraft, RefusalCode, Refused
@@ -36,9 +37,13 @@ def issue(
 def preview(book: Book, draft: CreditNoteDraft) -> CreditNotePreview:
     """How the note would split. Raises `Refused`, in the order of precedence."""
     _check_invoice(book)
-    _check_amounts(draft)
+    _check_amounts(draft, book.invoice.currency)
     pre = min(draft.amount, book.invoice.amount_remaining)
     post = draft.amount - pre
+    # What remains is asked for by a PaymentIntent, which has to move in the same steps.
+    refusal = step_refusal(pre, book.invoice.currency, ("creditNote", "amountMinorUnits"))
+    if refusal is not None:
+        raise refusal
     _check_settlement(book, draft, post)
     return CreditNotePreview(
         type="pre_payment" if post == 0 else "post_payment" if pre == 0 else "mixed",
@@ -70,7 +75,8 @@ def _check_invoice(book: Book) -> None:
         )
 
 
-def _check_amounts(draft: CreditNoteDraft) -> None:
+def _check_amounts(draft: CreditNoteDraft, currency: str) -> None:
+    """Credit on the balance needs no step of the currency: no money moves for it."""
     if draft.amount <= 0:
         raise _invalid(f"the amount must be above zero, got {draft.amount}", "amountMinorUnits")
     for name, part in (
@@ -80,6 +86,9 @@ def _check_amounts(draft: CreditNoteDraft) -> None:
     ):
         if part is not None and part < 0:
             raise _invalid(f"{name} must not be below zero, got {part}", name)
+        refusal = step_refusal(part or 0, currency, ("creditNote", name))
+        if refusal is not None and name != "creditMinorUnits":
+            raise refusal
 
 
 def _check_settlement(book: Book, draft: CreditNoteDraft, post: int) -> None:

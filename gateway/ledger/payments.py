@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from gateway.ledger.amounts import step_refusal
 from gateway.ledger.balance import taken
 from gateway.ledger.book import Book, NewId, is_live, settled
 from schema.ports import RefusalCode, Refused
@@ -180,6 +181,9 @@ def _wrong_amount(
             f"the amount to apply must be above zero, got {requested}",
             path=where or _source_path(source),
         )
+    refusal = step_refusal(requested, book.invoice.currency, where or _source_path(source))
+    if refusal is not None:
+        yield refusal
     free = whole(source) - claimed_elsewhere
     for rule, ceiling, what in (
         ("amount_exceeds_payment", free, f"is free of {source.id}"),

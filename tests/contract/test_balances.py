@@ -19,6 +19,8 @@ MET = [
     pytest.param(-500, 0, ("paid", 0, -500, -500), -500, id="nothing_asked_for_takes_nothing"),
     pytest.param(200, 0, ("open", 200, 200, 0), 0, id="a_debit_alone_is_due"),
     pytest.param(0, 800, ("open", 800, 0, 0), 0, id="no_balance"),
+    pytest.param(0, 30, ("paid", 0, 0, 30), 30, id="too_little_to_charge_is_owed"),
+    pytest.param(-770, 800, ("paid", 0, -770, 30), 30, id="too_little_is_left_to_charge"),
 ]
 """Balance, total; status, amount_due, starting and ending balance; the balance afterwards."""
 

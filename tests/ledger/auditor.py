@@ -17,6 +17,16 @@ CHANGEABLE = ("requires_payment_method", "requires_confirmation", "requires_acti
 ENDED = ("succeeded", "canceled")
 
 
+LEAST_CHARGE = 50
+"""Of US dollars and of euros alike."""
+
+
+def asked_for(total: int, credit: int) -> int:
+    """What credit leaves of a total; what is too little to charge is carried over as a debit."""
+    left = total - credit
+    return left if left >= LEAST_CHARGE else 0
+
+
 @dataclass(slots=True)
 class Auditor:
     """The books of one account. `heard` counts the event types that must have been announced."""
@@ -37,7 +47,7 @@ class Auditor:
     def due(self, invoice: str) -> int:
         sheet = self.sheets[invoice]
         if not sheet.finalized:
-            return max(0, sheet.asked - self.balance(sheet.customer, sheet.currency))
+            return asked_for(sheet.asked, self.balance(sheet.customer, sheet.currency))
         return sheet.asked - sheet.by_balance - self.waived(invoice)
 
     def balance_after(self, invoice: str) -> int:
@@ -199,7 +209,7 @@ class Auditor:
     def finalized(self, invoice: str) -> None:
         sheet = self.sheets[invoice]
         sheet.credit_before = self.balance(sheet.customer, sheet.currency)
-        sheet.by_balance = min(sheet.asked, sheet.credit_before)
+        sheet.by_balance = sheet.asked - asked_for(sheet.asked, sheet.credit_before)
         sheet.finalized = True
         self.heard["invoice.finalized"] += 1
         self._settle(invoice)
