@@ -10,6 +10,7 @@ from schema import records
 from schema.cost import list_size
 from schema.fields import field, instant_field, plain, recognized
 from schema.invoice_status import InvoiceStatus
+from schema.money import Money, money
 from schema.needs import Loaded, is_record
 from schema.node import Connection, Node, checked_id, page_arguments
 from schema.ports import ListFilter, Listing
@@ -51,6 +52,27 @@ class Customer(Node):
 
     name: str | None = plain("Full name or business name; null when Stripe was told none.")
     email: str | None = plain("E-mail address; null when Stripe was told none.")
+
+    @field(
+        "What the next invoice in this currency starts with: below 0 is credit in the customer's "
+        "favour, above 0 is debt. Null while the customer has no currency, as before the first "
+        "balance or invoice."
+    )
+    @staticmethod
+    def balance(parent: strawberry.Parent[Any]) -> Money | None:
+        currency = parent.record.currency
+        if currency is None:
+            return None
+        return money(-dict(parent.record.credit_balance).get(currency, 0), currency)
+
+    @field(
+        "The balance in every currency that has one, by currency; each invoice meets that of its "
+        "own. Stripe's sign here is the other one: above 0 is credit, below 0 is debt."
+    )
+    @staticmethod
+    def invoice_credit_balance(parent: strawberry.Parent[Any]) -> list[Money]:
+        return [money(amount, currency) for currency, amount in parent.record.credit_balance]
+
     created_at = instant_field("created", "When the customer was created.")
 
     @field(

@@ -23,7 +23,7 @@ from schema.fields import (
 )
 from schema.invoice_payment import InvoicePayment, InvoicePaymentStatus
 from schema.invoice_status import InvoiceStatus
-from schema.money import Money, amount_field, money
+from schema.money import Money, amount_field, money, optional_amount_field
 from schema.needs import Loaded, is_record
 from schema.node import Connection, MetadataEntry, Node, metadata_entries, page_arguments
 from schema.permissions import require
@@ -168,9 +168,20 @@ class Invoice(Node):
     currency: CurrencyCode = plain("Currency of every amount of this invoice.")
     subtotal = amount_field("subtotal", "Sum of the lines before invoice-level discount and tax.")
     total = amount_field("total", "What is billed after discounts and taxes.")
+    starting_balance = amount_field(
+        "starting_balance",
+        "The customer's balance before finalization, of a draft the balance of now: below 0 is "
+        "credit, which lowers amountDue, above 0 is debt, which raises it.",
+    )
+    ending_balance = optional_amount_field(
+        "ending_balance",
+        "The customer's balance after finalization, with the sign of startingBalance; null while "
+        "a draft. Unchanged by voiding, which gives the balance back what was applied.",
+    )
     amount_due = amount_field(
         "amount_due",
-        "What is asked for: total less balance and less the pre-payment part of credit notes.",
+        "What is asked for: total plus startingBalance less endingBalance, less the pre-payment "
+        "part of credit notes. Of a draft, what would be due if it were finalized now.",
     )
     amount_paid = amount_field(
         "amount_paid", "What has been credited to it, in Stripe and out of band; at most amountDue."

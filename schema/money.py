@@ -1,8 +1,8 @@
-"""Money as the contract shows it, and how many digits each currency has at Stripe.
+"""Money as the contract shows it.
 
 Amounts stay whole numbers of minor units everywhere; `decimal` and `formatted` are made from them
-exactly, never through a float. Babel knows locales and symbols; the digits are Stripe's own.
-Source: https://docs.stripe.com/currencies (zero-decimal, three-decimal and special-case tables).
+exactly, never through a float. Babel knows locales and symbols; the digits are Stripe's own, from
+`schema.currencies`.
 """
 
 from __future__ import annotations
@@ -16,18 +16,9 @@ import strawberry
 from babel import Locale, UnknownLocaleError
 from babel.numbers import NumberPattern, parse_pattern
 
+from schema.currencies import exponent
 from schema.fields import field
 from schema.scalars import CurrencyCode, Decimal, MinorUnits
-
-ZERO_DECIMAL = frozenset(
-    {"BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF"}
-    | {"XOF", "XPF"}
-)
-"""Stripe's list less UGX: the API takes UGX, like ISK, with two digits for old integrations.
-
-MGA stands here although ISO 4217 gives it two digits; HUF and TWD do not, because Stripe treats
-them as zero-decimal for payouts only."""
-THREE_DECIMAL = frozenset(["BHD", "JOD", "KWD", "OMR", "TND"])
 
 _CURRENCY_SPACING = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 """Where letters meet digits CLDR wants a space (KWD 12.990); Babel leaves it out."""
@@ -38,14 +29,6 @@ LOCALES_KEPT_MAX = 256
 
 LOCALE_LENGTH_MAX = 100
 """Longer than any tag that means something."""
-
-
-def exponent(currency: str) -> int:
-    """Digits after the point in Stripe's amounts of this currency: 0, 2 or 3."""
-    code = currency.upper()
-    if code in ZERO_DECIMAL:
-        return 0
-    return 3 if code in THREE_DECIMAL else 2
 
 
 @lru_cache(maxsize=LOCALES_KEPT_MAX)

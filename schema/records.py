@@ -19,7 +19,8 @@ Metadata = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """Who is billed. `credit_balance` holds what stands in their favour, per currency."""
+    """Who is billed. `credit_balance` holds what stands in their favour, per currency; a debit is
+    below zero. `currency` is the one that Stripe's `balance` is in, None until there is one."""
 
     prefix: ClassVar[str] = "cus"
 
@@ -28,13 +29,18 @@ class Customer:
     livemode: bool = False
     name: str | None = field(default=None, repr=False)
     email: str | None = field(default=None, repr=False)
+    currency: str | None = None
     credit_balance: tuple[tuple[str, int], ...] = ()
     metadata: Metadata = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Invoice:
-    """One invoice with its totals as Stripe states them; lines and payments are other lists."""
+    """One invoice with its totals as Stripe states them; lines and payments are other lists.
+
+    `starting_balance` and `ending_balance` are the customer's around finalization, credit below
+    zero; `ending_balance` is None for a draft, whose `starting_balance` is the current one.
+    """
 
     prefix: ClassVar[str] = "in"
 
@@ -52,6 +58,8 @@ class Invoice:
     subscription_id: str | None = None
     subtotal: int = 0
     total: int = 0
+    starting_balance: int = 0
+    ending_balance: int | None = None
     amount_due: int = 0
     amount_paid: int = 0
     amount_remaining: int = 0

@@ -31,6 +31,8 @@ class Book:
     payments: tuple[InvoicePayment, ...] = ()
     intents: Mapping[str, PaymentIntent] = field(default_factory=dict)
     customer: Customer | None = None
+    refunded: int = 0
+    """What credit notes have refunded; 0 where the notes are not known."""
 
     def with_payment(self, payment: InvoicePayment) -> Book:
         """The book with this payment put in place of the one with its id, or added."""
@@ -109,10 +111,21 @@ def credit_customer(book: Book, amount: int) -> Book:
     """Move the customer's credit balance; overpayment that is taken back is taken back there."""
     if amount == 0 or book.customer is None:
         return book
-    balances = dict(book.customer.credit_balance)
-    balances[book.invoice.currency] = balances.get(book.invoice.currency, 0) + amount
-    kept = tuple(sorted((code, value) for code, value in balances.items() if value))
-    return replace(book, customer=replace(book.customer, credit_balance=kept))
+    currency = book.invoice.currency
+    balance = balance_of(book.customer, currency) - amount
+    return replace(book, customer=with_balance(book.customer, currency, balance))
+
+
+def balance_of(customer: Customer | None, currency: str) -> int:
+    """Stripe's balance in this currency: credit in the customer's favour is below zero."""
+    return 0 if customer is None else -dict(customer.credit_balance).get(currency, 0)
+
+
+def with_balance(customer: Customer, currency: str, balance: int) -> Customer:
+    """The customer with this balance; the first decides the customer's currency, as at Stripe."""
+    held = {**dict(customer.credit_balance), currency: -balance}
+    kept = tuple(sorted((code, value) for code, value in held.items() if value))
+    return replace(customer, credit_balance=kept, currency=customer.currency or currency)
 
 
 def _default_in_step(book: Book, *, now: int, new_id: NewId) -> Book:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gateway.ledger.amounts import step_refusal
+from gateway.ledger.balance import taken
 from gateway.ledger.book import Book, NewId, credit_customer, settled
 from schema.ports import CreditNoteDraft, RefusalCode, Refused
-from schema.records import CreditNote, CreditNotePreview, CreditNoteRefund
+from schema.records import CreditNote, CreditNotePreview, CreditNoteRefund, Invoice
 
 
 def issue(
@@ -35,9 +37,13 @@ def issue(
 def preview(book: Book, draft: CreditNoteDraft) -> CreditNotePreview:
     """How the note would split. Raises `Refused`, in the order of precedence."""
     _check_invoice(book)
-    _check_amounts(draft)
+    _check_amounts(draft, book.invoice.currency)
     pre = min(draft.amount, book.invoice.amount_remaining)
     post = draft.amount - pre
+    # What remains is asked for by a PaymentIntent, which has to move in the same steps.
+    refusal = step_refusal(pre, book.invoice.currency, ("creditNote", "amountMinorUnits"))
+    if refusal is not None:
+        raise refusal
     _check_settlement(book, draft, post)
     return CreditNotePreview(
         type="pre_payment" if post == 0 else "post_payment" if pre == 0 else "mixed",
@@ -69,7 +75,8 @@ def _check_invoice(book: Book) -> None:
         )
 
 
-def _check_amounts(draft: CreditNoteDraft) -> None:
+def _check_amounts(draft: CreditNoteDraft, currency: str) -> None:
+    """Credit on the balance needs no step of the currency: no money moves for it."""
     if draft.amount <= 0:
         raise _invalid(f"the amount must be above zero, got {draft.amount}", "amountMinorUnits")
     for name, part in (
@@ -79,6 +86,9 @@ def _check_amounts(draft: CreditNoteDraft) -> None:
     ):
         if part is not None and part < 0:
             raise _invalid(f"{name} must not be below zero, got {part}", name)
+        refusal = step_refusal(part or 0, currency, ("creditNote", name))
+        if refusal is not None and name != "creditMinorUnits":
+            raise refusal
 
 
 def _check_settlement(book: Book, draft: CreditNoteDraft, post: int) -> None:
@@ -90,15 +100,42 @@ def _check_settlement(book: Book, draft: CreditNoteDraft, post: int) -> None:
             f"of {draft.amount} beyond the {book.invoice.amount_remaining} that remain",
             "amountMinorUnits",
         )
-    left = book.invoice.amount_paid - book.invoice.post_payment_credit_notes_amount
-    if post > left:
-        raise Refused(
-            RefusalCode.AMOUNT_TOO_LARGE,
+    left = max(0, _creditable(book.invoice))
+    if draft.amount > left:
+        raise _too_large(
+            book,
             "credit_exceeds_paid",
-            f"{post} would be given back, but only {left} of what was paid has not been given back",
-            path=("creditNote", "amountMinorUnits"),
-            invoice_id=book.invoice.id,
+            f"only {left} of {book.invoice.id} can still be credited, got {draft.amount}: what "
+            "remains, and what money and balance have paid of its total and was not given back",
+            "amountMinorUnits",
         )
+    refundable = max(0, book.invoice.amount_paid - book.refunded)
+    if (draft.refund or 0) > refundable:
+        raise _too_large(
+            book,
+            "refund_exceeds_paid",
+            f"only {refundable} was paid and not refunded yet, got {draft.refund}: give back what "
+            "the balance covered as creditMinorUnits or outOfBandMinorUnits",
+            "refundMinorUnits",
+        )
+
+
+def _creditable(invoice: Invoice) -> int:
+    """What its notes leave of the total: a debit that it took over is none of its own lines.
+
+    `amount_due` already went down with the notes before payment.
+    """
+    return invoice.amount_due + taken(invoice) - invoice.post_payment_credit_notes_amount
+
+
+def _too_large(book: Book, rule: str, message: str, field: str) -> Refused:
+    return Refused(
+        RefusalCode.AMOUNT_TOO_LARGE,
+        rule,
+        message,
+        path=("creditNote", field),
+        invoice_id=book.invoice.id,
+    )
 
 
 def _invalid(message: str, field: str) -> Refused:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gateway.ledger.balance import applied, returned
 from gateway.ledger.book import UNDER_WAY, Book, NewId, cancel_default, settled
 from gateway.ledger.payments import pay
 from schema.ports import RefusalCode, Refused
@@ -15,16 +16,19 @@ from schema.records import InvoicePayment, PaymentIntent
 
 
 def finalize(book: Book, *, number: str, now: int, new_id: NewId) -> Book:
-    """Draft to open, with a default payment for the whole; paid at once when nothing is due."""
+    """Draft to open, with a default payment for what is due after the customer's balance; paid at
+    once, by no payment at all, when nothing is."""
     invoice = book.invoice
     if invoice.status != "draft":
         raise _wrong_status(book, "finalized", "a draft")
     opened = replace(invoice, status="open", finalized_at=now, number=invoice.number or number)
-    return settled(replace(book, invoice=opened), credited=0, now=now, new_id=new_id)
+    book = applied(replace(book, invoice=opened))
+    return settled(book, credited=0, now=now, new_id=new_id)
 
 
 def void(book: Book, *, now: int) -> Book:
-    """Open or uncollectible to void; the default payment is canceled. Raises `Refused`."""
+    """Open or uncollectible to void: the default payment is canceled, and the customer's balance
+    gets back what the invoice took. Raises `Refused`."""
     if book.invoice.status not in ("open", "uncollectible"):
         raise _wrong_status(book, "voided", "open or uncollectible")
     if book.credited > 0 or any(_attached_open(one) for one in book.payments):
@@ -32,7 +36,7 @@ def void(book: Book, *, now: int) -> Book:
     book = _without_money_under_way(book, "voided")
     invoice = replace(book.invoice, status="void", voided_at=now)
     default = book.open_default
-    book = replace(book, invoice=invoice)
+    book = returned(replace(book, invoice=invoice))
     return (
         book if default is None else cancel_default(book, default, now=now, reason="void_invoice")
     )

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from gateway.ledger.amounts import step_refusal
+from gateway.ledger.balance import taken
 from gateway.ledger.book import Book, NewId, is_live, settled
 from schema.ports import RefusalCode, Refused
 from schema.records import DetachPreview, Invoice, InvoicePayment, PaymentIntent, PaymentRecord
@@ -179,6 +181,9 @@ def _wrong_amount(
             f"the amount to apply must be above zero, got {requested}",
             path=where or _source_path(source),
         )
+    refusal = step_refusal(requested, book.invoice.currency, where or _source_path(source))
+    if refusal is not None:
+        yield refusal
     free = whole(source) - claimed_elsewhere
     for rule, ceiling, what in (
         ("amount_exceeds_payment", free, f"is free of {source.id}"),
@@ -289,13 +294,16 @@ def detach_refusals(
 
 
 def _already_given_back(book: Book, payment: InvoicePayment) -> bool:
-    """Whether credit notes have given back money that only this payment covers.
+    """Whether credit notes have given back money that only this payment covers; what the balance
+    covered can be given back as well, but not refunded.
 
     Stripe does not document a detach after a credit note. Freeing the intent would let money
     that was refunded pay a second time, so it is refused.
     """
     left = book.credited - (payment.amount_paid or 0)
-    return book.invoice.post_payment_credit_notes_amount > left
+    covered = max(0, taken(book.invoice))
+    given_back = book.invoice.post_payment_credit_notes_amount
+    return given_back > left + covered or book.refunded > left
 
 
 def detach_preview(book: Book, payment: InvoicePayment) -> DetachPreview:

@@ -27,6 +27,8 @@ class _Amounts:
 
     subtotal: int
     total: int
+    starting: int
+    ending: int | None
     due: int
     paid: int
     remaining: int
@@ -66,6 +68,8 @@ def _invoice(one: StripeObject, currency: str, status: str, amounts: _Amounts) -
         subscription_id=_subscription(one),
         subtotal=amounts.subtotal,
         total=amounts.total,
+        starting_balance=amounts.starting,
+        ending_balance=amounts.ending if status != "draft" else None,
         amount_due=amounts.due,
         amount_paid=amounts.paid,
         amount_remaining=amounts.remaining,
@@ -122,11 +126,13 @@ def _amounts(
         one, "post_payment_credit_notes_amount", sum(note.post_payment_amount for note in standing)
     )
     total = _total(one, lines, pre)
-    due = _stated(one, "amount_due", max(0, total - pre))
+    starting, ending, due = _balances(one, total, pre)
     paid = _stated(one, "amount_paid", min(credited, due))
     return _Amounts(
         subtotal=_subtotal(one, lines, total),
         total=total,
+        starting=starting,
+        ending=ending,
         due=due,
         paid=paid,
         remaining=_stated(one, "amount_remaining", due - paid),
@@ -134,6 +140,28 @@ def _amounts(
         pre_payment_notes=pre,
         post_payment_notes=post,
     )
+
+
+def _balances(one: StripeObject, total: int, pre_payment_notes: int) -> tuple[int, int, int]:
+    """The customer's balance before and after finalization, and what is due: each follows from
+    the others. Nothing stated: the balance met it with just the difference to the total."""
+    starting, ending, due = (
+        one.whole(name, least=None) for name in ("starting_balance", "ending_balance", "amount_due")
+    )
+    if starting is None:
+        left = min(0, total) if ending is None else ending
+        starting = 0 if due is None else due + pre_payment_notes - total + left
+    if due is None:
+        left = min(0, total + starting) if ending is None else ending
+        due = max(0, total + starting - left - pre_payment_notes)
+    implied = total + starting - due - pre_payment_notes
+    if ending is not None and ending != implied:
+        one.problem(
+            "ending_balance",
+            f"must be {implied}: total and starting_balance less amount_due and "
+            f"pre_payment_credit_notes_amount, got {ending}",
+        )
+    return starting, implied, due
 
 
 def _stated(one: StripeObject, path: str, otherwise: int) -> int:

@@ -10,8 +10,9 @@ Defaults that are not a plain zero or null:
 - A PaymentIntent is `requires_payment_method`; a succeeded one received its whole amount.
 - An invoice payment asks for the whole of its source. It is paid if its source has the money,
   canceled if its PaymentIntent is, else open; a paid one paid what it asked for.
-- An invoice's `total` is the sum of its lines, `amount_due` the total less pre-payment credit
-  notes, `amount_paid` what its paid payments add up to, at most `amount_due`; the rest is overpaid.
+- An invoice's `total` is the sum of its lines, `amount_due` the total with what the customer's
+  balance added or took (`starting_balance` less `ending_balance`), less pre-payment credit notes;
+  `amount_paid` what its paid payments add up to, at most `amount_due`; the rest is overpaid.
 - An invoice without `status` is a draft, as Stripe creates it. If it has payments it cannot be a
   draft any more: then it is paid when nothing remains, and else open.
 """
@@ -105,13 +106,15 @@ def is_deleted(one: StripeObject) -> bool:
 
 
 def _customer(one: StripeObject) -> records.Customer:
+    held = _credit_balance(one)
     return records.Customer(
         id=one.name,
         created=one.created,
         livemode=one.flag("livemode"),
         name=one.text("name"),
         email=one.text("email"),
-        credit_balance=_credit_balance(one),
+        currency=one.currency() or next((code for code, _ in held), None),
+        credit_balance=held,
         metadata=one.metadata(),
     )
 

@@ -42,6 +42,7 @@ def _customer(one: records.Customer) -> dict[str, Any]:
         "livemode": one.livemode,
         "name": one.name,
         "email": one.email,
+        "currency": one.currency,
         "invoice_credit_balance": dict(one.credit_balance),
         "metadata": dict(one.metadata),
     }
@@ -107,6 +108,8 @@ def _invoice(one: records.Invoice, lines: Iterable[records.InvoiceLineItem]) -> 
         "parent": _parent(one.subscription_id),
         "subtotal": one.subtotal,
         "total": one.total,
+        "starting_balance": one.starting_balance,
+        "ending_balance": one.ending_balance,
         "amount_due": one.amount_due,
         "amount_paid": one.amount_paid,
         "amount_remaining": one.amount_remaining,

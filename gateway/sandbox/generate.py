@@ -91,6 +91,7 @@ def _add(twin: Twin, draw: _Draw, customer_id: str, suffix: str, number: int) ->
         collection_method="send_invoice" if draw.sends_invoice else "charge_automatically",
         subtotal=amount,
         total=amount,
+        ending_balance=None if finalized is None else 0,
         amount_due=amount,
         amount_paid=amount if is_paid else 0,
         amount_remaining=0 if is_paid else amount,

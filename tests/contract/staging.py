@@ -67,6 +67,14 @@ class Stage(ABC):
         """Take a PaymentIntent off its invoice."""
 
     @abstractmethod
+    async def set_balance(self, balance: int) -> None:
+        """Acme's balance in US dollars, in Stripe's sign: credit is below zero."""
+
+    @abstractmethod
+    async def void(self, invoice_id: str) -> None:
+        """Void an open invoice."""
+
+    @abstractmethod
     async def credit(self, invoice_id: str, amount: int) -> str:
         """Issue a credit note; its id."""
 

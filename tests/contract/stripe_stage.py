@@ -142,6 +142,12 @@ class StripeStage(Stage):
         path = f"/v1/invoices/{invoice_id}/detach_payment"
         await self._post(path, {"payment_intent": intent_id}, version=PREVIEW_VERSION)
 
+    async def set_balance(self, balance: int) -> None:
+        await self._post(f"/v1/customers/{self.acme}", {"balance": balance})
+
+    async def void(self, invoice_id: str) -> None:
+        await self._post(f"/v1/invoices/{invoice_id}/void", {})
+
     async def credit(self, invoice_id: str, amount: int) -> str:
         async with self._apart():
             made = await self._post("/v1/credit_notes", {"invoice": invoice_id, "amount": amount})

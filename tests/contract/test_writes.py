@@ -189,6 +189,34 @@ async def test_out_of_band_payment_is_reported_and_attached(
     assert "payment_record" in sources
 
 
+@pytest.mark.parametrize(
+    ("currency", "amount", "rule"),
+    [
+        pytest.param("isk", 150, "invalid_charge_amount_no_decimal_compatible", id="half_a_krona"),
+        pytest.param("kwd", 5125, "invalid_charge_amount", id="last_of_three_decimals"),
+    ],
+)
+async def test_out_of_band_payment_must_be_an_amount_that_moves(
+    backend: InvoiceBackend,
+    stage: Stage,
+    operator: Viewer,
+    currency: str,
+    amount: int,
+    rule: str,
+) -> None:
+    """Refused by the rule's name before anything is reported."""
+    invoice_id = await stage.open_invoice(10_000, currency=currency)
+    facts = OutOfBandPayment(amount, currency, stage.now())
+
+    with pytest.raises(Refused) as refused:
+        await backend.attach_payment(
+            operator, AttachPayment(invoice_id, "key-1", out_of_band=facts)
+        )
+
+    assert (refused.value.code, refused.value.rule) == (RefusalCode.AMOUNT_INVALID, rule)
+    assert len(await stage.payments_of(invoice_id)) == 1
+
+
 async def test_share_of_an_intent_leaves_the_rest_for_another_invoice(
     backend: InvoiceBackend, stage: Stage, operator: Viewer
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gateway.ledger.book import with_balance
 from schema.ports import CreditNoteDraft
 from tests.contract.staging import Stage
 from tests.support import stage as support
@@ -57,6 +58,15 @@ class TwinStage(Stage):
 
     async def detach(self, invoice_id: str, intent_id: str) -> None:
         self._direct.twin.detach(invoice_id, intent_id)
+
+    async def set_balance(self, balance: int) -> None:
+        twin = self._direct.twin
+        customer = twin.customers.get(self.acme)
+        assert customer is not None
+        twin.enter_customer(with_balance(customer, "usd", balance))
+
+    async def void(self, invoice_id: str) -> None:
+        self._direct.twin.void(invoice_id)
 
     async def credit(self, invoice_id: str, amount: int) -> str:
         return self._direct.twin.credit(CreditNoteDraft(invoice_id, amount)).id

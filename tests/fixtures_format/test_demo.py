@@ -10,7 +10,7 @@ import pytest
 from gateway.backends.memory.twin import Twin
 from gateway.sandbox.fixtures import FixturesRefused
 from gateway.sandbox.seed import demo_text, seed
-from schema.money import exponent
+from schema.currencies import exponent
 from tests.fixtures_format.small_file import new_twin, small_file
 
 

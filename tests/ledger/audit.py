@@ -66,6 +66,11 @@ def _invoices(auditor: Auditor, twin: Twin) -> Iterator[str]:
             "amount_paid": (auditor.paid(sheet.id), invoice.amount_paid),
             "amount_remaining": (auditor.remaining(sheet.id), invoice.amount_remaining),
             "amount_overpaid": (auditor.overpaid(sheet.id), invoice.amount_overpaid),
+            "starting_balance": (_starting(auditor, sheet), invoice.starting_balance),
+            "ending_balance": (
+                -auditor.balance_after(sheet.id) if sheet.finalized else None,
+                invoice.ending_balance,
+            ),
             "waived": (auditor.waived(sheet.id), invoice.pre_payment_credit_notes_amount),
             "given back": (
                 auditor.given_back(sheet.id),
@@ -77,6 +82,13 @@ def _invoices(auditor: Auditor, twin: Twin) -> Iterator[str]:
             yield from _compare(f"{sheet.id}.{name}", expected, found)
         if sheet.awaits_default:
             yield f"{sheet.id}: has no default payment for what remains"
+
+
+def _starting(auditor: Auditor, sheet: Sheet) -> int:
+    """In Stripe's sign, credit below zero; a draft shows the balance of now."""
+    if sheet.finalized:
+        return -sheet.credit_before
+    return -auditor.balance(sheet.customer, sheet.currency)
 
 
 def _payments(auditor: Auditor, twin: Twin) -> Iterator[str]:
@@ -126,7 +138,7 @@ def _spent_twice(auditor: Auditor, twin: Twin) -> Iterator[str]:
 
 
 def _customers(auditor: Auditor, twin: Twin) -> Iterator[str]:
-    currencies = {sheet.currency for sheet in auditor.sheets.values()}
+    currencies = {one.currency for one in (*auditor.sheets.values(), *auditor.adjustments)}
     for customer in twin.customers:
         balances = {code: auditor.balance(customer.id, code) for code in currencies}
         expected = {code: value for code, value in balances.items() if value}

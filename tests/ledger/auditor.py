@@ -11,10 +11,20 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from schema.records import PaymentIntent, PaymentRecord
-from tests.ledger.postings import Link, Note, Sheet, Source
+from tests.ledger.postings import Adjustment, Link, Note, Sheet, Source
 
 CHANGEABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 ENDED = ("succeeded", "canceled")
+
+
+LEAST_CHARGE = 50
+"""Of US dollars and of euros alike."""
+
+
+def asked_for(total: int, credit: int) -> int:
+    """What credit leaves of a total; what is too little to charge is carried over as a debit."""
+    left = total - credit
+    return left if left >= LEAST_CHARGE else 0
 
 
 @dataclass(slots=True)
@@ -24,6 +34,7 @@ class Auditor:
     sheets: dict[str, Sheet] = field(default_factory=dict)
     links: dict[str, Link] = field(default_factory=dict)
     sources: dict[str, Source] = field(default_factory=dict)
+    adjustments: list[Adjustment] = field(default_factory=list)
     heard: Counter[str] = field(default_factory=Counter)
 
     def of(self, invoice: str) -> list[Link]:
@@ -34,13 +45,23 @@ class Auditor:
         return by_links + sum(self.sheets[invoice].elsewhere)
 
     def due(self, invoice: str) -> int:
-        return self.sheets[invoice].asked - self.waived(invoice)
+        sheet = self.sheets[invoice]
+        if not sheet.finalized:
+            return asked_for(sheet.asked, self.balance(sheet.customer, sheet.currency))
+        return sheet.asked - sheet.by_balance - self.waived(invoice)
+
+    def balance_after(self, invoice: str) -> int:
+        """What finalization left in the customer's favour."""
+        return self.sheets[invoice].credit_before - self.sheets[invoice].by_balance
 
     def waived(self, invoice: str) -> int:
         return sum(note.waived for note in self.sheets[invoice].notes)
 
     def given_back(self, invoice: str) -> int:
         return sum(note.given_back for note in self.sheets[invoice].notes)
+
+    def refunded(self, invoice: str) -> int:
+        return sum(note.refunded for note in self.sheets[invoice].notes)
 
     def paid(self, invoice: str) -> int:
         return min(self.received(invoice), self.due(invoice))
@@ -62,11 +83,17 @@ class Auditor:
         return "uncollectible" if sheet.uncollectible else "open"
 
     def balance(self, customer: str, currency: str) -> int:
-        """What is in the customer's favour: all overpayments, and notes given as balance."""
-        return sum(
-            self.overpaid(sheet.id) + sum(note.as_balance for note in sheet.notes)
+        """What is in the customer's favour, by the law of conservation: all that ever came in
+        (overpayments, notes given as balance, adjustments), less what invoices hold of it."""
+        of_invoices = sum(
+            self.overpaid(sheet.id) + sum(note.as_balance for note in sheet.notes) - sheet.held
             for sheet in self.sheets.values()
-            if (sheet.customer, sheet.currency) == (customer, currency)
+            if sheet.finalized and (sheet.customer, sheet.currency) == (customer, currency)
+        )
+        return of_invoices + sum(
+            one.credit
+            for one in self.adjustments
+            if (one.customer, one.currency) == (customer, currency)
         )
 
     def claimed_elsewhere(self, source: str, invoice: str) -> int:
@@ -111,20 +138,28 @@ class Auditor:
             return False
         stays = self.received(invoice) - (link.paid or 0)
         is_kept = link.is_default and link.status == "open"
-        return not is_kept and self.given_back(invoice) <= stays
+        by_balance = max(0, self.sheets[invoice].by_balance)
+        return (
+            not is_kept
+            and self.given_back(invoice) <= stays + by_balance
+            and self.refunded(invoice) <= stays
+        )
 
     def split(self, invoice: str, amount: int) -> tuple[int, int]:
         """How a credit note over this amount is waived and given back."""
         waived = min(amount, self.remaining(invoice))
         return waived, amount - waived
 
-    def may_credit(self, invoice: str, amount: int, parts: int) -> bool:
+    def may_credit(self, invoice: str, amount: int, parts: int, refund: int) -> bool:
+        """Notes give back no more than was asked for, and refund no more than was paid."""
         _, back = self.split(invoice, amount)
+        credited = self.waived(invoice) + self.given_back(invoice)
         return (
             self.status(invoice) in ("open", "paid")
             and amount > 0
             and parts == back
-            and back <= self.paid(invoice) - self.given_back(invoice)
+            and amount + credited <= self.sheets[invoice].asked
+            and refund + self.refunded(invoice) <= self.paid(invoice)
         )
 
     def may_void(self, invoice: str) -> bool:
@@ -168,8 +203,14 @@ class Auditor:
     def deleted(self, invoice: str) -> None:
         del self.sheets[invoice]
 
+    def adjusted(self, customer: str, currency: str, credit: int) -> None:
+        self.adjustments.append(Adjustment(customer, currency, credit))
+
     def finalized(self, invoice: str) -> None:
-        self.sheets[invoice].finalized = True
+        sheet = self.sheets[invoice]
+        sheet.credit_before = self.balance(sheet.customer, sheet.currency)
+        sheet.by_balance = sheet.asked - asked_for(sheet.asked, sheet.credit_before)
+        sheet.finalized = True
         self.heard["invoice.finalized"] += 1
         self._settle(invoice)
 
@@ -232,8 +273,8 @@ class Auditor:
         self.sheets[invoice].uncollectible = True
         self.heard["invoice.marked_uncollectible"] += 1
 
-    def credited(self, invoice: str, amount: int, as_balance: int) -> None:
-        self.sheets[invoice].notes.append(Note(*self.split(invoice, amount), as_balance))
+    def credited(self, invoice: str, amount: int, as_balance: int, refund: int) -> None:
+        self.sheets[invoice].notes.append(Note(*self.split(invoice, amount), as_balance, refund))
         self.heard["credit_note.created"] += 1
         self._settle(invoice)
 

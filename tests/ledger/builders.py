@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.backends.memory.twin import Twin, TwinEvent
+from gateway.ledger.book import with_balance
 from schema.ports import CreditNoteDraft
 from schema.records import (
     CreditNote,
@@ -142,6 +143,13 @@ class Account:
                 invoice.id, amount, refund=refund, credit=credit, out_of_band=out_of_band
             )
         )
+
+    def adjust(self, credit: int, customer_id: str = ADA, currency: str = "usd") -> None:
+        """Put this on the customer's balance by hand; a debit is below zero."""
+        customer = self.twin.customers.get(customer_id)
+        assert customer is not None
+        held = dict(customer.credit_balance).get(currency, 0)
+        self.twin.enter_customer(with_balance(customer, currency, -held - credit))
 
     def now(self, invoice: Invoice) -> Invoice:
         """The invoice as it is now."""

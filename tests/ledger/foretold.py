@@ -8,7 +8,7 @@ from gateway.backends.memory.twin import Twin
 from gateway.ledger import payments
 from gateway.ledger.book import Book
 from schema.ports import Refused
-from schema.records import InvoicePayment
+from schema.records import CreditNote, CreditNoteRefund, InvoicePayment
 from tests.ledger.builders import counting_seconds
 
 
@@ -46,4 +46,22 @@ def copy_of(book: Book) -> Twin:
         copy.payment_intents.put(intent)
     if book.customer is not None:
         copy.customers.put(book.customer)
+    if book.refunded:
+        copy.credit_notes.put(_refunding(book))
     return copy
+
+
+def _refunding(book: Book) -> CreditNote:
+    """A note that stands for all that the book's notes have refunded."""
+    return CreditNote(
+        id="cn_copy",
+        created=0,
+        currency=book.invoice.currency,
+        invoice_id=book.invoice.id,
+        customer_id=book.invoice.customer_id,
+        amount=book.refunded,
+        pre_payment_amount=0,
+        post_payment_amount=book.refunded,
+        type="post_payment",
+        refunds=(CreditNoteRefund(amount_refunded=book.refunded),),
+    )

@@ -37,6 +37,8 @@ Outcome = TypeVar("Outcome")
 CUSTOMERS = st.sampled_from([ADA, ADA, ADA, ADA, BOB])
 CURRENCIES = st.sampled_from(["usd", "usd", "usd", "usd", "eur"])
 AMOUNTS = st.sampled_from([100, 200, 300, 400, 500, 1000])
+DRAFTED = AMOUNTS | st.sampled_from([0, 30, -300])
+ADJUSTMENTS = st.sampled_from([-400, -200, 100, 300, 700])
 SHARES = st.none() | st.sampled_from([-1, 0, 50, 100, 200, 500])
 STEPS = st.sampled_from(["succeeded", "succeeded", *sorted(NEXT)])
 DEFAULT_STEPS = st.sampled_from(
@@ -92,9 +94,15 @@ class LedgerMachine(RuleBasedStateMachine):
         self.auditor.came(intent)
         return intent.id
 
-    @rule(target=drafts, amount=st.just(0) | AMOUNTS, customer=CUSTOMERS, currency=CURRENCIES)
+    @rule(target=drafts, amount=DRAFTED, customer=CUSTOMERS, currency=CURRENCIES)
     def create_draft(self, amount: int, customer: str, currency: str) -> str:
         return self.new_draft(amount, customer, currency)
+
+    @rule(credit=ADJUSTMENTS, customer=CUSTOMERS, currency=CURRENCIES)
+    def adjust_balance(self, credit: int, customer: str, currency: str) -> None:
+        """A balance transaction by hand: a credit above zero, a debit below."""
+        self.account.adjust(credit, customer, currency)
+        self.auditor.adjusted(customer, currency, credit)
 
     @rule(target=invoices, draft=consumes(drafts))
     def finalize_draft(self, draft: str) -> str:
@@ -273,9 +281,9 @@ class LedgerMachine(RuleBasedStateMachine):
         draft = CreditNoteDraft(
             invoice, amount, refund=refund, credit=balance, out_of_band=elsewhere
         )
-        accepted = self.auditor.may_credit(invoice, amount, refund + balance + elsewhere)
+        accepted = self.auditor.may_credit(invoice, amount, refund + balance + elsewhere, refund)
         if self.attempt(accepted, lambda: self.twin.credit(draft)):
-            self.auditor.credited(invoice, amount, balance)
+            self.auditor.credited(invoice, amount, balance, refund)
 
     @invariant()
     def the_auditor_agrees(self) -> None:

@@ -54,21 +54,35 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A credit note: what it waived, what it gave back, and how much of that as balance."""
+    """A credit note: what it waived, what it gave back, and how much of that as balance and as a
+    refund."""
 
     waived: int
     given_back: int
     as_balance: int
+    refunded: int
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """What was put on a customer's balance by hand; a debit is below zero."""
+
+    customer: str
+    currency: str
+    credit: int
 
 
 @dataclass(slots=True)
 class Sheet:
-    """One invoice: what was asked for, and what happened to it."""
+    """One invoice: what was asked for, and what happened to it. `credit_before` stood in the
+    customer's favour at finalization, and `by_balance` of the asked was taken from it."""
 
     id: str
     customer: str
     currency: str
     asked: int
+    credit_before: int = 0
+    by_balance: int = 0
     finalized: bool = False
     voided: bool = False
     uncollectible: bool = False
@@ -76,3 +90,8 @@ class Sheet:
     notes: list[Note] = field(default_factory=list)
     was_paid: bool = False
     awaits_default: bool = False
+
+    @property
+    def held(self) -> int:
+        """What it holds of the customer's balance; voided, it has given everything back."""
+        return 0 if self.voided else self.by_balance

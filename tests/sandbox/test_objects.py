@@ -224,3 +224,14 @@ async def test_an_overpayment_is_the_customers_credit(stage: Stage, api: Api) ->
 
     assert (invoice["amount_paid"], invoice["amount_overpaid"]) == (1000, 400)
     assert (customer["balance"], customer["invoice_credit_balance"]) == (-400, {"usd": 400})
+
+
+async def test_balance_is_set_and_met_by_the_next_invoice(stage: Stage, api: Api) -> None:
+    """Below zero is credit; before the customer has a currency it is in the account's."""
+    set_to = await api.send("POST", f"/v1/customers/{ACME}", {"balance": "-500"})
+    invoice = (await api.get(f"/v1/invoices/{stage.open_invoice(800)}")).body
+    customer = (await api.get(f"/v1/customers/{ACME}")).body
+
+    assert (set_to.body["balance"], set_to.body["currency"]) == (-500, "usd")
+    assert (invoice["starting_balance"], invoice["ending_balance"]) == (-500, 0)
+    assert (invoice["amount_due"], customer["balance"]) == (300, 0)

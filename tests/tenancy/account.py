@@ -158,7 +158,9 @@ def make_account(clock: ManualClock) -> Account:
 
 def _possessions(stage: Stage, customer_id: str, shared: str) -> Owned:
     twin, unit = stage.twin, UNIT[customer_id]
-    twin.customers.put(records.Customer(customer_id, stage.clock.now()))
+    held = (("eur", unit + 7),)
+    customer = records.Customer(customer_id, stage.clock.now(), currency="eur", credit_balance=held)
+    twin.customers.put(customer)
     subscription = f"sub_{mark(customer_id)}"
     paid, (intent, _) = stage.paid_by(unit + 2, unit + 3, customer_id=customer_id)
     note = twin.credit(CreditNoteDraft(paid, unit + 4, memo="memo", out_of_band=unit + 4))

@@ -26,10 +26,11 @@ FIELDS: Mapping[str, str] = {
     "creditNotePreview invoicePaymentEvents gateway",
     "Mutation": "attachPayment detachPayment createCreditNote",
     "Subscription": "invoicePaymentEvents",
-    "Customer": "id name email createdAt invoices paymentIntents",
+    "Customer": "id name email balance invoiceCreditBalance createdAt invoices paymentIntents",
     "Invoice": "id number description customerName customerEmail currency hostedInvoiceUrl "
     "invoicePdf livemode status rawStatus collectionMethod customer customerId subtotal total "
-    "amountDue amountPaid amountRemaining amountOverpaid amountPaidOutOfBand outOfBandCoverage "
+    "startingBalance endingBalance amountDue amountPaid amountRemaining amountOverpaid "
+    "amountPaidOutOfBand outOfBandCoverage "
     "prePaymentCreditNotesAmount postPaymentCreditNotesAmount createdAt dueAt finalizedAt paidAt "
     "voidedAt markedUncollectibleAt metadata metadataValue lines payments creditNotes "
     "confirmationSecret eventCursor",

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gateway.backends.memory.tables import Table
+from gateway.backends.memory.tables import Query, Table
 from gateway.ledger import credit_notes, lifecycle, payments
+from gateway.ledger.balance import foretold
 from gateway.ledger.book import Book, NewId, claim, is_live
 from gateway.ledger.facts import Fact, facts, intent_fact
 from schema import records
@@ -101,8 +102,28 @@ class Twin:
             invoice=invoice,
             payments=tuple(of_invoice),
             intents={one.id: one for one in intents if one is not None},
-            customer=self.customers.get(invoice.customer_id) if invoice.customer_id else None,
+            customer=self.customer_of(invoice),
+            refunded=self._refunded(invoice_id),
         )
+
+    def customer_of(self, invoice: records.Invoice) -> records.Customer | None:
+        return self.customers.get(invoice.customer_id) if invoice.customer_id else None
+
+    def _refunded(self, invoice_id: str) -> int:
+        notes = self.credit_notes.matching("invoice_id", invoice_id)
+        return sum(
+            refund.amount_refunded
+            for note in notes
+            if note.status == "issued"
+            for refund in note.refunds
+        )
+
+    def enter_customer(self, customer: records.Customer) -> None:
+        """Keep the customer; drafts foretell what is due, so they follow the balance in silence."""
+        self.customers.put(customer)
+        drafts: Query[records.Invoice] = Query((("customer_id", customer.id), ("status", "draft")))
+        for draft in list(self.invoices.newest_first(drafts)):
+            self.invoices.put(foretold(draft, customer))
 
     def claimed_elsewhere(self, source_id: str, invoice_id: str) -> int:
         """How much of a source the payments of other invoices take."""
@@ -125,10 +146,10 @@ class Twin:
         for payment in after.payments:
             if known.get(payment.id) is not payment:
                 self.invoice_payments.put(payment)
-        if after.customer is not None and after.customer is not before.customer:
-            self.customers.put(after.customer)
         if after.invoice is not before.invoice:
             self.invoices.put(after.invoice)
+        if after.customer is not None and after.customer is not before.customer:
+            self.enter_customer(after.customer)
         self.announce(facts(before, after), request)
 
     def announce(self, what: list[Fact], request: Request) -> None:
@@ -163,6 +184,7 @@ class Twin:
         request: Request = Request(),
     ) -> records.Invoice:
         """Keep a draft with its lines."""
+        invoice = foretold(invoice, self.customer_of(invoice))
         self.invoices.put(invoice)
         if lines:
             self.lines[invoice.id] = lines

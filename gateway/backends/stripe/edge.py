@@ -57,6 +57,8 @@ def invoice_record(raw: object) -> records.Invoice:
         subscription_id=_subscription(one),
         subtotal=total if subtotal is None else subtotal,
         total=total,
+        starting_balance=one.amount("starting_balance") or 0,
+        ending_balance=one.amount("ending_balance"),
         amount_due=one.needed_amount("amount_due"),
         amount_paid=one.needed_amount("amount_paid"),
         amount_remaining=one.needed_amount("amount_remaining"),
@@ -170,9 +172,16 @@ def customer_record(raw: object) -> records.Customer:
         livemode=one.flag("livemode"),
         name=one.text("name"),
         email=one.text("email"),
+        currency=_currency(one),
         credit_balance=_credit_balance(one),
         metadata=one.metadata(),
     )
+
+
+def _currency(one: Fields) -> str | None:
+    """None until the customer was billed or has a balance."""
+    currency = one.text("currency")
+    return currency.lower() if currency else None
 
 
 def _credit_balance(one: Fields) -> tuple[tuple[str, int], ...]:
@@ -183,9 +192,9 @@ def _credit_balance(one: Fields) -> tuple[tuple[str, int], ...]:
     stated = one.value("invoice_credit_balance")
     codes = [code for code in stated if code.isalnum()] if isinstance(stated, Mapping) else []
     held = {code.lower(): one.amount(f"invoice_credit_balance.{code}") or 0 for code in codes}
-    balance, currency = one.amount("balance"), one.text("currency")
+    balance, currency = one.amount("balance"), _currency(one)
     if balance and currency:
-        held.setdefault(currency.lower(), -balance)
+        held.setdefault(currency, -balance)
     return tuple(sorted((code, amount) for code, amount in held.items() if amount))
 
 

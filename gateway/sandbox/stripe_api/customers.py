@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from gateway.ledger.book import with_balance
 from gateway.sandbox.fixtures_write import deleted
 from gateway.sandbox.stripe_api import edits
 from gateway.sandbox.stripe_api.account import Account, merged
@@ -43,6 +44,8 @@ KEPT = (
     "shipping",
     "tax_exempt",
 )
+ACCOUNT_CURRENCY = "usd"
+"""The sandbox's account is a US one."""
 ADDRESS = ("city", "country", "line1", "line2", "postal_code", "state")
 
 
@@ -64,7 +67,7 @@ def _shipping(raw: Any, name: str) -> dict[str, Any] | None:
 
 UPDATED: Table = table(
     address=_address,
-    balance=refused,
+    balance=integer,
     business_name=clearable,
     cash_balance=refused,
     default_source=refused,
@@ -100,6 +103,7 @@ def create(account: Account, call: Call) -> records.Customer:
         email=call.params.get("email"),
         metadata=merged((), call.params.get("metadata")),
     )
+    customer = _with_balance(customer, call)
     account.keep(customer.id, call.picked(*KEPT))
     twin.customers.put(customer)
     twin.tell("customer.created", customer, request=call.request)
@@ -120,7 +124,17 @@ def update(account: Account, call: Call) -> records.Customer:
     if "metadata" in call.params:
         fields["metadata"] = merged(customer.metadata, call.params["metadata"])
     account.keep(customer.id, call.picked(*KEPT))
+    balanced = _with_balance(customer, call)
+    fields |= {"credit_balance": balanced.credit_balance, "currency": balanced.currency}
     return edits.change_customer(account.twin, customer, call.request, **fields)
+
+
+def _with_balance(customer: records.Customer, call: Call) -> records.Customer:
+    """`balance` is in the customer's currency, and before there is one in the account's own."""
+    if "balance" not in call.params:
+        return customer
+    currency = customer.currency or ACCOUNT_CURRENCY
+    return with_balance(customer, currency, call.params["balance"])
 
 
 def delete(account: Account, call: Call) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from gateway.backends.memory.twin import Request, Twin
+from gateway.ledger.balance import foretold
 from gateway.ledger.book import EDITABLE, claim, settled
 from gateway.ledger.facts import Fact, facts
 from gateway.sandbox.stripe_api.errors import StripeError
@@ -22,7 +23,7 @@ def change_customer(
     twin: Twin, customer: records.Customer, request: Request, **changes: Any
 ) -> records.Customer:
     changed = replace(customer, **changes)
-    twin.customers.put(changed)
+    twin.enter_customer(changed)
     twin.tell("customer.updated", changed, _previous(customer, changed), request=request)
     return changed
 
@@ -53,10 +54,9 @@ def change_lines(twin: Twin, invoice: records.Invoice, lines: Lines, request: Re
     check_draft(invoice, "invoice")
     total = sum(line.amount for line in lines)
     before = twin.book(invoice.id)
-    due = max(0, total)
-    changed = replace(invoice, subtotal=total, total=total, amount_due=due, amount_remaining=due)
+    changed = replace(invoice, subtotal=total, total=total)
     twin.lines[invoice.id] = lines
-    twin.invoices.put(changed)
+    twin.invoices.put(foretold(changed, before.customer))
     twin.announce(facts(before, twin.book(invoice.id)), request)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.ledger import amounts
 from schema.ports import RefusalCode, Refused
 
 INVALID_REQUEST = "invalid_request_error"
@@ -28,7 +29,11 @@ CODES: Mapping[RefusalCode, str] = {
     RefusalCode.AMOUNT_INVALID: "amount_too_small",
     RefusalCode.AMOUNT_TOO_LARGE: "amount_too_large",
 }
-RULE_CODES = {"invoice_has_payments": "invoice_not_editable"}
+RULE_CODES = {
+    "invoice_has_payments": "invoice_not_editable",
+    "invalid_charge_amount": "invalid_charge_amount",
+    "invalid_charge_amount_no_decimal_compatible": "invalid_charge_amount_no_decimal_compatible",
+}
 
 PARAMS = {
     "invoiceId": "invoice",
@@ -108,6 +113,21 @@ def unrecognized_url(method: str, path: str) -> StripeError:
         "can help at https://support.stripe.com/.",
         status=404,
     )
+
+
+def check_charge(value: int, currency: str, param: str) -> None:
+    """Raises `StripeError` for an amount that cannot be charged in this currency."""
+    _raise_amount(amounts.charge_refusal(value, currency, ()), param)
+
+
+def check_step(value: int, currency: str, param: str) -> None:
+    """Raises `StripeError` for an amount that this currency cannot move, charged or not."""
+    _raise_amount(amounts.step_refusal(value, currency, ()), param)
+
+
+def _raise_amount(refusal: Refused | None, param: str) -> None:
+    if refusal is not None:
+        raise StripeError(refusal.message, code=refusal.rule, param=param)
 
 
 def of_refusal(refused: Refused, ids: Mapping[str, str]) -> StripeError:

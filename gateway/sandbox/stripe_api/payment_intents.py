@@ -11,7 +11,7 @@ from gateway.backends.memory.tables import Query
 from gateway.sandbox.stripe_api import edits, payment_methods
 from gateway.sandbox.stripe_api.account import Account, merged
 from gateway.sandbox.stripe_api.calls import Call, Listed, Operation
-from gateway.sandbox.stripe_api.errors import StripeError, invalid, missing
+from gateway.sandbox.stripe_api.errors import StripeError, check_charge, invalid, missing
 from gateway.sandbox.stripe_api.intent_steps import check_confirmable, settle_with
 from gateway.sandbox.stripe_api.lists import page_of, query_of
 from gateway.sandbox.stripe_api.parameters import (
@@ -147,6 +147,7 @@ def create(account: Account, call: Call) -> records.PaymentIntent:
         raise missing("payment_method")
     if "off_session" in given and not given.get("confirm"):
         raise invalid("off_session can only be given together with confirm=true.", "off_session")
+    check_charge(given["amount"], given["currency"], "amount")
     intent = records.PaymentIntent(
         id=twin.new_id("pi"),
         created=twin.now(),
@@ -188,6 +189,9 @@ def update(account: Account, call: Call) -> records.PaymentIntent:
     method = call.params.get("payment_method")
     if method is not None:
         payment_methods.outcome_of(method)
+    if "amount" in fields or "currency" in fields:
+        currency = fields.get("currency", intent.currency)
+        check_charge(fields.get("amount", intent.amount), currency, "amount")
     changed = edits.change_intent(account.twin, intent, call.request, **fields)
     account.keep(intent.id, call.picked(*KEPT))
     if method is not None and changed.status == "requires_payment_method":
@@ -237,6 +241,7 @@ def capture(account: Account, call: Call) -> records.PaymentIntent:
             code="amount_too_large",
             param="amount_to_capture",
         )
+    check_charge(received, intent.currency, "amount_to_capture")
     return account.twin.progress(
         intent.id, "succeeded", amount_received=received, request=call.request
     )

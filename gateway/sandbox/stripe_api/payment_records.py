@@ -14,7 +14,7 @@ from gateway.backends.memory.tables import Query
 from gateway.ledger import payments
 from gateway.sandbox.stripe_api.account import Account, merged
 from gateway.sandbox.stripe_api.calls import Call, Listed, Operation
-from gateway.sandbox.stripe_api.errors import StripeError
+from gateway.sandbox.stripe_api.errors import StripeError, check_step
 from gateway.sandbox.stripe_api.lists import page_of, query_of
 from gateway.sandbox.stripe_api.parameters import (
     Table,
@@ -73,12 +73,14 @@ def report_payment(account: Account, call: Call) -> records.PaymentRecord:
     customer = (given.get("customer_details") or {}).get("customer")
     if customer is not None:
         account.referred("customer", customer, "customer_details[customer]")
+    stated = given["amount_requested"]
+    check_step(stated["value"], stated["currency"], "amount_requested[value]")
     custom = (given.get("processor_details") or {}).get("custom") or {}
     record = records.PaymentRecord(
         id=twin.new_id("pr"),
         created=twin.now(),
-        currency=given["amount_requested"]["currency"],
-        amount=given["amount_requested"]["value"],
+        currency=stated["currency"],
+        amount=stated["value"],
         customer_id=customer,
         description=given.get("description"),
         reference=custom.get("payment_reference"),
@@ -192,6 +194,7 @@ def report_refund(account: Account, call: Call) -> records.PaymentRecord:
     """Money given back elsewhere. What it paid in the ledger stays: Stripe documents no more."""
     record = account.get("payment_record", call.id)
     back = (call.params.get("amount") or {}).get("value", record.amount)
+    check_step(back, record.currency, "amount[value]")
     before = (account.kept(record.id, "amount_refunded") or {}).get("value", 0)
     if before + back > record.amount:
         raise StripeError(

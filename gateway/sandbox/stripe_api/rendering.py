@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from gateway.ledger.book import balance_of
 from gateway.sandbox.stripe_api import rendering_invoices as invoices
 from gateway.sandbox.stripe_api import rendering_notes as notes
 from gateway.sandbox.stripe_api import rendering_payments as payments
@@ -36,12 +37,12 @@ def render(account: Account, record: Any, kept: Mapping[str, Any] | None = None)
 
 def _customer(account: Account, one: records.Customer) -> dict[str, Any]:
     """A credit in their favour is below zero in `balance`, above in `invoice_credit_balance`."""
-    code, amount = one.credit_balance[0] if one.credit_balance else (None, 0)
+    code = one.currency
     return {
         "id": one.id,
         "object": "customer",
         "address": None,
-        "balance": -amount,
+        "balance": 0 if code is None else balance_of(one, code),
         "created": one.created,
         "currency": code,
         "default_source": None,
