@@ -366,6 +366,10 @@ def make_web_app(
         metrics=gateway.metrics,
     )
     if gateway.webhooks is not None:
-        view = WebhookView(gateway.webhooks, gateway.intake.receive)
+        view = WebhookView(
+            gateway.webhooks,
+            gateway.intake.receive,
+            body_bytes_max=gateway.settings.webhook_body_bytes_max,
+        )
         app.router.add_route("*", WEBHOOK_PATH, view.handle, expect_handler=asked_later)
     return app

@@ -64,6 +64,12 @@ PREVIEW_EVENTS = ("invoice_payment.detached", "invoice.payment.overpaid")
 Source: the changelog of stripe-node 22.4.0-beta.1 (2026-06-24.preview).
 """
 
+THIN_OBJECT_PREFIX = "v2."
+"""Thin events are `v2.core.event`: an id without what has changed, their time in another form.
+
+Source: https://docs.stripe.com/event-destinations#thin-events (read November 2026).
+"""
+
 INSTANT_MAX = 253_402_300_799
 """9999-12-31T23:59:59Z: no later one can be written as a date."""
 
@@ -81,6 +87,8 @@ class RefusedReason(enum.StrEnum):
     SIGNATURE_WRONG = "signature_wrong"
     TIME_OUT_OF_TOLERANCE = "time_out_of_tolerance"
     NOT_AN_EVENT = "not_an_event"
+    BODY_TOO_LARGE = "body_too_large"
+    BODY_INCOMPLETE = "body_incomplete"
 
 
 class IgnoredReason(enum.StrEnum):
@@ -90,6 +98,7 @@ class IgnoredReason(enum.StrEnum):
     OTHER_ACCOUNT = "other_account"
     OTHER_LIVEMODE = "other_livemode"
     NAMES_NOTHING = "names_nothing"
+    THIN_EVENT = "thin_event"
 
 
 class WebhookRefused(Exception):
@@ -217,6 +226,8 @@ def read_event(raw: object, *, account: str, livemode: bool) -> Hint | Ignored |
     event_id, raw_type = raw.get("id"), raw.get("type")
     if not _is_id(event_id) or not isinstance(raw_type, str) or not _TYPE.fullmatch(raw_type):
         return None
+    if str(raw.get("object")).startswith(THIN_OBJECT_PREFIX):
+        return Ignored(event_id, raw_type, IgnoredReason.THIN_EVENT)
     if event_type(raw_type) is None and not is_about_intent(raw_type):
         return Ignored(event_id, raw_type, IgnoredReason.TYPE_NOT_FOLLOWED)
     hint = hint_of_event(raw, account)

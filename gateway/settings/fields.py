@@ -55,6 +55,12 @@ class Settings(BaseSettings):
         description="Signing secrets of the webhook endpoint, separated by commas; several while "
         "one replaces another.",
     )
+    webhook_body_bytes_max: int = Field(
+        32_000_000,
+        ge=256_000,
+        description="Bytes of one webhook; the default is beyond what Stripe's own limits allow, "
+        "and at most four above 256 kB are held at once.",
+    )
     catch_up_seconds: float = Field(
         300.0, gt=0, description="Seconds between two looks at Stripe's own list of events."
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -38,8 +39,18 @@ def refuse_other_than_json(request: web.Request) -> None:
         raise bad_request("The charset of the request body must be utf-8.")
 
 
-async def read_body(request: web.Request, *, bytes_max: int, timeout_seconds: float) -> bytes:
-    """The whole body as it was sent.
+def _unwatched(length: int) -> None:
+    """Nobody minds how long the body has grown."""
+
+
+async def read_body(
+    request: web.Request,
+    *,
+    bytes_max: int,
+    timeout_seconds: float,
+    grown: Callable[[int], None] = _unwatched,
+) -> bytes:
+    """The whole body as it was sent; `grown` is told its length so far, and may refuse it.
 
     Refuses with 413 as soon as it is too long and with 408 when it takes too long; either way the
     connection is closed, because the rest of the body is still on its way.
@@ -49,7 +60,7 @@ async def read_body(request: web.Request, *, bytes_max: int, timeout_seconds: fl
     try:
         async with asyncio.timeout(timeout_seconds):
             await ask_for_body(request)
-            return await _read(request, bytes_max)
+            return await _read(request, bytes_max, grown)
     except TimeoutError:
         message = f"The request body did not arrive within {timeout_seconds:g} seconds."
         raise HttpRefusal(408, ErrorCode.TIMEOUT, message, _CLOSE) from None
@@ -63,12 +74,13 @@ async def read_json_body(request: web.Request, *, bytes_max: int, timeout_second
     return _unpacked(body, bytes_max) if _coding(request) == "gzip" else body
 
 
-async def _read(request: web.Request, bytes_max: int) -> bytes:
+async def _read(request: web.Request, bytes_max: int, grown: Callable[[int], None]) -> bytes:
     body = bytearray()
     async for chunk in request.content.iter_any():
         body += chunk
         if len(body) > bytes_max:
             raise _too_large(bytes_max)
+        grown(len(body))
     return bytes(body)
 
 

@@ -14,13 +14,20 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from gateway.events.intake import Hint
-from gateway.events.webhook import Ignored, WebhookReader, WebhookRefused
+from gateway.events.webhook import (
+    Ignored,
+    IgnoredReason,
+    RefusedReason,
+    WebhookReader,
+    WebhookRefused,
+)
 from gateway.web.refusals import HttpRefusal, json_response
 from gateway.web.request_body import read_body
+from gateway.web.webhook_body import LargeBodies
 from schema.ports import ErrorCode, EventOrigin, Failed
 
-BODY_BYTES_MAX = 256_000
-"""Events hold one object with at most the first rows of its lists: far less than this."""
+BODY_BYTES_MAX = 32_000_000
+"""Beyond `webhook_body.EVENT_BYTES_MAX`, which no event of Stripe's can reach."""
 READ_TIMEOUT_SECONDS = 10.0
 RECEIVE_TIMEOUT_SECONDS = 20.0
 """Stripe states no time-out of its own; others saw 10 to 30 seconds. What is not in by then is
@@ -31,6 +38,23 @@ RETRY_AFTER_SECONDS = 10
 
 Receive = Callable[[Hint, EventOrigin], Awaitable[int]]
 """`Intake.receive`."""
+
+ADVICE: dict[str, str] = {
+    RefusedReason.BODY_TOO_LARGE: (
+        "longer than %d bytes, so it was refused unread and only catch-up brings its event: if it "
+        "was Stripe's, raise GATEWAY_WEBHOOK_BODY_BYTES_MAX"
+    ),
+    RefusedReason.BODY_INCOMPLETE: (
+        "its body did not arrive whole within %g seconds: if it was Stripe's, look at the proxy "
+        "before the gateway"
+    ),
+    IgnoredReason.THIN_EVENT: (
+        "a thin event (v2.core.event), which does not say what has changed: at Stripe, give this "
+        "event destination the payload style `snapshot`, or register the endpoint with "
+        "`invoice-gateway webhook create`, and remove the thin one"
+    ),
+}
+"""What is wrong with the set-up and not with one webhook: told once, and counted each time."""
 
 _log = logging.getLogger("gateway.web.webhooks")
 
@@ -55,21 +79,51 @@ class WebhookView:
         self._receive_timeout_seconds = receive_timeout_seconds
         self._under_way_max = under_way_max
         self._under_way = 0
+        self._large_bodies = LargeBodies()
+        self._told: set[str] = set()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if request.method != "POST":
             raise HttpRefusal(405, ErrorCode.BAD_USER_INPUT, "Use POST.", {"Allow": "POST"})
-        body = await read_body(
-            request,
-            bytes_max=self._body_bytes_max,
-            timeout_seconds=self._read_timeout_seconds,
-        )
-        read = self._read(body, _signature(request))
+        with self._large_bodies.place() as place:
+            body = await self._body(request, place.grown)
+            read = self._read(body, _signature(request))
+            del body
         if isinstance(read, Ignored):
             _log.info("webhook %s %s: ignored, %s", read.event_id, read.type, read.reason.value)
+            if read.reason is IgnoredReason.THIN_EVENT:
+                self._tell_once(read.reason)
         else:
             await self._take(read)
         return json_response({"received": True}, 200)
+
+    async def _body(self, request: web.Request, grown: Callable[[int], None]) -> bytes:
+        """The body. Raises `HttpRefusal`, and counts what is refused for its length or its time."""
+        try:
+            return await read_body(
+                request,
+                bytes_max=self._body_bytes_max,
+                timeout_seconds=self._read_timeout_seconds,
+                grown=grown,
+            )
+        except HttpRefusal as refusal:
+            if refusal.status == 503:
+                self._reader.counts.put_off += 1
+            elif refusal.status == 413:
+                self._refuse_unread(RefusedReason.BODY_TOO_LARGE, self._body_bytes_max)
+            else:
+                self._refuse_unread(RefusedReason.BODY_INCOMPLETE, self._read_timeout_seconds)
+            raise
+
+    def _refuse_unread(self, reason: RefusedReason, ceiling: float) -> None:
+        self._reader.counts.refused[reason] += 1
+        self._tell_once(reason, ceiling)
+
+    def _tell_once(self, reason: RefusedReason | IgnoredReason, *figures: float) -> None:
+        """Warn of the first of its kind; the metric counts the others."""
+        if reason not in self._told:
+            self._told.add(reason)
+            _log.warning(f"webhook {reason.value}: {ADVICE[reason]}", *figures)
 
     def _read(self, body: bytes, signature: str | None) -> Hint | Ignored:
         try:

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from itertools import count
 from typing import Any
 
@@ -106,7 +107,7 @@ class Rig:
         if signature is None:
             signature = signed(body, self.stage.clock.now())
         sent = {"Stripe-Signature": signature, "Content-Type": "application/json", **headers}
-        async with self.session.post(self.url, data=body, headers=sent) as response:
+        async with self.session.post(self.url, data=BytesIO(body), headers=sent) as response:
             return response.status, await response.json()
 
     def bodies(self, *types: str) -> list[bytes]:
