@@ -46,7 +46,7 @@ class Hint:
     invoice_payment_id: str | None = None
     payment_intent_id: str | None = None
     customer_id: str | None = None
-    """The PaymentIntent's, where the event is about one; the invoice's is looked up."""
+    """The customer that the event is about, or its PaymentIntent's; an invoice's is looked up."""
     request_key: str | None = field(default=None, repr=False)
 
 
@@ -97,6 +97,9 @@ TYPES: dict[str, EventType] = {
 }
 CHANGED_PREFIXES = ("invoice.", "credit_note.")
 INTENT_PREFIX = "payment_intent."
+CUSTOMER_TYPES = frozenset({"customer.created", "customer.updated", "customer.deleted"})
+"""Of `customer.*` only these are about the customer itself; the others tell of subscriptions,
+sources, discounts and tax ids, none of which is shown."""
 UNFOLLOWED = frozenset({"invoice.upcoming"})
 """Has no invoice yet."""
 TURNED_ONCE = {EventType.PAID.value: "paid_at", EventType.CANCELED.value: "canceled_at"}
@@ -113,9 +116,24 @@ def event_type(raw_type: str) -> EventType | None:
 
 
 def is_about_intent(raw_type: str) -> bool:
-    """Whether it tells of a PaymentIntent by itself. Not all of these become entries, but after
-    each of them nobody may be shown the intent as it was."""
+    """Whether it tells of a PaymentIntent by itself."""
     return raw_type.startswith(INTENT_PREFIX)
+
+
+def is_about_customer(raw_type: str) -> bool:
+    """Whether it tells of a customer by itself. None of these becomes an entry."""
+    return raw_type in CUSTOMER_TYPES
+
+
+def drops_by_itself(raw_type: str) -> bool:
+    """Whether it drops what is cached also where it becomes no entry: after it nobody may be shown
+    the intent or the customer as it was."""
+    return is_about_intent(raw_type) or is_about_customer(raw_type)
+
+
+def is_followed(raw_type: str) -> bool:
+    """Whether the intake does anything about it."""
+    return event_type(raw_type) is not None or drops_by_itself(raw_type)
 
 
 Drop = Callable[[Touched], Awaitable[None]]
@@ -203,7 +221,7 @@ class Intake:
             log.info("event %s was not taken in: %s", hint.event_id, type(trouble).__name__)
 
     async def _received(self, hint: Hint, origin: EventOrigin) -> int:
-        if is_about_intent(hint.type):
+        if drops_by_itself(hint.type):
             await self._drop(Touched(None, hint.customer_id, hint.payment_intent_id))
         kind = event_type(hint.type)
         if kind is None:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
-from gateway.events.intake import Hint, event_type, is_about_intent
+from gateway.events.intake import Hint, is_about_customer, is_about_intent, is_followed
 
 SIGNATURE_AGE_SECONDS_MAX = 300
 """Stripe's own advice; it signs anew for every retry. Held in both directions, because a time far
@@ -52,6 +52,9 @@ FOLLOWED_EVENTS = (
     "credit_note.created",
     "credit_note.updated",
     "credit_note.voided",
+    "customer.created",
+    "customer.deleted",
+    "customer.updated",
 )
 """What an endpoint has to be registered for: every name of Stripe's list that the intake takes
 in, be it only to drop what is cached.
@@ -228,7 +231,7 @@ def read_event(raw: object, *, account: str, livemode: bool) -> Hint | Ignored |
         return None
     if str(raw.get("object")).startswith(THIN_OBJECT_PREFIX):
         return Ignored(event_id, raw_type, IgnoredReason.THIN_EVENT)
-    if event_type(raw_type) is None and not is_about_intent(raw_type):
+    if not is_followed(raw_type):
         return Ignored(event_id, raw_type, IgnoredReason.TYPE_NOT_FOLLOWED)
     hint = hint_of_event(raw, account)
     if hint is None:
@@ -261,8 +264,14 @@ def _reason_to_ignore(hint: Hint, *, account: str, livemode: bool) -> IgnoredRea
         return IgnoredReason.OTHER_ACCOUNT
     if hint.livemode != livemode:
         return IgnoredReason.OTHER_LIVEMODE
-    subject = hint.payment_intent_id if is_about_intent(hint.type) else hint.invoice_id
-    return IgnoredReason.NAMES_NOTHING if subject is None else None
+    return IgnoredReason.NAMES_NOTHING if _subject(hint) is None else None
+
+
+def _subject(hint: Hint) -> str | None:
+    """The id without which an event of this type says nothing."""
+    if is_about_intent(hint.type):
+        return hint.payment_intent_id
+    return hint.customer_id if is_about_customer(hint.type) else hint.invoice_id
 
 
 def _ids(subject: Mapping[str, Any]) -> dict[str, str | None]:
@@ -282,6 +291,8 @@ def _ids(subject: Mapping[str, Any]) -> dict[str, str | None]:
                 "payment_intent_id": _reference(subject),
                 "customer_id": _reference(subject.get("customer")),
             }
+        case "customer":
+            return {"customer_id": _reference(subject)}
         case "credit_note":
             return {"invoice_id": _reference(subject.get("invoice"))}
         case _:

@@ -78,7 +78,6 @@ class EventDeliveries:
 def hint_of(event: TwinEvent, account: str) -> Hint:
     """The ids in one of the twin's events."""
     invoice_id, payment_id, intent_id = _ids(event.object)
-    is_intent = isinstance(event.object, records.PaymentIntent)
     return Hint(
         event_id=event.id,
         type=event.type,
@@ -88,9 +87,20 @@ def hint_of(event: TwinEvent, account: str) -> Hint:
         invoice_id=invoice_id,
         invoice_payment_id=payment_id,
         payment_intent_id=intent_id,
-        customer_id=event.object.customer_id if is_intent else None,
+        customer_id=_customer_id(event.object),
         request_key=event.request.idempotency_key,
     )
+
+
+def _customer_id(subject: object) -> str | None:
+    """The customer that an event's object is, or who pays the PaymentIntent that it is."""
+    match subject:
+        case records.Customer():
+            return subject.id
+        case records.PaymentIntent():
+            return subject.customer_id
+        case _:
+            return None
 
 
 def _ids(subject: object) -> tuple[str | None, str | None, str | None]:

@@ -48,7 +48,7 @@ UNFOLLOWED = [
     "invoice_payment.of_the_future",
     "invoiceitem.created",
     "charge.succeeded",
-    "customer.updated",
+    "customer.tax_id.updated",
     "INVOICE.PAID",
     "",
 ]
@@ -162,6 +162,15 @@ async def test_an_event_about_an_intent_drops_what_is_cached(door: Door, name: s
 
     assert (taken, await door.held()) == ([0], [])
     assert door.dropped == [Touched(None, ACME, "pi_1")]
+
+
+@pytest.mark.parametrize("name", ["created", "updated", "deleted"])
+async def test_an_event_about_a_customer_drops_what_is_cached(door: Door, name: str) -> None:
+    """It says nothing of a payment, so it becomes no entry."""
+    taken = await door.receive(hint(type=f"customer.{name}", customer_id=ACME))
+
+    assert (taken, await door.held()) == ([0], [])
+    assert door.dropped == [Touched(None, ACME, None)]
 
 
 async def test_an_event_about_an_intent_whose_drop_fails_comes_again(door: Door) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stripe.params import WebhookEndpointCreateParams
 
-from gateway.events.intake import Hint, event_type, is_about_intent
+from gateway.events.intake import Hint, event_type, is_followed
 from gateway.events.webhook import FOLLOWED_EVENTS, PREVIEW_EVENTS, Ignored, read_event
 from tests.webhooks.signing import ACCOUNT, event
 
@@ -192,7 +192,7 @@ def enabled_events() -> list[str]:
 def test_an_endpoint_asks_for_all_that_is_followed() -> None:
     """By the SDK's own list: a name that Stripe adds shows here with the next SDK."""
     names = enabled_events()
-    followed = [one for one in names if event_type(one) is not None or is_about_intent(one)]
+    followed = [one for one in names if is_followed(one)]
 
     assert sorted(FOLLOWED_EVENTS) == sorted(followed)
     assert all(event_type(name) is not None for name in PREVIEW_EVENTS)

@@ -221,14 +221,23 @@ async def test_a_missing_event_is_a_problem(rig: Rig) -> None:
     assert "invoice.paid, invoice.voided" in problem
 
 
+async def test_an_endpoint_of_an_older_release_lacks_the_customers_events(rig: Rig) -> None:
+    """Whoever upgrades is told to add them."""
+    await registered(rig, *(one for one in FOLLOWED_EVENTS if not one.startswith("customer.")))
+
+    (problem,) = problems(await checked(rig))
+
+    assert "customer.created, customer.deleted, customer.updated" in problem
+
+
 async def test_what_is_too_much_is_said_and_is_no_problem(rig: Rig) -> None:
     """It costs a request each, and nothing else."""
-    await registered(rig, *FOLLOWED_EVENTS, "customer.created")
+    await registered(rig, *FOLLOWED_EVENTS, "customer.tax_id.updated")
 
     findings = await checked(rig)
 
     assert problems(findings) == []
-    assert any("customer.created" in one.message for one in findings)
+    assert any("customer.tax_id.updated" in one.message for one in findings)
 
 
 async def test_all_events_are_enough(rig: Rig) -> None:

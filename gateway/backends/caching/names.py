@@ -22,6 +22,9 @@ ANY = "any"
 def of_record(record: Any) -> list[str]:
     """What a record depends on; nothing where no event that is followed tells of it."""
     match record:
+        case records.Invoice(status="draft", customer_id=str(customer_id)):
+            # Until it is finalized it shows the customer's name and e-mail of now.
+            return [invoice(record.id), customer(customer_id)]
         case records.Invoice():
             return [invoice(record.id)]
         case records.InvoicePayment() | records.CreditNote() | records.InvoiceLineItem():
