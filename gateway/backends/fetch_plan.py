@@ -10,13 +10,16 @@ Source: https://docs.stripe.com/api/expanding_objects, 2026-10-28.endive.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from gateway.backends.assembly import Ask, assemble_or_ask, cursor_gone
 from gateway.backends.gather import gather_intents
-from gateway.backends.pool import Embedded, FetchedPage, Pool, filtered
+from gateway.backends.list_reads import ListRead, cut, list_reads
+from gateway.backends.lists import Embedded, FetchedPage, filtered, short_list
+from gateway.backends.pool import Pool
 from gateway.backends.stripe import edge
 from schema import records
 from schema.needs import Loaded, Needs
@@ -29,6 +32,7 @@ from schema.ports import (
     Failed,
     ListFilter,
     Listing,
+    Page,
     Viewer,
     meter,
 )
@@ -79,6 +83,9 @@ EXPANSIONS: Mapping[tuple[str, str], tuple[tuple[str, str], ...]] = {
     ("CreditNote", "invoice"): (("invoice", "Invoice"),),
 }
 """What Stripe can put in place of an id, and what stands there then."""
+
+
+Fetch = Callable[[], Awaitable[None]]
 
 
 class Api(Protocol):
@@ -136,24 +143,38 @@ class FetchPlan:
         raise AssertionError("the fetch plan asks in circles")
 
     async def _fetch_all(self, missing: dict[Ask, Needs]) -> None:
-        missing = without_passengers(missing)
+        missing = without_passengers(missing, self.viewer)
         gathered = await gather_intents(self, missing)
-        rest = {ask: needs for ask, needs in missing.items() if ask not in gathered}
-        await asyncio.gather(*(self._guarded(ask, needs) for ask, needs in rest.items()))
+        rest = {ask: below for ask, below in missing.items() if ask not in gathered}
+        rest = {ask: below for ask, below in rest.items() if not self._is_answered(ask)}
+        reads = list_reads(rest, self.pool, self.viewer)
+        others = [ask for ask in rest if not isinstance(ask.need, Listing)]
+        await asyncio.gather(
+            *(self._guarded((ask,), partial(self._fetch, ask, rest[ask])) for ask in others),
+            *(self._guarded(read.answers, partial(self._pages, read)) for read in reads),
+        )
 
-    async def _guarded(self, ask: Ask, needs: Needs) -> None:
-        """Fetch one thing; a failure is remembered in its place."""
+    def _is_answered(self, ask: Ask) -> bool:
+        """Whether what was gathered has brought the rows of this list along."""
         try:
-            async with self.slots:
-                await self._fetch(ask, needs)
+            return self.pool.from_embedded(ask, self.viewer) is not None
         except Failed as failed:
             self.pool.fail(ask, failed)
+            return True
+
+    async def _guarded(self, asks: tuple[Ask, ...], fetch: Fetch) -> None:
+        """Fetch one thing; a failure is remembered in the place of all that it was for."""
+        try:
+            async with self.slots:
+                await fetch()
+        except Failed as failed:
+            for ask in asks:
+                self.pool.fail(ask, failed)
 
     def _fetch(self, ask: Ask, needs: Needs) -> Awaitable[None]:
         if ask.need is None:
             return self._object(ask, needs)
-        if isinstance(ask.need, Listing):
-            return self._page(ask, ask.need, needs)
+        assert isinstance(ask.need, Computed)
         if ask.need.name == "confirmation_secret":
             return self._secret(ask)
         return self._credit_note_preview(ask)
@@ -177,15 +198,19 @@ class FetchPlan:
         """Keep an invoice's first payments and lines, if the answer has them."""
         invoice_id = str(raw["id"])
         if isinstance(raw.get("payments"), dict):
-            rows, has_more = edge.embedded_list(raw["payments"])
-            members = tuple(edge.invoice_payment_record(row) for row in rows)
-            self.pool.embedded["payments", invoice_id] = Embedded(members, has_more)
+            self.keep_payments(invoice_id, raw["payments"])
         if isinstance(raw.get("lines"), dict):
             lines = tuple(edge.line_item_records(raw["lines"], invoice_id))
             has_more = bool(raw["lines"].get("has_more"))
-            self.pool.embedded["lines", invoice_id] = Embedded(lines, has_more)
+            self.pool.embed(("Invoice", "lines", invoice_id), Embedded(lines, has_more))
         if isinstance(raw.get("confirmation_secret"), dict):
             self.pool.values[_secret_ask(invoice_id)] = edge.confirmation_secret(raw)
+
+    def keep_payments(self, invoice_id: str, raw: dict[str, Any]) -> None:
+        """Keep an invoice's first payments."""
+        rows, has_more = edge.embedded_list(raw)
+        members = tuple(edge.invoice_payment_record(row) for row in rows)
+        self.pool.embed(("Invoice", "payments", invoice_id), Embedded(members, has_more))
 
     async def _object(self, ask: Ask, needs: Needs) -> None:
         assert ask.kind is not None
@@ -204,10 +229,23 @@ class FetchPlan:
             raise Deleted(ask.kind or "", ask.id or "")
         return edge.READERS[SNAKE[ask.kind or ""]](raw)
 
-    async def _page(self, ask: Ask, listing: Listing, needs: Needs) -> None:
-        if not self._may_list(listing):
-            self.pool.pages[ask] = FetchedPage((), False, False)
+    async def _pages(self, read: ListRead) -> None:
+        """One call, and all that it answers. What a short list's rows do not answer comes again."""
+        listing = read.ask.need
+        assert isinstance(listing, Listing)
+        page = await self._page(read.ask, listing, read.needs)
+        key = short_list(read.ask, self.viewer)
+        if key is not None and listing == Listing(listing.name, Page(first=listing.page.size)):
+            self.pool.embed(key, Embedded(page.members, page.has_next))
+        if read.whole is not None:
+            self.pool.read_whole.add(read.whole)
             return
+        for ask in read.answers:
+            self.pool.pages[ask] = cut(page, ask)
+
+    async def _page(self, ask: Ask, listing: Listing, needs: Needs) -> FetchedPage:
+        if not self._may_list(listing):
+            return FetchedPage((), False, False)
         path, params, member = self._list_call(ask, listing)
         params |= _paging(listing)
         expand = expansions(member, needs, "data")
@@ -218,7 +256,7 @@ class FetchPlan:
             params["expand"] = expand
         read = self._listed_own if is_mixed else self._listed
         raw = await read(path, params, listing)
-        self.pool.pages[ask] = self._page_of(raw, listing, member, str(ask.id))
+        return self._page_of(raw, listing, member, str(ask.id))
 
     def _may_list(self, listing: Listing) -> bool:
         """A list of somebody else's customer is empty, like that of an unknown one."""
@@ -346,10 +384,11 @@ class FetchPlan:
         )
 
 
-def without_passengers(missing: dict[Ask, Needs]) -> dict[Ask, Needs]:
+def without_passengers(missing: dict[Ask, Needs], viewer: Viewer) -> dict[Ask, Needs]:
     """Leave for the next pass what an invoice of this one may bring along.
 
-    A write's answer asks for an invoice with its payments, and for one of these by its id.
+    A write's answer asks for an invoice with its payments, and for one of these by its id; a query
+    may ask for an invoice's payments at the root as well.
     """
     brings = {
         ask
@@ -358,11 +397,13 @@ def without_passengers(missing: dict[Ask, Needs]) -> dict[Ask, Needs]:
     }
     if not brings:
         return missing
+    lists = {("Invoice", "payments", ask.id) for ask in brings}
     passengers = ("InvoicePayment", "PaymentIntent")
     return {
         ask: needs
         for ask, needs in missing.items()
-        if ask.need is not None or ask.kind not in passengers
+        if short_list(ask, viewer) not in lists
+        and (ask.need is not None or ask.kind not in passengers)
     }
 
 

@@ -22,6 +22,7 @@ from schema.ports import Failed, Link
 if TYPE_CHECKING:
     from gateway.backends.fetch_plan import FetchPlan
 
+PAYMENTS = "/v1/invoice_payments"
 SCAN_FROM = 3
 """Fewer calls than this are not worth a scan, which reads pages one after the other."""
 PAGE_SIZE = 100
@@ -104,7 +105,7 @@ async def _scan(wanted: _Wanted) -> None:
             params["starting_after"] = after
         params["created"] = {"lte": newest}
         try:
-            raw = await wanted.plan.get("/v1/invoice_payments", params)
+            raw = await wanted.plan.get(PAYMENTS, params)
         except Failed:
             return
         rows = raw.get("data") or []
@@ -120,7 +121,7 @@ async def _of_invoice(wanted: _Wanted, invoice_id: str, intent_ids: list[str]) -
     params = {"invoice": invoice_id, "limit": PAGE_SIZE, "expand": wanted.expand}
     try:
         async with wanted.plan.slots:
-            await wanted.plan.get("/v1/invoice_payments", params)
+            wanted.plan.keep_payments(invoice_id, await wanted.plan.get(PAYMENTS, params))
     except Failed as failed:
         for intent_id in intent_ids:
             wanted.plan.pool.fail(Ask("PaymentIntent", intent_id), failed)

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.backends.assembly import Ask, Missing, cursor_gone
+from gateway.backends.assembly import Ask, Missing
+from gateway.backends.lists import Embedded, FetchedPage, ListKey, page_of, short_list
 from gateway.ledger import payments
 from gateway.ledger.book import Book
 from schema import records
 from schema.ports import (
     Computed,
     Failed,
-    ListFilter,
     Listing,
     Page,
     Viewer,
@@ -26,23 +26,6 @@ WHOLE_BOOK = Listing("payments", Page(first=100))
 """The payments that a rule looks at; more than a hundred live ones are unheard of."""
 
 
-@dataclass(frozen=True, slots=True)
-class FetchedPage:
-    """One page as it came: its members, and whether more lie beyond it on either side."""
-
-    members: tuple[Any, ...]
-    has_next: bool
-    has_previous: bool
-
-
-@dataclass(slots=True)
-class Embedded:
-    """The first rows of a list that came inside its parent, newest first."""
-
-    members: tuple[Any, ...]
-    has_more: bool
-
-
 @dataclass(slots=True)
 class Pool:
     """Filled by a fetcher or a cache, read by the assembly."""
@@ -50,7 +33,9 @@ class Pool:
     objects: dict[tuple[str, str], Any] = field(default_factory=dict)
     pages: dict[Ask, FetchedPage | Failed] = field(default_factory=dict)
     values: dict[Ask, Any] = field(default_factory=dict)
-    embedded: dict[tuple[str, str], Embedded] = field(default_factory=dict)
+    embedded: dict[ListKey, Embedded] = field(default_factory=dict)
+    read_whole: set[ListKey] = field(default_factory=set)
+    """The short lists of which as many rows were read as a page has."""
 
     def put(self, record: Any) -> None:
         """Keep a record; what came first in this operation stays."""
@@ -79,7 +64,7 @@ class Pool:
         if isinstance(held, Failed):
             raise held
         if held is None:
-            held = self._from_embedded(listing, parent)
+            held = self.from_embedded(ask, viewer)
         if held is None:
             raise Missing(ask)
         members = list(held.members)
@@ -87,27 +72,19 @@ class Pool:
             members = self._attachable(members, listing.where.attachable_to)
         return members, held.has_next, held.has_previous
 
-    def _from_embedded(self, listing: Listing, parent: Any) -> FetchedPage | None:
-        """The page, if the rows inside the parent are enough for it."""
-        if parent is None:
+    def embed(self, key: ListKey, rows: Embedded) -> None:
+        """Keep the first rows of a list, unless more of them are known."""
+        known = self.embedded.get(key)
+        if known is None or (known.has_more and len(known.members) <= len(rows.members)):
+            self.embedded[key] = rows
+
+    def from_embedded(self, ask: Ask, viewer: Viewer) -> FetchedPage | None:
+        """The page, if the rows that are known of its list are enough for it."""
+        key, listing = short_list(ask, viewer), ask.need
+        rows = None if key is None else self.embedded.get(key)
+        if rows is None or not isinstance(listing, Listing):
             return None
-        rows = self.embedded.get((listing.name, parent.id))
-        page = listing.page
-        if rows is None or page.before is not None:
-            return None
-        members, start = filtered(rows.members, listing.where), 0
-        if page.after is not None:
-            ids = [one.id for one in members]
-            if page.after.object_id not in ids:
-                if rows.has_more:
-                    return None
-                raise cursor_gone()
-            start = ids.index(page.after.object_id) + 1
-        stop = start + page.size
-        if rows.has_more and stop > len(members):
-            return None
-        has_next = stop < len(members) or rows.has_more
-        return FetchedPage(members[start:stop], has_next, page.after is not None)
+        return page_of(rows, listing)
 
     def _attachable(self, intents: list[Any], invoice_id: str) -> list[Any]:
         book = self.book(invoice_id)
@@ -167,13 +144,6 @@ def _place(parent: Any) -> tuple[str | None, str | None]:
 
 def page_ask(listing: Listing, parent: Any) -> Ask:
     return Ask(*_place(parent), listing)
-
-
-def filtered(members: tuple[Any, ...], where: ListFilter) -> tuple[Any, ...]:
-    """The members of an embedded list that a filter leaves."""
-    if not where.statuses:
-        return members
-    return tuple(one for one in members if one.status in where.statuses)
 
 
 def paid_out_of_band(invoice: records.Invoice, of_invoice: list[records.InvoicePayment]) -> int:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.backends.caching import codec
 from gateway.backends.caching.codec import GONE, KINDS, Kept
-from gateway.backends.pool import FetchedPage
+from gateway.backends.lists import FetchedPage
 from schema import records
 
 st.register_type_strategy(int, st.integers(-(2**53), 2**53))

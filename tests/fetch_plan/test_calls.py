@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -298,3 +299,118 @@ async def test_a_deleted_customer_costs_no_call(counted: Counted, first: int) ->
 
     assert calls == 1
     assert [one["customer"] for one in body["data"]["invoices"]["nodes"]] == [None] * first
+
+
+OF_ONE_LIST = {
+    "its size": "payments(first: 25) { nodes { id } }",
+    "a smaller size": "few: payments(first: 12) { nodes { id } }",
+    "a state": "paid: payments(first: 3, status: PAID) { nodes { id } }",
+    "another state": "open: payments(first: 20, status: OPEN) { nodes { id } }",
+    "what is worked out of all": "amountPaidOutOfBand { minorUnits }",
+    "their intents": "deep: payments(first: 15) { nodes { paymentIntent { status } } }",
+    "what each would do": "rule: payments(first: 11) { nodes { detachPreview { allowed } } }",
+    "what comes after": 'later: payments(first: 4, after: "AFTER") { nodes { id } }',
+    "what comes before": 'sooner: payments(last: 4, before: "AFTER") { nodes { id } }',
+}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), list(combinations(OF_ONE_LIST, 2)), ids=lambda name: name.replace(" ", "_")
+)
+async def test_two_needs_over_one_list_are_one_call(counted: Counted, one: str, other: str) -> None:
+    """The invoice with its first ten payments, and then the list once, whatever is wanted of it."""
+    (invoice_id,) = counted.invoices(1, 25)
+    query = "query ($id: ID!) { invoice(id: $id) { %s } }"
+    at = "payments(first: 20) { pageInfo { endCursor } }"
+    page, _ = await counted.ask(query % at, id=invoice_id)
+    cursor = page["data"]["invoice"]["payments"]["pageInfo"]["endCursor"]
+    first, second = (OF_ONE_LIST[name].replace("AFTER", cursor) for name in (one, other))
+    alone = [(await counted.ask(query % part, id=invoice_id))[0] for part in (first, second)]
+
+    body, calls = await counted.ask(query % f"{first} {second}", id=invoice_id)
+
+    assert calls <= 2
+    assert body["data"]["invoice"] == {
+        **alone[0]["data"]["invoice"],
+        **alone[1]["data"]["invoice"],
+    }
+
+
+ELSEWHERE = {
+    "the same list at the root": (
+        "{ invoice(id: IN) { amountPaidOutOfBand { minorUnits } "
+        "payments(first: 25) { nodes { id } } } "
+        "invoicePayments(first: 25, filter: {invoiceId: IN}) { nodes { id } } }",
+        2,
+    ),
+    "one root list in two sizes": (
+        "{ invoices(first: 1) { nodes { id } } more: invoices(first: 2) { nodes { id total "
+        "{ minorUnits } } } }",
+        1,
+    ),
+    "a root list of payments, whole and in part": (
+        "{ invoicePayments(first: 25, filter: {invoiceId: IN}) { nodes { id } } "
+        "paid: invoicePayments(first: 3, filter: {invoiceId: IN, status: PAID}) { nodes { id } } }",
+        1,
+    ),
+    "one customer's invoices in two sizes": (
+        "{ customer(id: CUS) { invoices(first: 1) { nodes { id } } "
+        "more: invoices(first: 2) { nodes { id } } } }",
+        2,
+    ),
+    "intents behind a list, and its whole": (
+        "{ invoices(first: 1) { nodes { amountPaidOutOfBand { minorUnits } "
+        "payments { nodes { paymentIntent { status } } } } } }",
+        2,
+    ),
+}
+
+
+@pytest.mark.parametrize(("query", "calls_wanted"), ELSEWHERE.values(), ids=ELSEWHERE)
+async def test_needs_over_one_list_of_stripes_are_one_call_wherever_they_stand(
+    counted: Counted, query: str, calls_wanted: int
+) -> None:
+    _, invoice_id = counted.invoices(2, 25)
+    query = query.replace("IN)", f'"{invoice_id}")').replace("IN}", f'"{invoice_id}"}}')
+    query = query.replace("IN,", f'"{invoice_id}",').replace("CUS", f'"{ACME}"')
+
+    body, calls = await counted.ask(query)
+
+    assert calls == calls_wanted
+    assert body["data"]
+
+
+async def test_more_payments_than_a_page_has_are_told_of_rightly(counted: Counted) -> None:
+    """What the first hundred rows do not answer is asked for by itself, and once."""
+    (invoice_id,) = counted.invoices(1, 130)
+
+    body, calls = await counted.ask(
+        "query ($id: ID!) { invoice(id: $id) { amountPaidOutOfBand { minorUnits } "
+        "payments(first: 100) { nodes { id } pageInfo { hasNextPage } } "
+        "open: payments(first: 5, status: OPEN) { nodes { id } } } }",
+        id=invoice_id,
+    )
+
+    invoice = body["data"]["invoice"]
+    assert calls == 3
+    assert len({one["id"] for one in invoice["payments"]["nodes"]}) == 100
+    assert invoice["payments"]["pageInfo"]["hasNextPage"]
+    assert invoice["open"]["nodes"] == []
+
+
+async def test_a_list_that_fails_is_asked_for_once(counted: Counted) -> None:
+    """All that it was for fail with it, each at its own path, and nothing asks again."""
+    (invoice_id,) = counted.invoices(1, 25)
+    query = (
+        "query ($id: ID!) { invoice(id: $id) { payments(first: 25) { nodes { id } } "
+        "paid: payments(first: 3, status: PAID) { nodes { id } } few: payments(first: 3) "
+        "{ nodes { id } } amountPaidOutOfBand { minorUnits } } }"
+    )
+
+    body, calls = await counted.ask(query, calls_max=1, errors=True, id=invoice_id)
+
+    assert calls == 1
+    assert body["data"]["invoice"]["payments"] is None
+    assert len(body["data"]["invoice"]["few"]["nodes"]) == 3
+    paths = {one["path"][1] for one in body["errors"]}
+    assert paths == {"payments", "amountPaidOutOfBand"}

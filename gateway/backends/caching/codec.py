@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from gateway.backends.pool import FetchedPage
+from gateway.backends.lists import FetchedPage
 from schema import records
 
 
