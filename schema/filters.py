@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import strawberry
 
 from schema.fields import recognized
 from schema.invoice import CollectionMethod
 from schema.invoice_payment import InvoicePaymentStatus
 from schema.invoice_status import InvoiceStatus
-from schema.node import checked_id, page_arguments
+from schema.node import ID_LENGTH_MAX, checked_id, page_arguments
 from schema.ports import ALWAYS, ListFilter, Listing, TimeRange, bad_input
 from schema.scalars import DateTime
 
@@ -77,12 +79,20 @@ def _range(given: TimeRangeInput | None, argument: str) -> TimeRange:
     return TimeRange(given.start, given.end)
 
 
-def _checked_subscription(value: str) -> str:
-    if not value.startswith("sub_") or not value.replace("_", "").isalnum():
-        raise bad_input(
-            f"filter.subscriptionId must be the id of one subscription (sub_), got {value!r:.60}"
-        )
-    return value
+def _checked(kind: str, value: str | None, argument: str) -> str | None:
+    """An empty id is refused: to Stripe it would be none, and the list be everybody's."""
+    return None if value is None else checked_id(kind, value, argument)
+
+
+def _checked_subscription(value: str | None) -> str | None:
+    if value is None or _SUBSCRIPTION.fullmatch(value):
+        return value
+    raise bad_input(
+        f"filter.subscriptionId must be the id of one subscription (sub_), got {value!r:.60}"
+    )
+
+
+_SUBSCRIPTION = re.compile(rf"sub_[A-Za-z0-9_]{{1,{ID_LENGTH_MAX - 4}}}", re.ASCII)
 
 
 def invoices_need(
@@ -96,12 +106,11 @@ def invoices_need(
     if filter is None:
         return Listing("invoices", page)
     where = ListFilter(
-        customer_id=filter.customer_id
-        and checked_id("Customer", filter.customer_id, "filter.customerId"),
+        customer_id=_checked("Customer", filter.customer_id, "filter.customerId"),
         statuses=() if filter.status is None else (recognized(filter.status, "filter.status"),),
         collection_method=filter.collection_method
         and recognized(filter.collection_method, "filter.collectionMethod"),
-        subscription_id=filter.subscription_id and _checked_subscription(filter.subscription_id),
+        subscription_id=_checked_subscription(filter.subscription_id),
         created=_range(filter.created, "filter.created"),
         due=_range(filter.due, "filter.due"),
     )
@@ -118,15 +127,16 @@ def invoice_payments_need(
     page = page_arguments(first, after, last, before)
     if filter is None:
         return Listing("invoice_payments", page)
-    if filter.payment_intent_id and filter.payment_record_id:
+    if filter.payment_intent_id is not None and filter.payment_record_id is not None:
         raise bad_input("filter: give paymentIntentId or paymentRecordId, a payment has one source")
     where = ListFilter(
-        invoice_id=filter.invoice_id
-        and checked_id("Invoice", filter.invoice_id, "filter.invoiceId"),
-        payment_intent_id=filter.payment_intent_id
-        and checked_id("PaymentIntent", filter.payment_intent_id, "filter.paymentIntentId"),
-        payment_record_id=filter.payment_record_id
-        and checked_id("PaymentRecord", filter.payment_record_id, "filter.paymentRecordId"),
+        invoice_id=_checked("Invoice", filter.invoice_id, "filter.invoiceId"),
+        payment_intent_id=_checked(
+            "PaymentIntent", filter.payment_intent_id, "filter.paymentIntentId"
+        ),
+        payment_record_id=_checked(
+            "PaymentRecord", filter.payment_record_id, "filter.paymentRecordId"
+        ),
         statuses=() if filter.status is None else (recognized(filter.status, "filter.status"),),
         created=_range(filter.created, "filter.created"),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal as PythonDecimal
 from typing import Any, NewType
 
@@ -21,12 +21,16 @@ from schema.ports import ErrorCode
 MINOR_UNITS_MAX = 2**53 - 1
 """The largest whole number that every JSON reader keeps exact (RFC 8259, section 6)."""
 
+INSTANT_MAX = 253_402_300_799
+"""9999-12-31T23:59:59Z: no later one can be written as a date. Stripe's instants begin at 1970."""
+
 DateTime = NewType("DateTime", int)
 Decimal = NewType("Decimal", PythonDecimal)
 MinorUnits = NewType("MinorUnits", int)
 CurrencyCode = NewType("CurrencyCode", str)
 EventCursor = NewType("EventCursor", str)
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RFC3339 = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
 )
@@ -64,17 +68,33 @@ def serialize_minor_units(value: int) -> int:
 
 
 def parse_date_time(value: object) -> DateTime:
-    """RFC 3339 with a zone, to epoch seconds; fractions of a second are cut."""
-    if isinstance(value, str) and _RFC3339.fullmatch(value):
-        try:
-            instant = datetime.fromisoformat(value.upper().replace("Z", "+00:00"))
-            return DateTime(int(instant.timestamp()))
-        except (ValueError, OverflowError):
-            pass
-    raise _refusal(
-        f"DateTime must be an RFC 3339 instant with a zone, such as 2026-01-28T09:30:00Z, "
-        f"got {value!r}"
-    )
+    """RFC 3339 with a zone, to epoch seconds; fractions of a second are cut.
+
+    What Stripe cannot be told is refused, as every backend takes the same.
+    """
+    instant = _instant(value)
+    if instant is None:
+        raise _refusal(
+            f"DateTime must be an RFC 3339 instant with a zone, such as 2026-01-28T09:30:00Z, "
+            f"got {value!r}"
+        )
+    if not 0 <= instant <= INSTANT_MAX:
+        raise _refusal(
+            "DateTime must lie from 1970-01-01T00:00:00Z to 9999-12-31T23:59:59Z, which is what "
+            f"Stripe knows, got {value!r}; leave it out for an open end"
+        )
+    return DateTime(instant)
+
+
+def _instant(value: object) -> int | None:
+    """Epoch seconds; None for what is no RFC 3339."""
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        return None
+    try:
+        instant = datetime.fromisoformat(value.upper().replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return (instant - _EPOCH) // timedelta(seconds=1)
 
 
 def serialize_date_time(value: int) -> str:
@@ -113,7 +133,7 @@ SCALARS: Mapping[object, ScalarDefinition] = {
     DateTime: _scalar(
         "DateTime",
         "RFC 3339 instant, always UTC, with whole seconds: Stripe's epoch seconds, converted once "
-        "at the edge.",
+        "at the edge. As input any zone, from 1970 to 9999.",
         specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
         serialize=serialize_date_time,
         parse_value=parse_date_time,

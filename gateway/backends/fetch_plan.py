@@ -21,6 +21,7 @@ from gateway.backends.list_reads import ListRead, cut, list_reads
 from gateway.backends.lists import Embedded, FetchedPage, filtered, short_list
 from gateway.backends.pool import Pool
 from gateway.backends.stripe import edge
+from gateway.backends.stripe.previewing import credit_note_preview
 from schema import records
 from schema.needs import Loaded, Needs
 from schema.ports import (
@@ -359,28 +360,8 @@ class FetchPlan:
     async def _credit_note_preview(self, ask: Ask) -> None:
         draft = getattr(ask.need, "argument", None)
         assert draft is not None
-        raw = await self.api.get(
-            "/v1/credit_notes/preview",
-            _some(
-                invoice=draft.invoice_id,
-                amount=draft.amount,
-                reason=draft.reason,
-                memo=draft.memo,
-                refund_amount=draft.refund,
-                credit_amount=draft.credit,
-                out_of_band_amount=draft.out_of_band,
-                expand=["invoice"],
-            ),
-            caller=self.viewer.tenant,
-        )
-        note, invoice = edge.credit_note_record(raw), edge.invoice_record(raw["invoice"])
-        self.pool.values[ask] = records.CreditNotePreview(
-            type=note.type,
-            currency=note.currency,
-            amount=note.amount,
-            pre_payment_amount=note.pre_payment_amount,
-            post_payment_amount=note.post_payment_amount,
-            amount_remaining_after=invoice.amount_remaining - note.pre_payment_amount,
+        self.pool.values[ask] = await credit_note_preview(
+            self.api, draft, caller=self.viewer.tenant
         )
 
 

@@ -91,7 +91,7 @@ def attach_refusals(
             RefusalCode.CUSTOMER_MISMATCH,
             "customer_mismatch",
             f"{source.id} belongs to {source.customer_id or 'no customer'}, but {invoice.id} bills "
-            f"{invoice.customer_id}: attach a payment of that customer",
+            f"{invoice.customer_id or 'no customer'}: attach a payment of the same",
             path=path,
         )
     yield from _already_attached(book, source, amount_requested, claimed_elsewhere, path)

@@ -73,6 +73,7 @@ def load(twin: Twin, fixtures: Fixtures) -> None:
         for record in getattr(fixtures, name):
             table.put(record)
     twin.deleted_customers.update(dict.fromkeys(fixtures.deleted_customers))
+    twin.customer_accounts.update(fixtures.customer_accounts)
     for invoice_id, lines in groupby(fixtures.lines, key=lambda line: line.invoice_id):
         twin.lines[invoice_id] = tuple(lines)
 

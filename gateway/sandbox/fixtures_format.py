@@ -32,6 +32,8 @@ class Fixtures:
 
     customers: tuple[records.Customer, ...] = ()
     deleted_customers: tuple[str, ...] = ()
+    customer_accounts: tuple[tuple[str, str], ...] = ()
+    """Ids of objects, each with the account that is its customer."""
     payment_intents: tuple[records.PaymentIntent, ...] = ()
     payment_records: tuple[records.PaymentRecord, ...] = ()
     charges: tuple[records.Charge, ...] = ()

@@ -56,7 +56,7 @@ def _invoice(one: StripeObject, currency: str, status: str, amounts: _Amounts) -
         id=one.name,
         created=one.created,
         currency=currency,
-        customer_id=one.needed_reference("customer", "cus"),
+        customer_id=_customer_id(one),
         status=status,
         livemode=one.flag("livemode"),
         number=one.text("number"),
@@ -80,6 +80,13 @@ def _invoice(one: StripeObject, currency: str, status: str, amounts: _Amounts) -
         invoice_pdf=one.text("invoice_pdf"),
         metadata=one.metadata(),
     )
+
+
+def _customer_id(one: StripeObject) -> str | None:
+    """None for who is billed as a `customer_account`, as Stripe has it then."""
+    if one.text("customer_account"):
+        return one.reference("customer", "cus")
+    return one.needed_reference("customer", "cus")
 
 
 def _with_instants(one: StripeObject, invoice: records.Invoice) -> records.Invoice:

@@ -1,8 +1,9 @@
 """From Stripe's objects to records, with Stripe's default for everything that is not stated.
 
 Needed: of a customer its id; of a PaymentIntent, payment record and charge the id, amount and
-currency; of an invoice the id, customer, currency and `total`, `amount_due` or lines; of an invoice
-payment the id, invoice and payment; of a credit note the id, invoice and amount.
+currency; of an invoice the id, customer (or customer_account), currency and `total`, `amount_due`
+or lines; of an invoice payment the id, invoice and payment; of a credit note the id, invoice and
+amount.
 
 Defaults that are not a plain zero or null:
 - `created`: 2026-01-01T00:00:00Z plus the position in the list, in seconds. Instants that a status
@@ -60,6 +61,7 @@ def read_objects(raw: Mapping[str, Any], problems: Problems) -> Fixtures:
     return Fixtures(
         customers=_in_order(_customer(one) for one in found["customers"] if not is_deleted(one)),
         deleted_customers=tuple(one.name for one in found["customers"] if is_deleted(one)),
+        customer_accounts=tuple(_customer_accounts(found)),
         payment_intents=intents,
         payment_records=reported,
         charges=charges,
@@ -98,6 +100,16 @@ def _by_invoice(found: Sequence[OfInvoice]) -> defaultdict[str, list[OfInvoice]]
     for one in found:
         grouped[one.invoice_id].append(one)
     return grouped
+
+
+def _customer_accounts(
+    found: Mapping[str, Sequence[StripeObject]],
+) -> Iterator[tuple[str, str]]:
+    for name in ("invoices", "payment_intents", "credit_notes"):
+        for one in found[name]:
+            account = one.text("customer_account")
+            if account:
+                yield one.name, account
 
 
 def is_deleted(one: StripeObject) -> bool:

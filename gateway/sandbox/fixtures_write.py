@@ -15,7 +15,7 @@ from schema import records
 
 def write_fixtures(twin: Twin) -> dict[str, list[dict[str, Any]]]:
     """The fixtures of this very state: `read_fixtures` of its JSON gives the same records."""
-    return {
+    written = {
         "customers": [
             *(_customer(one) for one in twin.customers),
             *(deleted("customer", customer_id) for customer_id in twin.deleted_customers),
@@ -27,6 +27,11 @@ def write_fixtures(twin: Twin) -> dict[str, list[dict[str, Any]]]:
         "invoice_payments": [_payment(one) for one in twin.invoice_payments],
         "credit_notes": [_credit_note(one) for one in twin.credit_notes],
     }
+    for objects in written.values():
+        for one in objects:
+            if one["id"] in twin.customer_accounts:
+                one["customer_account"] = twin.customer_accounts[one["id"]]
+    return written
 
 
 def deleted(kind: str, object_id: str) -> dict[str, Any]:

@@ -231,6 +231,10 @@ def _payments(
     )
 
 
+NOT_YET_REPORTED = "the payment"
+"""What a refusal calls a payment record that there will never be."""
+
+
 class MemoryBackend:
     """See `schema.ports.InvoiceBackend`."""
 
@@ -345,7 +349,7 @@ class MemoryBackend:
         facts = command.out_of_band
         assert facts is not None
         record = records.PaymentRecord(
-            id=self.twin.new_id("pr"),
+            id=NOT_YET_REPORTED,
             created=self.twin.now(),
             currency=facts.currency,
             amount=facts.amount,
@@ -362,7 +366,7 @@ class MemoryBackend:
         )
         if refusal is not None:
             raise _pointing_out_of_band(refusal)
-        return self.twin.report_payment(record)
+        return self.twin.report_payment(replace(record, id=self.twin.new_id("pr")))
 
     def _detach(self, viewer: Viewer, command: DetachPayment, request: Request) -> Detached:
         invoice = self._visible_invoice(viewer, command.invoice_id)

@@ -62,6 +62,8 @@ class Twin:
     customers: Table[records.Customer] = field(default_factory=Table)
     deleted_customers: dict[str, None] = field(default_factory=dict)
     """Ids of those that are gone, though invoices still name them."""
+    customer_accounts: dict[str, str] = field(default_factory=dict)
+    """By an object's id, the account that is its customer, where that is no `Customer`."""
     invoices: Table[records.Invoice] = field(
         default_factory=lambda: Table(
             "customer_id", "status", "collection_method", "subscription_id", due="due_date"

@@ -17,9 +17,7 @@ from gateway.decimals import exact_decimal
 from schema.payment_inputs import METADATA_KEY_OF_OURS
 from schema.ports import Deleted, ErrorCode, Failed
 from schema.records import Metadata
-
-INSTANT_MAX = 253_402_300_799
-"""9999-12-31T23:59:59Z: no later one can be written as a date."""
+from schema.scalars import INSTANT_MAX
 
 GATEWAY_KEY = METADATA_KEY_OF_OURS
 """Metadata by which a write of ours is recognised when it is read back; never shown to callers."""

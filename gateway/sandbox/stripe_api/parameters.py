@@ -239,6 +239,8 @@ def metadata(raw: Any, name: str) -> dict[str, str] | None:
     for key, value in raw.items():
         if not isinstance(value, str):
             raise invalid("Metadata values must be strings", f"{name}[{key}]")
+        if key == "":
+            raise invalid("Metadata keys must not be empty", name)
         if len(key) > METADATA_KEY_LENGTH_MAX or len(value) > METADATA_VALUE_LENGTH_MAX:
             raise invalid(
                 f"Metadata keys have at most {METADATA_KEY_LENGTH_MAX} characters, values at most "

@@ -31,6 +31,8 @@ def render(account: Account, record: Any, kept: Mapping[str, Any] | None = None)
     if isinstance(record, dict):
         return record
     shown = RENDERERS[type(record)](account, record)
+    if record.id in account.twin.customer_accounts:
+        shown["customer_account"] = account.twin.customer_accounts[record.id]
     kept = account.details.get(record.id, {}) if kept is None else kept
     return {**shown, **{name: value for name, value in kept.items() if name not in NOT_SHOWN}}
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from gateway.backends.memory.twin import Request
 from gateway.sandbox.stripe_api import (
+    charges,
     credit_notes,
     customers,
     events,
@@ -54,6 +55,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *invoice_payments.OPERATIONS,
     *payment_intents.OPERATIONS,
     *payment_records.OPERATIONS,
+    *charges.OPERATIONS,
     *credit_notes.OPERATIONS,
     *events.OPERATIONS,
     *webhook_endpoints.OPERATIONS,

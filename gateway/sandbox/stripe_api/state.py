@@ -50,6 +50,8 @@ def load_state(account: Account, text: bytes) -> None:
             for record in list(table):
                 table.remove(record.id)
     account.twin.lines.clear()
+    account.twin.deleted_customers.clear()
+    account.twin.customer_accounts.clear()
     account.details.clear()
     account.replaced.clear()
     load(account.twin, fixtures)

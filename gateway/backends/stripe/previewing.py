@@ -1,0 +1,69 @@
+"""What a credit note would do, as Stripe reckons it; where Stripe refuses, the rule that is broken.
+
+Source: https://docs.stripe.com/api/credit_notes/preview, 2026-10-28.endive.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from gateway.backends.assembly import failure_of
+from gateway.backends.stripe import edge
+from gateway.ledger.book import Book
+from gateway.ledger.credit_notes import preview
+from schema import records
+from schema.ports import CreditNoteDraft, ErrorCode, Failed, Refused
+
+
+class Api(Protocol):
+    """The part of `StripeApi` that is needed here."""
+
+    async def get(self, path: str, params: dict[str, Any], *, caller: str) -> dict[str, Any]: ...
+
+
+async def credit_note_preview(
+    api: Api, draft: CreditNoteDraft, *, caller: str
+) -> records.CreditNotePreview:
+    """Raises `Failed`."""
+    try:
+        raw = await api.get("/v1/credit_notes/preview", _params(draft), caller=caller)
+    except Failed as failed:
+        await _explain(failed, api, draft, caller)
+        raise
+    note, invoice = edge.credit_note_record(raw), edge.invoice_record(raw["invoice"])
+    return records.CreditNotePreview(
+        type=note.type,
+        currency=note.currency,
+        amount=note.amount,
+        pre_payment_amount=note.pre_payment_amount,
+        post_payment_amount=note.post_payment_amount,
+        amount_remaining_after=invoice.amount_remaining - note.pre_payment_amount,
+    )
+
+
+def _params(draft: CreditNoteDraft) -> dict[str, Any]:
+    stated = {
+        "invoice": draft.invoice_id,
+        "amount": draft.amount,
+        "reason": draft.reason,
+        "memo": draft.memo,
+        "refund_amount": draft.refund,
+        "credit_amount": draft.credit,
+        "out_of_band_amount": draft.out_of_band,
+        "expand": ["invoice"],
+    }
+    return {name: value for name, value in stated.items() if value is not None}
+
+
+async def _explain(failed: Failed, api: Api, draft: CreditNoteDraft, caller: str) -> None:
+    """Raises the first rule of the ledger that stands against the note, as the memory backend
+    does; returns where none does, or where Stripe did not answer at all."""
+    if failed.code is not ErrorCode.UPSTREAM_ERROR or not failed.extensions.get("requestId"):
+        return
+    try:
+        raw = await api.get(f"/v1/invoices/{draft.invoice_id}", {}, caller=caller)
+        preview(Book(edge.invoice_record(raw)), draft)
+    except Refused as refused:
+        raise failure_of(refused) from failed
+    except Failed:
+        return
