@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from gateway.backends.assembly import Ask, assemble_or_ask, cursor_gone
 from gateway.backends.gather import gather_intents
-from gateway.backends.pool import Embedded, FetchedPage, Pool, filtered
+from gateway.backends.pool import WHOLE, Embedded, FetchedPage, Pool, filtered
 from gateway.backends.stripe import edge
 from schema import records
 from schema.needs import Loaded, Needs
@@ -136,7 +136,7 @@ class FetchPlan:
         raise AssertionError("the fetch plan asks in circles")
 
     async def _fetch_all(self, missing: dict[Ask, Needs]) -> None:
-        missing = without_passengers(missing)
+        missing = without_shorter(without_passengers(missing))
         gathered = await gather_intents(self, missing)
         rest = {ask: needs for ask, needs in missing.items() if ask not in gathered}
         await asyncio.gather(*(self._guarded(ask, needs) for ask, needs in rest.items()))
@@ -179,11 +179,11 @@ class FetchPlan:
         if isinstance(raw.get("payments"), dict):
             rows, has_more = edge.embedded_list(raw["payments"])
             members = tuple(edge.invoice_payment_record(row) for row in rows)
-            self.pool.embedded["payments", invoice_id] = Embedded(members, has_more)
+            self.pool.embedded["payments", invoice_id, WHOLE] = Embedded(members, has_more)
         if isinstance(raw.get("lines"), dict):
             lines = tuple(edge.line_item_records(raw["lines"], invoice_id))
             has_more = bool(raw["lines"].get("has_more"))
-            self.pool.embedded["lines", invoice_id] = Embedded(lines, has_more)
+            self.pool.embedded["lines", invoice_id, WHOLE] = Embedded(lines, has_more)
         if isinstance(raw.get("confirmation_secret"), dict):
             self.pool.values[_secret_ask(invoice_id)] = edge.confirmation_secret(raw)
 
@@ -218,7 +218,11 @@ class FetchPlan:
             params["expand"] = expand
         read = self._listed_own if is_mixed else self._listed
         raw = await read(path, params, listing)
-        self.pool.pages[ask] = self._page_of(raw, listing, member, str(ask.id))
+        page = self._page_of(raw, listing, member, str(ask.id))
+        self.pool.pages[ask] = page
+        if ask.id is not None and _is_first(listing):
+            rows = Embedded(page.members, page.has_next)
+            self.pool.embedded[listing.name, ask.id, listing.where] = rows
 
     def _may_list(self, listing: Listing) -> bool:
         """A list of somebody else's customer is empty, like that of an unknown one."""
@@ -364,6 +368,47 @@ def without_passengers(missing: dict[Ask, Needs]) -> dict[Ask, Needs]:
         for ask, needs in missing.items()
         if ask.need is not None or ask.kind not in passengers
     }
+
+
+def without_shorter(missing: dict[Ask, Needs]) -> dict[Ask, Needs]:
+    """Of the first pages of one list ask for the longest alone, with all that is wanted below any.
+
+    The others are its beginning, or what a filter leaves of it; what they lack all the same is
+    left for the next pass.
+    """
+    longest: dict[tuple[Any, ...], Ask] = {}
+    for ask in sorted(filter(_has_beginning, missing), key=_reach):
+        longest[ask.kind, ask.id, _listing(ask).name, _listing(ask).where] = ask
+    kept: dict[Ask, Needs] = {}
+    for ask, needs in missing.items():
+        kept.setdefault(_asked_instead(ask, longest), Needs()).merge(needs)
+    return kept
+
+
+def _asked_instead(ask: Ask, longest: Mapping[tuple[Any, ...], Ask]) -> Ask:
+    if not _has_beginning(ask):
+        return ask
+    listing = _listing(ask)
+    whole = longest.get((ask.kind, ask.id, listing.name, WHOLE))
+    return whole or longest[ask.kind, ask.id, listing.name, listing.where]
+
+
+def _has_beginning(ask: Ask) -> bool:
+    """Whether it is the first page of a parent's list."""
+    return ask.id is not None and isinstance(ask.need, Listing) and _is_first(ask.need)
+
+
+def _is_first(listing: Listing) -> bool:
+    return listing.page.after is None and listing.page.before is None
+
+
+def _listing(ask: Ask) -> Listing:
+    assert isinstance(ask.need, Listing)
+    return ask.need
+
+
+def _reach(ask: Ask) -> int:
+    return _listing(ask).page.size
 
 
 SECRET = Computed("confirmation_secret")

@@ -26,6 +26,9 @@ WHOLE_BOOK = Listing("payments", Page(first=100))
 """The payments that a rule looks at; more than a hundred live ones are unheard of."""
 
 
+WHOLE = ListFilter()
+
+
 @dataclass(frozen=True, slots=True)
 class FetchedPage:
     """One page as it came: its members, and whether more lie beyond it on either side."""
@@ -37,7 +40,7 @@ class FetchedPage:
 
 @dataclass(slots=True)
 class Embedded:
-    """The first rows of a list that came inside its parent, newest first."""
+    """The first rows of a list, newest first: inside its parent, or of a longer page of it."""
 
     members: tuple[Any, ...]
     has_more: bool
@@ -50,7 +53,7 @@ class Pool:
     objects: dict[tuple[str, str], Any] = field(default_factory=dict)
     pages: dict[Ask, FetchedPage | Failed] = field(default_factory=dict)
     values: dict[Ask, Any] = field(default_factory=dict)
-    embedded: dict[tuple[str, str], Embedded] = field(default_factory=dict)
+    embedded: dict[tuple[str, str, ListFilter], Embedded] = field(default_factory=dict)
 
     def put(self, record: Any) -> None:
         """Keep a record; what came first in this operation stays."""
@@ -91,8 +94,10 @@ class Pool:
         """The page, if the rows inside the parent are enough for it."""
         if parent is None:
             return None
-        rows = self.embedded.get((listing.name, parent.id))
-        page = listing.page
+        page, where = listing.page, listing.where
+        rows = self.embedded.get((listing.name, parent.id, where))
+        if rows is None:
+            rows = self.embedded.get((listing.name, parent.id, WHOLE))
         if rows is None or page.before is not None:
             return None
         members, start = filtered(rows.members, listing.where), 0
