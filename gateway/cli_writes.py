@@ -120,7 +120,8 @@ async def _checked(api: StripeApi, record: WriteRecord, object_id: str) -> str |
     """Whose the invoice is. What was attached or credited must be its own; what was detached is
     gone. Raises `ResolveRefused`, `Failed`."""
     from gateway.backends.journal.resolving import ResolveRefused
-    from gateway.backends.stripe.lookup import SYSTEM_CALLER, StripeLookup
+    from gateway.backends.rate_budget import SYSTEM_CALLER
+    from gateway.backends.stripe.lookup import StripeLookup
 
     invoice_id = _invoice_of(record)
     if record.operation != "detach":

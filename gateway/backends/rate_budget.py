@@ -2,6 +2,7 @@
 
 `Tokens` says whether a call may go now; `RateBudget` lets those that may not wait their turn, the
 callers in rotation, so that one caller's flood delays nobody else, and for a bounded time only.
+The gateway's own reads go before clients': a webhook that waits too long has to come again.
 Written here because no limiter on PyPI rotates between callers: aiolimiter 1.3 and pyrate-limiter
 4.5 each serve one line of waiters. `stripe/redis_tokens.py` shares the tokens between replicas. It
 sends nothing.
@@ -27,6 +28,10 @@ WAIT_SECONDS_MAX = 5.0
 """Half of what a call may take altogether: who has waited longer is better told."""
 WAITING_PER_CALLER_MAX = 500
 """Several full operations of one caller; beyond that it is a flood."""
+SYSTEM_CALLER = "gateway"
+"""The line of the gateway's own reads: those that webhooks and catch-up need."""
+SYSTEM_TURNS = 4
+"""Turns of the gateway's own reads before each of a client's: the rest of five stays with them."""
 PAUSE_SECONDS_MIN = 0.005
 """The line is looked at no more often than this."""
 
@@ -124,6 +129,7 @@ class RateBudget:
         self._waiting_per_caller_max = waiting_per_caller_max
         self._callers: OrderedDict[str, Lines] = OrderedDict()
         self._serving: asyncio.Task[None] | None = None
+        self._system_turns = 0
 
     async def admit(self, caller: str, endpoint: str) -> None:
         if not self._callers and await self._tokens.take(endpoint) <= 0:
@@ -157,7 +163,7 @@ class RateBudget:
             self._send_away()
 
     async def _round(self) -> float:
-        """Serve the callers in rotation, one turn each, while any endpoint has room.
+        """Give one turn after the other while any endpoint has room.
 
         Returns the seconds until the first of the endpoints may have room again.
         """
@@ -166,9 +172,18 @@ class RateBudget:
         while served:
             served = False
             self._expire()
-            for caller in list(self._callers):
-                served = await self._turn(caller, full) or served
+            for caller in self._in_turn():
+                served = await self._turn(caller, full)
+                if served:
+                    break
         return min(full.values(), default=0.0)
+
+    def _in_turn(self) -> list[str]:
+        """Who is next: the gateway itself up to so many times, then whoever has waited longest."""
+        is_first = self._system_turns < SYSTEM_TURNS
+        own = [SYSTEM_CALLER] if SYSTEM_CALLER in self._callers else []
+        clients = [one for one in self._callers if one != SYSTEM_CALLER]
+        return [*own, *clients] if is_first else [*clients, *own]
 
     async def _turn(self, caller: str, full: dict[str, float]) -> bool:
         """One turn for this caller, on the first of its endpoints that has room."""
@@ -192,6 +207,7 @@ class RateBudget:
             line.popleft().turn.set_result(None)
         lines.move_to_end(endpoint)
         self._callers.move_to_end(caller)
+        self._system_turns = self._system_turns + 1 if caller == SYSTEM_CALLER else 0
         self._tidy(caller, endpoint)
 
     def _expire(self) -> None:

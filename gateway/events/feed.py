@@ -141,7 +141,7 @@ class Feed:
     def newer(self, after: str | None, resumed: str | None) -> str | None:
         if after is None or resumed is None:
             return resumed if after is None else after
-        return newer_cursor(after, resumed, self._log.epoch)
+        return newer_cursor(after, resumed, self._log.epoch, end=self._published)
 
     async def subscribe(
         self, viewer: Viewer, *, after: str | None, where: EventFilter

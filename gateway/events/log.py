@@ -109,11 +109,12 @@ def decode_position(cursor: str) -> tuple[str, int]:
     return match[1], int(match[2])
 
 
-def newer_cursor(after: str, resumed: str, epoch: str) -> str:
-    """The one of two that its reader had last, in the log of this epoch.
+def newer_cursor(after: str, resumed: str, epoch: str, *, end: int) -> str:
+    """The one of two that its reader had last, in the log of this epoch that ends there.
 
     A browser's EventSource comes back to a URL with the `after` of its first visit and says in
     `Last-Event-ID` where it is. Of another log is what came first; what cannot be read is not ours.
+    An `after` beyond the end was told as a gap at the first visit, and would be at every other.
     Raises `Failed` BAD_USER_INPUT for an `after` that is no cursor.
     """
     where = decode_position(after)
@@ -123,7 +124,7 @@ def newer_cursor(after: str, resumed: str, epoch: str) -> str:
         return after
     if (where[0] == epoch) != (there[0] == epoch):
         return after if where[0] == epoch else resumed
-    return after if where[0] == epoch and where[1] > there[1] else resumed
+    return after if where[0] == epoch and there[1] < where[1] <= end else resumed
 
 
 ENTRIES_MAX = 100_000

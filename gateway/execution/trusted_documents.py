@@ -185,6 +185,8 @@ class TrustedDocuments:
             return request.query
         text = self._texts.get(wanted)
         if text is None and (request.extensions or {}).get("persistedQuery") is not None:
+            if request.query:  # With an id of the frontend's own, after it was not found.
+                return request.query
             raise self._not_persisted()
         if text is None:
             raise _refusal(

@@ -176,8 +176,12 @@ def _decoded(decode: Callable[[], OperationRequest]) -> OperationRequest:
 
 
 def _resume_after(request: web.Request) -> str | None:
-    """The cursor that a browser's EventSource sends when it comes back."""
-    return request.headers.get("Last-Event-ID", "")[:_RESUME_AFTER_CHARACTERS_MAX] or None
+    """The cursor that a browser's EventSource sends when it comes back.
+
+    event-source-polyfill puts it into the URL, where it needs no preflight.
+    """
+    given = request.headers.get("Last-Event-ID") or request.query.get("lastEventId", "")
+    return given[:_RESUME_AFTER_CHARACTERS_MAX] or None
 
 
 def _method_not_allowed(message: str, allowed: str) -> HttpRefusal:

@@ -18,15 +18,18 @@ KNOWN_HEADERS = (
     *("Content-Type", "Authorization", "Last-Event-ID", "X-Request-Id", "X-Correlation-Id"),
     *_PREFLIGHT_HEADERS,
     *("Apollographql-Client-Name", "Apollographql-Client-Version", "X-Apollo-Operation-Id"),
+    *("X-Apollo-Operation-Type", "GraphQL-Client-Name", "GraphQL-Client-Version"),
     *("X-Requested-With", "Cache-Control", "Pragma"),
+    # Need a preflight only where they are long.
+    *("Accept", "Accept-Language", "Content-Language"),
     # What tracing adds to every request of a page: W3C, Sentry, B3, Datadog, and others.
     *("Traceparent", "Tracestate", "Baggage", "Sentry-Trace"),
     *("B3", "X-B3-TraceId", "X-B3-SpanId", "X-B3-ParentSpanId", "X-B3-Sampled", "X-B3-Flags"),
     *("X-Datadog-Trace-Id", "X-Datadog-Parent-Id", "X-Datadog-Origin"),
-    *("X-Datadog-Sampling-Priority", "X-Datadog-Tags"),
+    *("X-Datadog-Sampling-Priority", "X-Datadog-Sampled", "X-Datadog-Tags"),
     *("Newrelic", "Elastic-Apm-Traceparent", "Uber-Trace-Id", "X-Amzn-Trace-Id"),
     *("X-Cloud-Trace-Context", "X-Instana-T", "X-Instana-S", "X-Instana-L"),
-    *("Request-Id", "Request-Context"),
+    *("Request-Id", "Request-Context", "X-Dtpc", "X-Dtreferer"),
 )
 """What a page may send: where one of its headers is not named, a browser sends nothing at all."""
 

@@ -79,9 +79,13 @@ class EventStreams:
         grant: Grant,
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers=_HEADERS)
-        await response.prepare(request)
+        gone = False
+        try:
+            await response.prepare(request)
+        except ConnectionError:
+            gone = True
         transport = request.transport
-        if transport is None:
+        if gone or transport is None:
             await answers.aclose()
             return response
         _drop_dead_peers(transport, self._settings.stream_ping_seconds)

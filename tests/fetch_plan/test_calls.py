@@ -414,3 +414,31 @@ async def test_a_list_that_fails_is_asked_for_once(counted: Counted) -> None:
     assert len(body["data"]["invoice"]["few"]["nodes"]) == 3
     paths = {one["path"][1] for one in body["errors"]}
     assert paths == {"payments", "amountPaidOutOfBand"}
+
+
+LISTS = {
+    "a page and what is paid out of band": "amountPaidOutOfBand { minorUnits } "
+    "a: payments(first: 30) { nodes { id } }",
+    "two pages": "a: payments(first: 30) { nodes { id } } b: payments(first: 20) { nodes { id } }",
+    "a page and a part of it": "a: payments(first: 30) { nodes { id } } "
+    "b: payments(status: [PAID], first: 15) { nodes { id } }",
+    "a page with intents and one without": "a: payments(first: 30) { nodes { id } } "
+    "b: payments(first: 20) { nodes { paymentIntent { id } } }",
+    "all of these": "amountPaidOutOfBand { minorUnits } a: payments(first: 30) { nodes { id } } "
+    "b: payments(first: 20) { nodes { paymentIntent { id } } } "
+    "c: payments(status: [PAID], first: 15) { nodes { id } }",
+}
+
+
+@pytest.mark.parametrize("fields", LISTS.values(), ids=LISTS)
+async def test_needs_over_one_list_are_one_call(counted: Counted, fields: str) -> None:
+    """The invoice itself is one, and its 25 payments another, however many look at them."""
+    (invoice_id,) = counted.invoices(1, 25)
+
+    body, calls = await counted.ask(
+        f"query ($id: ID!) {{ invoice(id: $id) {{ id {fields} }} }}", id=invoice_id
+    )
+
+    assert calls == 2
+    lists = [one["nodes"] for one in body["data"]["invoice"].values() if "nodes" in one]
+    assert all(len(nodes) in (15, 20, 25) for nodes in lists)

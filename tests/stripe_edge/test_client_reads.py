@@ -131,7 +131,7 @@ async def test_failed_read_says_why(
 
 async def test_hanging_read_times_out(make_api: MakeApi, peer: Peer) -> None:
     """Nobody waits for Stripe for ever, and the code says that it was time that ran out."""
-    api = make_api(attempt_seconds=0.02)
+    api = make_api(attempt_seconds=0.5)
     peer.answer(CALL, Hang())
 
     with pytest.raises(Failed) as failed:

@@ -10,7 +10,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.backends.rate_budget import LocalTokens, RateBudget
+from gateway.backends.rate_budget import (
+    ACCOUNT_PER_SECOND_TEST,
+    SYSTEM_CALLER,
+    SYSTEM_TURNS,
+    WAIT_SECONDS_MAX,
+    LocalTokens,
+    RateBudget,
+)
 from schema.ports import ErrorCode, Failed
 from tests.stripe_edge.conftest import Waits
 
@@ -93,6 +100,31 @@ async def test_two_floods_are_served_alike(waits: Waits) -> None:
 
     contested = order[10:60]
     assert abs(contested.count("a") - contested.count("b")) <= 1
+
+
+async def test_a_burst_of_webhooks_is_read_for_beside_clients_who_take_all(waits: Waits) -> None:
+    """A test key allows 25 calls a second. Ten clients with six reads each, and then 30 events that
+    need two reads each: they get four turns of five until the last is through."""
+    rate = ACCOUNT_PER_SECOND_TEST
+    budget = budget_of(waits, account=rate, endpoint=rate, wait_seconds_max=WAIT_SECONDS_MAX)
+    clients = [(f"client {number}", READ) for number in range(10)] * 6
+    webhooks = [(SYSTEM_CALLER, READ), (SYSTEM_CALLER, LIST)] * 30
+
+    order = await admitted(budget, clients + webhooks)
+
+    last_webhook = len(order) - 1 - order[::-1].index(SYSTEM_CALLER)
+    assert order[: int(rate)].count(SYSTEM_CALLER) == 0
+    assert last_webhook < rate + 60 * (SYSTEM_TURNS + 1) / SYSTEM_TURNS
+
+
+async def test_clients_keep_their_share_beside_endless_webhooks(waits: Waits) -> None:
+    """One turn in five is theirs, however much comes in."""
+    calls = [(SYSTEM_CALLER, READ)] * 100 + [("a", READ)] * 15
+
+    order = await admitted(budget_of(waits), calls)
+
+    contested = order[10:60]
+    assert contested.count("a") == pytest.approx(len(contested) / (SYSTEM_TURNS + 1), abs=1)
 
 
 async def test_calls_of_one_caller_keep_their_order(waits: Waits) -> None:

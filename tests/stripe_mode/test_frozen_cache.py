@@ -16,10 +16,10 @@ import pytest_asyncio
 from tests.storage.redis_server import RedisServer
 from tests.stripe_mode.world import World, stripe_world
 
-READS = 200
-"""At 50 ms each they would take twice as long as they may; they take a tenth of it, so that a busy
+READS = 400
+"""At 50 ms each they would take 20 s, longer than they may; they take a tenth of it, so that a busy
 machine changes nothing."""
-READS_SECONDS_MAX = 5.0
+READS_SECONDS_MAX = 15.0
 OTHERS = 40
 """Events of their own, as repeats would wait for one another anyway: at half a second each, one
 after the other, they would take three times as long as they may."""

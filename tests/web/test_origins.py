@@ -77,6 +77,7 @@ async def test_only_allowed_origins_may_read_answers(
     [
         *("baggage", "sentry-trace", "traceparent", "x-datadog-trace-id", "b3", "newrelic"),
         *("apollographql-client-name", "x-requested-with", "authorization", "x-shop-page"),
+        *("graphql-client-name", "accept", "x-dtpc", "x-datadog-sampled"),
     ],
 )
 async def test_a_page_may_send_what_its_tools_add(serve: Serve, name: str) -> None:

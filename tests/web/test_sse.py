@@ -119,6 +119,19 @@ async def test_a_stream_resumes_after_the_last_event(gateway: Served) -> None:
     assert text.startswith(":\n\nid: c-3\n")
 
 
+async def test_a_polyfill_resumes_by_its_url(gateway: Served) -> None:
+    """event-source-polyfill sends no header, as that would need a preflight."""
+    parameters = {"query": "subscription { count(to: 3) }", "lastEventId": "c-2"}
+    headers = {**STREAM, "Sec-Fetch-Mode": "cors"}
+
+    async with gateway.session.get(
+        gateway.url / "graphql", params=parameters, headers=headers
+    ) as response:
+        text = await response.text()
+
+    assert text.startswith(":\n\nid: c-3\n")
+
+
 async def test_an_event_source_gets_a_subscription_over_get(gateway: Served) -> None:
     """A browser's EventSource can only GET; that it applies CORS shows in a header of its own."""
     parameters = {"query": "subscription { count(to: 1) }"}

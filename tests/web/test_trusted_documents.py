@@ -179,6 +179,74 @@ async def test_an_unknown_document_is_told_so(served: Served) -> None:
     assert "manifest" in body["errors"][0]["message"]
 
 
+async def told_over_http(served: Served, payload: dict[str, Any]) -> Any:
+    """The first error over POST."""
+    async with served.session.post(served.url / "graphql", json=payload) as response:
+        return (await response.json())["errors"][0]
+
+
+async def told_over_get(served: Served, payload: dict[str, Any]) -> Any:
+    _, body, _ = await get(served, **payload)
+    return body["errors"][0]
+
+
+async def told_over_sse(served: Served, payload: dict[str, Any]) -> Any:
+    headers = {"Accept": "text/event-stream"}
+    url = served.url / "graphql"
+    async with served.session.post(url, json=payload, headers=headers) as response:
+        data = (await response.text()).partition("data: ")[2].partition("\n")[0]
+        return json.loads(data)["errors"][0]
+
+
+async def told_over_socket(served: Served, payload: dict[str, Any]) -> Any:
+    message = await socket_answers(served.session, served.url, payload)
+    return message["payload"][0]
+
+
+TELLERS = pytest.mark.parametrize(
+    "told", [told_over_http, told_over_get, told_over_sse, told_over_socket]
+)
+
+
+@TELLERS
+async def test_who_asks_in_apollos_way_is_told_in_apollos_words(served: Served, told: Any) -> None:
+    """Apollo's link and urql's exchange look for these words and codes, and then send the text."""
+    error = await told(served, {"extensions": persisted("query X { __typename }")})
+
+    assert error["message"] == "PersistedQueryNotFound"
+    assert error["extensions"]["code"] == "PERSISTED_QUERY_NOT_FOUND"
+
+
+@TELLERS
+async def test_without_a_manifest_hashes_are_not_supported(told: Any) -> None:
+    """The clients then stop asking by hash, and spare themselves a request each time."""
+    async with serving() as served:
+        error = await told(served, {"extensions": persisted(READ)})
+        by_id = await told(served, {"documentId": sha(READ)})
+
+    assert error["message"] == "PersistedQueryNotSupported"
+    assert error["extensions"]["code"] == "PERSISTED_QUERY_NOT_SUPPORTED"
+    assert by_id["extensions"]["code"] == "PERSISTED_DOCUMENT_NOT_FOUND"
+
+
+async def test_the_text_that_follows_is_run(served: Served) -> None:
+    """With its hash, or with an id of the frontend's own that the manifest does not have yet."""
+    text = "query Version { gateway { version backend } }"
+    named = {"persistedQuery": {"version": 1, "sha256Hash": "version-of-tomorrow"}}
+
+    async with served.session.post(
+        served.url / "graphql", json={"query": text, "extensions": persisted(text)}
+    ) as response:
+        by_hash = await response.json()
+    async with served.session.post(
+        served.url / "graphql", json={"query": text, "extensions": named}
+    ) as response:
+        by_id = await response.json()
+
+    assert by_hash == by_id
+    assert list(by_hash) == ["data"]
+
+
 async def test_an_event_stream_names_a_document(served: Served) -> None:
     """A browser's EventSource can only GET, and cannot set a header."""
     url = (served.url / "graphql").with_query(documentId=sha(LISTEN))

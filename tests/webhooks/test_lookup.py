@@ -88,9 +88,9 @@ async def test_a_payment_that_is_gone_is_none(lookup: StripeLookup) -> None:
 
 async def test_an_intents_payments_are_all_found(rig: Rig, lookup: StripeLookup) -> None:
     """Whatever their status, and beyond Stripe's page of a hundred."""
-    intent_id = rig.stage.intent(1500)
+    intent_id = rig.stage.intent(15_000)
     for _ in range(150):
-        rig.stage.twin.attach(rig.stage.open_invoice(10), intent_id, amount_requested=10)
+        rig.stage.twin.attach(rig.stage.open_invoice(100), intent_id, amount_requested=100)
 
     found = await lookup.payments_of_intent(intent_id)
 

@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Any
 
+from gateway.backends.rate_budget import SYSTEM_CALLER
 from gateway.backends.stripe.edge import embedded_list
 from gateway.backends.stripe.fields import is_id, malformed
-from gateway.backends.stripe.lookup import SYSTEM_CALLER, Api
+from gateway.backends.stripe.lookup import Api
 from schema.ports import ErrorCode, Failed
 
 PATH = "/v1/events"

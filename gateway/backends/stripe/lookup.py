@@ -12,13 +12,12 @@ from collections import OrderedDict
 from collections.abc import Awaitable
 from typing import Any, Protocol, TypeVar
 
+from gateway.backends.rate_budget import SYSTEM_CALLER
 from gateway.backends.stripe import edge
 from gateway.backends.stripe.fields import fields_of
 from schema.ports import ErrorCode, Failed
 from schema.records import InvoicePayment
 
-SYSTEM_CALLER = "gateway"
-"""The gateway's own line at the rate budget."""
 CUSTOMERS_KEPT_MAX = 10_000
 """About 2 MB; an invoice's events come in bursts, so a few hundred would do for most."""
 PAGE_SIZE = 100

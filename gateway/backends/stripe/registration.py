@@ -15,11 +15,11 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from gateway.backends.rate_budget import SYSTEM_CALLER
 from gateway.backends.stripe.client import PostResult, StripeApi
 from gateway.backends.stripe.edge import embedded_list
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
 from gateway.backends.stripe.fields import Fields, fields_of
-from gateway.backends.stripe.lookup import SYSTEM_CALLER
 from schema.ports import Refused
 
 PATH = "/v1/webhook_endpoints"
