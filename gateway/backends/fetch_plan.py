@@ -10,12 +10,13 @@ Source: https://docs.stripe.com/api/expanding_objects, 2026-10-28.endive.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
 from gateway.backends.assembly import Ask, assemble_or_ask, cursor_gone
+from gateway.backends.expansions import deepest, expansions
 from gateway.backends.gather import gather_intents
 from gateway.backends.list_reads import ListRead, cut, list_reads
 from gateway.backends.lists import Embedded, FetchedPage, filtered, short_list
@@ -38,8 +39,6 @@ from schema.ports import (
     meter,
 )
 
-EXPANSION_LEVELS_MAX = 4
-"""Every dot-separated segment counts, `data` included; one more is a 400."""
 PARALLEL_CALLS_MAX = 8
 """Per operation, so that one cannot take the whole rate budget."""
 PASSES_MAX = 20
@@ -65,27 +64,6 @@ SNAKE: Mapping[str, str] = {
     "Customer": "customer",
 }
 
-EXPANSIONS: Mapping[tuple[str, str], tuple[tuple[str, str], ...]] = {
-    ("Invoice", "customer"): (("customer", "Customer"),),
-    ("Invoice", "payments"): (("payments.data", "InvoicePayment"),),
-    ("Invoice", "amount_paid_out_of_band"): (("payments.data", "InvoicePayment"),),
-    ("Invoice", "confirmation_secret"): (("confirmation_secret", ""),),
-    ("InvoicePayment", "invoice"): (("invoice", "Invoice"),),
-    ("InvoicePayment", "payment_intent"): (("payment.payment_intent", "PaymentIntent"),),
-    ("InvoicePayment", "source"): (
-        ("payment.payment_intent", "PaymentIntent"),
-        ("payment.payment_record", "PaymentRecord"),
-    ),
-    ("InvoicePayment", "detach_preview"): (
-        ("payment.payment_intent", "PaymentIntent"),
-        ("invoice", "Invoice"),
-    ),
-    ("PaymentIntent", "customer"): (("customer", "Customer"),),
-    ("CreditNote", "invoice"): (("invoice", "Invoice"),),
-}
-"""What Stripe can put in place of an id, and what stands there then."""
-
-
 Fetch = Callable[[], Awaitable[None]]
 
 
@@ -93,29 +71,6 @@ class Api(Protocol):
     """The part of `StripeApi` that reads need."""
 
     async def get(self, path: str, params: dict[str, Any], *, caller: str) -> dict[str, Any]: ...
-
-
-def expansions(type_name: str, needs: Needs, prefix: str = "") -> list[str]:
-    """The deepest expand paths that serve these needs, at most four levels each."""
-    found: list[str] = []
-    for need, deeper in needs.of(type_name).items():
-        name = getattr(need, "name", "")
-        for segment, target in EXPANSIONS.get((type_name, name), ()):
-            path = f"{prefix}.{segment}" if prefix else segment
-            below = expansions(target, deeper, path) if target else []
-            found += [_without_data(path), *below]
-    return _deepest(path for path in found if path.count(".") < EXPANSION_LEVELS_MAX)
-
-
-def _without_data(path: str) -> str:
-    """`payments.data` is asked for as `payments`."""
-    return path.removesuffix(".data")
-
-
-def _deepest(paths: Iterable[str]) -> list[str]:
-    """A path expands what it passes through, so a prefix of another is left out."""
-    unique = sorted(set(paths))
-    return [path for path in unique if not any(other.startswith(f"{path}.") for other in unique)]
 
 
 @dataclass(slots=True)
@@ -218,7 +173,7 @@ class FetchPlan:
         assert ask.id is not None
         expand = expansions(ask.kind, needs)
         if ask.kind == "InvoicePayment" and self.viewer.customers is not None:
-            expand = _deepest([*expand, "invoice"])
+            expand = deepest([*expand, "invoice"])
         path = PATHS[ask.kind].format(id=ask.id)
         raw = await self.get(path, {"expand": expand} if expand else {})
         if (ask.kind, ask.id) not in self.pool.objects:
@@ -252,7 +207,7 @@ class FetchPlan:
         expand = expansions(member, needs, "data")
         is_mixed = listing.name == "invoice_payments" and self.viewer.customers is not None
         if is_mixed:
-            expand = _deepest([*expand, "data.invoice"])
+            expand = deepest([*expand, "data.invoice"])
         if expand:
             params["expand"] = expand
         read = self._listed_own if is_mixed else self._listed

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gateway.backends.assembly import Ask
+from gateway.backends.expansions import expansions
 from schema import records
 from schema.needs import Needs
 from schema.ports import Failed, Link
@@ -73,8 +74,6 @@ async def gather_intents(plan: FetchPlan, missing: dict[Ask, Needs]) -> set[Ask]
 
 def _wanted(plan: FetchPlan, asks: dict[str, Ask], missing: dict[Ask, Needs]) -> _Wanted:
     """The intents to which an invoice payment in the pool points, and what is wanted below."""
-    from gateway.backends.fetch_plan import expansions
-
     below = Needs()
     payments: dict[str, records.InvoicePayment] = {}
     for payment in list(_payments(plan)):
