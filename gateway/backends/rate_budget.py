@@ -28,8 +28,9 @@ WAIT_SECONDS_MAX = 5.0
 """Half of what a call may take altogether: who has waited longer is better told."""
 WAITING_PER_CALLER_MAX = 500
 """Several full operations of one caller; beyond that it is a flood."""
-SYSTEM_CALLER = "gateway"
-"""The line of the gateway's own reads: those that webhooks and catch-up need."""
+SYSTEM_CALLER = "the gateway"
+"""The line of the gateway's own reads: those that webhooks and catch-up need. It goes first, so it
+has a name that no tenant can have: theirs have no spaces."""
 SYSTEM_TURNS = 4
 """Turns of the gateway's own reads before each of a client's: the rest of five stays with them."""
 PAUSE_SECONDS_MIN = 0.005

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.backends.rate_budget import SYSTEM_CALLER
 from gateway.callers.client import TOKEN_PREFIX, digest_of, new_token
 from gateway.callers.clients_file import ClientsRefused, entry_of, parse_clients, read_clients
 
@@ -36,6 +37,16 @@ def test_an_entry_becomes_a_client() -> None:
     assert viewer.customers == {"cus_1", "cus_2"}
     assert (viewer.cost_per_minute, viewer.trusted_documents_only) == (9000, True)
     assert client.origins == {"https://app.acme.example"}
+
+
+@pytest.mark.parametrize("field", ["name", "tenant"])
+def test_no_client_can_have_the_name_that_goes_first_at_stripe(field: str) -> None:
+    """It would stand in the gateway's own line at the rate budget, before everybody else."""
+    fields = {"name": "desk", "token_sha256": HASH, field: SYSTEM_CALLER}
+    lines = "\n".join(f'{name} = "{value}"' for name, value in fields.items())
+
+    with pytest.raises(ClientsRefused, match=f"{field} is not right: use 1 to 64"):
+        parse_clients(f"[[client]]\n{lines}\nscopes = []", "clients.toml")
 
 
 def test_what_is_left_out_is_the_name_for_the_tenant_and_no_restriction() -> None:
