@@ -10,7 +10,11 @@ import strawberry
 from schema.credit_note import CreditNoteInput, credit_note_draft
 from schema.node import checked_id
 from schema.ports import (
+    GATEWAY_KEY,
     IDEMPOTENCY_KEY_LENGTH_MAX,
+    METADATA_ENTRIES_MAX,
+    METADATA_KEY_LENGTH_MAX,
+    METADATA_VALUE_LENGTH_MAX,
     AttachPayment,
     CreateCreditNote,
     DetachPayment,
@@ -18,20 +22,6 @@ from schema.ports import (
     bad_input,
 )
 from schema.scalars import CurrencyCode, DateTime, MinorUnits
-
-METADATA_ENTRIES_MAX = 50
-
-
-METADATA_KEY_LENGTH_MAX = 40
-
-
-METADATA_VALUE_LENGTH_MAX = 500
-"""Stripe's limits for metadata (https://docs.stripe.com/api/metadata)."""
-
-
-METADATA_KEY_OF_OURS = "gateway_idempotency_key"
-"""What the gateway recognises its own writes by at Stripe: nobody else may set it."""
-
 
 REFERENCE_LENGTH_MAX = 5000
 
@@ -183,7 +173,7 @@ def _check_entry(entry: MetadataInput, where: str) -> None:
         raise bad_input(
             f"{where} keys must not contain square brackets, which Stripe refuses: {entry.key!r}"
         )
-    if entry.key == METADATA_KEY_OF_OURS:
+    if entry.key == GATEWAY_KEY:
         raise bad_input(f"{where} must not have the key {entry.key!r}, which the gateway sets")
     if len(entry.value) > METADATA_VALUE_LENGTH_MAX:
         raise bad_input(f"{where} values must have at most {METADATA_VALUE_LENGTH_MAX} characters")

@@ -13,6 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+INSTANT_MAX = 253_402_300_799
+"""9999-12-31T23:59:59Z: no later one can be written as a date. Stripe's instants begin at 1970."""
+
 Metadata = tuple[tuple[str, str], ...]
 """Stripe's key-value metadata, in Stripe's order."""
 

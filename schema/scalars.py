@@ -17,12 +17,10 @@ from graphql import GraphQLError, IntValueNode, StringValueNode, ValueNode, prin
 from strawberry.types.scalar import ScalarDefinition
 
 from schema.ports import ErrorCode
+from schema.records import INSTANT_MAX
 
 MINOR_UNITS_MAX = 2**53 - 1
 """The largest whole number that every JSON reader keeps exact (RFC 8259, section 6)."""
-
-INSTANT_MAX = 253_402_300_799
-"""9999-12-31T23:59:59Z: no later one can be written as a date. Stripe's instants begin at 1970."""
 
 DateTime = NewType("DateTime", int)
 Decimal = NewType("Decimal", PythonDecimal)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 from gateway.events.intake import Hint, is_about_customer, is_about_intent, is_followed
+from schema.records import INSTANT_MAX
 
 SIGNATURE_AGE_SECONDS_MAX = 300
 """Stripe's own advice; it signs anew for every retry. Held in both directions, because a time far
@@ -72,9 +73,6 @@ THIN_OBJECT_PREFIX = "v2."
 
 Source: https://docs.stripe.com/event-destinations#thin-events (read November 2026).
 """
-
-INSTANT_MAX = 253_402_300_799
-"""9999-12-31T23:59:59Z: no later one can be written as a date."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)
 _TYPE = re.compile(r"[!-~]{1,200}", re.ASCII)

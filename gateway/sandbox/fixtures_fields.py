@@ -14,14 +14,11 @@ from typing import Any, cast
 
 from gateway.ledger.invariants import Violation
 from schema.node import ID_LENGTH_MAX
-from schema.records import Metadata
+from schema.records import INSTANT_MAX, Metadata
 from schema.scalars import MINOR_UNITS_MAX
 
 PROBLEMS_KEPT_MAX = 100
 """Nobody reads more at once; the rest is counted."""
-
-INSTANT_MAX = 253_402_300_799
-"""9999-12-31T23:59:59Z: no later one can be written as a date."""
 
 DEFAULT_CREATED = 1_767_225_600
 """2026-01-01T00:00:00Z. An object without `created` gets this plus its position in its list."""

@@ -45,7 +45,11 @@ from schema.ports.refusals import (
 )
 from schema.ports.viewer import SCOPES, Viewer
 from schema.ports.writing import (
+    GATEWAY_KEY,
     IDEMPOTENCY_KEY_LENGTH_MAX,
+    METADATA_ENTRIES_MAX,
+    METADATA_KEY_LENGTH_MAX,
+    METADATA_VALUE_LENGTH_MAX,
     Attached,
     AttachPayment,
     CreateCreditNote,
@@ -58,7 +62,11 @@ from schema.ports.writing import (
 
 __all__ = [
     "ALWAYS",
+    "GATEWAY_KEY",
     "IDEMPOTENCY_KEY_LENGTH_MAX",
+    "METADATA_ENTRIES_MAX",
+    "METADATA_KEY_LENGTH_MAX",
+    "METADATA_VALUE_LENGTH_MAX",
     "METER",
     "NODES_MAX",
     "PAGE_SIZE_DEFAULT",

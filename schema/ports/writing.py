@@ -7,6 +7,15 @@ from dataclasses import dataclass
 IDEMPOTENCY_KEY_LENGTH_MAX = 255
 """Stripe's own limit for an Idempotency-Key, in characters."""
 
+METADATA_ENTRIES_MAX = 50
+METADATA_KEY_LENGTH_MAX = 40
+METADATA_VALUE_LENGTH_MAX = 500
+"""Stripe's limits. Source: https://docs.stripe.com/api/metadata, 2026-10-28.endive."""
+
+GATEWAY_KEY = "gateway_idempotency_key"
+"""The metadata by which a write of ours is recognised at Stripe: never shown to callers, and nobody
+else may set it."""
+
 
 @dataclass(frozen=True, slots=True)
 class OutOfBandPayment:

@@ -12,12 +12,12 @@ from gateway.backends.attempt import attempt
 from gateway.backends.stripe import refusals
 from gateway.backends.stripe.edge import credit_note_record
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
-from gateway.backends.stripe.fields import GATEWAY_KEY
 from gateway.backends.stripe.writing import Account, Params, check_owner, glance, look, look_back
 from gateway.ledger.book import Book
 from gateway.ledger.credit_notes import preview
 from schema import records
 from schema.ports import (
+    GATEWAY_KEY,
     Capability,
     CreateCreditNote,
     CreditNoteCreated,

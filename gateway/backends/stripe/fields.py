@@ -14,13 +14,8 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from gateway.decimals import exact_decimal
-from schema.payment_inputs import METADATA_KEY_OF_OURS
-from schema.ports import Deleted, ErrorCode, Failed
-from schema.records import Metadata
-from schema.scalars import INSTANT_MAX
-
-GATEWAY_KEY = METADATA_KEY_OF_OURS
-"""Metadata by which a write of ours is recognised when it is read back; never shown to callers."""
+from schema.ports import GATEWAY_KEY, Deleted, ErrorCode, Failed
+from schema.records import INSTANT_MAX, Metadata
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)
 

@@ -21,10 +21,10 @@ from gateway.backends.stripe.edge import (
     payment_intent_record,
     payment_record_record,
 )
-from gateway.backends.stripe.fields import GATEWAY_KEY, is_id
+from gateway.backends.stripe.fields import is_id
 from gateway.ledger.book import Book, claim
 from schema import records
-from schema.ports import ErrorCode, Failed
+from schema.ports import GATEWAY_KEY, ErrorCode, Failed
 
 PAGE_SIZE = 100
 """Stripe's largest page: one call answers for all but the oddest invoices."""

@@ -5,13 +5,9 @@ Source: https://docs.stripe.com/api/payment-record/report-payment, 2026-10-28.en
 
 from __future__ import annotations
 
-from gateway.backends.stripe.fields import GATEWAY_KEY
 from gateway.backends.stripe.writing import Params
 from schema import records
-from schema.ports import OutOfBandPayment
-
-METADATA_ENTRIES_MAX = 50
-"""Stripe's limit. Source: https://docs.stripe.com/api/metadata, 2026-10-28.endive."""
+from schema.ports import GATEWAY_KEY, METADATA_ENTRIES_MAX, OutOfBandPayment
 
 
 def to_be(facts: OutOfBandPayment, invoice: records.Invoice) -> records.PaymentRecord:

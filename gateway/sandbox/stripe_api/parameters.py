@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.sandbox.stripe_api.errors import StripeError, invalid, missing, unsupported
+from schema.ports import (
+    METADATA_ENTRIES_MAX,
+    METADATA_KEY_LENGTH_MAX,
+    METADATA_VALUE_LENGTH_MAX,
+)
 
 Kind = Callable[[Any, str], Any]
 """Turns what was sent for the parameter of this name into its value. Raises `StripeError`."""
 
 TEXT_LENGTH_MAX = 5_000
-METADATA_KEYS_MAX = 50
-METADATA_KEY_LENGTH_MAX = 40
-METADATA_VALUE_LENGTH_MAX = 500
-"""Source: https://docs.stripe.com/api/metadata."""
-
 AMOUNT_MAX = 999_999_999_999
 """Twelve digits, as for IDR; Stripe allows fewer for most currencies.
 
@@ -234,8 +234,8 @@ def metadata(raw: Any, name: str) -> dict[str, str] | None:
         return None
     if not isinstance(raw, Mapping):
         raise invalid("Invalid hash", name)
-    if len(raw) > METADATA_KEYS_MAX:
-        raise invalid(f"You can have at most {METADATA_KEYS_MAX} metadata keys.", name)
+    if len(raw) > METADATA_ENTRIES_MAX:
+        raise invalid(f"You can have at most {METADATA_ENTRIES_MAX} metadata keys.", name)
     for key, value in raw.items():
         if not isinstance(value, str):
             raise invalid("Metadata values must be strings", f"{name}[{key}]")
