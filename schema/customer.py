@@ -63,7 +63,7 @@ class Customer(Node):
         currency = parent.record.currency
         if currency is None:
             return None
-        return money(-dict(parent.record.credit_balance).get(currency, 0), currency)
+        return money(parent.record.balance_in(currency), currency)
 
     @field(
         "The balance in every currency that has one, by currency; each invoice meets that of its "

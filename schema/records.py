@@ -36,6 +36,10 @@ class Customer:
     credit_balance: tuple[tuple[str, int], ...] = ()
     metadata: Metadata = field(default=(), repr=False)
 
+    def balance_in(self, currency: str) -> int:
+        """Stripe's `balance` in this currency, which has the other sign: credit is below zero."""
+        return -dict(self.credit_balance).get(currency, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Invoice:

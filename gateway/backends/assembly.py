@@ -185,32 +185,23 @@ class _Assembly:
         return self._record(record, deeper)
 
     def _own(self, kind: str, record_id: str) -> Any:
-        """The viewer's object of this id. Raises `Failed`, `Missing`.
+        """The viewer's object of this id. Raises `Failed`, `Missing`."""
+        return self._shown(kind, record_id, self.viewer.sees)
+
+    def _behind(self, kind: str, record_id: str) -> Any:
+        """What an object of the viewer's points to: it is theirs too, or nobody's."""
+        return self._shown(kind, record_id, lambda owner: owner is None or self.viewer.sees(owner))
+
+    def _shown(self, kind: str, record_id: str, may_see: Callable[[str | None], bool]) -> Any:
+        """The object, if its owner says that the viewer may see it. Raises `Deleted` where it is
+        known to be deleted, `Failed`, `Missing`.
 
         What is not there is told in the same words whoever missed it: the source's own would part
         the unknown from the hidden, or name the invoice of a foreign payment.
         """
         try:
             record = self.source.get(kind, record_id)
-            if self.viewer.sees(self._owner(record)):
-                return record
-        except Deleted as deleted:
-            if self._may_know(deleted):
-                raise
-        except Failed as failed:
-            if failed.code is not ErrorCode.NOT_FOUND:
-                raise
-        raise not_found(kind, record_id)
-
-    def _behind(self, kind: str, record_id: str) -> Any:
-        """What an object of the viewer's points to: it is theirs too, or nobody's.
-
-        Raises `Deleted` where it is known to be deleted, `Failed`, `Missing`.
-        """
-        try:
-            record = self.source.get(kind, record_id)
-            owner = self._owner(record)
-            if owner is None or self.viewer.sees(owner):
+            if may_see(self._owner(record)):
                 return record
         except Deleted as deleted:
             if self._may_know(deleted):

@@ -184,22 +184,26 @@ class TrustedDocuments:
                 )
             return request.query
         text = self._texts.get(wanted)
-        if text is None and (request.extensions or {}).get("persistedQuery") is not None:
-            if request.query:  # With an id of the frontend's own, after it was not found.
-                return request.query
-            raise self._not_persisted()
         if text is None:
-            raise _refusal(
-                ErrorCode.PERSISTED_DOCUMENT_NOT_FOUND,
-                "no trusted document has this id: send the document itself, or have it added to "
-                "the gateway's manifest; requests register nothing",
-            )
+            return self._unknown(request)
         if request.query and request.query != text:
             raise _refusal(
                 ErrorCode.BAD_USER_INPUT,
                 "the document that was sent is not the one that was named: send one of the two",
             )
         return text
+
+    def _unknown(self, request: OperationRequest) -> str:
+        """The text that was sent in Apollo's way after its id was not found. Raises otherwise."""
+        if (request.extensions or {}).get("persistedQuery") is None:
+            raise _refusal(
+                ErrorCode.PERSISTED_DOCUMENT_NOT_FOUND,
+                "no trusted document has this id: send the document itself, or have it added to "
+                "the gateway's manifest; requests register nothing",
+            )
+        if not request.query:
+            raise self._not_persisted()
+        return request.query
 
     def _not_persisted(self) -> GraphQLError:
         """In the words by which Apollo's and urql's links know that they have to send the text:

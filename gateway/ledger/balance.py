@@ -14,13 +14,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.ledger.amounts import chargeable
-from gateway.ledger.book import Book, balance_of, credit_customer
+from gateway.ledger.book import Book, credit_customer
 from schema.records import Customer, Invoice
 
 
 def foretold(draft: Invoice, customer: Customer | None) -> Invoice:
     """The draft as it stands towards the balance now: what would be due if it were finalized."""
-    balance = balance_of(customer, draft.currency)
+    balance = 0 if customer is None else customer.balance_in(draft.currency)
     due = chargeable(max(0, draft.total + balance), draft.currency)
     return replace(draft, starting_balance=balance, amount_due=due, amount_remaining=due)
 

@@ -112,13 +112,8 @@ def credit_customer(book: Book, amount: int) -> Book:
     if amount == 0 or book.customer is None:
         return book
     currency = book.invoice.currency
-    balance = balance_of(book.customer, currency) - amount
+    balance = book.customer.balance_in(currency) - amount
     return replace(book, customer=with_balance(book.customer, currency, balance))
-
-
-def balance_of(customer: Customer | None, currency: str) -> int:
-    """Stripe's balance in this currency: credit in the customer's favour is below zero."""
-    return 0 if customer is None else -dict(customer.credit_balance).get(currency, 0)
 
 
 def with_balance(customer: Customer, currency: str, balance: int) -> Customer:

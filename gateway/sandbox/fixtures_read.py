@@ -59,8 +59,8 @@ def read_objects(raw: Mapping[str, Any], problems: Problems) -> Fixtures:
     ]
     in_order = sorted(invoices, key=lambda pair: pair[0].created)
     return Fixtures(
-        customers=_in_order(_customer(one) for one in found["customers"] if not is_deleted(one)),
-        deleted_customers=tuple(one.name for one in found["customers"] if is_deleted(one)),
+        customers=_in_order(_customer(one) for one in found["customers"] if not _is_deleted(one)),
+        deleted_customers=tuple(one.name for one in found["customers"] if _is_deleted(one)),
         customer_accounts=tuple(_customer_accounts(found)),
         payment_intents=intents,
         payment_records=reported,
@@ -112,7 +112,7 @@ def _customer_accounts(
                 yield one.name, account
 
 
-def is_deleted(one: StripeObject) -> bool:
+def _is_deleted(one: StripeObject) -> bool:
     """As Stripe writes what is gone: `{"id": "cus_1", "object": "customer", "deleted": true}`."""
     return one.flag("deleted")
 

@@ -18,6 +18,11 @@ _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", re.ASCII)
 LIVE_PREFIXES = ("sk_live", "rk_live")
 
 
+def _parts(text: str) -> tuple[str, ...]:
+    """What stands between commas."""
+    return tuple(filter(None, (one.strip() for one in text.split(","))))
+
+
 class Settings(BaseSettings):
     """Everything that can be set. Names in the environment carry the prefix GATEWAY_."""
 
@@ -287,25 +292,25 @@ class Settings(BaseSettings):
     @field_validator("allowed_origins")
     @classmethod
     def _origins(cls, value: str) -> str:
-        for origin in filter(None, (one.strip() for one in value.split(","))):
+        for origin in _parts(value):
             checked_origin(origin)
         return value
 
     @field_validator("allowed_headers")
     @classmethod
     def _headers(cls, value: str) -> str:
-        for name in filter(None, (one.strip() for one in value.split(","))):
+        for name in _parts(value):
             if _HEADER.fullmatch(name) is None:
                 raise ValueError(f"must be names of headers separated by commas, got {name!r}")
         return value
 
     @property
     def more_headers(self) -> tuple[str, ...]:
-        return tuple(filter(None, (one.strip() for one in self.allowed_headers.split(","))))
+        return _parts(self.allowed_headers)
 
     @property
     def origins(self) -> tuple[str, ...]:
-        return tuple(filter(None, (one.strip() for one in self.allowed_origins.split(","))))
+        return _parts(self.allowed_origins)
 
     @property
     def has_tokens(self) -> bool:
@@ -328,8 +333,7 @@ class Settings(BaseSettings):
 
     @property
     def webhook_secrets(self) -> tuple[str, ...]:
-        given = self.stripe_webhook_secrets.get_secret_value().split(",")
-        return tuple(filter(None, (one.strip() for one in given)))
+        return _parts(self.stripe_webhook_secrets.get_secret_value())
 
     @property
     def is_live(self) -> bool:

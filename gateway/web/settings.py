@@ -18,8 +18,10 @@ class WebSettings:
     """Whether browsers get the GraphiQL page, which lives from introspection."""
 
     allowed_origins: tuple[str, ...] = ()
-    allowed_headers: tuple[str, ...] = ()
     """Foreign web origins (`https://shop.example`) whose pages may call and may open sockets."""
+
+    allowed_headers: tuple[str, ...] = ()
+    """What those pages may send besides the headers that are known: see `gateway.web.origins`."""
 
     body_bytes_max: int = 100_000
     """The longest legitimate document with its variables is a few kB."""

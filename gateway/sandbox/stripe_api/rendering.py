@@ -12,7 +12,6 @@ from typing import Any
 
 import orjson
 
-from gateway.ledger.book import balance_of
 from gateway.sandbox.stripe_api import rendering_invoices as invoices
 from gateway.sandbox.stripe_api import rendering_notes as notes
 from gateway.sandbox.stripe_api import rendering_payments as payments
@@ -44,7 +43,7 @@ def _customer(account: Account, one: records.Customer) -> dict[str, Any]:
         "id": one.id,
         "object": "customer",
         "address": None,
-        "balance": 0 if code is None else balance_of(one, code),
+        "balance": 0 if code is None else one.balance_in(code),
         "created": one.created,
         "currency": code,
         "default_source": None,
