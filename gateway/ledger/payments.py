@@ -14,7 +14,7 @@ from dataclasses import replace
 from gateway.ledger.amounts import step_refusal
 from gateway.ledger.balance import taken
 from gateway.ledger.book import Book, NewId, is_live, settled
-from schema.ports import RefusalCode, Refused
+from schema.ports import OutOfBandPayment, RefusalCode, Refused
 from schema.records import DetachPreview, Invoice, InvoicePayment, PaymentIntent, PaymentRecord
 
 Source = PaymentIntent | PaymentRecord
@@ -69,6 +69,20 @@ def has_money(source: Source) -> bool:
 
 def _source_type(source: Source) -> str:
     return "payment_intent" if isinstance(source, PaymentIntent) else "payment_record"
+
+
+def to_be_reported(facts: OutOfBandPayment, invoice: Invoice) -> PaymentRecord:
+    """The payment record of these facts before there is one: its id stands in sentences only."""
+    return PaymentRecord(
+        id="the payment",
+        created=facts.paid_at,
+        currency=facts.currency,
+        amount=facts.amount,
+        customer_id=invoice.customer_id,
+        reference=facts.reference,
+        description=facts.reference,
+        metadata=facts.metadata,
+    )
 
 
 def attach_refusals(

@@ -231,10 +231,6 @@ def _payments(
     )
 
 
-NOT_YET_REPORTED = "the payment"
-"""What a refusal calls a payment record that there will never be."""
-
-
 class MemoryBackend:
     """See `schema.ports.InvoiceBackend`."""
 
@@ -348,16 +344,7 @@ class MemoryBackend:
         """A payment record for the facts, kept only if it can be attached."""
         facts = command.out_of_band
         assert facts is not None
-        record = records.PaymentRecord(
-            id=NOT_YET_REPORTED,
-            created=self.twin.now(),
-            currency=facts.currency,
-            amount=facts.amount,
-            customer_id=invoice.customer_id,
-            reference=facts.reference,
-            description=facts.reference,
-            metadata=facts.metadata,
-        )
+        record = payments.to_be_reported(facts, invoice)
         refusal = next(
             payments.attach_refusals(
                 self.twin.book(invoice.id), record, command.amount_requested, 0
@@ -366,7 +353,9 @@ class MemoryBackend:
         )
         if refusal is not None:
             raise _pointing_out_of_band(refusal)
-        return self.twin.report_payment(replace(record, id=self.twin.new_id("pr")))
+        return self.twin.report_payment(
+            replace(record, id=self.twin.new_id("pr"), created=self.twin.now())
+        )
 
     def _detach(self, viewer: Viewer, command: DetachPayment, request: Request) -> Detached:
         invoice = self._visible_invoice(viewer, command.invoice_id)

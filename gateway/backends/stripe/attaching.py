@@ -18,7 +18,7 @@ from gateway.backends.stripe.client import PostResult
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
 from gateway.backends.stripe.fields import fields_of
 from gateway.backends.stripe.invoice_book import SourceRef, book_of
-from gateway.backends.stripe.reporting import is_marked, report_params, to_be
+from gateway.backends.stripe.reporting import is_marked, report_params
 from gateway.backends.stripe.writing import (
     EXPAND,
     Account,
@@ -32,7 +32,7 @@ from gateway.backends.stripe.writing import (
     since_first_sent,
 )
 from gateway.ledger.book import Book
-from gateway.ledger.payments import attach_refusals
+from gateway.ledger.payments import attach_refusals, to_be_reported
 from schema import records
 from schema.ports import (
     Attached,
@@ -264,10 +264,8 @@ class Attaching:
 
     async def _reported_now(self, facts: OutOfBandPayment, book: Book) -> str:
         """Report it, if the rules allow it to be attached then. Raises `Refused`."""
-        refused = next(
-            attach_refusals(book, to_be(facts, book.invoice), self.command.amount_requested, 0),
-            None,
-        )
+        record = to_be_reported(facts, book.invoice)
+        refused = next(attach_refusals(book, record, self.command.amount_requested, 0), None)
         if refused is None:
             return await self._report(facts, book.invoice.customer_id)
         # A look that found no report proves that there was none, once none can arrive any more.

@@ -1,7 +1,7 @@
-"""Credit notes, from Stripe's JSON to records; the part of the edge that older versions bend most.
+"""Credit notes in Stripe's words, and from its JSON to records.
 
-Before 2025-05-28.basil a note was either pre- or post-payment and had at most one refund. It
-fetches nothing and knows no rule.
+It is the part of the edge that older versions bend most: before 2025-05-28.basil a note was either
+pre- or post-payment and had at most one refund. It fetches nothing and knows no rule.
 Source: https://docs.stripe.com/api/credit_notes/object, 2026-10-28.endive.
 """
 
@@ -12,6 +12,21 @@ from typing import Any
 
 from gateway.backends.stripe.fields import Fields, fields_of
 from schema import records
+from schema.ports import CreditNoteDraft
+
+
+def note_params(draft: CreditNoteDraft) -> dict[str, Any]:
+    """A note that is to be, in Stripe's words; what was left out is not sent."""
+    stated = {
+        "invoice": draft.invoice_id,
+        "amount": draft.amount,
+        "reason": draft.reason,
+        "memo": draft.memo,
+        "refund_amount": draft.refund,
+        "credit_amount": draft.credit,
+        "out_of_band_amount": draft.out_of_band,
+    }
+    return {name: value for name, value in stated.items() if value is not None}
 
 
 def credit_note_record(raw: object) -> records.CreditNote:

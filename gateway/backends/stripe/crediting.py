@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from gateway.backends.attempt import attempt
 from gateway.backends.stripe import refusals
+from gateway.backends.stripe.credit_notes import note_params
 from gateway.backends.stripe.edge import credit_note_record
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
-from gateway.backends.stripe.writing import Account, Params, check_owner, glance, look, look_back
+from gateway.backends.stripe.writing import Account, check_owner, glance, look, look_back
 from gateway.ledger.book import Book
 from gateway.ledger.credit_notes import preview
 from schema import records
@@ -21,7 +22,6 @@ from schema.ports import (
     Capability,
     CreateCreditNote,
     CreditNoteCreated,
-    CreditNoteDraft,
     Failed,
     Refused,
     Viewer,
@@ -54,7 +54,7 @@ class Crediting:
         try:
             result = await self.account.send(
                 "/v1/credit_notes",
-                _params(command.draft, command.idempotency_key),
+                {**note_params(command.draft), "metadata": {GATEWAY_KEY: command.idempotency_key}},
                 caller=self.viewer.tenant,
                 idempotency_key=command.idempotency_key,
             )
@@ -113,20 +113,3 @@ class Crediting:
             customer_id=note.customer_id,
             replayed=replayed,
         )
-
-
-def _params(draft: CreditNoteDraft, key: str) -> Params:
-    stated = {
-        "reason": draft.reason,
-        "memo": draft.memo,
-        "refund_amount": draft.refund,
-        "credit_amount": draft.credit,
-        "out_of_band_amount": draft.out_of_band,
-    }
-    given = {name: value for name, value in stated.items() if value is not None}
-    return {
-        "invoice": draft.invoice_id,
-        "amount": draft.amount,
-        **given,
-        "metadata": {GATEWAY_KEY: key},
-    }

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from gateway.backends.assembly import failure_of
 from gateway.backends.stripe import edge
+from gateway.backends.stripe.credit_notes import note_params
 from gateway.ledger.book import Book
 from gateway.ledger.credit_notes import preview
 from schema import records
@@ -26,7 +27,8 @@ async def credit_note_preview(
 ) -> records.CreditNotePreview:
     """Raises `Failed`."""
     try:
-        raw = await api.get("/v1/credit_notes/preview", _params(draft), caller=caller)
+        params = {**note_params(draft), "expand": ["invoice"]}
+        raw = await api.get("/v1/credit_notes/preview", params, caller=caller)
     except Failed as failed:
         await _explain(failed, api, draft, caller)
         raise
@@ -39,20 +41,6 @@ async def credit_note_preview(
         post_payment_amount=note.post_payment_amount,
         amount_remaining_after=invoice.amount_remaining - note.pre_payment_amount,
     )
-
-
-def _params(draft: CreditNoteDraft) -> dict[str, Any]:
-    stated = {
-        "invoice": draft.invoice_id,
-        "amount": draft.amount,
-        "reason": draft.reason,
-        "memo": draft.memo,
-        "refund_amount": draft.refund,
-        "credit_amount": draft.credit,
-        "out_of_band_amount": draft.out_of_band,
-        "expand": ["invoice"],
-    }
-    return {name: value for name, value in stated.items() if value is not None}
 
 
 async def _explain(failed: Failed, api: Api, draft: CreditNoteDraft, caller: str) -> None:

@@ -6,20 +6,7 @@ Source: https://docs.stripe.com/api/payment-record/report-payment, 2026-10-28.en
 from __future__ import annotations
 
 from gateway.backends.stripe.writing import Params
-from schema import records
 from schema.ports import GATEWAY_KEY, METADATA_ENTRIES_MAX, OutOfBandPayment
-
-
-def to_be(facts: OutOfBandPayment, invoice: records.Invoice) -> records.PaymentRecord:
-    """The payment record as it will be; its id stands in sentences only."""
-    return records.PaymentRecord(
-        id="the payment",
-        created=facts.paid_at,
-        currency=facts.currency,
-        amount=facts.amount,
-        customer_id=invoice.customer_id,
-        reference=facts.reference,
-    )
 
 
 def report_params(facts: OutOfBandPayment, customer_id: str | None, key: str) -> Params:
