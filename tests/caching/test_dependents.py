@@ -111,3 +111,18 @@ async def test_drop_of_an_intent_makes_it_reread(cached: Cached) -> None:
     await cached.backend.drop(None, None, intent_id)
 
     assert await cached.asked_by(wanting((ROOT, need))) == [[need]]
+
+
+async def test_an_event_about_a_customer_rereads_their_drafts_and_nothing_else(
+    cached: Cached,
+) -> None:
+    """Until it is finalized an invoice shows the name, the e-mail and the balance of now."""
+    finalized, draft = cached.stage.open_invoice(700), cached.stage.draft(700)
+    needs = wanting(invoice(finalized))
+    needs.merge(wanting(invoice(draft)))
+    await cached.load(needs)
+
+    await cached.backend.drop(None, ACME, None)
+    asked = await cached.asked_by(needs)
+
+    assert asked == [[ById("Invoice", draft)]]

@@ -23,7 +23,7 @@ def of_record(record: Any) -> list[str]:
     """What a record depends on; nothing where no event that is followed tells of it."""
     match record:
         case records.Invoice(status="draft", customer_id=str(customer_id)):
-            # Until it is finalized it shows the customer's name and e-mail of now.
+            # Until it is finalized it shows the customer's name, e-mail and balance of now.
             return [invoice(record.id), customer(customer_id)]
         case records.Invoice():
             return [invoice(record.id)]
