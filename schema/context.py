@@ -7,8 +7,8 @@ from typing import Any
 
 from strawberry.types.info import Info as StrawberryInfo
 
-from schema.needs import Loaded, Needs, Selection
-from schema.ports import EventStream, InvoiceBackend, Viewer
+from schema.planner import Selection
+from schema.ports import EventStream, InvoiceBackend, Loaded, Needs, Viewer
 
 
 @dataclass(slots=True)

@@ -30,7 +30,7 @@ from graphql import (
 )
 from strawberry.schema_directive import Location
 
-from schema.needs import field_definition
+from schema.planner import field_definition
 from schema.ports import NODES_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
 
 COST_COUNTED_MAX = 1_000_000_000

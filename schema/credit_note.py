@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 
 from schema import records
-from schema.fields import field, instant_field, optional_instant_field, plain, recognize, recognized
+from schema.fields import (
+    field,
+    instant_field,
+    is_record,
+    optional_instant_field,
+    plain,
+    recognize,
+    recognized,
+)
 from schema.money import Money, amount_field, money, optional_amount_field
-from schema.needs import Loaded, is_record
 from schema.node import Node, checked_id
-from schema.ports import Computed, CreditNoteDraft, Link, bad_input
+from schema.ports import Computed, CreditNoteDraft, Link, Loaded, bad_input
 from schema.scalars import MinorUnits
 
 if TYPE_CHECKING:

@@ -8,12 +8,11 @@ import strawberry
 
 from schema import records
 from schema.cost import list_size
-from schema.fields import field, instant_field, plain, recognized
+from schema.fields import field, instant_field, is_record, plain, recognized
 from schema.invoice_status import InvoiceStatus
 from schema.money import Money, money
-from schema.needs import Loaded, is_record
 from schema.node import Connection, Node, checked_id, page_arguments
-from schema.ports import ListFilter, Listing
+from schema.ports import ListFilter, Listing, Loaded
 
 if TYPE_CHECKING:
     from schema.invoice import Invoice

@@ -12,9 +12,21 @@ from schema import ports
 from schema.context import Context, Info
 from schema.invoice import CONFIRMATION_SECRET
 from schema.invoice_payment_event import INVOICE, INVOICE_PAYMENT, PAYMENT_INTENT, EventsLoaded
-from schema.needs import ROOT, Loaded, Needs, root_needs
 from schema.permissions import require
-from schema.ports import METER, ById, ErrorCode, EventListing, Failed, Meter, Need, bad_input
+from schema.ports import (
+    METER,
+    ROOT,
+    ById,
+    ErrorCode,
+    EventListing,
+    Failed,
+    Loaded,
+    Meter,
+    Need,
+    Needs,
+    bad_input,
+    root_needs,
+)
 
 
 def _objects(

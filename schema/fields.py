@@ -13,12 +13,21 @@ from typing import Any, TypeVar
 import strawberry
 
 from schema.cost import priced
-from schema.needs import NEEDS, Loaded
-from schema.ports import Need, bad_input
+from schema.planner import NEEDS
+from schema.ports import Loaded, Need, bad_input
 from schema.scalars import DateTime
 
 E = TypeVar("E", bound=enum.Enum)
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def is_record(*kinds: type) -> Callable[[Any, Any], bool]:
+    """An `is_type_of` for a GraphQL type whose objects are these records."""
+
+    def is_type_of(value: Any, _info: Any) -> bool:
+        return isinstance(value, Loaded) and isinstance(value.record, kinds)
+
+    return is_type_of
 
 
 def read_attribute(source: object, name: str) -> object:

@@ -15,6 +15,7 @@ from schema.customer import Customer
 from schema.fields import (
     field,
     instant_field,
+    is_record,
     optional_id_field,
     optional_instant_field,
     plain,
@@ -24,10 +25,9 @@ from schema.fields import (
 from schema.invoice_payment import InvoicePayment, InvoicePaymentStatus
 from schema.invoice_status import InvoiceStatus
 from schema.money import Money, amount_field, money, optional_amount_field
-from schema.needs import Loaded, is_record
 from schema.node import Connection, MetadataEntry, Node, metadata_entries, page_arguments
 from schema.permissions import require
-from schema.ports import Computed, Link, ListFilter, Listing
+from schema.ports import Computed, Link, ListFilter, Listing, Loaded
 from schema.scalars import CurrencyCode, Decimal, EventCursor
 
 CUSTOMER = Link("customer")

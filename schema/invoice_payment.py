@@ -9,14 +9,13 @@ import strawberry
 
 from schema import records
 from schema.cost import Cost
-from schema.fields import field, instant_field, optional_instant_field, plain, recognize
+from schema.fields import field, instant_field, is_record, optional_instant_field, plain, recognize
 from schema.invoice_status import InvoiceStatus
 from schema.money import Money, amount_field, money, optional_amount_field
-from schema.needs import Loaded, is_record
 from schema.node import Node
 from schema.payment_intent import PaymentIntent
 from schema.payment_record import Charge, PaymentRecord
-from schema.ports import Computed, Link, RefusalCode
+from schema.ports import Computed, Link, Loaded, RefusalCode
 
 if TYPE_CHECKING:
     from schema.invoice import Invoice

@@ -17,10 +17,9 @@ from schema.cost import list_size
 from schema.fields import field, instant_field, plain, recognize, recognized
 from schema.invoice import Invoice
 from schema.invoice_payment import InvoicePayment
-from schema.needs import Loaded
 from schema.node import PageInfo, checked_id
 from schema.payment_intent import PaymentIntent
-from schema.ports import EventListing, Link, bad_input
+from schema.ports import EventListing, Link, Loaded, bad_input
 from schema.scalars import EventCursor
 
 INVOICE = Link("invoice")

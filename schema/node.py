@@ -16,13 +16,14 @@ import strawberry
 
 from schema import records
 from schema.fields import field
-from schema.needs import Loaded, LoadedPage
 from schema.ports import (
     NODES_MAX,
     PAGE_SIZE_DEFAULT,
     PAGE_SIZE_MAX,
     ById,
     Cursor,
+    Loaded,
+    LoadedPage,
     Page,
     bad_input,
 )

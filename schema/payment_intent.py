@@ -13,15 +13,15 @@ from schema.customer import Customer
 from schema.fields import (
     field,
     instant_field,
+    is_record,
     optional_id_field,
     optional_instant_field,
     plain,
     recognize,
 )
 from schema.money import amount_field
-from schema.needs import Loaded, is_record
 from schema.node import Connection, MetadataEntry, Node, metadata_entries, page_arguments
-from schema.ports import Link, Listing
+from schema.ports import Link, Listing, Loaded
 
 if TYPE_CHECKING:
     from schema.invoice_payment import InvoicePayment

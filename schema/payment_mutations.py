@@ -16,7 +16,6 @@ from schema.credit_note import CreditNote
 from schema.fields import field, plain
 from schema.invoice import Invoice
 from schema.invoice_payment import InvoicePayment
-from schema.needs import Loaded, Needs, root_needs
 from schema.payment_errors import (
     STATE,
     STATE_CODES,
@@ -39,7 +38,10 @@ from schema.ports import (
     CreditNoteCreated,
     Detached,
     Link,
+    Loaded,
+    Needs,
     Refused,
+    root_needs,
 )
 
 INVOICE = Link("invoice")

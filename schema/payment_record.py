@@ -8,11 +8,11 @@ import strawberry
 
 from schema import records
 from schema.cost import Cost, list_size
-from schema.fields import field, instant_field, optional_id_field, plain
+from schema.fields import field, instant_field, is_record, optional_id_field, plain
 from schema.money import amount_field
-from schema.needs import Loaded, is_record
 from schema.node import Connection, MetadataEntry, Node, metadata_entries
 from schema.payment_intent import LazyInvoicePayment, invoice_payments_need
+from schema.ports import Loaded
 
 
 @strawberry.type(description="A payment made outside Stripe and reported to it.")

@@ -27,11 +27,10 @@ from schema.invoice_payment_event import (
     InvoicePaymentEventFilter,
     events_need,
 )
-from schema.needs import Loaded
 from schema.node import Connection, Node, checked_id, id_need, node_needs
 from schema.payment_intent import PaymentIntent
 from schema.permissions import require
-from schema.ports import ById
+from schema.ports import ById, Loaded
 from schema.scalars import EventCursor
 from schema.version import VERSION
 

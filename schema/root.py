@@ -32,10 +32,10 @@ from schema.invoice_payment_event import (
     InvoicePaymentStreamItem,
     event_filter,
 )
-from schema.needs import Needs
 from schema.payment_errors import InputProblem, StateProblem, UpstreamProblem
 from schema.payment_inputs import AttachPaymentInput, CreateCreditNoteInput, DetachPaymentInput
 from schema.payment_record import Charge, PaymentRecord
+from schema.ports import Needs
 from schema.query import Query
 from schema.scalars import SCALARS, EventCursor
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from schema import records
-from schema.needs import ROOT, Loaded, LoadedPage, Needs
 from schema.ports import (
+    ROOT,
     ById,
     Computed,
     Deleted,
@@ -21,7 +21,10 @@ from schema.ports import (
     Failed,
     Link,
     Listing,
+    Loaded,
+    LoadedPage,
     Need,
+    Needs,
     RefusalCode,
     Refused,
     Viewer,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from schema.needs import Needs
+from schema.ports import Needs
 
 EXPANSION_LEVELS_MAX = 4
 """Every dot-separated segment counts, `data` included; one more is a 400."""

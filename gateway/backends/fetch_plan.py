@@ -24,7 +24,6 @@ from gateway.backends.pool import Pool
 from gateway.backends.stripe import edge
 from gateway.backends.stripe.previewing import credit_note_preview
 from schema import records
-from schema.needs import Loaded, Needs
 from schema.ports import (
     ALWAYS,
     PAGE_SIZE_MAX,
@@ -34,6 +33,8 @@ from schema.ports import (
     Failed,
     ListFilter,
     Listing,
+    Loaded,
+    Needs,
     Page,
     Viewer,
     meter,

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.backends.assembly import Ask
 from gateway.backends.expansions import expansions
 from schema import records
-from schema.needs import Needs
-from schema.ports import Failed, Link
+from schema.ports import Failed, Link, Needs
 
 if TYPE_CHECKING:
     from gateway.backends.fetch_plan import FetchPlan

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from gateway.backends.audit_trail import AuditTrail
-from schema.needs import Loaded, Needs
 from schema.permissions import require_for_write
 from schema.ports import (
     Attached,
@@ -20,6 +19,8 @@ from schema.ports import (
     Detached,
     DetachPayment,
     InvoiceBackend,
+    Loaded,
+    Needs,
     RefusalCode,
     Refused,
     Viewer,

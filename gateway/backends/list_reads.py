@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from gateway.backends.assembly import Ask
 from gateway.backends.lists import FetchedPage, ListKey, short_list
 from gateway.backends.pool import Pool
-from schema.needs import Needs
-from schema.ports import PAGE_SIZE_MAX, Computed, Listing, Page, Viewer
+from schema.ports import PAGE_SIZE_MAX, Computed, Listing, Needs, Page, Viewer
 
 DETACH_PREVIEW = Computed("detach_preview")
 

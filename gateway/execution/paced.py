@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.execution.turnstile import Turnstile
-from schema.needs import Loaded, Needs
 from schema.ports import (
     Attached,
     AttachPayment,
@@ -15,6 +14,8 @@ from schema.ports import (
     Detached,
     DetachPayment,
     InvoiceBackend,
+    Loaded,
+    Needs,
     Viewer,
 )
 

@@ -41,7 +41,7 @@ from schema.context import Context
 from schema.cost import cost_of
 from schema.event_loading import load_query
 from schema.limits import Excess, Limits, exceeded, input_depth
-from schema.needs import Loaded, Selection
+from schema.planner import Selection
 from schema.ports import (
     METER,
     UPSTREAM_CALLS_MAX,
@@ -50,6 +50,7 @@ from schema.ports import (
     EventStream,
     Failed,
     InvoiceBackend,
+    Loaded,
     Meter,
     Viewer,
 )

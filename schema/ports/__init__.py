@@ -17,6 +17,7 @@ from schema.ports.events import (
     StreamItem,
 )
 from schema.ports.metering import METER, SETTLED, UPSTREAM_CALLS_MAX, Meter, meter
+from schema.ports.needs import ROOT, Loaded, LoadedPage, Needs, root_needs
 from schema.ports.reading import (
     ALWAYS,
     NODES_MAX,
@@ -72,6 +73,7 @@ __all__ = [
     "PAGE_SIZE_DEFAULT",
     "PAGE_SIZE_MAX",
     "PRECEDENCE",
+    "ROOT",
     "SCOPES",
     "SETTLED",
     "UPSTREAM_CALLS_MAX",
@@ -103,8 +105,11 @@ __all__ = [
     "Link",
     "ListFilter",
     "Listing",
+    "Loaded",
+    "LoadedPage",
     "Meter",
     "Need",
+    "Needs",
     "OutOfBandPayment",
     "Page",
     "RefusalCode",
@@ -117,4 +122,5 @@ __all__ = [
     "bad_input",
     "list_digest",
     "meter",
+    "root_needs",
 ]

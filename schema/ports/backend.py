@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from schema.ports.needs import Loaded, Needs
 from schema.ports.viewer import Viewer
 from schema.ports.writing import (
     Attached,
@@ -19,9 +20,6 @@ from schema.ports.writing import (
     Detached,
     DetachPayment,
 )
-
-if TYPE_CHECKING:
-    from schema.needs import Loaded, Needs
 
 
 class Capability(enum.StrEnum):

@@ -9,8 +9,7 @@ from typing import Any
 from gateway.backends.caching.backend import CachingBackend
 from gateway.backends.caching.memory_cache import BoundedMemoryCache
 from gateway.backends.caching.store import CacheStore
-from schema.needs import ROOT, Loaded, Needs
-from schema.ports import Computed, Link, Listing, Need, Viewer
+from schema.ports import ROOT, Computed, Link, Listing, Loaded, Need, Needs, Viewer
 from tests.support.running import WatchedBackend
 from tests.support.stage import Stage
 from tests.support.wanting import CUSTOMER, PAYMENT_INTENT, PAYMENTS, invoice, wanting

@@ -16,7 +16,6 @@ from gateway.backends.caching.store import CacheStore
 from gateway.backends.memory.backend import MemoryBackend
 from gateway.backends.memory.twin import Twin, TwinEvent
 from schema import records
-from schema.needs import Loaded, Needs
 from schema.ports import (
     Attached,
     AttachPayment,
@@ -25,6 +24,8 @@ from schema.ports import (
     Detached,
     DetachPayment,
     InvoiceBackend,
+    Loaded,
+    Needs,
     Viewer,
 )
 from tests.support.stage import Stage

@@ -11,8 +11,7 @@ from aiocache.base import BaseCache
 
 from gateway.backends.memory.backend import MemoryBackend
 from gateway.backends.memory.twin import Twin
-from schema.needs import Loaded, Needs
-from schema.ports import Viewer
+from schema.ports import Loaded, Needs, Viewer
 from tests.caching.stepping import Schedule
 
 FEW = 8

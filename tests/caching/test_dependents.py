@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from schema.needs import ROOT
 from schema.ports import (
+    ROOT,
     ById,
     CreditNoteDraft,
     Listing,

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.backends.caching.backend import CachingBackend
-from schema.needs import Loaded, Needs
-from schema.ports import METER, ErrorCode, Failed, Meter, Viewer
+from schema.ports import METER, ErrorCode, Failed, Loaded, Meter, Needs, Viewer
 from tests.caching.cached import OPERATOR, Cached
 from tests.support.running import WatchedBackend
 from tests.support.stage import ACME

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from schema import records
-from schema.needs import ROOT
 from schema.ports import (
     METER,
+    ROOT,
     ById,
     ErrorCode,
     Failed,

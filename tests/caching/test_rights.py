@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.backends.caching.keys import Keys
-from schema.needs import ROOT
-from schema.ports import ById, Computed, ErrorCode, Failed, Link, Viewer
+from schema.ports import ROOT, ById, Computed, ErrorCode, Failed, Link, Viewer
 from tests.caching.cached import Cached
 from tests.support.stage import ACME, GLOBEX
 from tests.support.wanting import PAYMENT_INTENT, PAYMENTS, invoice, listing, wanting

@@ -12,8 +12,19 @@ from typing import Any
 
 from gateway.backends.caching.tree import walk
 from schema import records
-from schema.needs import Loaded, LoadedPage, Needs
-from schema.ports import ById, Computed, Failed, Link, ListFilter, Listing, Need, Viewer
+from schema.ports import (
+    ById,
+    Computed,
+    Failed,
+    Link,
+    ListFilter,
+    Listing,
+    Loaded,
+    LoadedPage,
+    Need,
+    Needs,
+    Viewer,
+)
 from tests.support.stage import ACME, GLOBEX, Stage
 from tests.support.wanting import wanting
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from schema.needs import ROOT
-from schema.ports import ById, InvoiceBackend, Viewer
+from schema.ports import ROOT, ById, InvoiceBackend, Viewer
 from tests.contract.staging import Stage
 from tests.support.wanting import invoice, load_one
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from schema.needs import ROOT, Loaded, LoadedPage, Needs, root_needs
 from schema.node import decode_cursor, encode_cursor
 from schema.ports import (
+    ROOT,
     ById,
     Capability,
     Computed,
@@ -17,10 +17,14 @@ from schema.ports import (
     ErrorCode,
     Failed,
     InvoiceBackend,
+    Loaded,
+    LoadedPage,
     Need,
+    Needs,
     Page,
     TimeRange,
     Viewer,
+    root_needs,
 )
 from tests.contract.staging import Stage
 from tests.support.wanting import (

@@ -29,7 +29,7 @@ from graphql import (
 from hypothesis import given, settings
 
 from schema.cost import COST_COUNTED_MAX, cost_of, weight_of
-from schema.needs import need_function
+from schema.planner import need_function
 from tests.support.documents import SDL, valid_queries
 from tests.support.running import SCHEMA
 

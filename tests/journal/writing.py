@@ -15,7 +15,6 @@ from gateway.backends.attempt import NOTHING, attempt
 from gateway.backends.journal.backend import Announced, JournaledBackend
 from gateway.backends.journal.records import Command, JournalStore, MemoryJournalStore, WriteRecord
 from gateway.backends.memory.backend import MemoryBackend
-from schema.needs import Loaded, Needs
 from schema.ports import (
     Attached,
     AttachPayment,
@@ -26,6 +25,8 @@ from schema.ports import (
     Detached,
     DetachPayment,
     InvoiceBackend,
+    Loaded,
+    Needs,
     RefusalCode,
     Refused,
     Viewer,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from schema.needs import ROOT
-from schema.ports import ById, Link, Listing, Viewer
+from schema.ports import ROOT, ById, Link, Listing, Viewer
 from tests.support.running import Running
 
 THREE_LEVELS = """

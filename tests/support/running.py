@@ -11,8 +11,7 @@ from gateway.events.log import EventLog, MemoryEventLog
 from gateway.execution.operation import Answer, OperationRequest
 from gateway.execution.runner import GraphQLRunner
 from schema.limits import Limits
-from schema.needs import Loaded, Needs
-from schema.ports import ErrorCode, Failed, Need, Viewer
+from schema.ports import ErrorCode, Failed, Loaded, Need, Needs, Viewer
 from schema.root import make_schema
 from tests.support.stage import Stage
 

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from schema.needs import ROOT, Loaded, Needs
-from schema.ports import ById, InvoiceBackend, Link, ListFilter, Listing, Need, Page, Viewer
+from schema.ports import (
+    ROOT,
+    ById,
+    InvoiceBackend,
+    Link,
+    ListFilter,
+    Listing,
+    Loaded,
+    Need,
+    Needs,
+    Page,
+    Viewer,
+)
 
 PAYMENTS = Listing("payments", Page())
 PAYMENT_INTENT = Link("payment_intent")

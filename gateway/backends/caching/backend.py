@@ -24,8 +24,8 @@ from gateway.backends.caching.shelf import Shelf
 from gateway.backends.caching.store import READ_SECONDS_MAX, CacheDownError, CacheStore
 from gateway.backends.caching.tokens import Before, Tokens
 from gateway.backends.caching.tree import walk
-from schema.needs import ROOT, Loaded, Needs, root_needs
 from schema.ports import (
+    ROOT,
     Attached,
     AttachPayment,
     BackendDescription,
@@ -37,8 +37,11 @@ from schema.ports import (
     ErrorCode,
     Failed,
     InvoiceBackend,
+    Loaded,
+    Needs,
     Viewer,
     meter,
+    root_needs,
 )
 
 log = logging.getLogger(__name__)

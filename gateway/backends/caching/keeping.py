@@ -17,8 +17,7 @@ from gateway.backends.caching.keys import Keys
 from gateway.backends.caching.shelf import bare
 from gateway.backends.caching.tree import Held, ask_of, is_not_found, walk
 from schema import records
-from schema.needs import Loaded, LoadedPage
-from schema.ports import SETTLED, ById, Computed, Deleted, Link, Listing, Viewer
+from schema.ports import SETTLED, ById, Computed, Deleted, Link, Listing, Loaded, LoadedPage, Viewer
 
 VALUE_SECONDS = 60.0
 """Bounds what Stripe changes without an event that is followed, such as a customer's name."""

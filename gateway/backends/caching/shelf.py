@@ -13,8 +13,7 @@ from gateway.backends.assembly import LINKS, Ask, Missing, not_found
 from gateway.backends.caching.codec import DELETED, GONE
 from gateway.backends.caching.tree import Held, ask_of, walk
 from gateway.backends.lists import FetchedPage
-from schema.needs import Loaded, LoadedPage
-from schema.ports import ById, Computed, Deleted, Failed, Link, Listing, Viewer
+from schema.ports import ById, Computed, Deleted, Failed, Link, Listing, Loaded, LoadedPage, Viewer
 
 
 @dataclass(slots=True)

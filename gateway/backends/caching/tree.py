@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.backends.assembly import Ask
-from schema.needs import Loaded, LoadedPage
-from schema.ports import ById, Computed, ErrorCode, Failed, Listing, Need
+from schema.ports import ById, Computed, ErrorCode, Failed, Listing, Loaded, LoadedPage, Need
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,6 @@ from gateway.backends.journal.refusals import (
 from gateway.backends.journal.sameness import input_hash, is_same_input, meaning
 from gateway.backends.journal.states import Actor, Move, State
 from gateway.backends.journal.trying import CLOCK_SECONDS_MAX, LEASE_SECONDS, Try
-from schema.needs import Loaded, Needs
 from schema.ports import (
     Attached,
     AttachPayment,
@@ -47,6 +46,8 @@ from schema.ports import (
     DetachPayment,
     EventType,
     InvoiceBackend,
+    Loaded,
+    Needs,
     RefusalCode,
     Refused,
     Viewer,

@@ -21,7 +21,6 @@ from gateway.backends.pool import paid_out_of_band
 from gateway.ledger import credit_notes, payments
 from gateway.ledger.book import claim
 from schema import records
-from schema.needs import Loaded, Needs
 from schema.ports import (
     ALWAYS,
     Attached,
@@ -39,6 +38,8 @@ from schema.ports import (
     Failed,
     ListFilter,
     Listing,
+    Loaded,
+    Needs,
     RefusalCode,
     Refused,
     Viewer,

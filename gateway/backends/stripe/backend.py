@@ -11,7 +11,6 @@ from typing import Any
 from gateway.backends.fetch_plan import FetchPlan
 from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.writes import StripeWrites
-from schema.needs import Loaded, Needs
 from schema.ports import (
     Attached,
     AttachPayment,
@@ -22,6 +21,8 @@ from schema.ports import (
     CreditNoteCreated,
     Detached,
     DetachPayment,
+    Loaded,
+    Needs,
     Viewer,
 )
 

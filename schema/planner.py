@@ -1,4 +1,4 @@
-"""From a selection to what must be loaded, and the tree that comes back. Knows no noun.
+"""The planner: from a selection to what must be loaded. Knows no noun.
 
 What a field needs stands on the field itself: `metadata={NEEDS: function}`, where the function
 turns the field's coerced arguments into a `Need` (or several). Resolvers call the same function
@@ -7,9 +7,9 @@ to find what was loaded for them, so plan and projection cannot disagree. Nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from graphql import (
     GraphQLError,
@@ -32,93 +32,10 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
-from schema.ports import Deleted, Failed, Link, Listing, Need, list_digest
+from schema.ports import ROOT, Failed, Need, Needs
 
 NEEDS = "needs"
 """Key of a field's metadata: the function from its arguments to its need."""
-
-R = TypeVar("R")
-
-
-@dataclass(slots=True)
-class Needs:
-    """What one object of each possible type must bring along: type name -> need -> deeper needs."""
-
-    by_type: dict[str, dict[Need, Needs]] = field(default_factory=dict)
-
-    def of(self, type_name: str) -> Mapping[Need, Needs]:
-        """The needs of an object of this type; empty if it needs nothing beyond itself."""
-        return self.by_type.get(type_name, {})
-
-    def add(self, type_name: str, need: Need) -> Needs:
-        """The deeper needs below this one, to be filled; equal needs share them."""
-        return self.by_type.setdefault(type_name, {}).setdefault(need, Needs())
-
-    def merge(self, other: Needs) -> None:
-        """Take over everything the other needs as well."""
-        for type_name, needs in other.by_type.items():
-            for need, deeper in needs.items():
-                self.add(type_name, need).merge(deeper)
-
-
-ROOT = "Query"
-"""The type name under which root needs stand, whatever the operation."""
-
-
-def root_needs(needs: Iterable[tuple[Need, Needs]]) -> Needs:
-    """Needs of a synthetic root, for what a mutation answers or an event carries."""
-    root = Needs()
-    for need, deeper in needs:
-        root.add(ROOT, need).merge(deeper)
-    return root
-
-
-@dataclass(slots=True)
-class Loaded(Generic[R]):
-    """One record and what was loaded below it. Resolvers receive it as their parent."""
-
-    record: R
-    children: dict[Need, Any] = field(default_factory=dict)
-
-    def member(self, need: Need) -> Any:
-        """The same for a member of a list: a `Failed` is handed over and costs its own place."""
-        return self.children[need]
-
-    def child(self, need: Need) -> Any:
-        """What was loaded for this need: `Loaded`, `LoadedPage`, a value or None.
-
-        Raises the `Failed` that stands in its place. A link to what is deleted leads nowhere.
-        """
-        outcome = self.children[need]
-        if isinstance(outcome, Deleted) and isinstance(need, Link):
-            return None
-        if isinstance(outcome, Failed):
-            raise outcome
-        return outcome
-
-
-@dataclass(slots=True)
-class LoadedPage:
-    """One page of a list. `name`, `parent_id` and the filter make its cursors its own."""
-
-    listing: Listing
-    parent_id: str | None
-    items: list[Loaded[Any]]
-    has_next: bool
-    has_previous: bool
-
-    @property
-    def digest(self) -> str:
-        return list_digest(self.listing.name, self.parent_id, self.listing.where)
-
-
-def is_record(*kinds: type) -> Callable[[Any, Any], bool]:
-    """An `is_type_of` for a GraphQL type whose objects are these records."""
-
-    def is_type_of(value: Any, _info: Any) -> bool:
-        return isinstance(value, Loaded) and isinstance(value.record, kinds)
-
-    return is_type_of
 
 
 @dataclass(frozen=True, slots=True)
