@@ -14,7 +14,7 @@ from typing import Any
 
 import jwt
 
-from gateway.callers.key_set import KeySource, KeysUnavailable
+from gateway.callers.json_web_keys import KeySource, KeysUnavailable
 from schema.ports import SCOPES, Viewer
 
 TOKEN_CHARACTERS_MAX = 8_000

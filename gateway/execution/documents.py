@@ -28,7 +28,7 @@ from graphql import (
 from graphql.execution.collect_fields import FragmentDetails
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from gateway.execution.discretion import Discretion
+from gateway.execution.schema_redaction import Discretion
 from schema.limits import Excess, Limits, excesses_of
 from schema.ports import ErrorCode
 

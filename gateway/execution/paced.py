@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.execution.turnstile import Turnstile
+from gateway.execution.fair_queue import Turnstile
 from schema.ports import (
     Attached,
     AttachPayment,

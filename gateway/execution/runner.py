@@ -33,10 +33,10 @@ from graphql.pyutils import AwaitableOrValue
 from gateway.execution.answers import answer, given_up, refused
 from gateway.execution.documents import ERRORS_MAX, Document, Documents, OnExceeded, nobody
 from gateway.execution.errors import formatted
+from gateway.execution.fair_queue import Turnstile
 from gateway.execution.operation import Answer, OperationKind, OperationRequest, Prepared
 from gateway.execution.paced import COSTLY, PacedBackend
 from gateway.execution.trusted_documents import TrustedDocuments, check_manifest
-from gateway.execution.turnstile import Turnstile
 from schema.context import Context
 from schema.cost import cost_of
 from schema.event_loading import load_query

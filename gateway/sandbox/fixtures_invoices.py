@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gateway.decimals import exact_decimal
+from gateway.ledger.decimals import exact_decimal
 from gateway.sandbox.fixtures_fields import StripeObject, shown
 from schema import records
 

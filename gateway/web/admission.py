@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gateway.web.places import Places
-from gateway.web.refusals import HttpRefusal
+from gateway.web.concurrency_limits import Places
+from gateway.web.http_errors import HttpRefusal
 from schema.ports import ErrorCode
 
 _RETRY = {"Retry-After": "1"}

@@ -11,22 +11,22 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.callers.callers import Callers
+from gateway.callers.registry import Callers
 from gateway.execution.operation import Runner
-from gateway.web.auth import Authenticator
-from gateway.web.drain import Drain
+from gateway.web.authentication import Authenticator
 from gateway.web.framing import asked_later
-from gateway.web.graphql_view import GraphQLView
+from gateway.web.graphiql import add_console_files
+from gateway.web.graphql_endpoint import GraphQLView
 from gateway.web.health import Health, Ping
 from gateway.web.metrics import Metrics
 from gateway.web.middleware import add_headers, error_middleware
 from gateway.web.operations import AnswerEncoder, Operations
 from gateway.web.origins import Origins
-from gateway.web.page import add_console_files
 from gateway.web.sessions import Sessions, everybody_stays
 from gateway.web.settings import WebSettings
-from gateway.web.socket_door import SocketDoor
+from gateway.web.shutdown import Drain
 from gateway.web.sse import EventStreams
+from gateway.web.websocket_endpoint import SocketDoor
 
 DRAIN = web.AppKey("drain", Drain)
 """Call `app[DRAIN].begin()` as soon as a stop is asked for: readiness turns false at once."""

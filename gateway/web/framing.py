@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from aiohttp import HttpVersion10, HttpVersion11, web
 
-from gateway.web.refusals import HttpRefusal, bad_request
+from gateway.web.http_errors import HttpRefusal, bad_request
 from schema.ports import ErrorCode
 
 _CONTINUE = "100-continue"

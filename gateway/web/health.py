@@ -13,10 +13,10 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from gateway.web.drain import Drain
+from gateway.web.http_errors import json_response
 from gateway.web.masking import masked
-from gateway.web.refusals import json_response
 from gateway.web.request_id import request_id_of
+from gateway.web.shutdown import Drain
 
 Ping = Callable[[], Awaitable[None]]
 """Returns when its dependency works; raises `OSError` when it does not. Read-only and cheap."""

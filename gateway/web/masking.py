@@ -11,7 +11,7 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from gateway.execution.operation import Answer
-from gateway.web.refusals import internal_error
+from gateway.web.http_errors import internal_error
 
 _Outcome = TypeVar("_Outcome")
 

@@ -27,7 +27,7 @@ from prometheus_client.registry import Collector
 from gateway.events.log_codec import UnreadableCount
 from gateway.events.webhook import Counts, IgnoredReason, RefusedReason
 from gateway.execution.operation import OperationKind
-from gateway.web.outcomes import Outcome
+from gateway.web.operation_log import Outcome
 
 PATH = "/metrics"
 SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

@@ -13,9 +13,9 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from gateway.execution.operation import Answer
 from gateway.web.framing import refuse_doubtful_framing
+from gateway.web.http_errors import HttpRefusal, error_body, json_response
 from gateway.web.masking import masked
 from gateway.web.origins import Origins
-from gateway.web.refusals import HttpRefusal, error_body, json_response
 from gateway.web.request_id import give_request_id, request_id_header
 from schema.ports import ErrorCode
 

@@ -23,10 +23,10 @@ from gateway.execution.operation import (
     Prepared,
     Runner,
 )
-from gateway.web.drain import Drain
+from gateway.web.http_errors import refused
 from gateway.web.masking import masked
 from gateway.web.metrics import Metrics
-from gateway.web.outcomes import (
+from gateway.web.operation_log import (
     CLIENT_GONE,
     Outcome,
     codes_of,
@@ -35,7 +35,7 @@ from gateway.web.outcomes import (
     log_outcome,
     tellable_name,
 )
-from gateway.web.refusals import refused
+from gateway.web.shutdown import Drain
 from schema.ports import ErrorCode, Viewer
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from gateway.web.framing import ask_for_body
-from gateway.web.refusals import HttpRefusal, bad_request
+from gateway.web.http_errors import HttpRefusal, bad_request
 from schema.ports import ErrorCode
 
 

@@ -13,8 +13,8 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
+from gateway.web.http_errors import HttpRefusal, bad_request
 from gateway.web.middleware import SECURITY_HEADERS
-from gateway.web.refusals import HttpRefusal, bad_request
 from gateway.web.settings import WebSettings
 from schema.ports import ErrorCode
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from gateway.callers.callers import Caller, Standing
-from gateway.web.auth import Grant
+from gateway.callers.registry import Caller, Standing
+from gateway.web.authentication import Grant
 
 End = Callable[[Standing], None]
 """Ends a session at once; must not raise."""

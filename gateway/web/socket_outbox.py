@@ -13,8 +13,8 @@ from aiohttp import WSMsgType, web
 from aiohttp.abc import AbstractStreamWriter
 
 from gateway.web.settings import WebSettings
-from gateway.web.socket_messages import CloseCode, close_reason
-from gateway.web.stall import StallWatch
+from gateway.web.slow_clients import StallWatch
+from gateway.web.websocket_protocol import CloseCode, close_reason
 
 
 class SocketOutbox:

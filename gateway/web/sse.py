@@ -15,19 +15,19 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.callers.callers import Standing
+from gateway.callers.registry import Standing
 from gateway.execution.operation import Answer
-from gateway.web.auth import Grant
-from gateway.web.drain import Drain
+from gateway.web.authentication import Grant
+from gateway.web.concurrency_limits import Places
+from gateway.web.http_errors import HttpRefusal, refused
 from gateway.web.masking import masked
 from gateway.web.metrics import Metrics
 from gateway.web.operations import AnswerEncoder
-from gateway.web.places import Places
-from gateway.web.refusals import HttpRefusal, refused
 from gateway.web.request_id import request_id_of
 from gateway.web.sessions import Sessions
 from gateway.web.settings import WebSettings
-from gateway.web.stall import StallWatch
+from gateway.web.shutdown import Drain
+from gateway.web.slow_clients import StallWatch
 from schema.ports import ErrorCode
 
 COMPLETE = b"event: complete\ndata: \n\n"

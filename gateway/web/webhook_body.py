@@ -18,7 +18,7 @@ https://docs.stripe.com/api/events/object (previous_attributes), 2026-10-28.endi
 
 from __future__ import annotations
 
-from gateway.web.refusals import HttpRefusal
+from gateway.web.http_errors import HttpRefusal
 from schema.ports import ErrorCode
 
 METADATA_CHARACTERS_MAX = 50 * (40 + 500)

@@ -22,7 +22,7 @@ from aiohttp import ClientSession, TCPConnector
 
 from gateway.backends.memory.twin import Twin
 from gateway.callers.client import digest_of
-from gateway.callers.clients_file import entry_of
+from gateway.callers.clients import entry_of
 from gateway.clock import RandomIds, SystemClock
 from gateway.sandbox.fixtures_write import write_fixtures
 from gateway.sandbox.generate import generate

@@ -14,8 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from gateway.callers.json_web_tokens import JsonWebTokens, TokenRefused, TokenRules
-from gateway.callers.key_set import (
+from gateway.callers.json_web_keys import (
     FRESH_SECONDS,
     RENEWED_SECONDS,
     RETRY_SECONDS,
@@ -24,6 +23,7 @@ from gateway.callers.key_set import (
     KeysUnavailable,
     SharedSecret,
 )
+from gateway.callers.json_web_tokens import JsonWebTokens, TokenRefused, TokenRules
 from tests.support.time_and_ids import START, ManualClock
 
 SECRET = "a-secret-for-tests-that-is-long-enough"

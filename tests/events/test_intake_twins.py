@@ -9,7 +9,7 @@ import pytest
 from gateway.backends.journal.backend import Announced, JournaledBackend
 from gateway.backends.journal.records import MemoryJournalStore
 from gateway.backends.memory.backend import MemoryBackend
-from gateway.wiring import announcement_of
+from gateway.composition.gateway import announcement_of
 from schema.ports import AttachPayment, CreateCreditNote, CreditNoteDraft, DetachPayment, Viewer
 from tests.events.door import Door
 from tests.support.stage import Stage

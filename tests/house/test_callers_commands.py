@@ -14,7 +14,7 @@ import pytest
 from aiohttp import ClientSession
 
 from gateway.callers.client import digest_of
-from gateway.callers.clients_file import parse_clients
+from gateway.callers.clients import parse_clients
 
 START_SECONDS_MAX = 30
 

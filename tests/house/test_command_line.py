@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gateway.cli import app
+from gateway.cli.commands import app
 from gateway.settings import Settings, SettingsRefused, read_settings, settings_page, variable_of
 from tests.support.log_lines import log_given_back
 

@@ -17,13 +17,13 @@ from typing import Any
 from pydantic import SecretStr
 
 from gateway.clock import Ids
+from gateway.composition.gateway import Gateway, opened_gateway
+from gateway.composition.outside import Outside
+from gateway.composition.runner import limits_of
 from gateway.events.webhook import Ignored, WebhookRefused
 from gateway.execution.documents import Documents
 from gateway.execution.operation import Answer, OperationRequest
 from gateway.settings import Settings
-from gateway.wiring import Gateway, opened_gateway
-from gateway.wiring_execution import limits_of
-from gateway.wiring_outside import Outside
 from schema.ports import EventOrigin, Failed, Viewer
 from schema.root import make_schema
 from tests.simulation.boundary import CALL, PROCESS, Boundary, Process

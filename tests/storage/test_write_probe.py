@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.backends.journal.sqlite import SqliteJournalStore
+from gateway.composition.stores import open_stores
 from gateway.settings import Settings
 from gateway.storage.redis_store import RedisStore
 from gateway.storage.refusals import StoreUnavailable
@@ -21,7 +22,6 @@ from gateway.storage.write_probe import (
     redis_probe,
     sqlite_probe,
 )
-from gateway.wiring_stores import open_stores
 from tests.events.entries import entry
 from tests.storage.durable import redis_store, sqlite_store
 from tests.storage.redis_server import RedisServer

@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 
 from gateway.backends.memory.twin import TwinEvent
+from gateway.composition.gateway import Gateway, opened_gateway
 from gateway.events.intake import event_type
 from gateway.execution.operation import Answer, OperationRequest
 from gateway.sandbox.deliveries import hint_of
 from gateway.sandbox.stripe_api import running_sandbox
 from gateway.settings import Settings
-from gateway.wiring import Gateway, opened_gateway
 from schema.ports import EventOrigin, Viewer
 from tests.storage.redis_server import RedisServer
 from tests.support.stage import Stage

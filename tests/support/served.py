@@ -12,10 +12,10 @@ from aiohttp import ClientSession, web
 from yarl import URL
 
 from gateway.backends.memory.twin import Twin
+from gateway.composition.gateway import Gateway, make_web_app, opened_gateway, web_settings
 from gateway.settings import Settings
-from gateway.web.auth import Authenticator
+from gateway.web.authentication import Authenticator
 from gateway.web.server import make_runner
-from gateway.wiring import Gateway, make_web_app, opened_gateway, web_settings
 from tests.support.time_and_ids import CountingIds, ManualClock
 
 

@@ -14,7 +14,7 @@ from aiohttp import ClientSession, web
 from yarl import URL
 
 from gateway.web.app import create_app
-from gateway.web.auth import Authenticator, DevelopmentAuthenticator
+from gateway.web.authentication import Authenticator, DevelopmentAuthenticator
 from gateway.web.health import Ping
 from gateway.web.server import make_runner
 from gateway.web.settings import WebSettings

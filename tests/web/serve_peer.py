@@ -14,7 +14,7 @@ import sys
 from aiohttp import web
 
 from gateway.web.app import create_app
-from gateway.web.auth import DevelopmentAuthenticator
+from gateway.web.authentication import DevelopmentAuthenticator
 from gateway.web.server import make_runner
 from gateway.web.settings import WebSettings
 from tests.web.peer import PeerRunner

@@ -30,7 +30,7 @@ from gateway.sandbox.stripe_api import Sandbox, running_sandbox
 from gateway.web.middleware import error_middleware
 from gateway.web.server import make_runner
 from gateway.web.settings import WebSettings
-from gateway.web.webhook_view import WebhookView
+from gateway.web.webhook_endpoint import WebhookView
 from tests.sandbox.driving import sdk_of
 from tests.support.stage import Stage
 from tests.support.upstream import stripe_api

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from gateway.decimals import exact_decimal
+from gateway.ledger.decimals import exact_decimal
 from schema.ports import GATEWAY_KEY, Deleted, ErrorCode, Failed
 from schema.records import INSTANT_MAX, Metadata
 

@@ -11,10 +11,10 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from gateway.callers.callers import Caller, Callers
+from gateway.callers.json_web_keys import KeysUnavailable
 from gateway.callers.json_web_tokens import TokenRefused
-from gateway.callers.key_set import KeysUnavailable
-from gateway.own_machine import is_loopback_host, is_same_origin
+from gateway.callers.registry import Caller, Callers
+from gateway.settings.web_origins import is_loopback_host, is_same_origin
 from schema.ports import SCOPES, ErrorCode, Viewer
 
 

@@ -5,12 +5,12 @@ Part of the composition root: it knows classes and no rules.
 
 from __future__ import annotations
 
+from gateway.composition.callers import Rereading
+from gateway.composition.outside import Outside
 from gateway.execution.documents import Documents, OnExceeded
 from gateway.execution.runner import GraphQLRunner
 from gateway.execution.trusted_documents import ManifestRefused, check_manifest, read_manifest
 from gateway.settings import Settings
-from gateway.wiring_callers import Rereading
-from gateway.wiring_outside import Outside
 from schema.limits import Limits
 from schema.ports import EventStream, InvoiceBackend
 from schema.root import make_schema

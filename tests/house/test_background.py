@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gateway.chores import PAUSE_SECONDS_MAX, Chores
+from gateway.composition.background import PAUSE_SECONDS_MAX, Chores
 
 HANG_SECONDS_MAX = 5.0
 """A chore that is owed another try and gets none fails the test by this time."""

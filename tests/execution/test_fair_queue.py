@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from itertools import pairwise
 
-from gateway.execution.turnstile import Turnstile
+from gateway.execution.fair_queue import Turnstile
 
 
 async def test_one_step_a_round_and_others_in_between() -> None:

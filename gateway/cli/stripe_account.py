@@ -31,8 +31,8 @@ def catch_up(
 
 
 async def _catch_up(settings: Settings, since: int) -> None:
+    from gateway.composition.gateway import opened_gateway
     from gateway.events.catch_up import Summary
-    from gateway.wiring import opened_gateway
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     async with opened_gateway(settings, with_chores=False) as gateway:
@@ -68,8 +68,8 @@ def create(url: Url) -> None:
     """Register the endpoint with the events that are followed, and print its secret once."""
     from gateway.backends.stripe.registration import create_endpoint
     from gateway.clock import RandomIds
+    from gateway.composition.gateway import stripe_api
     from gateway.events.webhook import FOLLOWED_EVENTS, PREVIEW_EVENTS
-    from gateway.wiring import stripe_api
 
     settings = _stripe_settings()
 
@@ -97,8 +97,8 @@ def create(url: Url) -> None:
 def check(url: Url) -> None:
     """Compare the endpoint at Stripe with what is needed; exit code 1 if anything is wrong."""
     from gateway.backends.stripe.registration import check_endpoint
+    from gateway.composition.gateway import stripe_api
     from gateway.events.webhook import FOLLOWED_EVENTS, PREVIEW_EVENTS
-    from gateway.wiring import stripe_api
 
     settings = _stripe_settings()
 

@@ -31,7 +31,7 @@ def new(
     nowhere, to standard error.
     """
     from gateway.callers.client import digest_of, new_token
-    from gateway.callers.clients_file import ClientsRefused, entry_of
+    from gateway.callers.clients import ClientsRefused, entry_of
 
     token = new_token()
     try:

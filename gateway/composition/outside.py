@@ -14,8 +14,8 @@ import strawberry
 from aiocache.base import BaseCache
 
 from gateway.clock import chance
+from gateway.composition.stores import Stores
 from gateway.execution.documents import Documents
-from gateway.wiring_stores import Stores
 
 if TYPE_CHECKING:
     from stripe import HTTPClient

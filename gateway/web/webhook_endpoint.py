@@ -21,7 +21,7 @@ from gateway.events.webhook import (
     WebhookReader,
     WebhookRefused,
 )
-from gateway.web.refusals import HttpRefusal, json_response
+from gateway.web.http_errors import HttpRefusal, json_response
 from gateway.web.request_body import read_body
 from gateway.web.webhook_body import LargeBodies
 from schema.ports import ErrorCode, EventOrigin, Failed

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from gateway.execution.operation import OperationRequest
-from gateway.web.json_body import InvalidRequest, decode_object, operation_from
+from gateway.web.graphql_request import InvalidRequest, decode_object, operation_from
 
 PROTOCOL = "graphql-transport-ws"
 

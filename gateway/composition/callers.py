@@ -16,11 +16,11 @@ from aiohttp import ClientSession
 
 from gateway.backends.audit_trail import AuditTrail
 from gateway.callers.budgets import Budget, MemoryBudget, RedisBudget
-from gateway.callers.callers import Callers
-from gateway.callers.clients_file import ClientsRefused, read_clients
+from gateway.callers.clients import ClientsRefused, read_clients
 from gateway.callers.fetching import fetch_json
+from gateway.callers.json_web_keys import KeySet, KeySource, SharedSecret
 from gateway.callers.json_web_tokens import JsonWebTokens, TokenRules
-from gateway.callers.key_set import KeySet, KeySource, SharedSecret
+from gateway.callers.registry import Callers
 from gateway.clock import Clock
 from gateway.settings import Settings
 from gateway.storage.line_file import LineFile

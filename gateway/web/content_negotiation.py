@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.execution.operation import Answer, OperationKind
-from gateway.web.refusals import HttpRefusal
+from gateway.web.http_errors import HttpRefusal
 from schema.ports import ErrorCode
 
 RANGES_MAX = 20

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from gateway.execution.operation import Answer, OperationKind
-from gateway.web.negotiation import (
+from gateway.web.content_negotiation import (
     Accept,
     Representation,
     representation_for,
     retry_headers,
     status_of,
 )
-from gateway.web.refusals import HttpRefusal, refused
+from gateway.web.http_errors import HttpRefusal, refused
 from schema.ports import ErrorCode
 from tests.web.serving import Served
 

@@ -217,9 +217,9 @@ def _settings() -> Settings:
 async def _opened(settings: Settings, work: Work, at_stripe: WorkAtStripe | None) -> None:
     from gateway.backends.journal.resolving import Resolving
     from gateway.clock import RandomIds, SystemClock
-    from gateway.wiring import stripe_api
-    from gateway.wiring_callers import Rereading, open_audit_trail
-    from gateway.wiring_stores import open_stores
+    from gateway.composition.callers import Rereading, open_audit_trail
+    from gateway.composition.gateway import stripe_api
+    from gateway.composition.stores import open_stores
 
     clock = SystemClock()
     async with AsyncExitStack() as stack:

@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from gateway.cli_callers import token_app
-from gateway.cli_stripe import catch_up, webhook_app
-from gateway.cli_writes import writes_app
+from gateway.cli.stripe_account import catch_up, webhook_app
+from gateway.cli.tokens import token_app
+from gateway.cli.writes import writes_app
 from gateway.settings import (
     Settings,
     SettingsRefused,
@@ -66,11 +66,11 @@ def serve(
     ] = 12111,
 ) -> None:
     """Start the gateway and serve until it is told to stop."""
-    from gateway.callers.clients_file import ClientsRefused
+    from gateway.callers.clients import ClientsRefused
+    from gateway.cli.serving import serve_gateway, serve_with_sandbox
     from gateway.execution.trusted_documents import ManifestRefused
     from gateway.logs import configure
     from gateway.sandbox.fixtures import FixturesRefused
-    from gateway.serving import serve_gateway, serve_with_sandbox
     from gateway.storage.refusals import StoreRefused
 
     settings = _settings(host=host, port=port, backend=backend, fixtures=fixtures)
@@ -94,9 +94,9 @@ def sandbox(
     fixtures: FixturesFile = None,
 ) -> None:
     """Serve the sandbox by itself: the ledger in Stripe's REST API, for any Stripe SDK."""
+    from gateway.cli.serving import serve_sandbox
     from gateway.logs import configure
     from gateway.sandbox.fixtures import FixturesRefused
-    from gateway.serving import serve_sandbox
 
     configure(format="auto", level="info", stream=sys.stderr)
     try:
@@ -159,9 +159,9 @@ def doctor(
 
 
 def _diagnosis(**given: object) -> list[str]:
+    from gateway.composition.runner import problems_of_documents
     from gateway.console.pages import console_directory
     from gateway.sandbox.fixtures import check_file
-    from gateway.wiring_execution import problems_of_documents
 
     try:
         settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
@@ -188,7 +188,7 @@ def _diagnosis(**given: object) -> list[str]:
 
 
 def _problems_of_clients(path: Path) -> list[str]:
-    from gateway.callers.clients_file import ClientsRefused, read_clients
+    from gateway.callers.clients import ClientsRefused, read_clients
 
     try:
         read_clients(path)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gateway.web.stall import StallWatch
+from gateway.web.slow_clients import StallWatch
 
 TIMEOUT_SECONDS = 0.02
 LOOKS_ENOUGH = 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.web.auth import Refusal
+from gateway.web.authentication import Refusal
 from schema.ports import ErrorCode
 from tests.web.callers import RefusingAuthenticator
 from tests.web.serving import Serve, Served

@@ -19,6 +19,13 @@ from pydantic import SecretStr
 
 from gateway.backends.memory.twin import Twin
 from gateway.clock import RandomIds, SystemClock
+from gateway.composition.gateway import (
+    WEBHOOK_PATH,
+    make_web_app,
+    opened_gateway,
+    stripe_api,
+    web_settings,
+)
 from gateway.sandbox.seed import seed
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
 from gateway.settings import Settings, SettingsRefused
@@ -26,7 +33,6 @@ from gateway.web.app import DRAIN
 from gateway.web.metrics import PATH as METRICS_PATH
 from gateway.web.metrics import Metrics, metrics_app
 from gateway.web.server import make_runner
-from gateway.wiring import WEBHOOK_PATH, make_web_app, opened_gateway, stripe_api, web_settings
 
 log = logging.getLogger(__name__)
 

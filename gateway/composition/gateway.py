@@ -26,36 +26,19 @@ from gateway.backends.stripe.backend import StripeBackend
 from gateway.backends.stripe.client import Observe, Pacing, StripeApi, nobody_counts
 from gateway.backends.stripe.event_reader import StripeEventReader
 from gateway.backends.stripe.lookup import StripeLookup
-from gateway.callers.callers import Callers
-from gateway.chores import Chores
+from gateway.callers.registry import Callers
 from gateway.clock import Clock, Ids, RandomIds, SystemClock, request_id
-from gateway.console.pages import console_directory
-from gateway.events.catch_up import CatchUp
-from gateway.events.feed import Feed
-from gateway.events.intake import Announcement, Drop, Intake, Lookup, Touched
-from gateway.events.webhook import WebhookReader
-from gateway.execution.budgeted import BudgetedRunner
-from gateway.execution.operation import Runner
-from gateway.sandbox.deliveries import EventDeliveries, TwinLookup
-from gateway.sandbox.seed import seed
-from gateway.settings import Settings
-from gateway.storage.redis_store import RedisStore
-from gateway.web.app import create_app
-from gateway.web.auth import Authenticator, BearerAuthenticator, DevelopmentAuthenticator
-from gateway.web.framing import asked_later
-from gateway.web.metrics import Metrics
-from gateway.web.settings import WebSettings
-from gateway.web.webhook_view import WebhookView
-from gateway.wiring_callers import (
+from gateway.composition.background import Chores
+from gateway.composition.callers import (
     ReadOnlySwitch,
     Rereading,
     open_audit_trail,
     open_budget,
     open_callers,
 )
-from gateway.wiring_execution import open_runner
-from gateway.wiring_outside import Outside
-from gateway.wiring_stores import (
+from gateway.composition.outside import Outside
+from gateway.composition.runner import open_runner
+from gateway.composition.stores import (
     Stores,
     forget_for_ever,
     open_cache,
@@ -63,6 +46,23 @@ from gateway.wiring_stores import (
     publisher,
     rate_budget,
 )
+from gateway.console.pages import console_directory
+from gateway.events.catch_up import CatchUp
+from gateway.events.feed import Feed
+from gateway.events.intake import Announcement, Drop, Intake, Lookup, Touched
+from gateway.events.webhook import WebhookReader
+from gateway.execution.cost_budget import BudgetedRunner
+from gateway.execution.operation import Runner
+from gateway.sandbox.deliveries import EventDeliveries, TwinLookup
+from gateway.sandbox.seed import seed
+from gateway.settings import Settings
+from gateway.storage.redis_store import RedisStore
+from gateway.web.app import create_app
+from gateway.web.authentication import Authenticator, BearerAuthenticator, DevelopmentAuthenticator
+from gateway.web.framing import asked_later
+from gateway.web.metrics import Metrics
+from gateway.web.settings import WebSettings
+from gateway.web.webhook_endpoint import WebhookView
 from schema.ports import CreditNoteCreated, InvoiceBackend
 
 log = logging.getLogger(__name__)

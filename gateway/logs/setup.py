@@ -20,7 +20,7 @@ import structlog
 from structlog.typing import Processor
 
 from gateway.logs.redaction import redact
-from gateway.logs.writing import LineWriter
+from gateway.logs.writer_thread import LineWriter
 
 Format = Literal["auto", "json", "text"]
 Level = Literal["debug", "info", "warning", "error"]

@@ -17,6 +17,7 @@ from gateway.backends.caching.memory_cache import BoundedMemoryCache
 from gateway.backends.journal.records import JournalStore, MemoryJournalStore
 from gateway.backends.rate_budget import LocalTokens, RateBudget, Tokens
 from gateway.clock import Clock, Ids
+from gateway.events.catch_up_progress import RedisProgress, SqliteProgress
 from gateway.events.covered import MemoryProgress, Progress
 from gateway.events.feed import Feed
 from gateway.events.follower import FollowedLog, Follower
@@ -24,7 +25,6 @@ from gateway.events.intake import Publish
 from gateway.events.log import EventLog, LogEntry, MemoryEventLog
 from gateway.events.log_codec import UnreadableCount
 from gateway.events.log_redis import RedisEventLog
-from gateway.events.progress import RedisProgress, SqliteProgress
 from gateway.events.retention import DAY_SECONDS, Retention
 from gateway.settings import Settings
 from gateway.storage.redis_store import RedisStore

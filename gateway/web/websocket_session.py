@@ -13,16 +13,17 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from gateway.callers.callers import Standing
+from gateway.callers.registry import Standing
 from gateway.execution.operation import Answer
-from gateway.web.auth import Grant, Refusal
-from gateway.web.json_body import InvalidRequest
+from gateway.web.authentication import Grant, Refusal
+from gateway.web.graphql_request import InvalidRequest
+from gateway.web.http_errors import refused
 from gateway.web.masking import masked
 from gateway.web.operations import AnswerEncoder, Call, Operations
-from gateway.web.refusals import refused
 from gateway.web.sessions import Sessions
 from gateway.web.settings import WebSettings
-from gateway.web.socket_messages import (
+from gateway.web.socket_outbox import SocketOutbox
+from gateway.web.websocket_protocol import (
     ClientMessage,
     CloseCode,
     Complete,
@@ -37,7 +38,6 @@ from gateway.web.socket_messages import (
     next_message,
     pong_message,
 )
-from gateway.web.socket_outbox import SocketOutbox
 from schema.ports import ErrorCode
 
 Introduce = Callable[[dict[str, Any] | None], Awaitable[Grant | Refusal]]

@@ -13,13 +13,8 @@ from aiohttp import web
 
 from gateway.execution.operation import Answer, OperationKind, OperationRequest
 from gateway.web.admission import Admission
-from gateway.web.auth import Authenticator, Grant
-from gateway.web.json_body import (
-    InvalidRequest,
-    operation_from_body,
-    operation_from_query_string,
-)
-from gateway.web.negotiation import (
+from gateway.web.authentication import Authenticator, Grant
+from gateway.web.content_negotiation import (
     STATUS_OF_CODE,
     Accept,
     Representation,
@@ -27,15 +22,20 @@ from gateway.web.negotiation import (
     retry_headers,
     status_of,
 )
+from gateway.web.graphiql import page_response
+from gateway.web.graphql_request import (
+    InvalidRequest,
+    operation_from_body,
+    operation_from_query_string,
+)
+from gateway.web.http_errors import HttpRefusal, bad_request
 from gateway.web.operations import AnswerEncoder, Call, Operations
 from gateway.web.origins import Origins
-from gateway.web.page import page_response
-from gateway.web.refusals import HttpRefusal, bad_request
 from gateway.web.request_body import read_json_body, refuse_other_than_json
 from gateway.web.request_id import request_id_of
 from gateway.web.settings import WebSettings
-from gateway.web.socket_door import SocketDoor, is_upgrade
 from gateway.web.sse import EventStreams
+from gateway.web.websocket_endpoint import SocketDoor, is_upgrade
 from schema.ports import ErrorCode
 
 _STATUS_OF_REFUSAL = {**STATUS_OF_CODE, ErrorCode.UPSTREAM_ERROR: 503}

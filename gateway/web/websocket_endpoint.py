@@ -11,21 +11,21 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.web.auth import Authenticator, Grant, Refusal
-from gateway.web.drain import Drain
+from gateway.web.authentication import Authenticator, Grant, Refusal
+from gateway.web.concurrency_limits import Places
+from gateway.web.http_errors import HttpRefusal
 from gateway.web.lingering import LingeringWebSocket
 from gateway.web.masking import masked
 from gateway.web.metrics import Metrics
 from gateway.web.operations import AnswerEncoder, Operations
 from gateway.web.origins import Origins
-from gateway.web.places import Places
-from gateway.web.refusals import HttpRefusal
 from gateway.web.request_id import request_id_of
 from gateway.web.sessions import Sessions
 from gateway.web.settings import WebSettings
-from gateway.web.socket_messages import PROTOCOL, CloseCode
+from gateway.web.shutdown import Drain
 from gateway.web.socket_outbox import SocketOutbox
-from gateway.web.websocket import GraphQLSocket, Introduce
+from gateway.web.websocket_protocol import PROTOCOL, CloseCode
+from gateway.web.websocket_session import GraphQLSocket, Introduce
 from schema.ports import ErrorCode
 
 _NEVER_WAIT_BYTES = 2**31
