@@ -1,19 +1,23 @@
-"""Reads the clients file (TOML): every entry whole, or a sentence for each thing that is wrong.
+"""The configured clients: their file (TOML), and their tokens, of which only the SHA-256 is kept.
 
-Keys that it does not know are refused, because a misspelt `customers` would open everything.
+Every entry is read whole, or there is a sentence for each thing that is wrong. Keys that are not
+known are refused, because a misspelt `customers` would open everything. A token is 256 random
+bits, so a plain hash is enough: there is nothing to guess from it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import secrets
 import tomllib
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from gateway.callers.client import Client
 from gateway.settings.web_origins import Origin
 from schema.ports import SCOPES, Viewer
 
@@ -159,3 +163,27 @@ def _shared(clients: list[Client]) -> list[str]:
 
 def _twice(counted: Counter[str]) -> list[str]:
     return [one for one, times in counted.items() if times > 1]
+
+
+TOKEN_PREFIX = "igw_"
+"""Lets secret scanners and people recognise one."""
+TOKEN_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One entry of the clients file. `origins` empty: pages of every allowed origin."""
+
+    name: str
+    digests: tuple[str, ...]
+    viewer: Viewer
+    origins: frozenset[str] = frozenset()
+
+
+def new_token() -> str:
+    return TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def digest_of(token: str) -> str:
+    """The SHA-256 of a token, in lower-case hexadecimal."""
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()

@@ -11,7 +11,7 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gateway.callers.client import Client, digest_of
+from gateway.callers.clients import Client, digest_of
 from gateway.callers.json_web_tokens import JsonWebTokens, TokenRefused
 from schema.ports import Viewer
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import socket
 import sys
 from pathlib import Path
@@ -19,7 +21,10 @@ from gateway.settings import (
     findings,
     read_settings,
     settings_page,
+    without_effect,
 )
+
+log = logging.getLogger(__name__)
 
 app = typer.Typer(
     name="invoice-gateway",
@@ -71,10 +76,12 @@ def serve(
     from gateway.execution.trusted_documents import ManifestRefused
     from gateway.logs import configure
     from gateway.sandbox.fixtures import FixturesRefused
-    from gateway.storage.refusals import StoreRefused
+    from gateway.storage import StoreRefused
 
     settings = _settings(host=host, port=port, backend=backend, fixtures=fixtures)
     configure(format=settings.log_format, level=settings.log_level, stream=sys.stderr)
+    for sentence in without_effect(os.environ):
+        log.warning(sentence)
     try:
         if with_sandbox:
             asyncio.run(serve_with_sandbox(settings, typer.echo, sandbox_port=sandbox_port))
@@ -150,6 +157,8 @@ def doctor(
     fixtures: FixturesFile = None,
 ) -> None:
     """Say what would keep the gateway from starting, one line each, with its cure."""
+    for note in without_effect(os.environ):
+        typer.echo(note)
     lines = list(_diagnosis(host=host, port=port, backend=backend, fixtures=fixtures))
     for line in lines:
         typer.echo(line)
@@ -160,7 +169,7 @@ def doctor(
 
 def _diagnosis(**given: object) -> list[str]:
     from gateway.composition.runner import problems_of_documents
-    from gateway.console.pages import console_directory
+    from gateway.console import console_directory
     from gateway.sandbox.fixtures import check_file
 
     try:
@@ -171,7 +180,7 @@ def _diagnosis(**given: object) -> list[str]:
         except SettingsRefused as refused:
             return str(refused).splitlines()
         raise
-    lines = [finding.sentence for finding in findings(settings)]
+    lines = findings(settings)
     if settings.clients_file is not None:
         lines += _problems_of_clients(settings.clients_file)
     lines += problems_of_documents(settings)

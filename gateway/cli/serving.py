@@ -24,12 +24,11 @@ from gateway.composition.gateway import (
     make_web_app,
     opened_gateway,
     stripe_api,
-    web_settings,
 )
 from gateway.sandbox.seed import seed
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
 from gateway.settings import Settings, SettingsRefused
-from gateway.web.app import DRAIN
+from gateway.web.app import SHUTDOWN
 from gateway.web.metrics import PATH as METRICS_PATH
 from gateway.web.metrics import Metrics, metrics_app
 from gateway.web.server import make_runner
@@ -130,9 +129,9 @@ async def _listening(settings: Settings, stopped: asyncio.Event) -> AsyncIterato
     async with opened_gateway(settings) as gateway, _metrics_listening(settings, gateway.metrics):
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.rereading.again)
         application = make_web_app(gateway)
-        runner = make_runner(application, web_settings(settings))
+        runner = make_runner(application, settings)
         await runner.setup()
-        draining = asyncio.create_task(_drain_when(stopped, application))
+        draining = asyncio.create_task(_begin_shutdown_when(stopped, application))
         try:
             await web.TCPSite(runner, settings.host, settings.port).start()
             yield int(runner.addresses[0][1])
@@ -165,9 +164,9 @@ async def _metrics_listening(settings: Settings, metrics: Metrics) -> AsyncItera
         await runner.cleanup()
 
 
-async def _drain_when(stopped: asyncio.Event, application: web.Application) -> None:
+async def _begin_shutdown_when(stopped: asyncio.Event, application: web.Application) -> None:
     await stopped.wait()
-    application[DRAIN].begin()
+    application[SHUTDOWN].begin()
 
 
 def _stop_signal() -> asyncio.Event:

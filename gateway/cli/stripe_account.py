@@ -134,7 +134,7 @@ def _stripe_settings() -> Settings:
 
 def _run(work: Awaitable[None]) -> None:
     from gateway.backends.stripe.registration import RegistrationRefused
-    from gateway.storage.refusals import StoreRefused
+    from gateway.storage import StoreRefused
     from schema.ports import Failed
 
     async def run() -> None:

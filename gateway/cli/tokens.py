@@ -30,8 +30,7 @@ def new(
     The entry goes to standard output, to be appended to the file; the token, which is kept
     nowhere, to standard error.
     """
-    from gateway.callers.client import digest_of, new_token
-    from gateway.callers.clients import ClientsRefused, entry_of
+    from gateway.callers.clients import ClientsRefused, digest_of, entry_of, new_token
 
     token = new_token()
     try:

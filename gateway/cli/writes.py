@@ -191,7 +191,7 @@ def _run(work: Work, at_stripe: WorkAtStripe | None = None) -> None:
     """The work, over the journal that the settings name; at Stripe too, where that is wanted."""
     from gateway.backends.journal.resolving import ResolveRefused
     from gateway.logs import configure
-    from gateway.storage.refusals import StoreRefused
+    from gateway.storage import StoreRefused
     from schema.ports import Failed
 
     try:

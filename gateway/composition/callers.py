@@ -17,17 +17,14 @@ from aiohttp import ClientSession
 from gateway.backends.audit_trail import AuditTrail
 from gateway.callers.budgets import Budget, MemoryBudget, RedisBudget
 from gateway.callers.clients import ClientsRefused, read_clients
-from gateway.callers.fetching import fetch_json
-from gateway.callers.json_web_keys import KeySet, KeySource, SharedSecret
-from gateway.callers.json_web_tokens import JsonWebTokens, TokenRules
+from gateway.callers.json_web_keys import KeySet, KeySource, SharedSecret, fetch_json
+from gateway.callers.json_web_tokens import JsonWebTokens
 from gateway.callers.registry import Callers
 from gateway.clock import Clock
 from gateway.settings import Settings
 from gateway.storage.line_file import LineFile
 
 log = logging.getLogger(__name__)
-
-ASYMMETRIC_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 
 
 @dataclass(slots=True)
@@ -86,26 +83,14 @@ def _tokens(settings: Settings, clock: Clock, stack: AsyncExitStack) -> JsonWebT
     if not settings.has_tokens:
         return None
     keys: KeySource
-    algorithms: tuple[str, ...]
     if settings.jwt_secret is not None:
-        keys, algorithms = SharedSecret(settings.jwt_secret.get_secret_value()), ("HS256",)
+        keys = SharedSecret(settings.jwt_secret.get_secret_value())
     else:
         assert settings.jwt_jwks_url is not None
         session = ClientSession()
         stack.push_async_callback(session.close)
         keys = KeySet(partial(fetch_json, session, settings.jwt_jwks_url), clock.monotonic)
-        algorithms = ASYMMETRIC_ALGORITHMS
-    rules = TokenRules(
-        issuer=settings.jwt_issuer or "",
-        audience=settings.jwt_audience or "",
-        algorithms=algorithms,
-        leeway_seconds=settings.jwt_leeway_seconds,
-        tenant_claim=settings.jwt_tenant_claim,
-        scopes_claim=settings.jwt_scopes_claim,
-        customers_claim=settings.jwt_customers_claim,
-        trusted_documents_only=settings.jwt_trusted_documents_only,
-    )
-    return JsonWebTokens(rules, keys, clock.now)
+    return JsonWebTokens(settings, keys, clock.now, settings.jwt_algorithms)
 
 
 def open_budget(settings: Settings, stack: AsyncExitStack) -> Budget:

@@ -46,12 +46,12 @@ from gateway.composition.stores import (
     publisher,
     rate_budget,
 )
-from gateway.console.pages import console_directory
+from gateway.console import console_directory
 from gateway.events.catch_up import CatchUp
 from gateway.events.feed import Feed
 from gateway.events.intake import Announcement, Drop, Intake, Lookup, Touched
 from gateway.events.webhook import WebhookReader
-from gateway.execution.cost_budget import BudgetedRunner
+from gateway.execution.cost_budget import CostBudgetRunner
 from gateway.execution.operation import Runner
 from gateway.sandbox.deliveries import EventDeliveries, TwinLookup
 from gateway.sandbox.seed import seed
@@ -59,10 +59,9 @@ from gateway.settings import Settings
 from gateway.storage.redis_store import RedisStore
 from gateway.web.app import create_app
 from gateway.web.authentication import Authenticator, BearerAuthenticator, DevelopmentAuthenticator
-from gateway.web.framing import asked_later
 from gateway.web.metrics import Metrics
-from gateway.web.settings import WebSettings
-from gateway.web.webhook_endpoint import WebhookView
+from gateway.web.request_body import asked_later
+from gateway.web.webhook_endpoint import WebhookEndpoint
 from schema.ports import CreditNoteCreated, InvoiceBackend
 
 log = logging.getLogger(__name__)
@@ -186,7 +185,7 @@ async def opened_gateway(
         read_only = ReadOnlySwitch(settings)
         read_only.look()
         rereading.add(str(settings.read_only_flag), read_only.look)
-        runner = BudgetedRunner(
+        runner = CostBudgetRunner(
             open_runner(
                 settings,
                 GuardedBackend(backend, trail, read_only),
@@ -325,23 +324,6 @@ def _deliver(gateway: Gateway, twin: Twin, chores: Chores) -> None:
     gateway.twin, gateway.deliveries = twin, deliveries
 
 
-def web_settings(settings: Settings) -> WebSettings:
-    return WebSettings(
-        gives_page=settings.gives_page,
-        allowed_origins=settings.origins,
-        allowed_headers=settings.more_headers,
-        body_bytes_max=settings.body_bytes_max,
-        head_timeout_seconds=settings.head_timeout_seconds,
-        read_timeout_seconds=settings.read_timeout_seconds,
-        init_timeout_seconds=settings.init_timeout_seconds,
-        operations_under_way_max=settings.operations_under_way_max,
-        operations_per_viewer_max=settings.operations_per_viewer_max,
-        sockets_per_viewer_max=settings.sockets_per_viewer_max,
-        stall_timeout_seconds=settings.stall_timeout_seconds,
-        streams_per_viewer_max=settings.streams_per_viewer_max,
-    )
-
-
 def _authenticator(gateway: Gateway) -> Authenticator:
     if gateway.callers is None:
         return DevelopmentAuthenticator()
@@ -360,16 +342,12 @@ def make_web_app(
         callers=gateway.callers,
         pings={"log": gateway.stores.ping},
         ids=request_id,
-        settings=web_settings(gateway.settings),
+        settings=gateway.settings,
         page=None if directory is None else (directory / "index.html").read_bytes(),
         console_directory=directory if gateway.settings.gives_page else None,
         metrics=gateway.metrics,
     )
     if gateway.webhooks is not None:
-        view = WebhookView(
-            gateway.webhooks,
-            gateway.intake.receive,
-            body_bytes_max=gateway.settings.webhook_body_bytes_max,
-        )
-        app.router.add_route("*", WEBHOOK_PATH, view.handle, expect_handler=asked_later)
+        endpoint = WebhookEndpoint(gateway.webhooks, gateway.intake.receive)
+        app.router.add_route("*", WEBHOOK_PATH, endpoint.handle, expect_handler=asked_later)
     return app

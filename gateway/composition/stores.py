@@ -17,21 +17,28 @@ from gateway.backends.caching.memory_cache import BoundedMemoryCache
 from gateway.backends.journal.records import JournalStore, MemoryJournalStore
 from gateway.backends.rate_budget import LocalTokens, RateBudget, Tokens
 from gateway.clock import Clock, Ids
-from gateway.events.catch_up_progress import RedisProgress, SqliteProgress
-from gateway.events.covered import MemoryProgress, Progress
+from gateway.events.catch_up_progress import MemoryProgress, Progress, RedisProgress, SqliteProgress
 from gateway.events.feed import Feed
 from gateway.events.follower import FollowedLog, Follower
 from gateway.events.intake import Publish
-from gateway.events.log import EventLog, LogEntry, MemoryEventLog
+from gateway.events.log import (
+    DAY_SECONDS,
+    ENTRIES_MAX,
+    EventLog,
+    LogEntry,
+    MemoryEventLog,
+    Retention,
+)
 from gateway.events.log_codec import UnreadableCount
 from gateway.events.log_redis import RedisEventLog
-from gateway.events.retention import DAY_SECONDS, Retention
 from gateway.settings import Settings
 from gateway.storage.redis_store import RedisStore
 from gateway.storage.write_probe import WriteProbe, redis_probe, sqlite_probe
 
 log = logging.getLogger(__name__)
 
+CACHE_ENTRY_BYTES = 1_300
+"""Of an entry with its key, or of one of the tokens, about as many, which say what still counts."""
 FORGET_SECONDS = 3600.0
 """How often a quiet log is looked through for what is due."""
 
@@ -70,7 +77,7 @@ async def open_stores(settings: Settings, clock: Clock, ids: Ids, stack: AsyncEx
         return await _redis(settings, clock, epoch, stack)
     if settings.is_durable:
         return await _sqlite(settings, clock, epoch, stack)
-    in_memory = MemoryEventLog(epoch, entries_max=settings.log_entries_max)
+    in_memory = MemoryEventLog(epoch, entries_max=min(ENTRIES_MAX, settings.retention_entries_max))
     return Stores(in_memory, MemoryJournalStore(clock.now))
 
 
@@ -147,7 +154,7 @@ def open_cache(settings: Settings, clock: Clock) -> BaseCache:
         return redis_cache(settings.cache_url.get_secret_value())
     return BoundedMemoryCache(
         clock.monotonic,
-        entries_max=settings.cache_entries_max,
+        entries_max=settings.cache_bytes_max // CACHE_ENTRY_BYTES,
         bytes_max=settings.cache_bytes_max,
     )
 

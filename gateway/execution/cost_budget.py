@@ -41,7 +41,7 @@ class _Paid:
         return self.operation.cost
 
 
-class BudgetedRunner:
+class CostBudgetRunner:
     """See `gateway.execution.operation.Runner`. `default_per_minute` is for callers that have no
     budget of their own; None: they have none."""
 

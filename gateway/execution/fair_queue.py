@@ -12,7 +12,7 @@ import asyncio
 from collections import OrderedDict, deque
 
 
-class Turnstile:
+class FairQueue:
     """One per process. A turn is for the code up to the next real wait and needs no return."""
 
     def __init__(self) -> None:

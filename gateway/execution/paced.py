@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.execution.fair_queue import Turnstile
+from gateway.execution.fair_queue import FairQueue
 from schema.ports import (
     Attached,
     AttachPayment,
@@ -31,17 +31,17 @@ class PacedBackend:
     that follows. Between the two it may wait for upstream as long as it likes.
     """
 
-    def __init__(self, inner: InvoiceBackend, turnstile: Turnstile) -> None:
+    def __init__(self, inner: InvoiceBackend, fair_queue: FairQueue) -> None:
         self._inner = inner
-        self._turnstile = turnstile
+        self._fair_queue = fair_queue
 
     def describe(self) -> BackendDescription:
         return self._inner.describe()
 
     async def load(self, viewer: Viewer, needs: Needs) -> Loaded[Any]:
-        await self._turnstile.turn(viewer.tenant)
+        await self._fair_queue.turn(viewer.tenant)
         loaded = await self._inner.load(viewer, needs)
-        await self._turnstile.turn(viewer.tenant)
+        await self._fair_queue.turn(viewer.tenant)
         return loaded
 
     async def attach_payment(self, viewer: Viewer, command: AttachPayment) -> Attached:

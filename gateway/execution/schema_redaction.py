@@ -29,7 +29,7 @@ _OPENING = "'.[@("
 _PUBLIC = frozenset({"Query", "Mutation", "Subscription"})
 
 
-class Discretion:
+class SchemaRedaction:
     """Takes the names of one schema out of messages."""
 
     def __init__(self, schema: GraphQLSchema) -> None:

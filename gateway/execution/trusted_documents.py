@@ -18,10 +18,10 @@ from typing import Any
 
 from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, validate
 
+from gateway.execution.document_limits import excesses_of
 from gateway.execution.documents import Documents, Exceeds, parse_document, validation_rules
 from gateway.execution.operation import OperationRequest
 from schema.cost import cost_of
-from schema.limits import excesses_of
 from schema.ports import ErrorCode, Viewer
 
 APOLLO_FORMAT = "apollo-persisted-query-manifest"

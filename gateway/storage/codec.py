@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from gateway.storage.refusals import RecordUnreadable
+from gateway.storage import RecordUnreadable
 
 VERSION = "v"
 KIND = "kind"

@@ -1,11 +1,14 @@
 """Who calls: by a bearer token, or, for development, by being on the same machine.
 
-A refusal is data. Nothing here may put a token or a header into a message or a log.
+A refusal is data. Nothing here may put a token or a header into a message or a log. What is open
+for longer than one request is listed here, so that it can be ended with its caller's rights; how a
+socket or a stream ends is theirs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -13,7 +16,7 @@ from aiohttp import web
 
 from gateway.callers.json_web_keys import KeysUnavailable
 from gateway.callers.json_web_tokens import TokenRefused
-from gateway.callers.registry import Caller, Callers
+from gateway.callers.registry import Caller, Callers, Standing
 from gateway.settings.web_origins import is_loopback_host, is_same_origin
 from schema.ports import SCOPES, ErrorCode, Viewer
 
@@ -135,3 +138,44 @@ def _may_come_from(caller: Caller, request: web.Request) -> bool:
 
 
 _KEYS_SECONDS = 10
+
+
+End = Callable[[Standing], None]
+"""Ends a session at once; must not raise."""
+
+
+class Sessions:
+    """The sockets and streams of this process."""
+
+    def __init__(self, standing: Callable[[Caller], Standing]) -> None:
+        self._standing = standing
+        self._open: dict[object, tuple[Caller, End]] = {}
+
+    @contextmanager
+    def joined(self, grant: Grant, end: End) -> Iterator[None]:
+        """Be ended, while inside, when the caller's rights are changed or gone."""
+        if grant.caller is None:
+            yield
+            return
+        key = object()
+        self._open[key] = (grant.caller, end)
+        try:
+            self._look(grant.caller, end)  # The rights may have gone since they were read.
+            yield
+        finally:
+            del self._open[key]
+
+    def review(self) -> None:
+        """Look at every session again; for when the callers have changed."""
+        for caller, end in list(self._open.values()):
+            self._look(caller, end)
+
+    def _look(self, caller: Caller, end: End) -> None:
+        standing = self._standing(caller)
+        if standing is not Standing.KEPT:
+            end(standing)
+
+
+def everybody_stays(caller: Caller) -> Standing:
+    """For a gateway whose callers never change."""
+    return Standing.KEPT

@@ -1,7 +1,7 @@
 """The GraphQL endpoint over HTTP: one operation a request, by POST or by GET.
 
 It checks the request from the outside in (method, caller, types, size, JSON) and executes nothing
-before all of that holds. Sockets are let through to `socket_door`, streams to `sse`.
+before all of that holds. Sockets are let through to `websocket_endpoint`, streams to `sse`.
 Source: https://graphql.github.io/graphql-over-http/draft/ (read November 2026)
 """
 
@@ -12,8 +12,8 @@ from collections.abc import AsyncGenerator, Callable
 from aiohttp import web
 
 from gateway.execution.operation import Answer, OperationKind, OperationRequest
-from gateway.web.admission import Admission
-from gateway.web.authentication import Authenticator, Grant
+from gateway.web.authentication import Grant
+from gateway.web.concurrency_limits import OperationLimits
 from gateway.web.content_negotiation import (
     STATUS_OF_CODE,
     Accept,
@@ -29,13 +29,12 @@ from gateway.web.graphql_request import (
     operation_from_query_string,
 )
 from gateway.web.http_errors import HttpRefusal, bad_request
-from gateway.web.operations import AnswerEncoder, Call, Operations
-from gateway.web.origins import Origins
+from gateway.web.middleware import request_id_of
+from gateway.web.operations import Call
 from gateway.web.request_body import read_json_body, refuse_other_than_json
-from gateway.web.request_id import request_id_of
-from gateway.web.settings import WebSettings
+from gateway.web.services import Services
 from gateway.web.sse import EventStreams
-from gateway.web.websocket_endpoint import SocketDoor, is_upgrade
+from gateway.web.websocket_endpoint import WebSocketEndpoint, is_upgrade
 from schema.ports import ErrorCode
 
 _STATUS_OF_REFUSAL = {**STATUS_OF_CODE, ErrorCode.UPSTREAM_ERROR: 503}
@@ -46,30 +45,16 @@ _RESUME_AFTER_CHARACTERS_MAX = 256
 """Our cursors are far shorter."""
 
 
-class GraphQLView:
-    """Answers `settings.path`, whatever the method."""
+class GraphQLEndpoint:
+    """Answers the one path of GraphQL, whatever the method."""
 
-    def __init__(
-        self,
-        *,
-        authenticator: Authenticator,
-        operations: Operations,
-        encoder: AnswerEncoder,
-        streams: EventStreams,
-        sockets: SocketDoor,
-        origins: Origins,
-        page: bytes | None,
-        settings: WebSettings,
-    ) -> None:
-        self._authenticator = authenticator
-        self._operations = operations
-        self._encoder = encoder
-        self._streams = streams
-        self._sockets = sockets
-        self._origins = origins
+    def __init__(self, services: Services, page: bytes | None) -> None:
+        self._services = services
+        self._settings = settings = services.settings
         self._page = page
-        self._settings = settings
-        self._admission = Admission(
+        self._sockets = WebSocketEndpoint(services)
+        self._streams = EventStreams(services)
+        self._limits = OperationLimits(
             operations_max=settings.operations_under_way_max,
             per_caller_max=settings.operations_per_viewer_max,
         )
@@ -83,7 +68,10 @@ class GraphQLView:
             case "POST":
                 return await self._post(request)
             case "OPTIONS":
-                headers = {"Allow": "GET, POST", **self._origins.preflight_headers(request)}
+                headers = {
+                    "Allow": "GET, POST",
+                    **self._services.origins.preflight_headers(request),
+                }
                 return web.Response(status=204, headers=headers)
         raise _method_not_allowed("Use GET or POST.", "GET, POST")
 
@@ -108,13 +96,13 @@ class GraphQLView:
         representation_for(accept, None)
         operation = _decoded(lambda: operation_from_query_string(request.query))
         # What a trusted document does is known, so a foreign page may as well make it run.
-        if operation.query and not self._origins.guards_get(request):
+        if operation.query and not self._services.origins.guards_get(request):
             raise bad_request("A GET needs the header `GraphQL-Preflight: 1`, or use POST.")
         grant = await self._identified(request)
         return await self._run(request, accept, grant, operation)
 
     async def _identified(self, request: web.Request) -> Grant:
-        outcome = await self._authenticator.identify(request)
+        outcome = await self._services.authenticator.identify(request)
         if isinstance(outcome, Grant):
             return outcome
         headers = {}
@@ -128,18 +116,18 @@ class GraphQLView:
         self, request: web.Request, accept: Accept, grant: Grant, operation: OperationRequest
     ) -> web.StreamResponse:
         call = Call(operation, grant.viewer, request_id_of(request), _resume_after(request))
-        with self._admission.admitted(grant.viewer.tenant):
-            prepared = await self._operations.prepare(call)
+        with self._limits.admitted(grant.viewer.tenant):
+            prepared = await self._services.operations.prepare(call)
             if isinstance(prepared, Answer):
                 return await self._refuse(request, accept, grant, prepared)
             if request.method == "GET" and prepared.kind is OperationKind.MUTATION:
                 raise _method_not_allowed("Mutations need POST.", "POST")
             representation = representation_for(accept, prepared.kind)
             if representation is not Representation.EVENT_STREAM:
-                answer = await self._operations.execute(prepared, call)
+                answer = await self._services.operations.execute(prepared, call)
                 return self._json(answer, representation)
         # Streams are counted by themselves, as they stay.
-        answers = self._operations.answers(prepared, call)
+        answers = self._services.operations.answers(prepared, call)
         return await self._streams.respond(request, answers, grant)
 
     async def _refuse(
@@ -152,7 +140,7 @@ class GraphQLView:
 
     def _json(self, answer: Answer, representation: Representation) -> web.Response:
         return web.Response(
-            body=self._encoder.encode(answer),
+            body=self._services.encoder.encode(answer),
             status=status_of(answer, representation),
             headers=retry_headers(answer),
             content_type=representation.value,

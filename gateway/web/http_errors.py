@@ -1,13 +1,16 @@
-"""Requests that are turned away before any operation runs, and their JSON bodies.
+"""Requests that are turned away before any operation runs, and the boundary for our own errors.
 
 Each transport's refusal is a GraphQL error with a code of the closed list, so that clients have
-one way of reading errors. Refusals of operations come from the runner and not from here.
+one way of reading errors. `error_boundary` is the one place of the web layer where an unexpected
+exception ends: the client is told a request id, the log has the rest under it. Refusals of
+operations come from the runner and not from here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import logging
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar
 
 import orjson
 from aiohttp import web
@@ -79,3 +82,17 @@ def json_response(
         content_type="application/json",
         charset="utf-8",
     )
+
+
+_Outcome = TypeVar("_Outcome")
+
+_log = logging.getLogger("gateway.web")
+
+
+async def error_boundary(work: Awaitable[_Outcome], *, request_id: str) -> _Outcome | Answer:
+    """The outcome of `work`, or the answer for an internal error if it raised."""
+    try:
+        return await work
+    except Exception:  # noqa: BLE001 - the one outer edge; the story goes to the log.
+        _log.exception("Request %s failed unexpectedly", request_id)
+        return internal_error(request_id)

@@ -17,21 +17,21 @@ Closer = Callable[[], Awaitable[None]]
 """Ends one socket or stream; idempotent and bounded in time."""
 
 
-class Drain:
+class Shutdown:
     """The mutations under way and the connections that stay open; one per process."""
 
     def __init__(self, *, mutations_max: int) -> None:
         self._mutations_max = mutations_max
         self._mutations: set[asyncio.Task[Any]] = set()
         self._closers: set[Closer] = set()
-        self.draining = False
+        self.has_begun = False
 
     @property
     def full(self) -> bool:
         """Whether no further mutation may begin."""
         return len(self._mutations) >= self._mutations_max
 
-    async def carry_through(self, mutation: Coroutine[Any, Any, _Outcome]) -> _Outcome:
+    async def run_to_the_end(self, mutation: Coroutine[Any, Any, _Outcome]) -> _Outcome:
         """The outcome of `mutation`, which goes on to its end even if the caller is cancelled."""
         task = asyncio.ensure_future(mutation)
         self._mutations.add(task)
@@ -40,7 +40,7 @@ class Drain:
 
     @contextmanager
     def closing_with(self, closer: Closer) -> Iterator[None]:
-        """While inside, `closer` is called when the drain begins."""
+        """While inside, `closer` is called when the shutdown begins."""
         self._closers.add(closer)
         try:
             yield
@@ -49,7 +49,7 @@ class Drain:
 
     def begin(self) -> None:
         """From now on not ready, and no new sockets or streams; idempotent."""
-        self.draining = True
+        self.has_begun = True
 
     async def finish(self, *, timeout_seconds: float) -> None:
         """Close every socket and stream, then wait for the mutations under way."""

@@ -2,14 +2,29 @@
 
 Who is not Stripe learns nothing but 400. What cannot be taken in now is answered 503, so that
 Stripe sends it again. No body is ever logged.
-Source: https://docs.stripe.com/webhooks (retries, what counts as taken), 2026-10-28.endive.
+
+A refused webhook is an event that only catch-up brings, minutes later, so the bound on its length
+must never be met by a true one. It keeps hostile bodies from filling memory, together with
+`LARGE_BODIES_MAX`. An event holds its object and, where it tells of a change, the previous values
+of what changed, at most as long again. The longest object is an invoice with the first ten lines:
+metadata of its own and of its subscription, and for each line of itself, and in older API versions
+of its price and plan. 50 entries with keys of 40 and values of 500 characters are 27,000 characters
+each. In JSON one character takes at most twelve bytes, a pair of escaped surrogates:
+
+    2 x ((2 + 10 x 3) x 27,000 + 200,000 of texts and ids) x 12 bytes = 25.5 MB
+
+Source: https://docs.stripe.com/webhooks (retries, what counts as taken),
+https://docs.stripe.com/api/metadata (50 keys, 40 and 500 characters),
+https://docs.stripe.com/api/invoices/object (lines, parent.subscription_details.metadata),
+https://docs.stripe.com/api/events/object (previous_attributes), 2026-10-28.endive.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
 
 from aiohttp import web
 
@@ -21,13 +36,25 @@ from gateway.events.webhook import (
     WebhookReader,
     WebhookRefused,
 )
+from gateway.web.concurrency_limits import ConcurrencyLimit
 from gateway.web.http_errors import HttpRefusal, json_response
 from gateway.web.request_body import read_body
-from gateway.web.webhook_body import LargeBodies
 from schema.ports import ErrorCode, EventOrigin, Failed
 
+METADATA_CHARACTERS_MAX = 50 * (40 + 500)
+METADATA_MAX = 2 + 10 * 3
+TEXT_CHARACTERS_MAX = 200_000
+CHARACTER_BYTES_MAX = 12
+EVENT_BYTES_MAX = (
+    2 * (METADATA_MAX * METADATA_CHARACTERS_MAX + TEXT_CHARACTERS_MAX) * CHARACTER_BYTES_MAX
+)
+
+LARGE_BYTES = 256_000
+"""Nearly all webhooks are far shorter; beyond it a body needs one of a few slots."""
+LARGE_BODIES_MAX = 4
+"""Bodies beyond `LARGE_BYTES` in memory at once, as anybody can send some: 128 MB."""
 BODY_BYTES_MAX = 32_000_000
-"""Beyond `webhook_body.EVENT_BYTES_MAX`, which no event of Stripe's can reach."""
+"""Beyond `EVENT_BYTES_MAX`, which no event of Stripe's can reach."""
 READ_TIMEOUT_SECONDS = 10.0
 RECEIVE_TIMEOUT_SECONDS = 20.0
 """Stripe states no time-out of its own; others saw 10 to 30 seconds. What is not in by then is
@@ -41,8 +68,8 @@ Receive = Callable[[Hint, EventOrigin], Awaitable[int]]
 
 ADVICE: dict[str, str] = {
     RefusedReason.BODY_TOO_LARGE: (
-        "longer than %d bytes, so it was refused unread and only catch-up brings its event: if it "
-        "was Stripe's, raise GATEWAY_WEBHOOK_BODY_BYTES_MAX"
+        "longer than %d bytes, which is beyond Stripe's own limits, so it was refused unread: if "
+        "it was Stripe's all the same, only catch-up brings its event"
     ),
     RefusedReason.BODY_INCOMPLETE: (
         "its body did not arrive whole within %g seconds: if it was Stripe's, look at the proxy "
@@ -59,7 +86,7 @@ ADVICE: dict[str, str] = {
 _log = logging.getLogger("gateway.web.webhooks")
 
 
-class WebhookView:
+class WebhookEndpoint:
     """Answers the webhooks' path, whatever the method."""
 
     def __init__(
@@ -79,14 +106,14 @@ class WebhookView:
         self._receive_timeout_seconds = receive_timeout_seconds
         self._under_way_max = under_way_max
         self._under_way = 0
-        self._large_bodies = LargeBodies()
+        self._large_bodies = ConcurrencyLimit(per_key_max=LARGE_BODIES_MAX)
         self._told: set[str] = set()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if request.method != "POST":
             raise HttpRefusal(405, ErrorCode.BAD_USER_INPUT, "Use POST.", {"Allow": "POST"})
-        with self._large_bodies.place() as place:
-            body = await self._body(request, place.grown)
+        with ExitStack() as held:
+            body = await self._body(request, self._watch(held))
             read = self._read(body, _signature(request))
             del body
         if isinstance(read, Ignored):
@@ -96,6 +123,19 @@ class WebhookView:
         else:
             await self._take(read)
         return json_response({"received": True}, 200)
+
+    def _watch(self, held: ExitStack) -> Callable[[int], None]:
+        """Told how long a body is so far, it takes a slot once that is long. Raises 503."""
+        is_large = False
+
+        def grown(length: int) -> None:
+            nonlocal is_large
+            if length > LARGE_BYTES and not is_large:
+                is_large = held.enter_context(self._large_bodies.slot("large"))
+                if not is_large:
+                    raise _come_again({"Connection": "close"})
+
+        return grown
 
     async def _body(self, request: web.Request, grown: Callable[[int], None]) -> bytes:
         """The body. Raises `HttpRefusal`, and counts what is refused for its length or its time."""
@@ -159,12 +199,17 @@ class WebhookView:
     def _put_off(self, hint: Hint, why: str) -> HttpRefusal:
         self._reader.counts.put_off += 1
         _log.warning("webhook %s %s put off: %s", hint.event_id, hint.type, why)
-        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-        message = "Not taken in: send it again."
-        return HttpRefusal(503, ErrorCode.INTERNAL_SERVER_ERROR, message, headers)
+        return _come_again()
 
 
 def _signature(request: web.Request) -> str | None:
     """The one header; of several nobody could say which one counts."""
     found = request.headers.getall("Stripe-Signature", [])
     return found[0] if len(found) == 1 else None
+
+
+def _come_again(headers: Mapping[str, str] | None = None) -> HttpRefusal:
+    """Stripe sends it again; no other sender has a right to be told more."""
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS), **(headers or {})}
+    message = "Not taken in: send it again."
+    return HttpRefusal(503, ErrorCode.INTERNAL_SERVER_ERROR, message, headers)

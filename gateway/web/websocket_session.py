@@ -1,7 +1,7 @@
 """One GraphQL socket: the server side of graphql-transport-ws as a strict state machine.
 
-Frames are handled one after another; operations run beside them as tasks that share one outbox.
-It must not decide who may open a socket (that is `socket_door`) nor what an operation means.
+Frames are handled one after another; operations run beside them as tasks that share one sender.
+It must not decide who may open a socket (that is `websocket_endpoint`) nor what an operation means.
 """
 
 from __future__ import annotations
@@ -17,12 +17,9 @@ from gateway.callers.registry import Standing
 from gateway.execution.operation import Answer
 from gateway.web.authentication import Grant, Refusal
 from gateway.web.graphql_request import InvalidRequest
-from gateway.web.http_errors import refused
-from gateway.web.masking import masked
-from gateway.web.operations import AnswerEncoder, Call, Operations
-from gateway.web.sessions import Sessions
-from gateway.web.settings import WebSettings
-from gateway.web.socket_outbox import SocketOutbox
+from gateway.web.http_errors import error_boundary, refused
+from gateway.web.operations import Call
+from gateway.web.services import Services
 from gateway.web.websocket_protocol import (
     ClientMessage,
     CloseCode,
@@ -30,6 +27,7 @@ from gateway.web.websocket_protocol import (
     ConnectionInit,
     Ping,
     Pong,
+    SocketSender,
     Subscribe,
     ack_message,
     complete_message,
@@ -40,34 +38,26 @@ from gateway.web.websocket_protocol import (
 )
 from schema.ports import ErrorCode
 
-Introduce = Callable[[dict[str, Any] | None], Awaitable[Grant | Refusal]]
+Authenticate = Callable[[dict[str, Any] | None], Awaitable[Grant | Refusal]]
 """Who is on this socket, by the payload of its `connection_init`."""
 
 
-class GraphQLSocket:
+class WebSocketSession:
     """An open socket from its first frame to its last."""
 
     def __init__(
         self,
-        *,
+        services: Services,
         websocket: web.WebSocketResponse,
-        outbox: SocketOutbox,
-        introduce: Introduce,
-        operations: Operations,
-        encoder: AnswerEncoder,
-        sessions: Sessions,
-        ids: Callable[[], str],
-        settings: WebSettings,
+        sender: SocketSender,
+        authenticate: Authenticate,
     ) -> None:
+        self._services = services
+        self._settings = services.settings
         self._websocket = websocket
-        self._outbox = outbox
-        self._introduce = introduce
-        self._operations = operations
-        self._encoder = encoder
-        self._sessions = sessions
-        self._session = ExitStack()
-        self._ids = ids
-        self._settings = settings
+        self._sender = sender
+        self._authenticate = authenticate
+        self._until_the_end = ExitStack()
         self._initialised = False
         self._grant: Grant | None = None
         self._live: dict[str, asyncio.Task[None]] = {}
@@ -88,7 +78,7 @@ class GraphQLSocket:
 
     async def close(self, code: CloseCode, reason: str) -> None:
         """Tell the client why, once; bounded in time."""
-        await self._outbox.close(code, reason)
+        await self._sender.close(code, reason)
 
     async def _receive(self) -> None:
         while not self._websocket.closed:
@@ -113,7 +103,7 @@ class GraphQLSocket:
             case ConnectionInit(payload):
                 await self._on_init(payload)
             case Ping(payload):
-                await self._outbox.send(pong_message(payload))
+                await self._sender.send(pong_message(payload))
             case Pong():
                 pass
             case Subscribe():
@@ -131,7 +121,9 @@ class GraphQLSocket:
         self._start(self._acknowledge(payload))
 
     async def _acknowledge(self, payload: dict[str, Any] | None) -> None:
-        outcome = await masked(self._introduce(payload), request_id=self._ids())
+        outcome = await error_boundary(
+            self._authenticate(payload), request_id=self._services.new_id()
+        )
         if isinstance(outcome, Answer):
             await self.close(CloseCode.INTERNAL_ERROR, "Internal error")
         elif isinstance(outcome, Refusal):
@@ -139,8 +131,10 @@ class GraphQLSocket:
         else:
             self._grant = outcome
             self._expect_expiry(outcome)
-            self._session.enter_context(self._sessions.joined(outcome, self._rights_ended))
-            await self._outbox.send(ack_message())
+            self._until_the_end.enter_context(
+                self._services.sessions.joined(outcome, self._rights_ended)
+            )
+            await self._sender.send(ack_message())
 
     def _expect_expiry(self, grant: Grant) -> None:
         """The wait for the acknowledgement is over; the next one is for the end of the right."""
@@ -169,36 +163,38 @@ class GraphQLSocket:
             text = f"A socket carries at most {limit} operations at a time."
             await self._refuse(message.id, refused(ErrorCode.RATE_LIMITED, text))
         else:
-            call = Call(message.request, self._grant.viewer, self._ids())
+            call = Call(message.request, self._grant.viewer, self._services.new_id())
             self._live[message.id] = self._start(self._run(message.id, call))
 
     async def _run(self, operation_id: str, call: Call) -> None:
         """One operation, to its end or to the client's `complete`, which cancels this task."""
-        last = await masked(self._send_answers(operation_id, call), request_id=call.request_id)
+        last = await error_boundary(
+            self._send_answers(operation_id, call), request_id=call.request_id
+        )
         # Free before the client hears of the end, which allows it to use the id again.
         self._live.pop(operation_id, None)
         if last is None:
-            await self._outbox.send(complete_message(operation_id))
+            await self._sender.send(complete_message(operation_id))
         else:
             await self._refuse(operation_id, last)
 
     async def _send_answers(self, operation_id: str, call: Call) -> Answer | None:
         """Send what the operation yields; a refusal ends it and is the result."""
-        prepared = await self._operations.prepare(call)
+        prepared = await self._services.operations.prepare(call)
         if isinstance(prepared, Answer):
             return prepared
-        async with aclosing(self._operations.answers(prepared, call)) as answers:
+        async with aclosing(self._services.operations.answers(prepared, call)) as answers:
             async for answer in answers:
                 if not answer.executed:
                     return answer
-                body = self._encoder.encode(answer)
-                if not await self._outbox.send(next_message(operation_id, body)):
+                body = self._services.encoder.encode(answer)
+                if not await self._sender.send(next_message(operation_id, body)):
                     return None
         return None
 
     async def _refuse(self, operation_id: str, answer: Answer) -> None:
         """End one operation with its errors; the others on this socket live on."""
-        await self._outbox.send(error_message(operation_id, answer.body["errors"]))
+        await self._sender.send(error_message(operation_id, answer.body["errors"]))
 
     async def _cancel(self, operation_id: str) -> None:
         """What has ended already, or never was, needs no cancelling.
@@ -229,8 +225,8 @@ class GraphQLSocket:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._settings.close_timeout_seconds)
-        self._session.close()
-        await self._outbox.release()
+        self._until_the_end.close()
+        await self._sender.release()
 
 
 def _close_code(refusal: Refusal) -> CloseCode:

@@ -26,7 +26,7 @@ from gateway.events.log import MemoryEventLog
 from gateway.execution.operation import Answer, OperationRequest
 from gateway.execution.runner import GraphQLRunner
 from gateway.sandbox.generate import generate
-from schema.limits import Limits
+from gateway.settings import Limits
 from schema.ports import Viewer
 from schema.root import make_schema
 from tests.support.time_and_ids import CountingIds, ManualClock

@@ -1,19 +1,19 @@
-"""The turnstile: one costly step for each round of the event loop, and callers in turn."""
+"""The fair_queue: one costly step for each round of the event loop, and callers in turn."""
 
 from __future__ import annotations
 
 import asyncio
 from itertools import pairwise
 
-from gateway.execution.fair_queue import Turnstile
+from gateway.execution.fair_queue import FairQueue
 
 
 async def test_one_step_a_round_and_others_in_between() -> None:
     """What is ready meanwhile runs after each step, not after all of them."""
-    turnstile, steps = Turnstile(), []
+    fair_queue, steps = FairQueue(), []
 
     async def costly(name: str) -> None:
-        await turnstile.turn("acme")
+        await fair_queue.turn("acme")
         steps.append(name)
 
     async def cheap() -> None:
@@ -28,10 +28,10 @@ async def test_one_step_a_round_and_others_in_between() -> None:
 
 
 async def test_callers_take_turns() -> None:
-    turnstile, served = Turnstile(), []
+    fair_queue, served = FairQueue(), []
 
     async def costly(caller: str, number: int) -> None:
-        await turnstile.turn(caller)
+        await fair_queue.turn(caller)
         served.append(f"{caller}{number}")
 
     await asyncio.gather(*(costly("flood", n) for n in range(4)), costly("quiet", 0))
@@ -40,10 +40,10 @@ async def test_callers_take_turns() -> None:
 
 
 async def test_who_gives_up_is_passed_over_and_forgotten() -> None:
-    turnstile, served = Turnstile(), []
+    fair_queue, served = FairQueue(), []
 
     async def costly(name: str) -> None:
-        await turnstile.turn("acme")
+        await fair_queue.turn("acme")
         served.append(name)
 
     tasks = [asyncio.create_task(costly(name)) for name in ("first", "gone", "last")]
@@ -52,15 +52,15 @@ async def test_who_gives_up_is_passed_over_and_forgotten() -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
     assert served == ["first", "last"]
-    assert turnstile.waiting == 0
+    assert fair_queue.waiting == 0
 
 
 async def test_it_turns_again_after_it_stood_still() -> None:
-    turnstile = Turnstile()
+    fair_queue = FairQueue()
 
     for _ in range(3):
         async with asyncio.timeout(5):
-            await turnstile.turn("acme")
+            await fair_queue.turn("acme")
             await asyncio.sleep(0)
 
-    assert turnstile.waiting == 0
+    assert fair_queue.waiting == 0

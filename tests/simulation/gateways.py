@@ -19,7 +19,6 @@ from pydantic import SecretStr
 from gateway.clock import Ids
 from gateway.composition.gateway import Gateway, opened_gateway
 from gateway.composition.outside import Outside
-from gateway.composition.runner import limits_of
 from gateway.events.webhook import Ignored, WebhookRefused
 from gateway.execution.documents import Documents
 from gateway.execution.operation import Answer, OperationRequest
@@ -50,7 +49,7 @@ def shared_schema() -> Any:
 @cache
 def shared_documents() -> Documents:
     """Parsed once for all gateways of all histories in this process."""
-    return Documents(shared_schema()._schema, limits_of(Settings()))
+    return Documents(shared_schema()._schema, Settings())
 
 
 @cache

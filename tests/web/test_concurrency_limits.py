@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from gateway.web.settings import WebSettings
+from gateway.settings import WebSettings
 from tests.web.callers import TokenAuthenticator
 from tests.web.serving import Serve, Served
 
@@ -15,7 +15,7 @@ GLOBEX = {"Authorization": "globex"}
 async def crowded(serve: Serve, **limits: int) -> tuple[Served, asyncio.Task[object]]:
     """A server with one operation of acme's under way, which waits."""
     gateway = await serve(
-        settings=WebSettings(drain_timeout_seconds=2),
+        settings=WebSettings(shutdown_timeout_seconds=2),
         authenticator=TokenAuthenticator(),
         **limits,
     )

@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from gateway.web.app import DRAIN
+from gateway.web.app import SHUTDOWN
 from tests.web.serving import Serve, Served
 
 PREFLIGHT = {"GraphQL-Preflight": "1"}
@@ -144,7 +144,7 @@ async def test_a_mutation_outlives_its_client(gateway: Served) -> None:
     request.cancel()
     await asyncio.gather(request, return_exceptions=True)
     gateway.runner.may_pay.set()
-    await gateway.app[DRAIN].finish(timeout_seconds=5)
+    await gateway.app[SHUTDOWN].finish(timeout_seconds=5)
 
     assert gateway.runner.paid == 1
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gateway.web.slow_clients import StallWatch
+from gateway.web.slow_clients import WriteTimeout
 
 TIMEOUT_SECONDS = 0.02
 LOOKS_ENOUGH = 20
@@ -39,9 +39,9 @@ class Buffer(asyncio.Transport):
 async def test_a_slow_peer_is_not_disturbed(taken_every: int) -> None:
     """A thin line takes a long answer in small pieces, however long that lasts."""
     buffer = Buffer(taken_every=taken_every)
-    watch = StallWatch(buffer, timeout_seconds=TIMEOUT_SECONDS)
+    watch = WriteTimeout(buffer, timeout_seconds=TIMEOUT_SECONDS)
 
-    with watch.watching():
+    with watch.running():
         await asyncio.wait_for(buffer.watched_long_enough.wait(), timeout=5)
 
     assert not buffer.aborted.is_set()
@@ -50,9 +50,9 @@ async def test_a_slow_peer_is_not_disturbed(taken_every: int) -> None:
 async def test_a_peer_that_takes_nothing_is_aborted() -> None:
     """After the timeout nothing is expected of it any more."""
     buffer = Buffer(taken_every=LOOKS_ENOUGH)
-    watch = StallWatch(buffer, timeout_seconds=TIMEOUT_SECONDS)
+    watch = WriteTimeout(buffer, timeout_seconds=TIMEOUT_SECONDS)
 
-    with watch.watching():
+    with watch.running():
         await asyncio.wait_for(buffer.aborted.wait(), timeout=5)
 
     assert not buffer.watched_long_enough.is_set()
@@ -61,9 +61,9 @@ async def test_a_peer_that_takes_nothing_is_aborted() -> None:
 async def test_a_peer_is_watched_only_while_it_is_waited_for() -> None:
     """A quiet connection with nothing to send is no stalled one."""
     buffer = Buffer(taken_every=LOOKS_ENOUGH)
-    watch = StallWatch(buffer, timeout_seconds=TIMEOUT_SECONDS)
+    watch = WriteTimeout(buffer, timeout_seconds=TIMEOUT_SECONDS)
 
-    with watch.watching():
+    with watch.running():
         pass
     aborted = asyncio.wait_for(buffer.aborted.wait(), timeout=2 * TIMEOUT_SECONDS)
 

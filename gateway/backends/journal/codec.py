@@ -14,8 +14,8 @@ import orjson
 from gateway.backends.attempt import Found
 from gateway.backends.journal.records import WriteRecord
 from gateway.backends.journal.states import State
+from gateway.storage import RecordUnreadable
 from gateway.storage.codec import RecordCodec
-from gateway.storage.refusals import RecordUnreadable
 from schema.ports import (
     Attached,
     AttachPayment,

@@ -23,6 +23,7 @@ from graphql import (
     SelectionSetNode,
 )
 
+from gateway.settings.limits import ALWAYS_ENFORCED, Limits
 from schema.ports import ErrorCode
 
 NESTING_MAX = 60
@@ -31,32 +32,6 @@ INTROSPECTION_DEPTH_MAX = 20
 """The standard introspection query is 15 levels deep. Its lists are bounded by graphql-core."""
 COUNTED_MAX = 1_000_000
 """Where counting stops: fragments that fan out add up to numbers of hundreds of digits."""
-
-ALWAYS_ENFORCED = frozenset(
-    {"tokens", "nesting", "fields", "input_depth", "introspection_aliases", "comparisons"}
-)
-"""What protects the process itself, and is refused in warn mode too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Ceilings for one document and its variables. Cost is counted in objects."""
-
-    tokens_max: int = 1000
-    depth_max: int = 15
-    aliases_max: int = 15
-    root_fields_max: int = 25
-    directives_max: int = 50
-    directives_per_location_max: int = 10
-    fields_max: int = 2000
-    input_depth_max: int = 10
-    cost_max: int = 5000
-    is_enforced: bool = True
-    """Else what exceeds a ceiling runs and is told, save for `ALWAYS_ENFORCED`."""
-
-    def refuses(self, limit: str) -> bool:
-        """Whether what exceeds this limit is refused, not only told."""
-        return self.is_enforced or limit in ALWAYS_ENFORCED
 
 
 @dataclass(frozen=True, slots=True)
