@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gateway.settings import Settings, SettingsRefused, read_settings
+
+if TYPE_CHECKING:
+    from gateway.backends.stripe.client import StripeApi
 
 webhook_app = typer.Typer(help="The webhook endpoint at Stripe.", no_args_is_help=True)
 
@@ -35,7 +38,7 @@ async def _catch_up(settings: Settings, since: int) -> None:
     from gateway.events.catch_up import Summary
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    async with opened_gateway(settings, with_chores=False) as gateway:
+    async with opened_gateway(settings, with_background=False) as gateway:
         assert gateway.catch_up is not None
         with Progress(*columns, transient=True) as bar:
             task = bar.add_task("Catching up", total=1.0)
@@ -68,55 +71,52 @@ def create(url: Url) -> None:
     """Register the endpoint with the events that are followed, and print its secret once."""
     from gateway.backends.stripe.registration import create_endpoint
     from gateway.clock import RandomIds
-    from gateway.composition.gateway import stripe_api
     from gateway.events.webhook import FOLLOWED_EVENTS, PREVIEW_EVENTS
 
-    settings = _stripe_settings()
-
-    async def work() -> None:
-        api = stripe_api(settings)
-        try:
-            made = await create_endpoint(
-                api,
-                url,
-                events=FOLLOWED_EVENTS,
-                preview_events=PREVIEW_EVENTS,
-                idempotency_key=RandomIds().new("register"),
-            )
-        finally:
-            await api.close()
+    async def work(api: StripeApi) -> None:
+        made = await create_endpoint(
+            api,
+            url,
+            events=FOLLOWED_EVENTS,
+            preview_events=PREVIEW_EVENTS,
+            idempotency_key=RandomIds().new("register"),
+        )
         typer.echo(f"Endpoint {made.id}, {len(made.enabled_events)} events, {made.api_version}")
         typer.echo(f"GATEWAY_STRIPE_WEBHOOK_SECRETS={made.secret}")
         for note in made.notes:
             typer.echo(note)
 
-    _run(work())
+    _run(_at_stripe(_stripe_settings(), work))
 
 
 @webhook_app.command()
 def check(url: Url) -> None:
     """Compare the endpoint at Stripe with what is needed; exit code 1 if anything is wrong."""
     from gateway.backends.stripe.registration import check_endpoint
-    from gateway.composition.gateway import stripe_api
     from gateway.events.webhook import FOLLOWED_EVENTS, PREVIEW_EVENTS
 
-    settings = _stripe_settings()
-
-    async def work() -> None:
-        api = stripe_api(settings)
-        try:
-            found = await check_endpoint(
-                api, url, events=FOLLOWED_EVENTS, preview_events=PREVIEW_EVENTS
-            )
-        finally:
-            await api.close()
+    async def work(api: StripeApi) -> None:
+        found = await check_endpoint(
+            api, url, events=FOLLOWED_EVENTS, preview_events=PREVIEW_EVENTS
+        )
         for one in found:
             typer.echo(one.message)
         if any(one.is_problem for one in found):
             raise typer.Exit(1)
         typer.echo("The endpoint is as it should be.")
 
-    _run(work())
+    _run(_at_stripe(_stripe_settings(), work))
+
+
+async def _at_stripe(settings: Settings, work: Callable[[StripeApi], Awaitable[None]]) -> None:
+    """The work, with a connection to the account that is closed after it."""
+    from gateway.composition.gateway import stripe_api
+
+    api = stripe_api(settings)
+    try:
+        await work(api)
+    finally:
+        await api.close()
 
 
 def _stripe_settings() -> Settings:

@@ -217,14 +217,14 @@ def _settings() -> Settings:
 async def _opened(settings: Settings, work: Work, at_stripe: WorkAtStripe | None) -> None:
     from gateway.backends.journal.resolving import Resolving
     from gateway.clock import RandomIds, SystemClock
-    from gateway.composition.callers import Rereading, open_audit_trail
+    from gateway.composition.callers import open_audit_trail
     from gateway.composition.gateway import stripe_api
     from gateway.composition.stores import open_stores
 
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         stores = await open_stores(settings, clock, RandomIds(), stack)
-        trail = open_audit_trail(settings, clock, Rereading(), stack)
+        trail = open_audit_trail(settings, clock, stack)
         writes = Resolving(stores.journal, trail)
         if at_stripe is None:
             await work(writes)

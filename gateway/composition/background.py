@@ -1,7 +1,7 @@
-"""What is done again and again beside the serving: kept going, whatever it meets.
+"""Tasks in the background of the serving: supervised, and begun anew whatever they meet.
 
-A chore deals with what it expects. What it does not expect is a mistake of ours: it is told with
-its place in the code, counted, and the chore begins anew after a pause. It knows no chore.
+A task deals with what it expects. What it does not expect is a mistake of ours: it is told with
+its place in the code, counted, and the task begins anew after a pause.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ log = logging.getLogger(__name__)
 
 PAUSE_SECONDS_MIN = 1.0
 PAUSE_SECONDS_MAX = 60.0
-"""Between a failure and the next try; it doubles while a chore fails at once."""
+"""Between a failure and the next try; it doubles while a task fails at once."""
 
-Chore = Callable[[], Awaitable[None]]
+Work = Callable[[], Awaitable[None]]
 
 
-class Chores:
-    """The chores of one process. `failures` counts by name; `sleep` and `monotonic` own time."""
+class BackgroundTasks:
+    """Those of one process. `failures` counts by name; `sleep` and `monotonic` own time."""
 
     def __init__(
         self,
@@ -34,10 +34,10 @@ class Chores:
         self._monotonic = monotonic
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, name: str, chore: Chore) -> None:
+    def start(self, name: str, work: Work) -> None:
         """Do it until `stop`, or until it ends by itself."""
         self.failures[name] = 0
-        task = asyncio.create_task(self._kept_going(name, chore), name=name)
+        task = asyncio.create_task(self._supervised(name, work), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -46,16 +46,16 @@ class Chores:
         for task in self._tasks:
             task.cancel()
 
-    async def _kept_going(self, name: str, chore: Chore) -> None:
+    async def _supervised(self, name: str, work: Work) -> None:
         pause = PAUSE_SECONDS_MIN
         while True:
             begun = self._monotonic()
             try:
-                await chore()
+                await work()
                 return
             except Exception:
                 self.failures[name] += 1
-                log.exception("the chore %s failed, and begins anew in %g s", name, pause)
+                log.exception("the background task %s failed, and begins anew in %g s", name, pause)
             if self._monotonic() - begun > PAUSE_SECONDS_MAX:
                 pause = PAUSE_SECONDS_MIN
             await self._sleep(pause)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from logging.handlers import WatchedFileHandler
 
 from aiohttp import ClientSession
 
@@ -22,7 +23,6 @@ from gateway.callers.json_web_tokens import JsonWebTokens
 from gateway.callers.registry import Callers
 from gateway.clock import Clock
 from gateway.settings import Settings
-from gateway.storage.line_file import LineFile
 
 log = logging.getLogger(__name__)
 
@@ -103,18 +103,21 @@ def open_budget(settings: Settings, stack: AsyncExitStack) -> Budget:
     return budget
 
 
-def open_audit_trail(
-    settings: Settings, clock: Clock, rereading: Rereading, stack: AsyncExitStack
-) -> AuditTrail:
+class _AuditFile(WatchedFileHandler):
+    """A line at a time, in a new file once the old one was moved away. Raises `OSError`."""
+
+    def write(self, line: str) -> None:
+        self.handle(logging.makeLogRecord({"msg": line}))
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name.
+        raise  # It is called while the error is handled.
+
+
+def open_audit_trail(settings: Settings, clock: Clock, stack: AsyncExitStack) -> AuditTrail:
     """The trail of writes, in its own file where the settings give one. Raises `OSError`."""
     if settings.audit_file is None:
         return AuditTrail(clock.now)
-    file = LineFile(settings.audit_file)
+    settings.audit_file.parent.mkdir(parents=True, exist_ok=True)
+    file = _AuditFile(settings.audit_file, encoding="utf-8")
     stack.callback(file.close)
-
-    def reopen() -> str:
-        file.reopen()
-        return "goes on in a file of that name"
-
-    rereading.add(str(settings.audit_file), reopen)
     return AuditTrail(clock.now, file.write)

@@ -28,7 +28,7 @@ from gateway.backends.stripe.event_reader import StripeEventReader
 from gateway.backends.stripe.lookup import StripeLookup
 from gateway.callers.registry import Callers
 from gateway.clock import Clock, Ids, RandomIds, SystemClock, request_id
-from gateway.composition.background import Chores
+from gateway.composition.background import BackgroundTasks
 from gateway.composition.callers import (
     ReadOnlySwitch,
     Rereading,
@@ -140,10 +140,10 @@ async def opened_gateway(
     *,
     clock: Clock | None = None,
     ids: Ids | None = None,
-    with_chores: bool = True,
+    with_background: bool = True,
     outside: Outside = Outside(),
 ) -> AsyncIterator[Gateway]:
-    """A running gateway; without chores, for one task by hand.
+    """A running gateway; without background, for one task by hand.
 
     Raises `FixturesRefused`, `ClientsRefused`, `ManifestRefused`, `StoreRefused`, `StoreInUse`,
     `OSError`.
@@ -152,7 +152,7 @@ async def opened_gateway(
     rereading = Rereading()
     async with AsyncExitStack() as stack:
         callers = await open_callers(settings, clock, rereading, stack)
-        trail = open_audit_trail(settings, clock, rereading, stack)
+        trail = open_audit_trail(settings, clock, stack)
         stores = outside.stores or await open_stores(settings, clock, ids, stack)
         metrics = Metrics()
         metrics.watch_log(stores.unreadable)
@@ -211,25 +211,25 @@ async def opened_gateway(
             callers,
             metrics=metrics,
         )
-        chores = Chores(monotonic=asyncio.get_running_loop().time)
-        stack.callback(chores.stop)
-        metrics.watch_chores(chores.failures)
+        background = BackgroundTasks(monotonic=asyncio.get_running_loop().time)
+        stack.callback(background.stop)
+        metrics.watch_tasks(background.failures)
         if upstream.twin is not None:
-            _deliver(gateway, upstream.twin, chores)
+            _deliver(gateway, upstream.twin, background)
         if upstream.api is not None:
             _listen_to_stripe(gateway, upstream.api, clock)
-        if with_chores:
-            _start_chores(gateway, chores)
+        if with_background:
+            _start_background(gateway, background)
         yield gateway
 
 
-def _start_chores(gateway: Gateway, chores: Chores) -> None:
+def _start_background(gateway: Gateway, background: BackgroundTasks) -> None:
     """What is done again and again beside the serving."""
-    chores.start("settle", partial(_settle_for_ever, gateway.settling))
-    chores.start("forget", partial(forget_for_ever, gateway.stores))
+    background.start("settle", partial(_settle_for_ever, gateway.settling))
+    background.start("forget", partial(forget_for_ever, gateway.stores))
     if gateway.catch_up is not None:
         seconds = gateway.settings.catch_up_seconds
-        chores.start("catch_up", partial(gateway.catch_up.every, seconds))
+        background.start("catch_up", partial(gateway.catch_up.every, seconds))
 
 
 def _listen_to_stripe(gateway: Gateway, api: StripeApi, clock: Clock) -> None:
@@ -315,12 +315,12 @@ def stripe_api(
     )
 
 
-def _deliver(gateway: Gateway, twin: Twin, chores: Chores) -> None:
+def _deliver(gateway: Gateway, twin: Twin, background: BackgroundTasks) -> None:
     """Let the twin's events in, in process."""
     deliveries = EventDeliveries(gateway.intake, gateway.backend.describe().account)
     twin.listeners.append(deliveries.offer)
     deliveries.idle.set()
-    chores.start("deliver", deliveries.run)
+    background.start("deliver", deliveries.run)
     gateway.twin, gateway.deliveries = twin, deliveries
 
 

@@ -23,7 +23,7 @@ from graphql import (
     SelectionSetNode,
 )
 
-from gateway.settings.limits import ALWAYS_ENFORCED, Limits
+from gateway.settings.groups import ALWAYS_ENFORCED, Limits
 from schema.ports import ErrorCode
 
 NESTING_MAX = 60
@@ -92,22 +92,10 @@ class _Shape:
 
     def add(self, other: _Shape) -> None:
         """Take over a selection set that stands beside or below."""
-        self.deepen(other)
-        self.fields = min(self.fields + other.fields, COUNTED_MAX)
-        self.aliases = min(self.aliases + other.aliases, COUNTED_MAX)
-        self.directives = min(self.directives + other.directives, COUNTED_MAX)
-        self.introspection_aliases = min(
-            self.introspection_aliases + other.introspection_aliases, COUNTED_MAX
-        )
-
-    def deepen(self, other: _Shape) -> None:
-        self.depth = max(self.depth, other.depth)
-        self.nesting = max(self.nesting, other.nesting)
-        self.introspection_depth = max(self.introspection_depth, other.introspection_depth)
-        self.input_depth = max(self.input_depth, other.input_depth)
-        self.directives_per_location = max(
-            self.directives_per_location, other.directives_per_location
-        )
+        for name in _DEEPEST:
+            setattr(self, name, max(getattr(self, name), getattr(other, name)))
+        for name in _SUMS:
+            setattr(self, name, min(getattr(self, name) + getattr(other, name), COUNTED_MAX))
 
     def add_directives(self, directives: Iterable[DirectiveNode]) -> None:
         """Count the directives of one place, and look into their arguments."""
@@ -155,6 +143,12 @@ class _Shape:
     def _look_into(self, arguments: Iterable[Any]) -> None:
         nested = input_depth(*(argument.value for argument in arguments))
         self.input_depth = max(self.input_depth, nested)
+
+
+_DEEPEST = ("depth", "nesting", "introspection_depth", "input_depth", "directives_per_location")
+_SUMS = ("fields", "aliases", "directives", "introspection_aliases")
+"""What two selection sets are together: the deeper of both, and both in one. Root fields are added
+by a spread alone."""
 
 
 class _NestedTooDeep(Exception):

@@ -13,9 +13,7 @@ from gateway.settings.environment import (
     without_effect,
 )
 from gateway.settings.fields import Settings
-from gateway.settings.limits import Limits
-from gateway.settings.tokens import TokenSettings
-from gateway.settings.web import WebSettings
+from gateway.settings.groups import Limits, TokenSettings, WebSettings
 
 __all__ = [
     "Limits",

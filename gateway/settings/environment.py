@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from gateway.settings.checks import findings
 from gateway.settings.fields import PREFIX, Settings
-from gateway.settings.limits import Limits
-from gateway.settings.tokens import TokenSettings
-from gateway.settings.web import WebSettings
+from gateway.settings.groups import Limits, TokenSettings, WebSettings
 
 _CONSTANT = "is a constant now"
 REMOVED = {
@@ -84,12 +83,16 @@ def settings_page() -> str:
 def _section(group: type[BaseModel]) -> str:
     others = {name for part in list(PARTS)[1:] for name in part.model_fields}
     rows = [
-        f"| `{variable_of(name)}` | {_default(field.default)} | {field.description} |\n"
+        f"| `{variable_of(name)}` | {_default(field.default)} | {_reason(field)} |\n"
         for name, field in group.model_fields.items()
         if not field.exclude and (group is not Settings or name not in others)
     ]
     head = "| variable | default | unit and reason |\n| --- | --- | --- |\n"
     return f"\n## {PARTS[group]}\n\n{head}{''.join(rows)}"
+
+
+def _reason(field: FieldInfo) -> str:
+    return " ".join((field.description or "").split())
 
 
 def _default(value: object) -> str:

@@ -15,10 +15,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from gateway.settings.field_kinds import comma_separated
-from gateway.settings.limits import Limits
-from gateway.settings.tokens import TokenSettings
-from gateway.settings.web import WebSettings
+from gateway.settings.groups import Limits, TokenSettings, WebSettings, comma_separated
 
 PREFIX = "GATEWAY_"
 LIVE_PREFIXES = ("sk_live", "rk_live")
@@ -40,144 +37,94 @@ class Settings(WebSettings, Limits, TokenSettings, BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True
+        env_prefix=PREFIX,
+        frozen=True,
+        use_attribute_docstrings=True,
+        extra="ignore",
+        hide_input_in_errors=True,
     )
 
-    host: str = Field("127.0.0.1", description="Address to listen on; loopback keeps it private.")
-    port: int = Field(8000, ge=0, le=65535, description="TCP port; 0 lets the system choose.")
-    backend: Literal["memory", "stripe"] = Field(
-        "memory", description="What supplies the answers: the embedded twin, or Stripe."
-    )
-    fixtures: Path | None = Field(
-        None, description="File with the data of the memory backend; the demo when unset."
-    )
-    stripe_api_key: SecretStr | None = Field(
-        None,
-        validation_alias="STRIPE_API_KEY",
-        description="Stripe's secret or restricted key; needed by the stripe backend only.",
-    )
-    stripe_api_base: str | None = Field(
-        None, description="Where Stripe's API is, if not at Stripe: the sandbox, for example."
-    )
-    stripe_version: str = Field(
-        "2026-10-28.endive", description="The pinned Stripe-Version of every call but previews."
-    )
-    stripe_preview_version: str = Field(
-        "2026-09-30.preview", description="The Stripe-Version of detach and of partial attach."
-    )
-    stripe_account: str = Field(
-        "default", description="Name of the account in keys and log entries; never sent to Stripe."
-    )
-    stripe_webhook_secrets: SecretStr = Field(
-        SecretStr(""),
-        description="Signing secrets of the webhook endpoint, separated by commas; several while "
-        "one replaces another.",
-    )
-    catch_up_seconds: float = Field(
-        300.0, gt=0, description="Seconds between two looks at Stripe's own list of events."
-    )
-    stripe_calls_per_second: float | None = Field(
-        None, gt=0, description="Calls a second to the account; by default 100 live, 25 in test."
-    )
-    stripe_endpoint_calls_per_second: float = Field(
-        25.0, gt=0, description="Calls a second to one endpoint, as Stripe allows by default."
-    )
-    upstream_calls_max: int = Field(
-        60, ge=1, description="Calls to Stripe that one operation may make; beyond it are nulls."
-    )
-    data_dir: Path = Field(
-        Path("gateway-data"), description="Folder of the event log and the write journal."
-    )
-    log: Literal["auto", "memory", "sqlite"] = Field(
-        "auto",
-        description="Where events and writes are kept: auto is memory with the memory backend, "
-        "and a SQLite file in the data folder with Stripe.",
-    )
-    log_format: Literal["auto", "json", "text"] = Field(
-        "auto",
-        description="How the process's own log is written to stderr: auto is text on a terminal, "
-        "and else a JSON object a line.",
-    )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="The least grave lines of that log; info has one for each operation."
-    )
-    metrics_port: int | None = Field(
-        None,
-        ge=0,
-        le=65535,
-        description="TCP port of `/metrics` for Prometheus; unset: none is served.",
-    )
-    metrics_host: str = Field(
-        "127.0.0.1", description="Address of that port; keep it from the public."
-    )
-    redis_url: SecretStr | None = Field(
-        None,
-        description="redis:// address of the event log, the journal and the rate budget that "
-        "replicas share; a server that evicts nothing and keeps an append-only file.",
-    )
-    redis_allow_loss: bool = Field(
-        False, description="Take a Redis that may lose what it was given; for trying things out."
-    )
-    cache_url: SecretStr | None = Field(
-        None,
-        description="redis:// address of the cache that replicas share; needed with a shared log.",
-    )
-    cache_bytes_max: int = Field(
-        67_108_864,
-        ge=1_000_000,
-        description="Bytes that the cache in this process keeps; about 64 MiB.",
-    )
-    clients_file: Path | None = Field(
-        None,
-        description="TOML file of the clients that may call, each with the hash of its token; "
-        "read again on SIGHUP.",
-    )
-    cost_per_minute: int | None = Field(
-        None,
-        ge=1,
-        description="Budget of each caller that has none of its own, in cost; unset: no budget.",
-    )
-    read_only: bool = Field(
-        False, description="Refuse every mutation with READ_ONLY; reads and streams go on."
-    )
-    read_only_file: Path | None = Field(
-        None,
-        description="While this file exists every mutation is refused; looked for on SIGHUP. "
-        "Default: `read-only` in the data folder.",
-    )
-    audit_file: Path | None = Field(
-        None,
-        description="File for the audit trail of writes, a JSON object a line, opened anew on "
-        "SIGHUP; unset: it goes to the log, under the logger `gateway.audit`.",
-    )
-    aiocache_disable: str = Field(
-        "",
-        validation_alias="AIOCACHE_DISABLE",
-        description="aiocache's own switch, which it heeds in every process; 1 is refused with "
-        "Stripe, as nothing would be cached.",
-    )
-    operation_timeout_seconds: float = Field(
-        30.0, gt=0, description="Seconds until a query is given up; mutations are never given up."
-    )
-    stream_queue_max: int = Field(
-        256, ge=1, description="Events a subscriber may lag behind before it is told to resume."
-    )
-    stream_heartbeat_seconds: float = Field(
-        15.0, gt=0, description="Seconds of quiet before a stream sends a checkpoint."
-    )
-    retention_entries_max: int = Field(
-        1_000_000,
-        ge=1,
-        description="Events that the log keeps, of 600 bytes each; in memory at most 100,000.",
-    )
-    retention_days: int = Field(
-        30, ge=1, description="Days that a durable log keeps events; Stripe lists its own for 30."
-    )
-    trusted_documents_file: Path | None = Field(
-        None,
-        description="JSON manifest of documents that callers may name by their hash, and that some "
-        "are restricted to; read again on SIGHUP.",
-    )
+    host: str = "127.0.0.1"
+    """Address to listen on; loopback keeps it private."""
+    port: int = Field(8000, ge=0, le=65535)
+    """TCP port; 0 lets the system choose."""
+    backend: Literal["memory", "stripe"] = "memory"
+    """What supplies the answers: the embedded twin, or Stripe."""
+    fixtures: Path | None = None
+    """File with the data of the memory backend; the demo when unset."""
+    stripe_api_key: SecretStr | None = Field(None, validation_alias="STRIPE_API_KEY")
+    """Stripe's secret or restricted key; needed by the stripe backend only."""
+    stripe_api_base: str | None = None
+    """Where Stripe's API is, if not at Stripe: the sandbox, for example."""
+    stripe_version: str = "2026-10-28.endive"
+    """The pinned Stripe-Version of every call but previews."""
+    stripe_preview_version: str = "2026-09-30.preview"
+    """The Stripe-Version of detach and of partial attach."""
+    stripe_account: str = "default"
+    """Name of the account in keys and log entries; never sent to Stripe."""
+    stripe_webhook_secrets: SecretStr = SecretStr("")
+    """Signing secrets of the webhook endpoint, separated by commas; several while one replaces
+    another."""
+    catch_up_seconds: float = Field(300.0, gt=0)
+    """Seconds between two looks at Stripe's own list of events."""
+    stripe_calls_per_second: float | None = Field(None, gt=0)
+    """Calls a second to the account; by default 100 live, 25 in test."""
+    stripe_endpoint_calls_per_second: float = Field(25.0, gt=0)
+    """Calls a second to one endpoint, as Stripe allows by default."""
+    upstream_calls_max: int = Field(60, ge=1)
+    """Calls to Stripe that one operation may make; beyond it are nulls."""
+    data_dir: Path = Path("gateway-data")
+    """Folder of the event log and the write journal."""
+    log: Literal["auto", "memory", "sqlite"] = "auto"
+    """Where events and writes are kept: auto is memory with the memory backend, and a SQLite file
+    in the data folder with Stripe."""
+    log_format: Literal["auto", "json", "text"] = "auto"
+    """How the process's own log is written to stderr: auto is text on a terminal, and else a JSON
+    object a line."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least grave lines of that log; info has one for each operation."""
+    metrics_port: int | None = Field(None, ge=0, le=65535)
+    """TCP port of `/metrics` for Prometheus; unset: none is served."""
+    metrics_host: str = "127.0.0.1"
+    """Address of that port; keep it from the public."""
+    redis_url: SecretStr | None = None
+    """redis:// address of the event log, the journal and the rate budget that replicas share; a
+    server that evicts nothing and keeps an append-only file."""
+    redis_allow_loss: bool = False
+    """Take a Redis that may lose what it was given; for trying things out."""
+    cache_url: SecretStr | None = None
+    """redis:// address of the cache that replicas share; needed with a shared log."""
+    cache_bytes_max: int = Field(67_108_864, ge=1_000_000)
+    """Bytes that the cache in this process keeps; about 64 MiB."""
+    clients_file: Path | None = None
+    """TOML file of the clients that may call, each with the hash of its token; read again on
+    SIGHUP."""
+    cost_per_minute: int | None = Field(None, ge=1)
+    """Budget of each caller that has none of its own, in cost; unset: no budget."""
+    read_only: bool = False
+    """Refuse every mutation with READ_ONLY; reads and streams go on."""
+    read_only_file: Path | None = None
+    """While this file exists every mutation is refused; looked for on SIGHUP. Default: `read-only`
+    in the data folder."""
+    audit_file: Path | None = None
+    """File for the audit trail of writes, a JSON object a line; a file that was moved away is
+    followed by a new one. Unset: it goes to the log, under the logger `gateway.audit`."""
+    aiocache_disable: str = Field("", validation_alias="AIOCACHE_DISABLE")
+    """aiocache's own switch, which it heeds in every process; 1 is refused with Stripe, as nothing
+    would be cached."""
+    operation_timeout_seconds: float = Field(30.0, gt=0)
+    """Seconds until a query is given up; mutations are never given up."""
+    stream_queue_max: int = Field(256, ge=1)
+    """Events a subscriber may lag behind before it is told to resume."""
+    stream_heartbeat_seconds: float = Field(15.0, gt=0)
+    """Seconds of quiet before a stream sends a checkpoint."""
+    retention_entries_max: int = Field(1_000_000, ge=1)
+    """Events that the log keeps, of 600 bytes each; in memory at most 100,000."""
+    retention_days: int = Field(30, ge=1)
+    """Days that a durable log keeps events; Stripe lists its own for 30."""
+    trusted_documents_file: Path | None = None
+    """JSON manifest of documents that callers may name by their hash, and that some are restricted
+    to; read again on SIGHUP."""
 
     @classmethod
     def settings_customise_sources(

@@ -1,4 +1,4 @@
-"""Chores are kept going: what nobody expected is told, counted, and does not end them."""
+"""BackgroundTasks are kept going: what nobody expected is told, counted, and does not end them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from gateway.composition.background import PAUSE_SECONDS_MAX, Chores
+from gateway.composition.background import PAUSE_SECONDS_MAX, BackgroundTasks
 
 HANG_SECONDS_MAX = 5.0
-"""A chore that is owed another try and gets none fails the test by this time."""
+"""A task that is owed another try and gets none fails the test by this time."""
 
 
 class Time:
@@ -29,7 +29,7 @@ class Time:
 
 
 class Work:
-    """A chore that fails so many times, and then waits to be stopped."""
+    """A task that fails so many times, and then waits to be stopped."""
 
     def __init__(self, time: Time, failures: int, lasts: float = 0.0) -> None:
         self.begun = 0
@@ -56,71 +56,80 @@ class Work:
             await self._runs.wait()
 
 
-async def test_a_chore_that_fails_begins_anew(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_task_that_fails_begins_anew(caplog: pytest.LogCaptureFixture) -> None:
     """Dead and silent, unfinished writes would lie for ever and nobody would know."""
     time = Time()
-    work, chores = Work(time, failures=3), Chores(sleep=time.sleep, monotonic=time.monotonic)
+    work, background = (
+        Work(time, failures=3),
+        BackgroundTasks(sleep=time.sleep, monotonic=time.monotonic),
+    )
 
-    chores.start("settle", work)
+    background.start("settle", work)
     await work.goes_on()
 
-    assert (work.begun, chores.failures) == (4, {"settle": 3})
-    assert caplog.text.count("the chore settle failed") == 3
+    assert (work.begun, background.failures) == (4, {"settle": 3})
+    assert caplog.text.count("the background task settle failed") == 3
     assert "nobody expected this" in caplog.text
-    chores.stop()
+    background.stop()
 
 
 async def test_one_that_fails_at_once_is_not_pressed() -> None:
     """A mistake that happens each time must not fill the log and the processor."""
     time = Time()
-    work, chores = Work(time, failures=9), Chores(sleep=time.sleep, monotonic=time.monotonic)
+    work, background = (
+        Work(time, failures=9),
+        BackgroundTasks(sleep=time.sleep, monotonic=time.monotonic),
+    )
 
-    chores.start("settle", work)
+    background.start("settle", work)
     await work.goes_on()
 
     assert time.slept == [1, 2, 4, 8, 16, 32, 60, 60, 60]
-    chores.stop()
+    background.stop()
 
 
 async def test_one_that_went_well_for_long_begins_anew_soon() -> None:
     """The failures of last week say nothing."""
     time = Time()
     work = Work(time, failures=4, lasts=PAUSE_SECONDS_MAX + 1)
-    chores = Chores(sleep=time.sleep, monotonic=time.monotonic)
+    background = BackgroundTasks(sleep=time.sleep, monotonic=time.monotonic)
 
-    chores.start("settle", work)
+    background.start("settle", work)
     await work.goes_on()
 
     assert time.slept == [1, 1, 1, 1]
-    chores.stop()
+    background.stop()
 
 
-async def test_a_chore_is_ended_with_the_process() -> None:
+async def test_a_task_is_ended_with_the_process() -> None:
     """In its middle, and not begun anew."""
     time = Time()
-    work, chores = Work(time, failures=0), Chores(sleep=time.sleep, monotonic=time.monotonic)
-    chores.start("settle", work)
+    work, background = (
+        Work(time, failures=0),
+        BackgroundTasks(sleep=time.sleep, monotonic=time.monotonic),
+    )
+    background.start("settle", work)
     await work.goes_on()
 
-    chores.stop()
+    background.stop()
     await asyncio.sleep(0)
     await asyncio.sleep(0)
 
     assert work.is_ended
-    assert (work.begun, chores.failures) == (1, {"settle": 0})
+    assert (work.begun, background.failures) == (1, {"settle": 0})
 
 
-async def test_one_chores_failure_is_not_anothers() -> None:
+async def test_one_tasks_failure_is_not_anothers() -> None:
     """Catch-up goes on while settling fails."""
     time = Time()
-    chores = Chores(sleep=time.sleep, monotonic=time.monotonic)
+    background = BackgroundTasks(sleep=time.sleep, monotonic=time.monotonic)
     failing, going = Work(time, failures=1), Work(time, failures=0)
 
-    chores.start("settle", failing)
-    chores.start("catch_up", going)
+    background.start("settle", failing)
+    background.start("catch_up", going)
     await failing.goes_on()
     await going.goes_on()
 
-    assert chores.failures == {"settle": 1, "catch_up": 0}
+    assert background.failures == {"settle": 1, "catch_up": 0}
     assert going.begun == 1
-    chores.stop()
+    background.stop()

@@ -130,7 +130,7 @@ class World:
 async def memory(folder: Path) -> AsyncIterator[World]:
     """The embedded twin, whose events come in by themselves."""
     clock, ids = ManualClock(), CountingIds()
-    async with opened_gateway(Settings(), clock=clock, ids=ids, with_chores=False) as gateway:
+    async with opened_gateway(Settings(), clock=clock, ids=ids, with_background=False) as gateway:
         assert gateway.twin is not None
         assert gateway.deliveries is not None
         idle = gateway.deliveries.idle
@@ -147,7 +147,7 @@ async def stripe(folder: Path, **settings: Any) -> AsyncIterator[World]:
     stage = Stage.empty()
     async with running_sandbox(stage.twin) as sandbox:
         given = Settings(**STRIPE, stripe_api_base=sandbox.url, **settings)
-        opened = opened_gateway(given, clock=stage.clock, ids=stage.ids, with_chores=False)
+        opened = opened_gateway(given, clock=stage.clock, ids=stage.ids, with_background=False)
         async with opened as gateway:
 
             async def deliver(events: list[TwinEvent]) -> None:
