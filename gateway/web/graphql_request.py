@@ -11,8 +11,7 @@ from typing import Any, TypeGuard
 
 import orjson
 
-from gateway.execution.operation import OperationRequest
-from gateway.execution.trusted_documents import normal_id
+from gateway.execution.operation import OperationRequest, normal_id
 
 _ID_LENGTH_MAX = 256
 """A hash with its prefix has 71 characters; manifests may have ids of their own."""
