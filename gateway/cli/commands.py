@@ -13,7 +13,6 @@ from typing import Annotated, Literal
 import typer
 
 from gateway.cli.stripe_account import catch_up, webhook_app
-from gateway.cli.tokens import token_app
 from gateway.cli.writes import writes_app
 from gateway.settings import (
     Settings,
@@ -23,6 +22,7 @@ from gateway.settings import (
     settings_page,
     without_effect,
 )
+from schema.ports import SCOPES
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +35,14 @@ app = typer.Typer(
 )
 
 fixtures_app = typer.Typer(help="Work with fixtures files.", no_args_is_help=True)
+token_app = typer.Typer(help="The tokens of clients.", no_args_is_help=True)
 app.add_typer(fixtures_app, name="fixtures")
 app.add_typer(webhook_app, name="webhook")
 app.add_typer(token_app, name="token")
 app.add_typer(writes_app, name="writes")
 app.command(name="catch-up")(catch_up)
+
+_DEFAULT_SCOPES = ["invoices:read", "events:read"]
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on. Default 127.0.0.1.")]
 Port = Annotated[int | None, typer.Option(help="TCP port. Default 8000.", min=0, max=65535)]
@@ -141,6 +144,37 @@ def check(
     typer.echo(f"{file} is good.")
 
 
+@token_app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="The client's name: letters, digits and . _ : @ -")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help=f"May be given several times: {', '.join(SCOPES)}. Default: reading."),
+    ] = None,
+    customer: Annotated[
+        list[str] | None,
+        typer.Option(help="A customer (cus_...) it may see; may be given several times. All."),
+    ] = None,
+) -> None:
+    """Make a token and print the client's entry for GATEWAY_CLIENTS_FILE.
+
+    The entry goes to standard output, to be appended to the file; the token, which is kept
+    nowhere, to standard error.
+    """
+    from gateway.callers.clients import ClientsRefused, digest_of, entry_of, new_token
+
+    token = new_token()
+    try:
+        entry = entry_of(name, digest_of(token), scope or _DEFAULT_SCOPES, customer or [])
+    except ClientsRefused as refused:
+        typer.echo(str(refused), err=True)
+        raise typer.Exit(1) from refused
+    typer.echo(entry)
+    typer.echo(
+        f"Token of {name}, shown only now (the entry above holds its hash):\n{token}", err=True
+    )
+
+
 @app.command()
 def sdl() -> None:
     """Print the schema."""
@@ -168,7 +202,7 @@ def doctor(
 
 
 def _diagnosis(**given: object) -> list[str]:
-    from gateway.composition.runner import problems_of_documents
+    from gateway.composition.graphql import problems_of_documents
     from gateway.console import console_directory
     from gateway.sandbox.fixtures import check_file
 

@@ -36,8 +36,8 @@ from gateway.composition.callers import (
     open_budget,
     open_callers,
 )
+from gateway.composition.graphql import open_runner
 from gateway.composition.outside import Outside
-from gateway.composition.runner import open_runner
 from gateway.composition.stores import (
     Stores,
     forget_for_ever,

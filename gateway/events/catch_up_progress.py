@@ -12,7 +12,7 @@ from functools import partial
 from typing import Protocol
 
 from gateway.events.intake import Hint
-from gateway.storage.codec import RecordCodec
+from gateway.storage.record_codec import RecordCodec
 from gateway.storage.redis_store import RedisStore
 from gateway.storage.sqlite_file import Part
 from gateway.storage.sqlite_store import SqliteStore

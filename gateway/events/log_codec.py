@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from gateway.events.log import LogEntry, Logged, Unreadable
 from gateway.storage import RecordUnreadable
-from gateway.storage.codec import RecordCodec
+from gateway.storage.record_codec import RecordCodec
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from gateway.settings.fields import Settings
-from gateway.settings.web_origins import is_loopback_host
+from gateway.settings.hosts import is_loopback_host
 
 JWT_SECRET_BYTES_MIN = 32
 """As long as the hash of HS256: RFC 7518, section 3.2."""

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
-from gateway.settings.web_origins import checked_origin
+from gateway.settings.hosts import checked_origin
 
 
 class Group(BaseModel):

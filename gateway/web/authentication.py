@@ -17,7 +17,7 @@ from aiohttp import web
 from gateway.callers.json_web_keys import KeysUnavailable
 from gateway.callers.json_web_tokens import TokenRefused
 from gateway.callers.registry import Caller, Callers, Standing
-from gateway.settings.web_origins import is_loopback_host, is_same_origin
+from gateway.settings.hosts import is_loopback_host, is_same_origin
 from schema.ports import SCOPES, ErrorCode, Viewer
 
 

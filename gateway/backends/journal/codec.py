@@ -15,7 +15,7 @@ from gateway.backends.attempt import Found
 from gateway.backends.journal.records import WriteRecord
 from gateway.backends.journal.states import State
 from gateway.storage import RecordUnreadable
-from gateway.storage.codec import RecordCodec
+from gateway.storage.record_codec import RecordCodec
 from schema.ports import (
     Attached,
     AttachPayment,

@@ -28,7 +28,7 @@ from gateway.sandbox.stripe_api.errors import StripeError, of_refusal
 from gateway.sandbox.stripe_api.faults import Fault, FaultKind
 from gateway.sandbox.stripe_api.rendering import render
 from gateway.sandbox.stripe_api.settling import draft, settle
-from gateway.settings.web_origins import is_loopback_host, is_same_origin
+from gateway.settings.hosts import is_loopback_host, is_same_origin
 from schema.ports import Refused
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

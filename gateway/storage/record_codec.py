@@ -7,7 +7,7 @@ new field with a default needs no new version; any other change of a kind does.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from typing import Any
 
 import orjson
@@ -24,11 +24,17 @@ class RecordCodec:
     def __init__(self, *, version: int, kinds: Iterable[type[Any]]) -> None:
         self._version = version
         self._kinds = {kind.__name__: kind for kind in kinds}
+        # Only None is left out, as a default may change: what is said today must still be said
+        # then.
+        self._fields = {
+            kind: tuple((one.name, one.default is None) for one in fields(kind))
+            for kind in self._kinds.values()
+        }
 
     def encoded(self, record: Any) -> str:
         """The record as one line of JSON."""
-        assert type(record).__name__ in self._kinds, type(record)
-        return orjson.dumps({VERSION: self._version, **_plain(record)}).decode()
+        assert type(record) in self._fields, type(record)
+        return orjson.dumps({VERSION: self._version, **self._plain(record)}).decode()
 
     def decoded(self, text: str | bytes) -> Any:
         """The record behind `encoded`. Raises `RecordUnreadable`."""
@@ -49,6 +55,17 @@ class RecordCodec:
             )
         return record
 
+    def _plain(self, value: Any) -> Any:
+        names = self._fields.get(type(value))
+        if names is None:
+            return [self._plain(one) for one in value] if isinstance(value, tuple) else value
+        plain = {KIND: type(value).__name__}
+        for name, may_be_left_out in names:
+            held = getattr(value, name)
+            if held is not None or not may_be_left_out:
+                plain[name] = self._plain(held)
+        return plain
+
     def _record(self, plain: dict[str, Any]) -> Any:
         kind = self._kinds[plain.pop(KIND)]
         return kind(**{name: self._value(value) for name, value in plain.items()})
@@ -59,20 +76,3 @@ class RecordCodec:
         if isinstance(value, list):
             return tuple(self._value(one) for one in value)
         return value
-
-
-def _plain(record: Any) -> dict[str, Any]:
-    values = ((one, getattr(record, one.name)) for one in fields(record))
-    # Only None is left out, as a default may change: what is said today must still be said then.
-    held = {
-        one.name: _plain_value(value)
-        for one, value in values
-        if value is not None or one.default is not None
-    }
-    return {KIND: type(record).__name__, **held}
-
-
-def _plain_value(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_plain_value(one) for one in value]
-    return _plain(value) if is_dataclass(value) else value
