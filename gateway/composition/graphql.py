@@ -11,13 +11,14 @@ from gateway.execution.documents import Documents, OnExceeded
 from gateway.execution.runner import GraphQLRunner
 from gateway.execution.trusted_documents import ManifestRefused, check_manifest, read_manifest
 from gateway.settings import Settings
-from schema.ports import EventStream, InvoiceBackend
+from schema.ports import EventStream, Reads, Writes
 from schema.root import make_schema
 
 
 def open_runner(
     settings: Settings,
-    backend: InvoiceBackend,
+    reads: Reads,
+    writes: Writes,
     events: EventStream,
     *,
     on_exceeded: OnExceeded,
@@ -27,7 +28,8 @@ def open_runner(
     """The one runner. Raises `ManifestRefused`."""
     runner = GraphQLRunner(
         outside.schema or make_schema(),
-        backend,
+        reads,
+        writes,
         events,
         limits=settings,
         operation_seconds_max=settings.operation_timeout_seconds,
