@@ -10,16 +10,17 @@ from typing import Any
 
 from schema import ports
 from schema.context import Context, Info
-from schema.invoice import CONFIRMATION_SECRET
-from schema.invoice_payment_event import INVOICE, INVOICE_PAYMENT, PAYMENT_INTENT, EventsLoaded
+from schema.invoice_payment_event import EventsLoaded
 from schema.permissions import require
 from schema.ports import (
     METER,
     ROOT,
     ById,
+    Computed,
     ErrorCode,
     EventListing,
     Failed,
+    Link,
     Loaded,
     Meter,
     Need,
@@ -28,22 +29,26 @@ from schema.ports import (
     root_needs,
 )
 
+SECRET = Computed("confirmation_secret")
+OBJECTS: dict[Need, str] = {
+    Link("invoice"): "Invoice",
+    Link("invoice_payment"): "InvoicePayment",
+    Link("payment_intent"): "PaymentIntent",
+}
+"""The objects that an event's fields lead to; it holds their ids."""
+
 
 def _objects(
     event: ports.InvoicePaymentEvent, needs_of_event: Needs
 ) -> list[tuple[Need, ById, Needs]]:
     """What the event's fields need, as needs of the root."""
-    targets = {
-        INVOICE: ("Invoice", event.invoice_id),
-        INVOICE_PAYMENT: ("InvoicePayment", event.invoice_payment_id),
-        PAYMENT_INTENT: ("PaymentIntent", event.payment_intent_id),
-    }
-    wanted = []
-    for need, deeper in needs_of_event.of("InvoicePaymentEvent").items():
-        kind, object_id = targets[need]  # type: ignore[index]
-        if object_id is not None:
-            wanted.append((need, ById(kind, object_id, quiet=True), deeper))
-    return wanted
+    ids = (event.invoice_id, event.invoice_payment_id, event.payment_intent_id)
+    wanted = needs_of_event.of("InvoicePaymentEvent")
+    return [
+        (need, ById(kind, object_id, quiet=True), wanted[need])
+        for (need, kind), object_id in zip(OBJECTS.items(), ids, strict=True)
+        if object_id is not None and need in wanted
+    ]
 
 
 def needs_of_events(events: Iterable[ports.InvoicePaymentEvent], needs_of_event: Needs) -> Needs:
@@ -57,7 +62,7 @@ def check_no_secret(needs: Needs) -> None:
     """A confirmation secret is never part of an event. Raises `Failed`, saying where it is."""
     for of_type in needs.by_type.values():
         for need, deeper in of_type.items():
-            if need == CONFIRMATION_SECRET:
+            if need == SECRET:
                 raise bad_input(
                     "confirmationSecret is a secret and never part of an event: ask the query "
                     "invoice for it"
@@ -69,9 +74,7 @@ def with_objects(
     event: ports.InvoicePaymentEvent, needs_of_event: Needs, root: Loaded[Any]
 ) -> Loaded[Any]:
     """The event with what was loaded for it."""
-    loaded: Loaded[Any] = Loaded(
-        event, {INVOICE: None, INVOICE_PAYMENT: None, PAYMENT_INTENT: None}
-    )
+    loaded: Loaded[Any] = Loaded(event, dict.fromkeys(OBJECTS))
     for need, by_id, _ in _objects(event, needs_of_event):
         loaded.children[need] = root.children[by_id]
     return loaded

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import strawberry
 
-from schema.fields import field
+from schema.fields import linked
 from schema.invoice import Invoice
-from schema.ports import (
-    Link,
-    Need,
-    RefusalCode,
-    Refused,
-)
+from schema.ports import Link, RefusalCode, Refused
 
-STATE = Link("state")
+STATE = Link("invoice")
 """The invoice behind a StateProblem."""
 
-
 UPSTREAM_CODES = frozenset(code for code in RefusalCode if code.value.startswith("UPSTREAM_"))
-
-
 STATE_CODES = frozenset(
     {
         RefusalCode.STALE_PRECONDITION,
@@ -35,13 +26,6 @@ STATE_CODES = frozenset(
         RefusalCode.AMOUNT_TOO_LARGE,
     }
 )
-
-
-def need_of(need: Need) -> Callable[[], Need]:
-    def constant() -> Need:
-        return need
-
-    return constant
 
 
 @strawberry.interface(
@@ -81,14 +65,15 @@ class UpstreamProblem(PaymentError):
 class StateProblem(PaymentError):
     invoice_state: strawberry.Private[Any] = None
 
-    @field(
-        "What it really is now, so the UI can refresh without a second query.",
-        needs=need_of(STATE),
+    invoice: Invoice | None = linked(
+        "What it really is now, so the UI can refresh without a second query."
     )
-    def invoice(self) -> Invoice | None:
+
+    def child(self, _need: Link) -> Any:
+        """What the link leads to, as `Loaded.child` has it."""
         if isinstance(self.invoice_state, Exception):
             raise self.invoice_state
-        return self.invoice_state  # type: ignore[no-any-return]
+        return self.invoice_state
 
 
 def problem(refused: Refused, state: Any = None) -> PaymentError:

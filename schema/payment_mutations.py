@@ -13,16 +13,10 @@ import strawberry
 
 from schema.context import Context
 from schema.credit_note import CreditNote
-from schema.fields import field, plain
+from schema.fields import linked, plain
 from schema.invoice import Invoice
 from schema.invoice_payment import InvoicePayment
-from schema.payment_errors import (
-    STATE,
-    STATE_CODES,
-    PaymentError,
-    need_of,
-    problem,
-)
+from schema.payment_errors import STATE, STATE_CODES, PaymentError, problem
 from schema.payment_inputs import (
     AttachPaymentInput,
     CreateCreditNoteInput,
@@ -88,68 +82,36 @@ REPLAYED = (
 
 @strawberry.type(description="What attaching did.")
 class AttachPaymentPayload:
-    @field("The invoice after the change; null on refusal.", needs=need_of(INVOICE))
-    @staticmethod
-    def invoice(parent: strawberry.Parent[Any]) -> Invoice | None:
-        return parent.child(INVOICE)  # type: ignore[no-any-return]
-
-    @field(
-        "The new link; null on refusal, or once it is detached again.",
-        needs=need_of(INVOICE_PAYMENT),
-    )
-    @staticmethod
-    def invoice_payment(parent: strawberry.Parent[Any]) -> InvoicePayment | None:
-        return parent.child(INVOICE_PAYMENT)  # type: ignore[no-any-return]
-
     errors: list[PaymentError] = plain(ERRORS)
     replayed: bool = plain(REPLAYED)
+    invoice: Invoice | None = linked("The invoice after the change; null on refusal.")
+    invoice_payment: InvoicePayment | None = linked(
+        "The new link; null on refusal, or once it is detached again."
+    )
 
 
 @strawberry.type(description="What detaching did.")
 class DetachPaymentPayload:
-    @field(
-        "The invoice after the change: reopened where a balance came back.",
-        needs=need_of(INVOICE),
-    )
-    @staticmethod
-    def invoice(parent: strawberry.Parent[Any]) -> Invoice | None:
-        return parent.child(INVOICE)  # type: ignore[no-any-return]
-
-    @field("The freed intent, ready for another invoice.", needs=need_of(PAYMENT_INTENT))
-    @staticmethod
-    def payment_intent(parent: strawberry.Parent[Any]) -> PaymentIntent | None:
-        return parent.child(PAYMENT_INTENT)  # type: ignore[no-any-return]
-
     detached_invoice_payment_id: strawberry.ID | None = plain(
         "Id of the link that is gone; null on refusal."
     )
-
-    @field(
-        "The default payment that took over the reopened balance, where there is one.",
-        needs=need_of(NEW_DEFAULT_PAYMENT),
-    )
-    @staticmethod
-    def new_default_payment(parent: strawberry.Parent[Any]) -> InvoicePayment | None:
-        return parent.child(NEW_DEFAULT_PAYMENT)  # type: ignore[no-any-return]
-
     errors: list[PaymentError] = plain(ERRORS)
     replayed: bool = plain(REPLAYED)
+    invoice: Invoice | None = linked(
+        "The invoice after the change: reopened where a balance came back."
+    )
+    payment_intent: PaymentIntent | None = linked("The freed intent, ready for another invoice.")
+    new_default_payment: InvoicePayment | None = linked(
+        "The default payment that took over the reopened balance, where there is one."
+    )
 
 
 @strawberry.type(description="What issuing a credit note did.")
 class CreateCreditNotePayload:
-    @field("The credit note; null on refusal.", needs=need_of(CREDIT_NOTE))
-    @staticmethod
-    def credit_note(parent: strawberry.Parent[Any]) -> CreditNote | None:
-        return parent.child(CREDIT_NOTE)  # type: ignore[no-any-return]
-
-    @field("The invoice after the change; null on refusal.", needs=need_of(INVOICE))
-    @staticmethod
-    def invoice(parent: strawberry.Parent[Any]) -> Invoice | None:
-        return parent.child(INVOICE)  # type: ignore[no-any-return]
-
     errors: list[PaymentError] = plain(ERRORS)
     replayed: bool = plain(REPLAYED)
+    credit_note: CreditNote | None = linked("The credit note; null on refusal.")
+    invoice: Invoice | None = linked("The invoice after the change; null on refusal.")
 
 
 Done = TypeVar("Done", Attached, Detached, CreditNoteCreated)

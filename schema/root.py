@@ -21,12 +21,10 @@ from strawberry.schema.config import StrawberryConfig
 
 from schema import payment_mutations as mutations
 from schema.context import Info
-from schema.cost import Cost
-from schema.credit_note import (
-    CreditNote,
-)
+from schema.cost import price_fields
+from schema.credit_note import CreditNote
 from schema.event_loading import stream
-from schema.fields import field, read_attribute
+from schema.fields import field
 from schema.invoice_payment_event import (
     InvoicePaymentEventFilter,
     InvoicePaymentStreamItem,
@@ -44,41 +42,38 @@ from schema.scalars import SCALARS, EventCursor
 class Mutation:
     @field(
         "Attach a payment to an open invoice. It counts at once if it has already succeeded.",
-        directives=[Cost(weight="10")],
+        cost=10,
+        graphql_type=mutations.AttachPaymentPayload | None,
     )
-    async def attach_payment(
-        self, info: Info, input: AttachPaymentInput
-    ) -> mutations.AttachPaymentPayload | None:
-        wanted = field_needs(info)
-        return await mutations.attach_payment(info.context, input, wanted)  # type: ignore[return-value]
+    async def attach_payment(self, info: Info, input: AttachPaymentInput) -> mutations.Outcome:
+        return await mutations.attach_payment(info.context, input, field_needs(info))
 
     @field(
         "Free a PaymentIntent from an invoice. A paid invoice reopens when a balance comes back.",
-        directives=[Cost(weight="10")],
+        cost=10,
+        graphql_type=mutations.DetachPaymentPayload | None,
     )
-    async def detach_payment(
-        self, info: Info, input: DetachPaymentInput
-    ) -> mutations.DetachPaymentPayload | None:
-        wanted = field_needs(info)
-        return await mutations.detach_payment(info.context, input, wanted)  # type: ignore[return-value]
+    async def detach_payment(self, info: Info, input: DetachPaymentInput) -> mutations.Outcome:
+        return await mutations.detach_payment(info.context, input, field_needs(info))
 
     @field(
         "Issue a credit note: it first lowers what is still asked for, the rest is "
         "settled as the input says.",
-        directives=[Cost(weight="10")],
+        cost=10,
+        graphql_type=mutations.CreateCreditNotePayload | None,
     )
     async def create_credit_note(
         self, info: Info, input: CreateCreditNoteInput
-    ) -> mutations.CreateCreditNotePayload | None:
-        wanted = field_needs(info)
-        return await mutations.create_credit_note(info.context, input, wanted)  # type: ignore[return-value]
+    ) -> mutations.Outcome:
+        return await mutations.create_credit_note(info.context, input, field_needs(info))
 
 
 @strawberry.type(description="Everything that can be listened to.")
 class Subscription:
-    @strawberry.subscription(  # type: ignore[untyped-decorator]
-        description="Invoice payment events as they happen: first a checkpoint, then everything "
-        "after `after`, then live. Nothing is delivered twice and nothing is left out in silence."
+    @field(
+        "Invoice payment events as they happen: first a checkpoint, then everything after "
+        "`after`, then live. Nothing is delivered twice and nothing is left out in silence.",
+        is_subscription=True,
     )
     async def invoice_payment_events(
         self,
@@ -118,15 +113,9 @@ def make_schema() -> strawberry.Schema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[
-            Charge,
-            CreditNote,
-            PaymentRecord,
-            InputProblem,
-            UpstreamProblem,
-            StateProblem,
-        ],
-        config=StrawberryConfig(default_resolver=read_attribute, scalar_map=SCALARS),
+        types=[Charge, CreditNote, PaymentRecord, InputProblem, UpstreamProblem, StateProblem],
+        config=StrawberryConfig(scalar_map=SCALARS),
     )
     _without_null_defaults(schema._schema)
+    price_fields(schema._schema)
     return schema
