@@ -82,19 +82,19 @@ def with_objects(
 
 async def load_query(context: Context, needs_of_query: Needs) -> Loaded[Any]:
     """Answer a whole query: the log's pages first, then every object in one call of the port."""
-    rest, pages = Needs(), []
-    for need, deeper in needs_of_query.of(ROOT).items():
-        if isinstance(need, EventListing):
-            pages.append((need, deeper, await _page(context, need, deeper)))
-        else:
-            rest.add(ROOT, need).merge(deeper)
-    for _, deeper, page in pages:
+    wanted = needs_of_query.of(ROOT)
+    listings = [need for need in wanted if isinstance(need, EventListing)]
+    if not listings:
+        return await context.load(needs_of_query)
+    rest = root_needs((need, wanted[need]) for need in wanted if need not in listings)
+    pages = {need: await _page(context, need, wanted[need]) for need in listings}
+    for need, page in pages.items():
         if isinstance(page, ports.EventPage):
-            rest.merge(needs_of_events(page.events, deeper))
+            rest.merge(needs_of_events(page.events, wanted[need]))
     root = await context.load(rest)
-    for need, deeper, page in pages:
+    for need, page in pages.items():
         root.children[need] = (
-            EventsLoaded(page, [with_objects(event, deeper, root) for event in page.events])
+            EventsLoaded(page, [with_objects(event, wanted[need], root) for event in page.events])
             if isinstance(page, ports.EventPage)
             else page
         )

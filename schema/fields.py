@@ -22,15 +22,6 @@ from schema.ports import Computed, Link, Loaded, Need
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class OfRecord:
-    """A GraphQL type whose objects are the records of the same name, loaded or plain."""
-
-    @classmethod
-    def is_type_of(cls, value: Any, _info: Any) -> bool:
-        record = value.record if type(value) is Loaded else value
-        return type(record).__name__ == cls.__name__
-
-
 class RecordField(StrawberryField):
     """Shows one attribute of the record, by default the one of its own name, or what `show` makes
     of the record. Scalars and enumerations take the record's values as they are.

@@ -14,7 +14,7 @@ import strawberry
 
 from schema import ports
 from schema.enums import spelling
-from schema.fields import OfRecord, derived, enumerated, linked, plain
+from schema.fields import derived, enumerated, linked, plain
 from schema.invoice import Invoice
 from schema.invoice_payment import InvoicePayment
 from schema.node import PageInfo, checked_id
@@ -111,7 +111,7 @@ def events(
 
 
 @strawberry.type(description="One entry of the payment event log.")
-class InvoicePaymentEvent(OfRecord):
+class InvoicePaymentEvent:
     cursor: EventCursor = plain("Its place in the log; give it as `after` to go on from here.")
     source_event_id: str | None = plain(
         "Upstream event id where there is one; equal ids are the same fact."
@@ -149,7 +149,7 @@ class InvoicePaymentEvent(OfRecord):
     description="First item of every stream, then a heartbeat on a quiet one: everything up to "
     "`cursor` has been delivered."
 )
-class StreamCheckpoint(OfRecord):
+class StreamCheckpoint:
     cursor: EventCursor = plain("Where to resume from.")
     live: bool = plain("True once the backlog is through.")
 
@@ -158,7 +158,7 @@ class StreamCheckpoint(OfRecord):
     description="History between the two positions is gone, was dropped or cannot be read: "
     "refetch, then go on from resumesAt. After SLOW_CONSUMER the operation completes."
 )
-class StreamGap(OfRecord):
+class StreamGap:
     after: EventCursor | None = plain("The last position that was delivered or asked for, or null.")
     resumes_at: EventCursor = plain("Where the history goes on.")
     reason: StreamGapReason = plain("Why history is missing.")

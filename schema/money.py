@@ -104,7 +104,7 @@ class AmountField(RecordField):
     def get_result(self, source: Any, info: object, args: object, kwargs: object) -> Money | None:
         record = source.record
         value = getattr(record, self.attribute)
-        return None if value is None else money(value, record.currency)
+        return None if value is None else Money(minor_units=value, currency=record.currency)
 
 
 def amount_field(description: str) -> Any:

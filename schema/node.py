@@ -17,7 +17,7 @@ import strawberry
 
 from schema import records
 from schema.cost import list_size
-from schema.fields import OfRecord, derived, loaded, plain
+from schema.fields import derived, loaded, plain
 from schema.ports import (
     PAGE_SIZE_DEFAULT,
     PAGE_SIZE_MAX,
@@ -127,7 +127,7 @@ def page_arguments(
 
 
 @strawberry.interface(description="Anything with an id of its own.")
-class Node(OfRecord):
+class Node:
     id: strawberry.ID = plain("Stripe's own id (in_, inpay_, pi_, pr_, ch_, cn_, cus_), unencoded.")
 
 

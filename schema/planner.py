@@ -14,8 +14,6 @@ from graphql import (
     GraphQLSchema,
     OperationDefinitionNode,
     get_named_type,
-    is_abstract_type,
-    is_object_type,
 )
 from graphql.execution.collect_fields import (
     FieldDetailsList,
@@ -51,10 +49,11 @@ class Selection:
         self._plan(self._fields(root_type), root_type, needs, ROOT)
         return needs
 
-    def of_field(self, name: str, root_type: GraphQLObjectType, response_key: str) -> Needs:
+    def of_field(self, root_type: GraphQLObjectType, response_key: str) -> Needs:
         """The needs below one root field, for a mutation's payload or a stream's item."""
         needs = Needs()
-        self._descend(self._fields(root_type)[response_key], root_type.fields[name], needs)
+        details = self._fields(root_type)[response_key]
+        self._plan({response_key: details}, root_type, needs, ROOT)
         return needs
 
     def _fields(self, root_type: GraphQLObjectType) -> GroupedFieldSet:
@@ -70,26 +69,20 @@ class Selection:
             definition = parent.fields.get(details[0].node.name.value)
             if definition is None:
                 continue
-            made = definition.extensions[STRAWBERRY]
-            if not isinstance(made, LoadedField):
-                below = [needs]
-            else:
-                below = [
-                    needs.add(type_name, need) for need in self._wanted(made, definition, details)
-                ]
-            if details[0].node.selection_set is not None:
+            below, made = [needs], definition.extensions[STRAWBERRY]
+            if isinstance(made, LoadedField):
+                wanted = self._wanted(made, definition, details)
+                below = [needs.add(type_name, need) for need in wanted]
+            if details[0].node.selection_set is None or not below:
+                continue
+            named = get_named_type(definition.type)
+            one = isinstance(named, GraphQLObjectType)
+            for kind in (named,) if one else self.schema.get_possible_types(named):
+                fields = collect_subfields(
+                    self.schema, self.fragments, self.variables, self.operation, kind, details
+                ).grouped_field_set
                 for deeper in below:
-                    self._descend(details, definition, deeper)
-
-    def _descend(self, details: FieldDetailsList, definition: GraphQLField, needs: Needs) -> None:
-        named = get_named_type(definition.type)
-        possible = self.schema.get_possible_types(named) if is_abstract_type(named) else [named]
-        for concrete in possible:
-            assert is_object_type(concrete)
-            grouped = collect_subfields(
-                self.schema, self.fragments, self.variables, self.operation, concrete, details
-            ).grouped_field_set
-            self._plan(grouped, concrete, needs, concrete.name)
+                    self._plan(fields, kind, deeper, kind.name)
 
     def _wanted(
         self, made: LoadedField, definition: GraphQLField, details: FieldDetailsList

@@ -6,6 +6,7 @@ Each mutation field writes and then loads; the subscription loads for each event
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import strawberry
 from graphql import (
@@ -13,8 +14,9 @@ from graphql import (
     GraphQLInputField,
     GraphQLInputObjectType,
     GraphQLInterfaceType,
+    GraphQLNamedType,
     GraphQLObjectType,
-    GraphQLSchema,
+    GraphQLUnionType,
     Undefined,
 )
 from strawberry.schema.config import StrawberryConfig
@@ -33,7 +35,7 @@ from schema.invoice_payment_event import (
 from schema.payment_errors import InputProblem, StateProblem, UpstreamProblem
 from schema.payment_inputs import AttachPaymentInput, CreateCreditNoteInput, DetachPaymentInput
 from schema.payment_record import Charge, PaymentRecord
-from schema.ports import Needs
+from schema.ports import Loaded, Needs
 from schema.query import Query
 from schema.scalars import SCALARS, EventCursor
 
@@ -90,21 +92,30 @@ class Subscription:
 def field_needs(info: Info) -> Needs:
     """The needs below the root field that is being resolved."""
     raw = info._raw_info
-    return info.context.selection.of_field(raw.field_name, raw.parent_type, str(raw.path.key))
+    return info.context.selection.of_field(raw.parent_type, str(raw.path.key))
 
 
-def _without_null_defaults(schema: GraphQLSchema) -> None:
-    """Print `first: Int` and not `first: Int = null`, which clients would take for a value."""
-    for kind in schema.type_map.values():
-        if isinstance(kind, GraphQLInputObjectType):
-            inputs: list[GraphQLArgument | GraphQLInputField] = list(kind.fields.values())
-        elif isinstance(kind, GraphQLObjectType | GraphQLInterfaceType):
-            inputs = [one for field in kind.fields.values() for one in field.args.values()]
-        else:
-            continue
-        for one in inputs:
-            if one.default_value is None:
-                one.default_value = Undefined
+def type_of(value: Any, *_: object) -> str:
+    """The GraphQL type of an object is named as the class of its record is."""
+    return type(value.record if type(value) is Loaded else value).__name__
+
+
+def _finish(kind: GraphQLNamedType) -> None:
+    """What Strawberry makes otherwise: types are known by their records alone, and it is printed
+    `first: Int` and not `first: Int = null`, which clients would take for a value.
+    """
+    inputs: list[GraphQLArgument | GraphQLInputField] = []
+    if isinstance(kind, GraphQLInputObjectType):
+        inputs = list(kind.fields.values())
+    elif isinstance(kind, GraphQLObjectType | GraphQLInterfaceType):
+        inputs = [one for field in kind.fields.values() for one in field.args.values()]
+    for one in inputs:
+        if one.default_value is None:
+            one.default_value = Undefined
+    if isinstance(kind, GraphQLInterfaceType | GraphQLUnionType):
+        kind.resolve_type = type_of
+    elif isinstance(kind, GraphQLObjectType):
+        kind.is_type_of = None
 
 
 def make_schema() -> strawberry.Schema:
@@ -116,6 +127,7 @@ def make_schema() -> strawberry.Schema:
         types=[Charge, CreditNote, PaymentRecord, InputProblem, UpstreamProblem, StateProblem],
         config=StrawberryConfig(scalar_map=SCALARS),
     )
-    _without_null_defaults(schema._schema)
+    for kind in schema._schema.type_map.values():
+        _finish(kind)
     price_fields(schema._schema)
     return schema
