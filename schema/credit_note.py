@@ -7,7 +7,7 @@ import strawberry
 from schema import records
 from schema.customer import LazyInvoice
 from schema.enums import CreditNoteReason, CreditNoteStatus, CreditNoteType, spelling
-from schema.fields import derived, enumerated, linked, plain
+from schema.fields import derived, described, enumerated, linked, optional, plain
 from schema.money import Money, amount_field, money
 from schema.node import Node, checked_id
 from schema.ports import Computed, CreditNoteDraft, bad_input
@@ -16,12 +16,12 @@ from schema.scalars import DateTime, MinorUnits
 
 @strawberry.type(description="One refund that settles part of a credit note.")
 class CreditNoteRefund:
-    amount_refunded: Money = strawberry.field(description="How much of it was refunded.")
-    refund_id: strawberry.ID | None = strawberry.field(
-        description="The refund, when it was made through Stripe; else null."
+    amount_refunded: Money = described("How much of it was refunded.")
+    refund_id: strawberry.ID | None = described(
+        "The refund, when it was made through Stripe; else null."
     )
-    payment_record_id: strawberry.ID | None = strawberry.field(
-        description="The payment record, when the refund was made outside Stripe; else null."
+    payment_record_id: strawberry.ID | None = described(
+        "The payment record, when the refund was made outside Stripe; else null."
     )
 
 
@@ -87,25 +87,18 @@ class CreditNotePreview:
 
 @strawberry.input(description="A credit note to be issued or previewed.")
 class CreditNoteInput:
-    invoice_id: strawberry.ID = strawberry.field(description="The open or paid invoice.")
-    amount_minor_units: MinorUnits = strawberry.field(
-        description="The whole amount, in the invoice's smallest unit; above zero."
+    invoice_id: strawberry.ID = described("The open or paid invoice.")
+    amount_minor_units: MinorUnits = described(
+        "The whole amount, in the invoice's smallest unit; above zero."
     )
-    reason: CreditNoteReason | None = strawberry.field(
-        default=None, description="Why; left out when none fits."
+    reason: CreditNoteReason | None = optional("Why; left out when none fits.")
+    memo: str | None = optional("Text that the customer sees.")
+    refund_minor_units: MinorUnits | None = optional(
+        "How the part beyond amountRemaining is settled: given back through Stripe. "
+        "The three must add up to that part."
     )
-    memo: str | None = strawberry.field(default=None, description="Text that the customer sees.")
-    refund_minor_units: MinorUnits | None = strawberry.field(
-        default=None,
-        description="How the part beyond amountRemaining is settled: given back through Stripe. "
-        "The three must add up to that part.",
-    )
-    credit_minor_units: MinorUnits | None = strawberry.field(
-        default=None, description="Credited to the customer's balance."
-    )
-    out_of_band_minor_units: MinorUnits | None = strawberry.field(
-        default=None, description="Settled outside Stripe."
-    )
+    credit_minor_units: MinorUnits | None = optional("Credited to the customer's balance.")
+    out_of_band_minor_units: MinorUnits | None = optional("Settled outside Stripe.")
 
 
 MEMO_LENGTH_MAX = 5000

@@ -61,6 +61,16 @@ def plain(description: str, of: str = "") -> Any:
     return made
 
 
+def described(description: str) -> Any:
+    """A field of an input, or of an object that is made here and no record."""
+    return strawberry.field(description=description)
+
+
+def optional(description: str, default: object = None) -> Any:
+    """The same, which may be left out."""
+    return strawberry.field(default=default, description=description)
+
+
 def derived(description: str, show: Callable[[Any], object]) -> Any:
     """A field that is worked out of nothing but the record."""
     made = RecordField(description=description)

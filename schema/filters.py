@@ -8,6 +8,7 @@ import re
 import strawberry
 
 from schema.enums import CollectionMethod, InvoicePaymentStatus, InvoiceStatus, spelling
+from schema.fields import optional
 from schema.node import ID_LENGTH_MAX, checked_id, page_arguments
 from schema.ports import ALWAYS, ListFilter, Listing, TimeRange, bad_input
 from schema.scalars import DateTime
@@ -25,22 +26,13 @@ class TimeRangeInput:
 
 @strawberry.input(description="Which invoices are wanted; all that is given must hold.")
 class InvoiceFilter:
-    customer_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Only this customer's."
-    )
-    status: InvoiceStatus | None = strawberry.field(default=None, description="Only in this state.")
-    collection_method: CollectionMethod | None = strawberry.field(
-        default=None, description="Only collected this way."
-    )
-    subscription_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Only of this subscription (sub_)."
-    )
-    created: TimeRangeInput | None = strawberry.field(
-        default=None, description="Only created in this range."
-    )
-    due: TimeRangeInput | None = strawberry.field(
-        default=None,
-        description="Only due in this range; invoices without a due date are left out.",
+    customer_id: strawberry.ID | None = optional("Only this customer's.")
+    status: InvoiceStatus | None = optional("Only in this state.")
+    collection_method: CollectionMethod | None = optional("Only collected this way.")
+    subscription_id: strawberry.ID | None = optional("Only of this subscription (sub_).")
+    created: TimeRangeInput | None = optional("Only created in this range.")
+    due: TimeRangeInput | None = optional(
+        "Only due in this range; invoices without a due date are left out."
     )
 
 
@@ -49,21 +41,11 @@ class InvoiceFilter:
     "of the three ids: Stripe cannot filter payments by customer."
 )
 class InvoicePaymentFilter:
-    invoice_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Only of this invoice."
-    )
-    payment_intent_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Only by this PaymentIntent."
-    )
-    payment_record_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Only by this payment record."
-    )
-    status: InvoicePaymentStatus | None = strawberry.field(
-        default=None, description="Only in this state."
-    )
-    created: TimeRangeInput | None = strawberry.field(
-        default=None, description="Only attached in this range."
-    )
+    invoice_id: strawberry.ID | None = optional("Only of this invoice.")
+    payment_intent_id: strawberry.ID | None = optional("Only by this PaymentIntent.")
+    payment_record_id: strawberry.ID | None = optional("Only by this payment record.")
+    status: InvoicePaymentStatus | None = optional("Only in this state.")
+    created: TimeRangeInput | None = optional("Only attached in this range.")
 
 
 _SUBSCRIPTION = re.compile(rf"sub_[A-Za-z0-9_]{{1,{ID_LENGTH_MAX - 4}}}", re.ASCII)

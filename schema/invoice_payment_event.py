@@ -14,7 +14,7 @@ import strawberry
 
 from schema import ports
 from schema.enums import spelling
-from schema.fields import derived, enumerated, linked, plain
+from schema.fields import derived, enumerated, linked, optional, plain
 from schema.invoice import Invoice
 from schema.invoice_payment import InvoicePayment
 from schema.node import PageInfo, checked_id
@@ -69,15 +69,9 @@ class StreamGapReason(enum.Enum):
 
 @strawberry.input(description="Which events are wanted; the three restrict together.")
 class InvoicePaymentEventFilter:
-    invoice_ids: list[strawberry.ID] | None = strawberry.field(
-        default=None, description="Only events of these invoices."
-    )
-    customer_ids: list[strawberry.ID] | None = strawberry.field(
-        default=None, description="Only events of these customers' invoices."
-    )
-    types: list[InvoicePaymentEventType] | None = strawberry.field(
-        default=None, description="Only these types."
-    )
+    invoice_ids: list[strawberry.ID] | None = optional("Only events of these invoices.")
+    customer_ids: list[strawberry.ID] | None = optional("Only events of these customers' invoices.")
+    types: list[InvoicePaymentEventType] | None = optional("Only these types.")
 
 
 def _checked_ids(kind: str, ids: Iterable[str] | None, argument: str) -> frozenset[str]:

@@ -17,7 +17,7 @@ from babel import Locale, UnknownLocaleError
 from babel.numbers import NumberPattern, parse_pattern
 
 from schema.currencies import exponent
-from schema.fields import RecordField, field
+from schema.fields import RecordField, described, field
 from schema.scalars import CurrencyCode, Decimal, MinorUnits
 
 _CURRENCY_SPACING = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
@@ -68,10 +68,10 @@ def _pattern(locale: Locale, digits: int) -> NumberPattern:
 
 @strawberry.type(description="An amount of money, exact in every form.")
 class Money:
-    minor_units: MinorUnits = strawberry.field(
-        description="Whole number of the currency's smallest unit as Stripe counts it."
+    minor_units: MinorUnits = described(
+        "Whole number of the currency's smallest unit as Stripe counts it."
     )
-    currency: CurrencyCode = strawberry.field(description="ISO 4217 code, upper case.")
+    currency: CurrencyCode = described("ISO 4217 code, upper case.")
 
     @field("Digits after the point for this currency in Stripe: 0, 2 or 3.")
     def exponent(self) -> int:

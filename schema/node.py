@@ -17,7 +17,7 @@ import strawberry
 
 from schema import records
 from schema.cost import list_size
-from schema.fields import derived, loaded, plain
+from schema.fields import derived, described, loaded, plain
 from schema.ports import (
     PAGE_SIZE_DEFAULT,
     PAGE_SIZE_MAX,
@@ -133,27 +133,25 @@ class Node:
 
 @strawberry.type(description="Where a page lies in its list.")
 class PageInfo:
-    has_next_page: bool = strawberry.field(
-        description="Whether objects follow this page. When paging backward: always true, as the "
+    has_next_page: bool = described(
+        "Whether objects follow this page. When paging backward: always true, as the "
         "cursor in `before` follows."
     )
-    has_previous_page: bool = strawberry.field(
-        description="Whether objects precede this page. When paging forward with `after`: true."
+    has_previous_page: bool = described(
+        "Whether objects precede this page. When paging forward with `after`: true."
     )
-    start_cursor: str | None = strawberry.field(
-        description="Cursor of the first object of the page; null when the page is empty."
+    start_cursor: str | None = described(
+        "Cursor of the first object of the page; null when the page is empty."
     )
-    end_cursor: str | None = strawberry.field(
-        description="Cursor of the last object of the page; null when the page is empty."
+    end_cursor: str | None = described(
+        "Cursor of the last object of the page; null when the page is empty."
     )
 
 
 @strawberry.type(description="One object of a list, with its place in it.")
 class Edge(Generic[T]):
-    node: T = strawberry.field(description="The object.")
-    cursor: str = strawberry.field(
-        description="Opaque place of this object in this list, for `after` and `before`."
-    )
+    node: T = described("The object.")
+    cursor: str = described("Opaque place of this object in this list, for `after` and `before`.")
 
 
 def _cursors(page: LoadedPage, items: list[Loaded[Any]]) -> list[str]:
@@ -215,8 +213,8 @@ def listed(
 
 @strawberry.type(description="One key and value of Stripe's metadata.")
 class MetadataEntry:
-    key: str = strawberry.field(description="At most 40 characters.")
-    value: str = strawberry.field(description="At most 500 characters.")
+    key: str = described("At most 40 characters.")
+    value: str = described("At most 500 characters.")
 
 
 def metadata_field() -> Any:

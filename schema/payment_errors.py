@@ -6,7 +6,7 @@ from typing import Any
 
 import strawberry
 
-from schema.fields import linked
+from schema.fields import described, linked, optional
 from schema.invoice import Invoice
 from schema.ports import Link, RefusalCode, Refused
 
@@ -32,11 +32,9 @@ STATE_CODES = frozenset(
     description="A refusal that the caller can act on. `path` points into the input."
 )
 class PaymentError:
-    code: RefusalCode = strawberry.field(description="The rule that was broken.")
-    message: str = strawberry.field(description="What was wrong and what would be right.")
-    path: list[str] | None = strawberry.field(
-        default=None, description="Where in the input; null when no single field is at fault."
-    )
+    code: RefusalCode = described("The rule that was broken.")
+    message: str = described("What was wrong and what would be right.")
+    path: list[str] | None = optional("Where in the input; null when no single field is at fault.")
 
 
 @strawberry.type(description="What was sent cannot be accepted as it is.")
@@ -46,18 +44,14 @@ class InputProblem(PaymentError):
 
 @strawberry.type(description="Stripe refused, or could not be reached.")
 class UpstreamProblem(PaymentError):
-    stripe_code: str | None = strawberry.field(
-        default=None, description="Stripe's error code; null where it gave none."
+    stripe_code: str | None = optional("Stripe's error code; null where it gave none.")
+    stripe_request_id: str | None = optional(
+        "For Stripe's support; null where there was no answer."
     )
-    stripe_request_id: str | None = strawberry.field(
-        default=None, description="For Stripe's support; null where there was no answer."
-    )
-    doc_url: str | None = strawberry.field(default=None, description="Stripe's page on the code.")
-    retryable: bool = strawberry.field(
-        default=False, description="True: repeat with the SAME idempotencyKey."
-    )
-    retry_after_seconds: int | None = strawberry.field(
-        default=None, description="How long to wait before that; null where nothing is known."
+    doc_url: str | None = optional("Stripe's page on the code.")
+    retryable: bool = optional("True: repeat with the SAME idempotencyKey.", False)
+    retry_after_seconds: int | None = optional(
+        "How long to wait before that; null where nothing is known."
     )
 
 

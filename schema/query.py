@@ -22,7 +22,6 @@ from schema.invoice_payment_event import InvoicePaymentEventConnection, events
 from schema.node import Connection, Node, checked_id, id_need, listed
 from schema.payment_intent import PaymentIntent
 from schema.ports import NODES_MAX, ById, bad_input
-from schema.version import VERSION
 
 READ = "invoices:read"
 
@@ -95,6 +94,5 @@ class Query:
     @field("What this deployment is, and what it can do for this caller.")
     async def gateway(self, info: Info) -> GatewayInfo:
         context = info.context
-        return gateway_info(
-            VERSION, context.backend.describe(), context.viewer, await context.events.oldest()
-        )
+        oldest = await context.events.oldest()
+        return gateway_info(context.backend.describe(), context.viewer, oldest)
