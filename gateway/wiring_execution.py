@@ -16,6 +16,21 @@ from schema.ports import EventStream, InvoiceBackend
 from schema.root import make_schema
 
 
+def limits_of(settings: Settings) -> Limits:
+    return Limits(
+        tokens_max=settings.tokens_max,
+        depth_max=settings.depth_max,
+        aliases_max=settings.aliases_max,
+        root_fields_max=settings.root_fields_max,
+        directives_max=settings.directives_max,
+        directives_per_location_max=settings.directives_per_location_max,
+        fields_max=settings.fields_max,
+        input_depth_max=settings.input_depth_max,
+        cost_max=settings.cost_max,
+        is_enforced=settings.limits_mode == "enforce",
+    )
+
+
 def open_runner(
     settings: Settings,
     backend: InvoiceBackend,
@@ -30,7 +45,7 @@ def open_runner(
         outside.schema or make_schema(),
         backend,
         events,
-        limits=Limits.of(settings),
+        limits=limits_of(settings),
         operation_seconds_max=settings.operation_timeout_seconds,
         upstream_calls_max=settings.upstream_calls_max,
         on_exceeded=on_exceeded,
@@ -54,7 +69,7 @@ def problems_of_documents(settings: Settings) -> list[str]:
     path = settings.trusted_documents_file
     if path is None:
         return []
-    documents = Documents(make_schema()._schema, Limits.of(settings))
+    documents = Documents(make_schema()._schema, limits_of(settings))
     try:
         check_manifest(read_manifest(path), documents, source=str(path))
     except ManifestRefused as refused:

@@ -6,9 +6,9 @@ fragment once per spread, which is exponential. What an operation may cost is to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from graphql import (
     DirectiveNode,
@@ -17,7 +17,6 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
-    InlineFragmentNode,
     ListValueNode,
     ObjectValueNode,
     OperationDefinitionNode,
@@ -31,7 +30,7 @@ NESTING_MAX = 60
 INTROSPECTION_DEPTH_MAX = 20
 """The standard introspection query is 15 levels deep. Its lists are bounded by graphql-core."""
 COUNTED_MAX = 1_000_000
-"""The largest count that is told: fragments that fan out add up to hundreds of digits."""
+"""Where counting stops: fragments that fan out add up to numbers of hundreds of digits."""
 
 ALWAYS_ENFORCED = frozenset(
     {"tokens", "nesting", "fields", "input_depth", "introspection_aliases", "comparisons"}
@@ -39,26 +38,9 @@ ALWAYS_ENFORCED = frozenset(
 """What protects the process itself, and is refused in warn mode too."""
 
 
-DOCUMENT = "the document has"
-NOUNS = {
-    "depth": "levels of fields",
-    "introspection_depth": "levels of introspection",
-    "aliases": "aliases with fragments spread out",
-    "introspection_aliases": "aliases within introspection",
-    "root_fields": "root fields in an operation",
-    "directives_per_location": "directives in one place",
-    "directives": "directives",
-    "fields": "fields with fragments spread out",
-    "input_depth": "levels of lists and objects",
-}
-"""What of a document has a ceiling, in order of precedence."""
-
-
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Ceilings for one document and its variables, named as their settings are. Cost is counted in
-    objects.
-    """
+    """Ceilings for one document and its variables. Cost is counted in objects."""
 
     tokens_max: int = 1000
     depth_max: int = 15
@@ -69,17 +51,12 @@ class Limits:
     fields_max: int = 2000
     input_depth_max: int = 10
     cost_max: int = 5000
-    limits_mode: Literal["enforce", "warn"] = "enforce"
-    """With `warn`, what exceeds a ceiling runs and is told, save for `ALWAYS_ENFORCED`."""
-
-    @classmethod
-    def of(cls, settings: object) -> Limits:
-        """The limits that stand in the settings of the same names."""
-        return cls(**{one.name: getattr(settings, one.name) for one in fields(cls)})
+    is_enforced: bool = True
+    """Else what exceeds a ceiling runs and is told, save for `ALWAYS_ENFORCED`."""
 
     def refuses(self, limit: str) -> bool:
         """Whether what exceeds this limit is refused, not only told."""
-        return self.limits_mode == "enforce" or limit in ALWAYS_ENFORCED
+        return self.is_enforced or limit in ALWAYS_ENFORCED
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +74,8 @@ class Excess:
 
 def exceeded(limit: str, subject: str, counted: int, ceiling: int, noun: str) -> Excess:
     """An excess in words that name the limit, the count and the ceiling."""
-    told = f"{COUNTED_MAX} or more" if counted >= COUNTED_MAX else counted
-    return Excess(limit, f"{subject} {told} {noun}; at most {ceiling} are allowed")
+    more = " or more" if counted >= COUNTED_MAX else ""
+    return Excess(limit, f"{subject} {counted}{more} {noun}; at most {ceiling} are allowed")
 
 
 def input_depth(*values: Any) -> int:
@@ -125,7 +102,7 @@ def _children(value: Any) -> Iterable[Any] | None:
 
 @dataclass(slots=True)
 class _Shape:
-    """What a selection set adds up to, fragments spread out: first maxima, then sums."""
+    """What a selection set adds up to, fragments spread out."""
 
     depth: int = 0
     nesting: int = 0
@@ -133,68 +110,76 @@ class _Shape:
     input_depth: int = 0
     directives_per_location: int = 0
     fields: int = 0
+    root_fields: int = 0
     aliases: int = 0
     introspection_aliases: int = 0
     directives: int = 0
-    root_fields: int = 0
 
     def add(self, other: _Shape) -> None:
-        """Take over a selection set that stands beside or below. Its root fields are not ours."""
+        """Take over a selection set that stands beside or below."""
+        self.deepen(other)
+        self.fields = min(self.fields + other.fields, COUNTED_MAX)
+        self.aliases = min(self.aliases + other.aliases, COUNTED_MAX)
+        self.directives = min(self.directives + other.directives, COUNTED_MAX)
+        self.introspection_aliases = min(
+            self.introspection_aliases + other.introspection_aliases, COUNTED_MAX
+        )
+
+    def deepen(self, other: _Shape) -> None:
         self.depth = max(self.depth, other.depth)
         self.nesting = max(self.nesting, other.nesting)
         self.introspection_depth = max(self.introspection_depth, other.introspection_depth)
-        self.look_into(other.input_depth)
+        self.input_depth = max(self.input_depth, other.input_depth)
         self.directives_per_location = max(
             self.directives_per_location, other.directives_per_location
         )
-        self.fields += other.fields
-        self.aliases += other.aliases
-        self.introspection_aliases += other.introspection_aliases
-        self.directives += other.directives
 
-    def add_directives(self, directives: Sequence[DirectiveNode] | None) -> None:
+    def add_directives(self, directives: Iterable[DirectiveNode]) -> None:
         """Count the directives of one place, and look into their arguments."""
-        for directive in directives or ():
-            self.look_into(_arguments_depth(directive))
-        here = len(directives or ())
-        self.directives += here
+        here = 0
+        for directive in directives:
+            here += 1
+            self._look_into(directive.arguments or ())
+        self.directives = min(self.directives + here, COUNTED_MAX)
         self.directives_per_location = max(self.directives_per_location, here)
 
     def add_field(self, node: FieldNode, inner: _Shape | None) -> None:
-        """Count a field, and take over what is selected below it. Introspection is deep by nature,
-        so its levels are counted apart, and its lists multiply without a price, so they may not be
-        asked for several times under aliases.
-        """
-        depth = 1
         if inner is not None:
-            if node.name.value in ("__schema", "__type"):
-                inner.introspection_depth = max(inner.introspection_depth, inner.depth + 1)
-                inner.introspection_aliases = inner.aliases
-                inner.depth = 0
-            depth += inner.depth
-            self.add(inner)
-        self.depth = max(self.depth, depth)
-        self.nesting = max(self.nesting, 1 + (inner.nesting if inner else 0))
-        self.fields += 1
-        self.root_fields += 1
+            self._add_below(node.name.value, inner)
+        self.fields = min(self.fields + 1, COUNTED_MAX)
+        self.root_fields = min(self.root_fields + 1, COUNTED_MAX)
+        self.depth = max(self.depth, 1)
+        self.nesting = max(self.nesting, 1)
         if node.alias:
-            self.aliases += 1
-            self.introspection_aliases += node.name.value == "__schema"
+            self.aliases = min(self.aliases + 1, COUNTED_MAX)
+        if node.name.value == "__schema" and node.alias:
+            self.introspection_aliases += 1
         if node.arguments:
-            self.look_into(_arguments_depth(node))
+            self._look_into(node.arguments)
+
+    def _add_below(self, name: str, inner: _Shape) -> None:
+        """Introspection is deep by nature, so its levels are counted apart, and its lists
+        multiply without a price, so they may not be asked for several times under aliases.
+        """
+        inner.nesting += 1
+        if name in ("__schema", "__type"):
+            inner.introspection_depth = max(inner.introspection_depth, inner.depth + 1)
+            inner.depth = 1
+            inner.introspection_aliases = inner.aliases
+        else:
+            inner.depth += 1
+        self.add(inner)
 
     def add_spread(self, inner: _Shape) -> None:
         """Add the fields of a fragment, which stand at this very level of the answer."""
+        nesting = self.nesting
         self.add(inner)
-        self.nesting = max(self.nesting, inner.nesting + 1)
-        self.root_fields += inner.root_fields
+        self.nesting = max(nesting, inner.nesting + 1)
+        self.root_fields = min(self.root_fields + inner.root_fields, COUNTED_MAX)
 
-    def look_into(self, depth: int) -> None:
-        self.input_depth = max(self.input_depth, depth)
-
-
-def _arguments_depth(node: FieldNode | DirectiveNode) -> int:
-    return input_depth(*(argument.value for argument in node.arguments or ()))
+    def _look_into(self, arguments: Iterable[Any]) -> None:
+        nested = input_depth(*(argument.value for argument in arguments))
+        self.input_depth = max(self.input_depth, nested)
 
 
 class _NestedTooDeep(Exception):
@@ -208,21 +193,24 @@ class _Measure:
     fragments: Mapping[str, FragmentDefinitionNode]
     seen: dict[str, _Shape | None] = field(default_factory=dict)
 
-    def of(self, selections: SelectionSetNode, level: int = 1) -> _Shape:
+    def of(self, selections: SelectionSetNode | None, level: int = 1) -> _Shape:
         shape = _Shape()
         if level > NESTING_MAX:
             raise _NestedTooDeep
-        for node in selections.selections:
-            if node.directives:
-                shape.add_directives(node.directives)
-            if isinstance(node, FieldNode):
-                inner = self.of(node.selection_set, level + 1) if node.selection_set else None
-                shape.add_field(node, inner)
-            elif isinstance(node, FragmentSpreadNode):
-                shape.add_spread(self.of_fragment(node.name.value, level + 1))
-            elif isinstance(node, InlineFragmentNode):
-                shape.add_spread(self.of(node.selection_set, level + 1))
+        for node in selections.selections if selections else ():
+            self._add(shape, node, level)
         return shape
+
+    def _add(self, shape: _Shape, node: Any, level: int) -> None:
+        if node.directives:
+            shape.add_directives(node.directives)
+        if isinstance(node, FieldNode):
+            inner = self.of(node.selection_set, level + 1) if node.selection_set else None
+            shape.add_field(node, inner)
+        elif isinstance(node, FragmentSpreadNode):
+            shape.add_spread(self.of_fragment(node.name.value, level + 1))
+        else:
+            shape.add_spread(self.of(node.selection_set, level + 1))
 
     def of_fragment(self, name: str, level: int = 1) -> _Shape:
         if name in self.seen:
@@ -233,7 +221,7 @@ class _Measure:
             return _Shape()
         self.seen[name] = None
         shape = self.of(definition.selection_set, level)
-        shape.add_directives(definition.directives)
+        shape.add_directives(definition.directives or ())
         self.seen[name] = shape
         return shape
 
@@ -247,23 +235,41 @@ def excesses_of(document: DocumentNode, limits: Limits) -> list[Excess]:
     if total.nesting > NESTING_MAX:
         return [_too_deep(total.nesting)]
     found = [
-        exceeded(name.replace("introspection_depth", "depth"), DOCUMENT, counted, ceiling, noun)
-        for name, noun in NOUNS.items()
-        if (counted := getattr(total, name)) > (ceiling := _ceiling(name, limits))
+        exceeded(limit, "the document has", counted, ceiling, noun)
+        for limit, counted, ceiling, noun in _counts(total, limits)
+        if counted > ceiling
     ]
     return sorted(found, key=lambda one: one.limit not in ALWAYS_ENFORCED)
 
 
 def _too_deep(nesting: int) -> Excess:
     noun = "levels of fields and fragments in each other"
-    return exceeded("nesting", DOCUMENT, nesting, NESTING_MAX, noun)
+    return exceeded("nesting", "the document has", nesting, NESTING_MAX, noun)
 
 
-def _ceiling(counted: str, limits: Limits) -> int:
-    if counted == "introspection_depth":
-        return max(INTROSPECTION_DEPTH_MAX, limits.depth_max)
-    ceiling: int = 0 if counted == "introspection_aliases" else getattr(limits, f"{counted}_max")
-    return ceiling
+def _counts(total: _Shape, limits: Limits) -> Iterable[tuple[str, int, int, str]]:
+    """Each limit with what was counted, its ceiling and its noun, in order of precedence."""
+    return (
+        ("depth", total.depth, limits.depth_max, "levels of fields"),
+        (
+            "depth",
+            total.introspection_depth,
+            max(INTROSPECTION_DEPTH_MAX, limits.depth_max),
+            "levels of introspection",
+        ),
+        ("aliases", total.aliases, limits.aliases_max, "aliases with fragments spread out"),
+        ("introspection_aliases", total.introspection_aliases, 0, "aliases within introspection"),
+        ("root_fields", total.root_fields, limits.root_fields_max, "root fields in an operation"),
+        (
+            "directives_per_location",
+            total.directives_per_location,
+            limits.directives_per_location_max,
+            "directives in one place",
+        ),
+        ("directives", total.directives, limits.directives_max, "directives"),
+        ("fields", total.fields, limits.fields_max, "fields with fragments spread out"),
+        ("input_depth", total.input_depth, limits.input_depth_max, "levels of lists and objects"),
+    )
 
 
 def _measured(document: DocumentNode) -> _Shape:
@@ -287,9 +293,9 @@ def _measured(document: DocumentNode) -> _Shape:
 
 def _operation(definition: OperationDefinitionNode, measure: _Measure) -> _Shape:
     shape = measure.of(definition.selection_set)
-    shape.add_directives(definition.directives)
+    shape.add_directives(definition.directives or ())
     for variable in definition.variable_definitions or ():
-        shape.add_directives(variable.directives)
+        shape.add_directives(variable.directives or ())
         if variable.default_value is not None:
-            shape.look_into(input_depth(variable.default_value))
+            shape.input_depth = max(shape.input_depth, input_depth(variable.default_value))
     return shape

@@ -331,7 +331,7 @@ async def test_introspection_that_goes_in_circles_is_refused_with_the_right_too(
     assert "data" not in body
 
 
-WARNED = Limits(limits_mode="warn")
+WARNED = Limits(is_enforced=False)
 
 TOLD = {
     "depth": nested(5),
