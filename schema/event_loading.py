@@ -10,8 +10,8 @@ from typing import Any
 
 from schema import ports
 from schema.context import Context, Info
+from schema.fields import require
 from schema.invoice_payment_event import EventsLoaded
-from schema.permissions import require
 from schema.ports import (
     METER,
     ROOT,

@@ -16,8 +16,7 @@ from strawberry.types.info import Info
 
 from schema.cost import Cost, ListSize
 from schema.enums import UNRECOGNIZED
-from schema.permissions import require
-from schema.ports import Computed, Link, Loaded, Need
+from schema.ports import Computed, ErrorCode, Failed, Link, Loaded, Need, Viewer
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -83,6 +82,14 @@ def enumerated(kind: type[enum.Enum], description: str, of: str = "") -> Any:
     made = EnumField(description=description)
     made.attribute, made.known = of, frozenset(one.value for one in kind)
     return made
+
+
+def require(viewer: Viewer, scope: str) -> None:
+    """Raises `Failed` FORBIDDEN, which means a missing scope and nothing else: what belongs to
+    someone else is NOT_FOUND.
+    """
+    if not viewer.may(scope):
+        raise Failed(ErrorCode.FORBIDDEN, f"this needs the scope {scope}, which this caller lacks")
 
 
 Wanted = Need | Callable[..., Need | tuple[Need, ...]]
