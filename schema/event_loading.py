@@ -13,7 +13,6 @@ from schema.context import Context, Info
 from schema.fields import require
 from schema.invoice_payment_event import EventsLoaded
 from schema.ports import (
-    METER,
     ROOT,
     ById,
     Computed,
@@ -128,7 +127,6 @@ async def _check_named(context: Context, where: ports.EventFilter) -> None:
     named = [ById("Invoice", invoice_id) for invoice_id in sorted(where.invoice_ids)]
     if not named:
         return
-    METER.set(Meter())
     root = await context.load(root_needs((need, Needs()) for need in named))
     for need in named:
         outcome = root.children[need]
@@ -151,7 +149,7 @@ async def stream(
                 item.resumes_at if isinstance(item, ports.StreamGap) else item.cursor
             )
             if isinstance(item, ports.InvoicePaymentEvent):
-                METER.set(Meter())
+                context.meter = Meter(context.viewer.tenant)
                 wanted = needs_of_events([item], needs_of_item)
                 yield with_objects(item, needs_of_item, await context.load(wanted))
             else:

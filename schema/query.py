@@ -95,4 +95,4 @@ class Query:
     async def gateway(self, info: Info) -> GatewayInfo:
         context = info.context
         oldest = await context.events.oldest()
-        return gateway_info(context.backend.describe(), context.viewer, oldest)
+        return gateway_info(context.reads.describe(), context.viewer, oldest)
