@@ -73,7 +73,7 @@ def test_no_schedule_of_two_switches_is_stale(race: str) -> None:
     """Most races need one task to be interrupted once or twice: here, at every two places."""
     program, caches = RACES[race]
 
-    def performed(switches: list[Switch]) -> int:
+    def performed(switches: list[Switch]) -> list[int]:
         return perform(program, switches, caches, finals=(0, 1))
 
     assert with_every_switch(len(program), performed) > 100
