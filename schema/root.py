@@ -6,6 +6,7 @@ Each mutation field writes and then loads; the subscription loads for each event
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from functools import cache
 
 import strawberry
 from graphql import (
@@ -112,8 +113,9 @@ def _without_null_defaults(schema: GraphQLSchema) -> None:
                 one.default_value = Undefined
 
 
+@cache
 def make_schema() -> strawberry.Schema:
-    """The one schema; building it does no I/O."""
+    """The one schema of this process; building it does no I/O."""
     schema = strawberry.Schema(
         query=Query,
         mutation=Mutation,
