@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
@@ -34,10 +34,10 @@ from schema.ports import (
     ListFilter,
     Listing,
     Loaded,
+    Meter,
     Needs,
     Page,
     Viewer,
-    meter,
 )
 
 PARALLEL_CALLS_MAX = 8
@@ -71,7 +71,16 @@ Fetch = Callable[[], Awaitable[None]]
 class Api(Protocol):
     """The part of `StripeApi` that reads need."""
 
-    async def get(self, path: str, params: dict[str, Any], *, caller: str) -> dict[str, Any]: ...
+    async def get(self, path: str, params: dict[str, Any], meter: Meter) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a write has brought along for the load that follows it: Stripe's own answer to it, and
+    intents that were met before and will not change."""
+
+    answer: dict[str, Any] = field(repr=False)
+    intents: tuple[records.PaymentIntent, ...] = ()
 
 
 @dataclass(slots=True)
@@ -80,15 +89,15 @@ class FetchPlan:
 
     api: Api
     viewer: Viewer
-    pool: Pool
-    slots: asyncio.Semaphore
+    meter: Meter
+    pool: Pool = field(default_factory=Pool)
+    slots: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, PARALLEL_CALLS_MAX))
 
-    @classmethod
-    def of(cls, api: Api, viewer: Viewer) -> FetchPlan:
-        pool = Pool()
-        for intent in meter().settled.values():
-            pool.put(intent)
-        return cls(api, viewer, pool, asyncio.Semaphore(PARALLEL_CALLS_MAX))
+    def begin_with(self, known: Known) -> None:
+        """Ask for nothing of this."""
+        self.harvest(known.answer)
+        for intent in known.intents:
+            self.pool.put(intent)
 
     async def load(self, needs: Needs) -> Loaded[Any]:
         """Everything that the needs name, or a `Failed` in its place."""
@@ -138,7 +147,7 @@ class FetchPlan:
 
     async def get(self, path: str, params: dict[str, Any]) -> dict[str, Any]:
         """One call; everything in its answer goes into the pool."""
-        raw = await self.api.get(path, params, caller=self.viewer.tenant)
+        raw = await self.api.get(path, params, self.meter)
         self.harvest(raw)
         return raw
 
@@ -316,9 +325,7 @@ class FetchPlan:
     async def _credit_note_preview(self, ask: Ask) -> None:
         draft = getattr(ask.need, "argument", None)
         assert draft is not None
-        self.pool.values[ask] = await credit_note_preview(
-            self.api, draft, caller=self.viewer.tenant
-        )
+        self.pool.values[ask] = await credit_note_preview(self.api, draft, self.meter)
 
 
 def without_passengers(missing: dict[Ask, Needs], viewer: Viewer) -> dict[Ask, Needs]:

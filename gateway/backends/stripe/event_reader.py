@@ -16,7 +16,7 @@ from gateway.backends.rate_budget import SYSTEM_CALLER
 from gateway.backends.stripe.edge import embedded_list
 from gateway.backends.stripe.fields import is_id, malformed
 from gateway.backends.stripe.lookup import Api
-from schema.ports import ErrorCode, Failed
+from schema.ports import ErrorCode, Failed, Meter
 
 PATH = "/v1/events"
 PAGE_SIZE = 100
@@ -34,12 +34,11 @@ class StripeEventReader:
         self,
         api: Api,
         *,
-        caller: str = SYSTEM_CALLER,
         page_size: int = PAGE_SIZE,
         pages_max: int = PAGES_MAX,
     ) -> None:
         self._api = api
-        self._caller = caller
+        self._meter = Meter.without_cap(SYSTEM_CALLER)
         self._page_size = page_size
         self._pages_max = pages_max
 
@@ -84,7 +83,7 @@ class StripeEventReader:
 
     async def _page(self, limit: int, **where: Any) -> tuple[Page, bool]:
         """One page, newest first, as Stripe lists it in either direction. Raises `Failed`."""
-        raw = await self._api.get(PATH, {"limit": limit, **where}, caller=self._caller)
+        raw = await self._api.get(PATH, {"limit": limit, **where}, self._meter)
         rows, has_more = embedded_list(raw)
         for row in rows:
             _id_of(row)

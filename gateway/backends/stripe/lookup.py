@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 from gateway.backends.rate_budget import SYSTEM_CALLER
 from gateway.backends.stripe import edge
 from gateway.backends.stripe.fields import fields_of
-from schema.ports import ErrorCode, Failed
+from schema.ports import ErrorCode, Failed, Meter
 from schema.records import InvoicePayment
 
 CUSTOMERS_KEPT_MAX = 10_000
@@ -30,7 +30,7 @@ Answer = TypeVar("Answer")
 class Api(Protocol):
     """The part of `StripeApi` that is needed here."""
 
-    async def get(self, path: str, params: dict[str, Any], *, caller: str) -> dict[str, Any]: ...
+    async def get(self, path: str, params: dict[str, Any], meter: Meter) -> dict[str, Any]: ...
 
 
 class StripeLookup:
@@ -40,11 +40,10 @@ class StripeLookup:
         self,
         api: Api,
         *,
-        caller: str = SYSTEM_CALLER,
         customers_kept_max: int = CUSTOMERS_KEPT_MAX,
     ) -> None:
         self._api = api
-        self._caller = caller
+        self._meter = Meter.without_cap(SYSTEM_CALLER)
         self._customers_kept_max = customers_kept_max
         self._customers: OrderedDict[str, str | None] = OrderedDict()
 
@@ -85,7 +84,7 @@ class StripeLookup:
         raise Failed(ErrorCode.UPSTREAM_ERROR, "Stripe's list of invoice payments does not end")
 
     async def _get(self, path: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
-        return await self._api.get(path, params or {}, caller=self._caller)
+        return await self._api.get(path, params or {}, self._meter)
 
     def _keep(self, invoice_id: str, customer_id: str | None) -> None:
         self._customers[invoice_id] = customer_id
