@@ -6,6 +6,7 @@ The subscription loads for each event.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from functools import cache
 from typing import Any
 
 import strawberry
@@ -81,8 +82,9 @@ def _finish(kind: GraphQLNamedType) -> None:
         kind.is_type_of = None
 
 
+@cache
 def make_schema() -> strawberry.Schema:
-    """The one schema; building it does no I/O."""
+    """The one schema of this process; building it does no I/O."""
     schema = strawberry.Schema(
         query=Query,
         mutation=Mutation,
