@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from gateway.backends.memory.twin import Twin
 from gateway.clock import RandomIds, SystemClock
-from gateway.sandbox.seed import seed
+from gateway.sandbox.fixtures import seed
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
 from gateway.settings import Settings, SettingsRefused
 from gateway.web.app import DRAIN

@@ -37,7 +37,7 @@ from gateway.events.webhook import WebhookReader
 from gateway.execution.budgeted import BudgetedRunner
 from gateway.execution.operation import Runner
 from gateway.sandbox.deliveries import EventDeliveries, TwinLookup
-from gateway.sandbox.seed import seed
+from gateway.sandbox.fixtures import seed
 from gateway.settings import Settings
 from gateway.storage.redis_store import RedisStore
 from gateway.web.app import create_app

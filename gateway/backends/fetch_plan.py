@@ -21,8 +21,8 @@ from gateway.backends.gather import gather_intents
 from gateway.backends.list_reads import ListRead, cut, list_reads
 from gateway.backends.lists import Embedded, FetchedPage, filtered, short_list
 from gateway.backends.pool import Pool
-from gateway.backends.stripe import edge
 from gateway.backends.stripe.previewing import credit_note_preview
+from gateway.stripe_objects import reading as edge
 from schema import records
 from schema.ports import (
     ALWAYS,

@@ -46,13 +46,29 @@ def preview(book: Book, draft: CreditNoteDraft) -> CreditNotePreview:
         raise refusal
     _check_settlement(book, draft, post)
     return CreditNotePreview(
-        type="pre_payment" if post == 0 else "post_payment" if pre == 0 else "mixed",
+        type=type_of(pre, post),
         currency=book.invoice.currency,
         amount=draft.amount,
         pre_payment_amount=pre,
         post_payment_amount=post,
         amount_remaining_after=book.invoice.amount_remaining - pre,
     )
+
+
+def type_of(pre: int, post: int) -> str:
+    """Stripe's word for a note of these two parts."""
+    if pre and post:
+        return "mixed"
+    return "post_payment" if post else "pre_payment"
+
+
+def split_of(amount: int, kind: str | None, pre: int | None, post: int | None) -> tuple[int, int]:
+    """The parts before and after payment; one that is not stated is the rest of the amount."""
+    if pre is None and post is None:
+        pre = 0 if kind == "post_payment" else amount
+    if pre is None:
+        pre = max(0, amount - (post or 0))
+    return pre, max(0, amount - pre) if post is None else post
 
 
 def _check_invoice(book: Book) -> None:

@@ -24,8 +24,8 @@ from gateway.backends.memory.twin import Twin
 from gateway.callers.client import digest_of
 from gateway.callers.clients_file import entry_of
 from gateway.clock import RandomIds, SystemClock
-from gateway.sandbox.fixtures_write import write_fixtures
-from gateway.sandbox.generate import generate
+from gateway.sandbox.fixtures import write_fixtures
+from gateway.sandbox.fixtures.generate import generate
 
 INVOICES = 1000
 SEED = 7

@@ -25,7 +25,7 @@ from gateway.events.feed import Feed
 from gateway.events.log import MemoryEventLog
 from gateway.execution.operation import Answer, OperationRequest
 from gateway.execution.runner import GraphQLRunner
-from gateway.sandbox.generate import generate
+from gateway.sandbox.fixtures.generate import generate
 from schema.limits import Limits
 from schema.ports import Viewer
 from schema.root import make_schema

@@ -7,7 +7,7 @@ import pytest
 from gateway.backends.memory.twin import Twin
 from gateway.ledger.invariants import violations
 from gateway.sandbox.fixtures import write_fixtures
-from gateway.sandbox.generate import CURRENCIES, STATUSES, generate
+from gateway.sandbox.fixtures.generate import CURRENCIES, STATUSES, generate
 from tests.fixtures_format.small_file import new_twin
 
 INVOICES = 2000

@@ -13,8 +13,8 @@ from collections.abc import Awaitable
 from typing import Any, Protocol, TypeVar
 
 from gateway.backends.rate_budget import SYSTEM_CALLER
-from gateway.backends.stripe import edge
-from gateway.backends.stripe.fields import fields_of
+from gateway.stripe_objects import reading as edge
+from gateway.stripe_objects.reading import fields_of
 from schema.ports import ErrorCode, Failed
 from schema.records import InvoicePayment
 

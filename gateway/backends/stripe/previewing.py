@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from gateway.backends.assembly import failure_of
-from gateway.backends.stripe import edge
 from gateway.backends.stripe.credit_notes import note_params
 from gateway.ledger.book import Book
 from gateway.ledger.credit_notes import preview
+from gateway.stripe_objects import reading as edge
 from schema import records
 from schema.ports import CreditNoteDraft, ErrorCode, Failed, Refused
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.ledger.book import with_balance
-from gateway.sandbox.fixtures_write import deleted
 from gateway.sandbox.stripe_api import edits
 from gateway.sandbox.stripe_api.account import Account, merged
 from gateway.sandbox.stripe_api.calls import Call, Listed, Operation
@@ -30,6 +29,7 @@ from gateway.sandbox.stripe_api.parameters import (
     text,
     window,
 )
+from gateway.stripe_objects.writing import deleted
 from schema import records
 
 KEPT = (
