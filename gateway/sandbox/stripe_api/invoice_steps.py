@@ -28,6 +28,7 @@ from gateway.sandbox.stripe_api.parameters import (
     text,
 )
 from gateway.sandbox.stripe_api.payment_records import check_attachable, reported_here
+from gateway.sandbox.stripe_api.rendering import invoice_prefix
 from schema import records
 
 ONE = "/v1/invoices/{invoice}"
@@ -65,7 +66,7 @@ def finalize(account: Account, call: Call) -> records.Invoice:
 
 def _number(account: Account, invoice: records.Invoice) -> str:
     """The customer's prefix, and the place among the customer's numbered invoices."""
-    prefix = (invoice.customer_id or "cus_").removeprefix("cus_").replace("_", "")[:8].upper()
+    prefix = invoice_prefix(invoice.customer_id or "")
     of_customer = account.twin.invoices.matching("customer_id", invoice.customer_id)
     return f"{prefix}-{sum(one.number is not None for one in of_customer) + 1:04}"
 

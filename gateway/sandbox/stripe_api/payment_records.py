@@ -29,7 +29,7 @@ from gateway.sandbox.stripe_api.parameters import (
     required,
     table,
 )
-from gateway.sandbox.stripe_api.rendering_payments import PAID_ELSEWHERE
+from gateway.sandbox.stripe_api.rendering import constants
 from schema import records
 
 MONEY = hash_of(currency=required(currency), value=required(amount))
@@ -88,7 +88,10 @@ def report_payment(account: Account, call: Call) -> records.PaymentRecord:
         metadata=merged((), given.get("metadata")),
     )
     how = given["payment_method_details"].get("custom") or {}
-    method = {**PAID_ELSEWHERE, "custom": {"display_name": None, "type": None, **how}}
+    method = {
+        **constants(KIND)["payment_method_details"],
+        "custom": {"display_name": None, "type": None, **how},
+    }
     account.keep(
         record.id,
         {
