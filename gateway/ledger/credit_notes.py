@@ -34,6 +34,30 @@ def issue(
     return credit_customer(book, draft.credit or 0), note
 
 
+def void(book: Book, note: CreditNote, *, now: int, new_id: NewId) -> tuple[Book, CreditNote]:
+    """The book after the note was taken back, which lowered what an open invoice asks for; what
+    was given back cannot be taken back. Raises `Refused`.
+
+    Source: https://docs.stripe.com/api/credit_notes/void, 2026-10-28.endive.
+    """
+    invoice, lowered_by = book.invoice, note.pre_payment_amount
+    if note.status != "issued" or invoice.status != "open" or note.post_payment_amount:
+        raise Refused(
+            RefusalCode.INVOICE_NOT_OPEN,
+            "credit_note_not_voidable",
+            f"{note.id} is {note.status} and its invoice {invoice.status}: only issued notes that "
+            "lowered what an open invoice asks for can be voided",
+            invoice_id=invoice.id,
+        )
+    raised = replace(
+        invoice,
+        amount_due=invoice.amount_due + lowered_by,
+        pre_payment_credit_notes_amount=invoice.pre_payment_credit_notes_amount - lowered_by,
+    )
+    book = settled(replace(book, invoice=raised), credited=book.credited, now=now, new_id=new_id)
+    return book, replace(note, status="void", voided_at=now)
+
+
 def preview(book: Book, draft: CreditNoteDraft) -> CreditNotePreview:
     """How the note would split. Raises `Refused`, in the order of precedence."""
     _check_invoice(book)

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from gateway.sandbox.stripe_api.account import Account, InvoiceItem, StoredEvent, WebhookEndpoint
-from gateway.sandbox.stripe_api.lists import SUB_LIST_SIZE, printed
+from gateway.sandbox.stripe_api.operations import SUB_LIST_SIZE, printed
 from gateway.stripe_objects.shapes import SHAPES
 from gateway.stripe_objects.writing import written
 from schema import records
