@@ -16,9 +16,10 @@ import typer
 from gateway.settings import Settings, SettingsRefused, read_settings
 
 if TYPE_CHECKING:
-    from gateway.backends.journal.records import Outcome, WriteRecord
+    from gateway.backends.journal.records import WriteRecord
     from gateway.backends.journal.resolving import Resolving
     from gateway.backends.stripe.client import StripeApi
+    from schema.ports import Outcome
 
 writes_app = typer.Typer(
     help="Writes whose end is not known. A SQLite journal belongs to the gateway while it runs; "
@@ -42,7 +43,7 @@ def list_writes() -> None:
         for one in found:
             typer.echo(
                 f"{one.state:<12} {_shown(one.recorded_at)}  {one.operation:<12} "
-                f"{_invoice_of(one)}  {one.stripe_key}"
+                f"{one.command.invoice_id}  {one.stripe_key}"
             )
 
     _run(work)
@@ -102,7 +103,7 @@ async def _outcome(record: WriteRecord, object_id: str, api: StripeApi | None) -
         Detached,
     )
 
-    command, invoice_id = record.command, _invoice_of(record)
+    command, invoice_id = record.command, record.command.invoice_id
     prefix = "cn_" if isinstance(command, CreateCreditNote) else "inpay_"
     if not object_id.startswith(prefix) or not object_id.replace("_", "").isalnum():
         raise ResolveRefused(f"--done takes an id like {prefix}... for this write")
@@ -122,11 +123,12 @@ async def _checked(api: StripeApi, record: WriteRecord, object_id: str) -> str |
     from gateway.backends.journal.resolving import ResolveRefused
     from gateway.backends.rate_budget import SYSTEM_CALLER
     from gateway.backends.stripe.lookup import StripeLookup
+    from schema.ports import Meter
 
-    invoice_id = _invoice_of(record)
+    invoice_id = record.command.invoice_id
     if record.operation != "detach":
         noun = "credit_notes" if record.operation == "credit_note" else "invoice_payments"
-        found = await api.get(f"/v1/{noun}/{object_id}", {}, caller=SYSTEM_CALLER)
+        found = await api.get(f"/v1/{noun}/{object_id}", {}, Meter(SYSTEM_CALLER))
         if found.get("invoice") != invoice_id:
             raise ResolveRefused(f"{object_id} is not of {invoice_id}")
     _, customer_id = await StripeLookup(api).customer_of(invoice_id)
@@ -161,7 +163,7 @@ def _where_to_look(record: WriteRecord) -> str | None:
 
     if record.state is not State.UNDECIDABLE:
         return None
-    invoice_id = _invoice_of(record)
+    invoice_id = record.command.invoice_id
     key = record.stripe_key
     return {
         "attach": f"the payments of {invoice_id}: is the payment among them, or was it since taken "
@@ -169,12 +171,6 @@ def _where_to_look(record: WriteRecord) -> str | None:
         "detach": f"the payments of {invoice_id}: is {record.found.payment_id} gone?",
         "credit_note": f"the credit notes of {invoice_id}: does one carry {key} in its metadata?",
     }[record.operation]
-
-
-def _invoice_of(record: WriteRecord) -> str:
-    from gateway.backends.journal.refusals import invoice_id_of
-
-    return invoice_id_of(record.command)
 
 
 def _shown(instant: int | None) -> str | None:

@@ -27,6 +27,7 @@ from gateway.web.metrics import PATH as METRICS_PATH
 from gateway.web.metrics import Metrics, metrics_app
 from gateway.web.server import make_runner
 from gateway.wiring import WEBHOOK_PATH, make_web_app, opened_gateway, stripe_api, web_settings
+from schema.ports import Meter
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +112,7 @@ async def _register(settings: Settings, sandbox: Sandbox) -> str:
         url = f"http://127.0.0.1:{settings.port}{WEBHOOK_PATH}"
         params = {"url": url, "enabled_events": ["*"], "api_version": settings.stripe_version}
         made = await api.post(
-            "/v1/webhook_endpoints", params, caller="gateway", idempotency_key="register"
+            "/v1/webhook_endpoints", params, Meter("gateway"), idempotency_key="register"
         )
         return str(made.body["secret"])
     finally:

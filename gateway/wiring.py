@@ -15,10 +15,11 @@ from functools import partial
 
 from aiohttp import web
 
-from gateway.backends.caching.backend import CachingBackend
+from gateway.backends.caching.backend import CachingReads
 from gateway.backends.caching.store import CacheStore
-from gateway.backends.guarded import GuardedBackend
-from gateway.backends.journal.backend import SOLE_OWNER, Announced, JournaledBackend
+from gateway.backends.guarded import GuardedWrites
+from gateway.backends.journal.backend import SOLE_OWNER, Dropped, JournaledWrites, nothing_cached
+from gateway.backends.journal.records import JournalStore, WriteRecord
 from gateway.backends.journal.settling import Settling
 from gateway.backends.memory.backend import MemoryBackend
 from gateway.backends.memory.twin import Twin
@@ -26,13 +27,15 @@ from gateway.backends.stripe.backend import StripeBackend
 from gateway.backends.stripe.client import Observe, Pacing, StripeApi, nobody_counts
 from gateway.backends.stripe.event_reader import StripeEventReader
 from gateway.backends.stripe.lookup import StripeLookup
+from gateway.backends.supplier import Supplier
 from gateway.callers.callers import Callers
 from gateway.chores import Chores
 from gateway.clock import Clock, Ids, RandomIds, SystemClock, request_id
 from gateway.console.pages import console_directory
 from gateway.events.catch_up import CatchUp
 from gateway.events.feed import Feed
-from gateway.events.intake import Announcement, Drop, Intake, Lookup, Touched
+from gateway.events.intake import CallerOf, Drop, Intake, Lookup, Touched
+from gateway.events.log import LogEntry
 from gateway.events.webhook import WebhookReader
 from gateway.execution.budgeted import BudgetedRunner
 from gateway.execution.operation import Runner
@@ -63,7 +66,7 @@ from gateway.wiring_stores import (
     publisher,
     rate_budget,
 )
-from schema.ports import CreditNoteCreated, InvoiceBackend
+from schema.ports import BackendDescription, EventOrigin, Outcome, Reads
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +80,8 @@ class Gateway:
     """One gateway without its sockets. Made by `opened_gateway`, which also ends it."""
 
     settings: Settings
-    backend: JournaledBackend
+    reads: Reads
+    writes: JournaledWrites
     settling: Settling
     feed: Feed
     intake: Intake
@@ -94,45 +98,45 @@ class Gateway:
 
 @dataclass(slots=True)
 class _Upstream:
-    """What supplies the objects, and how the intake asks it and drops what is cached."""
+    """What supplies the objects, how they are read, and what drops what is cached of them."""
 
-    backend: InvoiceBackend
+    supplier: Supplier
+    reads: Reads
     lookup: Lookup
     drop: Drop
+    drop_after: Dropped = nothing_cached
     twin: Twin | None = None
     api: StripeApi | None = None
 
 
-@dataclass(slots=True)
-class _Door:
-    """Lets the journal announce through an intake that is made after it."""
-
-    clock: Clock
-    intake: Intake | None = field(default=None)
-
-    async def __call__(self, announced: Announced) -> None:
-        assert self.intake is not None
-        await self.intake.announce(announcement_of(announced, self.clock.now()))
-
-
-def announcement_of(announced: Announced, now: int) -> Announcement:
-    """What the journal says of a write, in the words of the intake."""
-    record, outcome = announced.record, announced.outcome
-    payment_id = intent_id = None
-    if not isinstance(outcome, CreditNoteCreated):
-        payment_id, intent_id = outcome.invoice_payment_id, outcome.payment_intent_id
-    return Announcement(
-        type=announced.type,
-        raw_type=announced.raw_type,
+def entry_of(
+    record: WriteRecord, outcome: Outcome, description: BackendDescription, now: int
+) -> LogEntry:
+    """A write that has succeeded, as an entry of the log."""
+    return LogEntry(
+        type=record.command.event_type.value,
+        raw_type=record.command.raw_type,
+        origin=EventOrigin.MUTATION.value,
         occurred_at=now,
+        account=description.account,
+        livemode=description.livemode,
         invoice_id=outcome.invoice_id,
         customer_id=outcome.customer_id,
-        invoice_payment_id=payment_id,
-        payment_intent_id=intent_id,
+        invoice_payment_id=getattr(outcome, "invoice_payment_id", None) or None,
+        payment_intent_id=getattr(outcome, "payment_intent_id", None),
         tenant=record.tenant,
         idempotency_key=record.key,
-        stripe_key=record.stripe_key,
     )
+
+
+def callers_of(journal: JournalStore) -> CallerOf:
+    """Who sent Stripe a key, as the journal knows it."""
+
+    async def caller_of(stripe_key: str) -> tuple[str, str] | None:
+        record = await journal.by_stripe_key(stripe_key)
+        return None if record is None else (record.tenant, record.key)
+
+    return caller_of
 
 
 @asynccontextmanager
@@ -164,32 +168,41 @@ async def opened_gateway(
             heartbeat_seconds=settings.stream_heartbeat_seconds,
         )
         await feed.start()
-        door = _Door(clock)
-        backend = JournaledBackend(
-            upstream.backend,
-            stores.journal,
-            door,
-            clock.now,
-            owner=ids.new("owner") if stores.is_shared else SOLE_OWNER,
-        )
-        stack.push_async_callback(backend.close)
-        description = backend.describe()
-        intake = door.intake = Intake(
+        description = upstream.supplier.describe()
+        intake = Intake(
             log=stores.log,
             lookup=upstream.lookup,
             drop=upstream.drop,
             publish=publisher(stores, feed, stack),
-            caller_of=backend.caller_of,
+            caller_of=callers_of(stores.journal),
             account=description.account,
             livemode=description.livemode,
         )
+
+        async def announce(record: WriteRecord, outcome: Outcome) -> None:
+            entry = entry_of(record, outcome, description, clock.now())
+            await intake.announce(entry, record.stripe_key)
+
+        writes = JournaledWrites(
+            upstream.supplier,
+            stores.journal,
+            announce,
+            clock.now,
+            owner=ids.new("owner") if stores.is_shared else SOLE_OWNER,
+            dropped=upstream.drop_after,
+        )
+        stack.push_async_callback(upstream.supplier.close)
+        if isinstance(upstream.reads, CachingReads):
+            stack.push_async_callback(upstream.reads.close)
+        stack.push_async_callback(writes.close)
         read_only = ReadOnlySwitch(settings)
         read_only.look()
         rereading.add(str(settings.read_only_flag), read_only.look)
         runner = BudgetedRunner(
             open_runner(
                 settings,
-                GuardedBackend(backend, trail, read_only),
+                upstream.reads,
+                GuardedWrites(writes, trail, read_only),
                 feed,
                 on_exceeded=metrics.limit_exceeded,
                 rereading=rereading,
@@ -198,11 +211,12 @@ async def opened_gateway(
             open_budget(settings, stack),
             default_per_minute=settings.cost_per_minute,
         )
-        settling = Settling(backend, stores.journal, trail, read_only)
+        settling = Settling(writes, stores.journal, trail, read_only)
         metrics.watch_writes(settling.open_writes_by_state)
         gateway = Gateway(
             settings,
-            backend,
+            upstream.reads,
+            writes,
             settling,
             feed,
             intake,
@@ -235,7 +249,7 @@ def _start_chores(gateway: Gateway, chores: Chores) -> None:
 
 def _listen_to_stripe(gateway: Gateway, api: StripeApi, clock: Clock) -> None:
     """Webhooks, where there is a secret to know them by, and what they may have missed."""
-    settings, description = gateway.settings, gateway.backend.describe()
+    settings, description = gateway.settings, gateway.reads.describe()
     account, livemode = description.account, description.livemode
     if settings.webhook_secrets:
         gateway.webhooks = WebhookReader(
@@ -275,7 +289,8 @@ def _upstream(
     if settings.backend == "memory":
         twin = Twin(now=clock.now, new_id=ids.new)
         seed(twin, settings.fixtures)
-        return _Upstream(MemoryBackend(twin), TwinLookup(twin), nothing_cached, twin)
+        memory = MemoryBackend(twin)
+        return _Upstream(memory, memory, TwinLookup(twin), nothing_to_drop, twin=twin)
     api = stripe_api(settings, stores.redis, metrics.upstream_called, outside)
     stripe = StripeBackend(
         api,
@@ -284,15 +299,15 @@ def _upstream(
         preview_version=settings.stripe_preview_version,
     )
     cache = outside.cache or open_cache(settings, clock)
-    caching = CachingBackend(stripe, CacheStore(cache), partial(ids.new, "tok"))
+    caching = CachingReads(stripe, CacheStore(cache), partial(ids.new, "tok"))
 
     async def drop(touched: Touched) -> None:
         await caching.drop(touched.invoice_id, touched.customer_id, touched.payment_intent_id)
 
-    return _Upstream(caching, StripeLookup(api), drop, api=api)
+    return _Upstream(stripe, caching, StripeLookup(api), drop, caching.drop_after, api=api)
 
 
-async def nothing_cached(touched: Touched) -> None:
+async def nothing_to_drop(touched: Touched) -> None:
     """The drop of a gateway without a cache: the twin is always as new as it gets."""
 
 
@@ -318,7 +333,7 @@ def stripe_api(
 
 def _deliver(gateway: Gateway, twin: Twin, chores: Chores) -> None:
     """Let the twin's events in, in process."""
-    deliveries = EventDeliveries(gateway.intake, gateway.backend.describe().account)
+    deliveries = EventDeliveries(gateway.intake, gateway.reads.describe().account)
     twin.listeners.append(deliveries.offer)
     deliveries.idle.set()
     chores.start("deliver", deliveries.run)

@@ -12,7 +12,7 @@ from gateway.settings import Settings
 from gateway.wiring_callers import Rereading
 from gateway.wiring_outside import Outside
 from schema.limits import Limits
-from schema.ports import EventStream, InvoiceBackend
+from schema.ports import EventStream, Reads, Writes
 from schema.root import make_schema
 
 
@@ -33,7 +33,8 @@ def limits_of(settings: Settings) -> Limits:
 
 def open_runner(
     settings: Settings,
-    backend: InvoiceBackend,
+    reads: Reads,
+    writes: Writes,
     events: EventStream,
     *,
     on_exceeded: OnExceeded,
@@ -43,7 +44,8 @@ def open_runner(
     """The one runner. Raises `ManifestRefused`."""
     runner = GraphQLRunner(
         outside.schema or make_schema(),
-        backend,
+        reads,
+        writes,
         events,
         limits=limits_of(settings),
         operation_seconds_max=settings.operation_timeout_seconds,

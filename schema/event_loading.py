@@ -14,7 +14,6 @@ from schema.invoice import CONFIRMATION_SECRET
 from schema.invoice_payment_event import INVOICE, INVOICE_PAYMENT, PAYMENT_INTENT, EventsLoaded
 from schema.permissions import require
 from schema.ports import (
-    METER,
     ROOT,
     ById,
     ErrorCode,
@@ -125,7 +124,6 @@ async def _check_named(context: Context, where: ports.EventFilter) -> None:
     named = [ById("Invoice", invoice_id) for invoice_id in sorted(where.invoice_ids)]
     if not named:
         return
-    METER.set(Meter())
     root = await context.load(root_needs((need, Needs()) for need in named))
     for need in named:
         outcome = root.children[need]
@@ -148,7 +146,7 @@ async def stream(
                 item.resumes_at if isinstance(item, ports.StreamGap) else item.cursor
             )
             if isinstance(item, ports.InvoicePaymentEvent):
-                METER.set(Meter())
+                context.meter = Meter(context.viewer.tenant)
                 wanted = needs_of_events([item], needs_of_item)
                 yield with_objects(item, needs_of_item, await context.load(wanted))
             else:

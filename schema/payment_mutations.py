@@ -7,11 +7,14 @@ The answer's objects are read after the write, through the same plan and load as
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import strawberry
 
-from schema.context import Context
+from schema.context import Context, Info, field_needs
+from schema.cost import Cost
 from schema.credit_note import CreditNote
 from schema.fields import field, plain
 from schema.invoice import Invoice
@@ -35,11 +38,13 @@ from schema.payment_intent import PaymentIntent
 from schema.ports import (
     Attached,
     ById,
+    Command,
     CreditNoteCreated,
     Detached,
     Link,
     Loaded,
     Needs,
+    Outcome,
     Refused,
     root_needs,
 )
@@ -59,16 +64,24 @@ NEW_DEFAULT_PAYMENT = Link("new_default_payment")
 CREDIT_NOTE = Link("credit_note")
 
 
-class Outcome:
+Load = Callable[[Needs], Awaitable[Loaded[Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
     """What stands behind a payload: the objects read after the write, or the refusal."""
 
-    def __init__(
-        self, objects: dict[Link, Any], errors: list[PaymentError], replayed: bool, **ids: Any
-    ) -> None:
-        self.objects = objects
-        self.errors = errors
-        self.replayed = replayed
-        self.detached_invoice_payment_id = ids.get("detached_invoice_payment_id")
+    objects: dict[Link, Any]
+    errors: list[PaymentError]
+    done: Outcome | None = None
+
+    @property
+    def replayed(self) -> bool:
+        return self.done is not None and self.done.replayed
+
+    @property
+    def detached_invoice_payment_id(self) -> str | None:
+        return self.done.invoice_payment_id if isinstance(self.done, Detached) else None
 
     def child(self, need: Link) -> Any:
         value = self.objects.get(need)
@@ -152,35 +165,55 @@ class CreateCreditNotePayload:
     replayed: bool = plain(REPLAYED)
 
 
-Done = TypeVar("Done", Attached, Detached, CreditNoteCreated)
+Targets = Callable[[Any], dict[Link, ById | None]]
+"""From an outcome to the objects that its payload shows."""
 
 
-async def _answer(
-    context: Context,
-    wanted: Needs,
-    payload: str,
-    write: Callable[[], Awaitable[Done]],
-    objects_of: Callable[[Done], dict[Link, ById | None]],
-) -> tuple[Outcome, Done | None]:
+def _attached(done: Attached) -> dict[Link, ById | None]:
+    return {
+        INVOICE: ById("Invoice", done.invoice_id),
+        INVOICE_PAYMENT: ById("InvoicePayment", done.invoice_payment_id, quiet=True),
+    }
+
+
+def _detached(done: Detached) -> dict[Link, ById | None]:
+    default = done.new_default_payment_id
+    return {
+        INVOICE: ById("Invoice", done.invoice_id),
+        PAYMENT_INTENT: ById("PaymentIntent", done.payment_intent_id),
+        NEW_DEFAULT_PAYMENT: None
+        if default is None
+        else ById("InvoicePayment", default, quiet=True),
+    }
+
+
+def _credited(done: CreditNoteCreated) -> dict[Link, ById | None]:
+    return {
+        CREDIT_NOTE: ById("CreditNote", done.credit_note_id),
+        INVOICE: ById("Invoice", done.invoice_id),
+    }
+
+
+async def _answer(info: Info, payload: str, command: Command, targets: Targets) -> Payload:
     """Write, then read what the payload asks for; or the refusal with the state behind it."""
+    context, wanted = info.context, field_needs(info)
     try:
-        done = await write()
+        done = await context.write(command)
     except Refused as refused:
         state = await _state(context, wanted, refused)
-        return Outcome({}, [problem(refused, state)], False), None
-    objects = await _read(context, wanted.of(payload), objects_of(done))
-    return Outcome(objects, [], done.replayed), done
+        return Payload({}, [problem(refused, state)])
+    load = partial(context.load_after, done)
+    objects = await _read(load, wanted.of(payload), targets(done))
+    return Payload(objects, [], done)
 
 
-async def _read(context: Context, wanted: Any, targets: dict[Link, ById | None]) -> dict[Link, Any]:
+async def _read(load: Load, wanted: Any, targets: dict[Link, ById | None]) -> dict[Link, Any]:
     pairs = [
         (link, target, wanted[link])
         for link, target in targets.items()
         if target is not None and link in wanted
     ]
-    root: Loaded[Any] = await context.load(
-        root_needs((target, deeper) for _, target, deeper in pairs)
-    )
+    root = await load(root_needs((target, deeper) for _, target, deeper in pairs))
     return {link: root.children[target] for link, target, _ in pairs}
 
 
@@ -189,68 +222,35 @@ async def _state(context: Context, wanted: Needs, refused: Refused) -> Any:
     if refused.code not in STATE_CODES or refused.invoice_id is None or STATE not in state_needs:
         return None
     target = ById("Invoice", refused.invoice_id)
-    return (await _read(context, state_needs, {STATE: target})).get(STATE)
+    return (await _read(context.load, state_needs, {STATE: target})).get(STATE)
 
 
-async def attach_payment(context: Context, given: AttachPaymentInput, wanted: Needs) -> Outcome:
-    command = attach_command(given)
-
-    def objects(done: Attached) -> dict[Link, ById | None]:
-        return {
-            INVOICE: ById("Invoice", done.invoice_id),
-            INVOICE_PAYMENT: ById("InvoicePayment", done.invoice_payment_id, quiet=True),
-        }
-
-    outcome, _ = await _answer(
-        context,
-        wanted,
-        "AttachPaymentPayload",
-        lambda: context.backend.attach_payment(context.viewer, command),
-        objects,
+@strawberry.type(description="Everything that can be changed.")
+class Mutation:
+    @field(
+        "Attach a payment to an open invoice. It counts at once if it has already succeeded.",
+        directives=[Cost(weight="10")],
     )
-    return outcome
+    async def attach_payment(
+        self, info: Info, input: AttachPaymentInput
+    ) -> AttachPaymentPayload | None:
+        return await _answer(info, "AttachPaymentPayload", attach_command(input), _attached)  # type: ignore[return-value]
 
-
-async def detach_payment(context: Context, given: DetachPaymentInput, wanted: Needs) -> Outcome:
-    command = detach_command(given)
-
-    def objects(done: Detached) -> dict[Link, ById | None]:
-        default = done.new_default_payment_id
-        return {
-            INVOICE: ById("Invoice", done.invoice_id),
-            PAYMENT_INTENT: ById("PaymentIntent", done.payment_intent_id),
-            NEW_DEFAULT_PAYMENT: (
-                None if default is None else ById("InvoicePayment", default, quiet=True)
-            ),
-        }
-
-    outcome, done = await _answer(
-        context,
-        wanted,
-        "DetachPaymentPayload",
-        lambda: context.backend.detach_payment(context.viewer, command),
-        objects,
+    @field(
+        "Free a PaymentIntent from an invoice. A paid invoice reopens when a balance comes back.",
+        directives=[Cost(weight="10")],
     )
-    outcome.detached_invoice_payment_id = None if done is None else done.invoice_payment_id
-    return outcome
+    async def detach_payment(
+        self, info: Info, input: DetachPaymentInput
+    ) -> DetachPaymentPayload | None:
+        return await _answer(info, "DetachPaymentPayload", detach_command(input), _detached)  # type: ignore[return-value]
 
-
-async def create_credit_note(
-    context: Context, given: CreateCreditNoteInput, wanted: Needs
-) -> Outcome:
-    command = credit_note_command(given)
-
-    def objects(done: CreditNoteCreated) -> dict[Link, ById | None]:
-        return {
-            CREDIT_NOTE: ById("CreditNote", done.credit_note_id),
-            INVOICE: ById("Invoice", done.invoice_id),
-        }
-
-    outcome, _ = await _answer(
-        context,
-        wanted,
-        "CreateCreditNotePayload",
-        lambda: context.backend.create_credit_note(context.viewer, command),
-        objects,
+    @field(
+        "Issue a credit note: it first lowers what is still asked for, the rest is "
+        "settled as the input says.",
+        directives=[Cost(weight="10")],
     )
-    return outcome
+    async def create_credit_note(
+        self, info: Info, input: CreateCreditNoteInput
+    ) -> CreateCreditNotePayload | None:
+        return await _answer(info, "CreateCreditNotePayload", credit_note_command(input), _credited)  # type: ignore[return-value]

@@ -194,5 +194,5 @@ class Query:
     async def gateway(self, info: Info) -> GatewayInfo:
         context = info.context
         return gateway_info(
-            VERSION, context.backend.describe(), context.viewer, await context.events.oldest()
+            VERSION, context.reads.describe(), context.viewer, await context.events.oldest()
         )

@@ -123,7 +123,8 @@ class InvoicePayment:
 
 @dataclass(frozen=True, slots=True)
 class PaymentIntent:
-    """Stripe's attempt to collect one amount; it may pay several invoices."""
+    """Stripe's attempt to collect one amount; it may pay several invoices. Once it is `is_settled`,
+    its status and amounts stay as they are, whatever becomes of its invoices."""
 
     prefix: ClassVar[str] = "pi"
 
@@ -139,6 +140,10 @@ class PaymentIntent:
     cancellation_reason: str | None = None
     livemode: bool = False
     metadata: Metadata = field(default=(), repr=False)
+
+    @property
+    def is_settled(self) -> bool:
+        return self.status in ("succeeded", "canceled")
 
 
 @dataclass(frozen=True, slots=True)

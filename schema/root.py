@@ -1,6 +1,6 @@
 """Query, Mutation and Subscription put together, and the one Schema.
 
-Each mutation field writes and then loads; the subscription loads for each event.
+The subscription loads for each event.
 """
 
 from __future__ import annotations
@@ -19,59 +19,22 @@ from graphql import (
 )
 from strawberry.schema.config import StrawberryConfig
 
-from schema import payment_mutations as mutations
-from schema.context import Info
-from schema.cost import Cost
+from schema.context import Info, field_needs
 from schema.credit_note import (
     CreditNote,
 )
 from schema.event_loading import stream
-from schema.fields import field, read_attribute
+from schema.fields import read_attribute
 from schema.invoice_payment_event import (
     InvoicePaymentEventFilter,
     InvoicePaymentStreamItem,
     event_filter,
 )
 from schema.payment_errors import InputProblem, StateProblem, UpstreamProblem
-from schema.payment_inputs import AttachPaymentInput, CreateCreditNoteInput, DetachPaymentInput
+from schema.payment_mutations import Mutation
 from schema.payment_record import Charge, PaymentRecord
-from schema.ports import Needs
 from schema.query import Query
 from schema.scalars import SCALARS, EventCursor
-
-
-@strawberry.type(description="Everything that can be changed.")
-class Mutation:
-    @field(
-        "Attach a payment to an open invoice. It counts at once if it has already succeeded.",
-        directives=[Cost(weight="10")],
-    )
-    async def attach_payment(
-        self, info: Info, input: AttachPaymentInput
-    ) -> mutations.AttachPaymentPayload | None:
-        wanted = field_needs(info)
-        return await mutations.attach_payment(info.context, input, wanted)  # type: ignore[return-value]
-
-    @field(
-        "Free a PaymentIntent from an invoice. A paid invoice reopens when a balance comes back.",
-        directives=[Cost(weight="10")],
-    )
-    async def detach_payment(
-        self, info: Info, input: DetachPaymentInput
-    ) -> mutations.DetachPaymentPayload | None:
-        wanted = field_needs(info)
-        return await mutations.detach_payment(info.context, input, wanted)  # type: ignore[return-value]
-
-    @field(
-        "Issue a credit note: it first lowers what is still asked for, the rest is "
-        "settled as the input says.",
-        directives=[Cost(weight="10")],
-    )
-    async def create_credit_note(
-        self, info: Info, input: CreateCreditNoteInput
-    ) -> mutations.CreateCreditNotePayload | None:
-        wanted = field_needs(info)
-        return await mutations.create_credit_note(info.context, input, wanted)  # type: ignore[return-value]
 
 
 @strawberry.type(description="Everything that can be listened to.")
@@ -90,12 +53,6 @@ class Subscription:
         start = context.events.newer(after, context.resume_after)
         async for item in stream(info, event_filter(filter), start, field_needs(info)):
             yield item
-
-
-def field_needs(info: Info) -> Needs:
-    """The needs below the root field that is being resolved."""
-    raw = info._raw_info
-    return info.context.selection.of_field(raw.field_name, raw.parent_type, str(raw.path.key))
 
 
 def _without_null_defaults(schema: GraphQLSchema) -> None:

@@ -1,1 +1,1 @@
-"""Suppliers of the `InvoiceBackend` port, nested: Journaled(Caching(Stripe | Memory))."""
+"""Both ports over one supplier: Cached(Stripe | Memory) reads, Guarded(Journaled(...)) writes."""

@@ -1,13 +1,11 @@
 """One try of one recorded write, as the backend that sends it sees it.
 
-The journal opens one for each try; whoever is about to change anything upstream says so on it
-first. A context variable carries it, so that no signature has to. It knows neither the journal's
-states nor Stripe.
+The journal hands one over with each try; whoever is about to change anything upstream says so on
+it first. It knows neither the journal's states nor Stripe.
 """
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -78,10 +76,4 @@ class Unrecorded:
         return
 
 
-ATTEMPT: ContextVar[Attempt] = ContextVar("ATTEMPT")
-_UNRECORDED = Unrecorded()
-
-
-def attempt() -> Attempt:
-    """The try that is running; one that nobody records outside of any."""
-    return ATTEMPT.get(_UNRECORDED)
+FIRST: Attempt = Unrecorded()

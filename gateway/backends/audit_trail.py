@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
 
-from gateway.backends.journal.records import Command
-from schema.ports import CreateCreditNote, Meter, Refused
+from schema.ports import Command, CreateCreditNote, Outcome, Refused
 
 log = logging.getLogger("gateway.audit")
 
@@ -36,27 +35,26 @@ class AuditTrail:
         *,
         tenant: str,
         caller: str,
-        operation: str,
         command: Command,
-        outcome: Any,
-        meter: Meter,
-        requests_before: int = 0,
+        ended: Outcome | BaseException,
+        request_id: str = "",
+        stripe_request_ids: Sequence[str] = (),
     ) -> None:
-        """Add a line; `outcome` is what the write returned or raised.
+        """Add a line; `ended` is what the write returned or raised.
 
         Trouble with the file never turns a write into a failure: then the line is in the log.
         """
         line = orjson.dumps(
             {
                 "at": self._now(),
-                "request_id": meter.request_id or None,
+                "request_id": request_id or None,
                 "tenant": tenant,
                 "caller": caller,
-                "operation": operation,
+                "operation": command.operation,
                 "idempotency_key": command.idempotency_key,
                 "input": shown_command(command),
-                **_ended(outcome),
-                "stripe_request_ids": meter.stripe_request_ids[requests_before:],
+                **_ended(ended),
+                "stripe_request_ids": stripe_request_ids,
             }
         ).decode()
         try:
@@ -79,14 +77,16 @@ def _without_personal(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _ended(outcome: Any) -> dict[str, Any]:
-    if isinstance(outcome, Refused):
-        return {"outcome": outcome.code.value, "rule": outcome.rule}
-    if isinstance(outcome, Exception):
-        return {"outcome": "FAILED", "rule": type(outcome).__name__}
-    if isinstance(outcome, BaseException):
+def _ended(ended: Outcome | BaseException) -> dict[str, Any]:
+    if isinstance(ended, Refused):
+        return {"outcome": ended.code.value, "rule": ended.rule}
+    if isinstance(ended, Exception):
+        return {"outcome": "FAILED", "rule": type(ended).__name__}
+    if isinstance(ended, BaseException):
         # Whoever waited was ended; the write goes on, and the journal knows how.
-        return {"outcome": "UNKNOWN", "rule": type(outcome).__name__}
-    ids = {name: value for name, value in dataclasses.asdict(outcome).items() if value is not None}
-    replayed = ids.pop("replayed")
-    return {"outcome": "REPLAYED" if replayed else "DONE", "result": ids}
+        return {"outcome": "UNKNOWN", "rule": type(ended).__name__}
+    values = {one.name: getattr(ended, one.name) for one in dataclasses.fields(ended)}
+    told = "REPLAYED" if values.pop("replayed") else "DONE"
+    del values["known"]
+    result = {name: value for name, value in values.items() if value is not None}
+    return {"outcome": told, "result": result}

@@ -1,102 +1,56 @@
-"""The outermost backend: whether a caller may write at all, now, and the trail of what it tried.
+"""Guarded writes: whether a caller may write at all, now, and the trail of what it tried.
 
 It stands before the journal, so that what is refused here leaves no record and no key behind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 from gateway.backends.audit_trail import AuditTrail
-from schema.permissions import require_for_write
-from schema.ports import (
-    Attached,
-    AttachPayment,
-    BackendDescription,
-    CreateCreditNote,
-    CreditNoteCreated,
-    Detached,
-    DetachPayment,
-    InvoiceBackend,
-    Loaded,
-    Needs,
-    RefusalCode,
-    Refused,
-    Viewer,
-    meter,
-)
-
-_Outcome = TypeVar("_Outcome")
+from schema.ports import Command, Meter, Outcome, RefusalCode, Refused, Viewer, Writes
 
 
-class GuardedBackend:
-    """See `schema.ports.InvoiceBackend`; reads pass through. `is_read_only` may change its mind
-    at any time; writes under way go on."""
+class GuardedWrites:
+    """See `schema.ports.Writes`. `is_read_only` may change its mind at any time; writes under way
+    go on."""
 
-    def __init__(
-        self, inner: InvoiceBackend, trail: AuditTrail, is_read_only: Callable[[], bool]
-    ) -> None:
+    def __init__(self, inner: Writes, trail: AuditTrail, is_read_only: Callable[[], bool]) -> None:
         self._inner = inner
         self._trail = trail
         self._is_read_only = is_read_only
 
-    def describe(self) -> BackendDescription:
-        return self._inner.describe()
-
-    async def load(self, viewer: Viewer, needs: Needs) -> Loaded[Any]:
-        return await self._inner.load(viewer, needs)
-
-    async def attach_payment(self, viewer: Viewer, command: AttachPayment) -> Attached:
-        return await self._write(
-            viewer, "attach", "payments:write", command, self._inner.attach_payment
-        )
-
-    async def detach_payment(self, viewer: Viewer, command: DetachPayment) -> Detached:
-        return await self._write(
-            viewer, "detach", "payments:write", command, self._inner.detach_payment
-        )
-
-    async def create_credit_note(
-        self, viewer: Viewer, command: CreateCreditNote
-    ) -> CreditNoteCreated:
-        return await self._write(
-            viewer, "credit_note", "credit_notes:write", command, self._inner.create_credit_note
-        )
-
-    async def close(self) -> None:
-        await self._inner.close()
-
-    async def _write(
-        self,
-        viewer: Viewer,
-        operation: str,
-        scope: str,
-        command: Any,
-        send: Callable[[Viewer, Any], Awaitable[_Outcome]],
-    ) -> _Outcome:
-        used = meter()
-        before = len(used.stripe_request_ids)
-        outcome: Any = None
+    async def write(self, viewer: Viewer, command: Command, meter: Meter) -> Outcome:
+        requests_before = len(meter.stripe_request_ids)
+        ended: Any = None
         try:
-            require_for_write(viewer, scope)
-            if self._is_read_only():
-                raise _read_only()
-            outcome = await send(viewer, command)
+            self._check(viewer, command)
+            ended = outcome = await self._inner.write(viewer, command, meter)
         except BaseException as failure:
-            outcome = failure
+            ended = failure
             raise
         finally:
             self._trail.record(
                 tenant=viewer.tenant,
                 caller=viewer.caller,
-                operation=operation,
                 command=command,
-                outcome=outcome,
-                meter=used,
-                requests_before=before,
+                ended=ended,
+                request_id=meter.request_id,
+                stripe_request_ids=meter.stripe_request_ids[requests_before:],
             )
-        return outcome  # type: ignore[no-any-return]
+        return outcome
+
+    def _check(self, viewer: Viewer, command: Command) -> None:
+        """Raises `Refused` FORBIDDEN, naming the scope, or READ_ONLY."""
+        if not viewer.may(command.scope):
+            raise Refused(
+                RefusalCode.FORBIDDEN,
+                "scope_missing",
+                f"this needs the scope {command.scope}, which this caller lacks",
+            )
+        if self._is_read_only():
+            raise _read_only()
 
 
 def _read_only() -> Refused:

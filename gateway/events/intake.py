@@ -59,23 +59,6 @@ class Touched:
     payment_intent_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    """One of our own writes that has succeeded. `stripe_key` is the key that Stripe was sent."""
-
-    type: EventType
-    raw_type: str
-    occurred_at: int
-    invoice_id: str
-    customer_id: str | None
-    invoice_payment_id: str | None
-    payment_intent_id: str | None
-    tenant: str
-    idempotency_key: str = field(repr=False)
-    stripe_key: str
-    origin: EventOrigin = EventOrigin.MUTATION
-
-
 class Lookup(Protocol):
     """How the intake asks upstream. All raise when upstream cannot be asked."""
 
@@ -169,26 +152,12 @@ class Intake:
         self._announcing: set[asyncio.Task[int]] = set()
         self._receiving: dict[str, asyncio.Task[int]] = {}
 
-    async def announce(self, announcement: Announcement) -> None:
-        """Take in one of our own writes. Raises `OSError` when the log is not to be had."""
-        entry = LogEntry(
-            type=announcement.type.value,
-            raw_type=announcement.raw_type,
-            origin=announcement.origin.value,
-            occurred_at=announcement.occurred_at,
-            account=self._account,
-            livemode=self._livemode,
-            invoice_id=announcement.invoice_id,
-            customer_id=announcement.customer_id,
-            invoice_payment_id=announcement.invoice_payment_id or None,
-            payment_intent_id=announcement.payment_intent_id,
-            tenant=announcement.tenant,
-            idempotency_key=announcement.idempotency_key,
-            dedupe=_twin_names(
-                announcement.type, announcement.invoice_payment_id, announcement.stripe_key
-            ),
-        )
-        task = asyncio.ensure_future(self._taken(entry))
+    async def announce(self, entry: LogEntry, stripe_key: str) -> None:
+        """Take in one of our own writes, which Stripe was sent under this key. Raises `OSError`
+        when the log is not to be had."""
+        kind = EventType(entry.type)
+        named = replace(entry, dedupe=_twin_names(kind, entry.invoice_payment_id, stripe_key))
+        task = asyncio.ensure_future(self._taken(named))
         self._announcing.add(task)
         task.add_done_callback(self._announcing.discard)
         await asyncio.shield(task)

@@ -34,7 +34,6 @@ from gateway.execution.answers import answer, given_up, refused
 from gateway.execution.documents import ERRORS_MAX, Document, Documents, OnExceeded, nobody
 from gateway.execution.errors import formatted
 from gateway.execution.operation import Answer, OperationKind, OperationRequest, Prepared
-from gateway.execution.paced import COSTLY, PacedBackend
 from gateway.execution.trusted_documents import TrustedDocuments, check_manifest
 from gateway.execution.turnstile import Turnstile
 from schema.context import Context
@@ -43,22 +42,26 @@ from schema.event_loading import load_query
 from schema.limits import Excess, Limits, exceeded, input_depth
 from schema.planner import Selection
 from schema.ports import (
-    METER,
     UPSTREAM_CALLS_MAX,
     BackendKind,
     ErrorCode,
     EventStream,
     Failed,
-    InvoiceBackend,
     Loaded,
     Meter,
+    Reads,
     Viewer,
+    Writes,
 )
 
 log = logging.getLogger(__name__)
 
 LONG_CHARACTERS = 1000
 """A longer document that is new takes milliseconds to be read, and waits for its turn."""
+
+COSTLY = 50
+"""From this cost on an operation waits for its turns: it takes the thread for about a
+millisecond or more."""
 
 OPERATION_SECONDS_MAX = 30.0
 """A query that takes longer is given up; a mutation never is, once it has begun."""
@@ -91,7 +94,8 @@ class GraphQLRunner:
     def __init__(
         self,
         schema: strawberry.Schema,
-        backend: InvoiceBackend,
+        reads: Reads,
+        writes: Writes,
         events: EventStream,
         *,
         limits: Limits,
@@ -101,7 +105,8 @@ class GraphQLRunner:
         documents: Documents | None = None,
     ) -> None:
         self._schema = schema._schema
-        self._backend = backend
+        self._reads = reads
+        self._writes = writes
         self._events = events
         self._limits = limits
         self._operation_seconds_max = operation_seconds_max
@@ -110,7 +115,6 @@ class GraphQLRunner:
         self._documents = documents or Documents(self._schema, limits, on_exceeded=on_exceeded)
         self._trusted = TrustedDocuments()
         self._turnstile = Turnstile()
-        self._paced = PacedBackend(backend, self._turnstile)
 
     def trust(self, manifest: Mapping[str, str], *, source: str) -> None:
         """Trust these documents, and no others, from now on.
@@ -195,10 +199,9 @@ class GraphQLRunner:
     ) -> Answer:
         operation = cast(PreparedOperation, prepared)
         context = self._context(operation, viewer, request_id)
-        meter = Meter(calls_max=self._upstream_calls_max, request_id=request_id)
-        METER.set(meter)
+        meter = context.meter
         told = await self._executed(operation, request, context)
-        has_upstream = self._backend.describe().kind is BackendKind.STRIPE
+        has_upstream = self._reads.describe().kind is BackendKind.STRIPE
         # From a call less one could tell that another's object exists and is cached.
         if has_upstream and told.executed and viewer.customers is None:
             upstream = {"calls": meter.calls, "cached": meter.cached}
@@ -231,10 +234,13 @@ class GraphQLRunner:
     ) -> Context:
         return Context(
             viewer=viewer,
-            backend=self._backend if operation.cost < COSTLY else self._paced,
+            reads=self._reads,
+            writes=self._writes,
             events=self._events,
             selection=operation.selection,
             request_id=request_id,
+            meter=Meter(viewer.tenant, self._upstream_calls_max, request_id=request_id),
+            turn=None if operation.cost < COSTLY else self._turnstile.turn,
             resume_after=resume_after,
         )
 

@@ -3,7 +3,7 @@
 Everything here is plain: no GraphQL, no Stripe, no I/O.
 """
 
-from schema.ports.backend import BackendDescription, BackendKind, Capability, InvoiceBackend
+from schema.ports.backend import BackendDescription, BackendKind, Capability, Reads, Writes
 from schema.ports.events import (
     EventFilter,
     EventOrigin,
@@ -16,7 +16,7 @@ from schema.ports.events import (
     StreamGap,
     StreamItem,
 )
-from schema.ports.metering import METER, SETTLED, UPSTREAM_CALLS_MAX, Meter, meter
+from schema.ports.metering import UPSTREAM_CALLS_MAX, Meter
 from schema.ports.needs import ROOT, Loaded, LoadedPage, Needs, root_needs
 from schema.ports.reading import (
     ALWAYS,
@@ -53,11 +53,13 @@ from schema.ports.writing import (
     METADATA_VALUE_LENGTH_MAX,
     Attached,
     AttachPayment,
+    Command,
     CreateCreditNote,
     CreditNoteCreated,
     CreditNoteDraft,
     Detached,
     DetachPayment,
+    Outcome,
     OutOfBandPayment,
 )
 
@@ -68,14 +70,12 @@ __all__ = [
     "METADATA_ENTRIES_MAX",
     "METADATA_KEY_LENGTH_MAX",
     "METADATA_VALUE_LENGTH_MAX",
-    "METER",
     "NODES_MAX",
     "PAGE_SIZE_DEFAULT",
     "PAGE_SIZE_MAX",
     "PRECEDENCE",
     "ROOT",
     "SCOPES",
-    "SETTLED",
     "UPSTREAM_CALLS_MAX",
     "AttachPayment",
     "Attached",
@@ -83,6 +83,7 @@ __all__ = [
     "BackendKind",
     "ById",
     "Capability",
+    "Command",
     "Computed",
     "CreateCreditNote",
     "CreditNoteCreated",
@@ -100,7 +101,6 @@ __all__ = [
     "EventType",
     "Failed",
     "GapReason",
-    "InvoiceBackend",
     "InvoicePaymentEvent",
     "Link",
     "ListFilter",
@@ -111,7 +111,9 @@ __all__ = [
     "Need",
     "Needs",
     "OutOfBandPayment",
+    "Outcome",
     "Page",
+    "Reads",
     "RefusalCode",
     "Refused",
     "StreamCheckpoint",
@@ -119,8 +121,8 @@ __all__ = [
     "StreamItem",
     "TimeRange",
     "Viewer",
+    "Writes",
     "bad_input",
     "list_digest",
-    "meter",
     "root_needs",
 ]

@@ -1,4 +1,4 @@
-"""The port through which invoices and payments are read and written.
+"""The two ports through which invoices and payments are read and written.
 
 The docstrings are the contract suite in prose; `tests/contract` is the same in code and runs over
 every backend.
@@ -10,16 +10,10 @@ import enum
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from schema.ports.metering import Meter
 from schema.ports.needs import Loaded, Needs
 from schema.ports.viewer import Viewer
-from schema.ports.writing import (
-    Attached,
-    AttachPayment,
-    CreateCreditNote,
-    CreditNoteCreated,
-    Detached,
-    DetachPayment,
-)
+from schema.ports.writing import Command, Outcome
 
 
 class Capability(enum.StrEnum):
@@ -47,51 +41,41 @@ class BackendDescription:
     capabilities: frozenset[Capability]
 
 
-class InvoiceBackend(Protocol):
-    """Invoices and their payments, wherever they live.
+class Reads(Protocol):
+    """Invoices and their payments as they are.
 
-    Every method takes the viewer and shows nothing that is not theirs: what belongs to another
-    customer is NOT_FOUND, exactly like what does not exist.
+    Shows a viewer nothing that is not theirs: what belongs to another customer is NOT_FOUND,
+    exactly like what does not exist.
     """
 
     def describe(self) -> BackendDescription:
-        """What this backend is and can do. Never blocks."""
+        """What this deployment is and can do. Never blocks."""
         ...
 
-    async def load(self, viewer: Viewer, needs: Needs) -> Loaded[Any]:
+    async def load(
+        self, viewer: Viewer, needs: Needs, meter: Meter, known: object = None
+    ) -> Loaded[Any]:
         """Answer all needs, with the fewest upstream calls it can.
 
         The answer has the shape of the needs. What could not be fetched is a `Failed` in its
-        place and never an exception from here. Reads only; safe to repeat; two calls may see
-        different states, but never one older than a write or an event that was announced before.
+        place and never an exception from here. Safe to repeat; two calls may see different
+        states, but never one older than a write or an event that was announced before. `known`
+        is an outcome's `known`: what it holds may be as old as that write, and is not asked for
+        again.
         """
         ...
 
-    async def attach_payment(self, viewer: Viewer, command: AttachPayment) -> Attached:
-        """Attach a payment to an invoice; it counts at once if it has already succeeded.
+
+class Writes(Protocol):
+    """What callers change. What belongs to another customer is NOT_FOUND, as for reads."""
+
+    async def write(self, viewer: Viewer, command: Command, meter: Meter) -> Outcome:
+        """Do it once.
 
         Raises `Refused`. Writes on one invoice end as some serial order of them. A repeat with
         the same key and input answers the first outcome with `replayed`, and changes nothing;
-        with other input it is refused with IDEMPOTENCY_KEY_REUSED.
+        with other input it is refused with IDEMPOTENCY_KEY_REUSED. A payment that is attached
+        counts at once if it has already succeeded; a paid invoice reopens if detaching brings a
+        balance back; a credit note first lowers the balance, the rest is settled as asked.
         """
-        ...
-
-    async def detach_payment(self, viewer: Viewer, command: DetachPayment) -> Detached:
-        """Free a PaymentIntent from an invoice; a paid invoice reopens if a balance comes back.
-
-        Raises `Refused`. Serial order and repeats as for `attach_payment`.
-        """
-        ...
-
-    async def create_credit_note(
-        self, viewer: Viewer, command: CreateCreditNote
-    ) -> CreditNoteCreated:
-        """Issue a credit note: first it lowers the balance, the rest is settled as asked.
-
-        Raises `Refused`. Serial order and repeats as for `attach_payment`.
-        """
-        ...
-
-    async def close(self) -> None:
-        """Let go of connections. Idempotent."""
         ...

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from schema.ports.events import EventType
 
 IDEMPOTENCY_KEY_LENGTH_MAX = 255
 """Stripe's own limit for an Idempotency-Key, in characters."""
@@ -32,6 +35,11 @@ class OutOfBandPayment:
 class AttachPayment:
     """Attach exactly one of the three sources. `amount_requested` None means the whole of it."""
 
+    operation: ClassVar = "attach"
+    scope: ClassVar = "payments:write"
+    event_type: ClassVar = EventType.ATTACHED
+    raw_type: ClassVar = "gateway.invoice_payment.attached"
+
     invoice_id: str
     idempotency_key: str
     payment_intent_id: str | None = None
@@ -43,6 +51,11 @@ class AttachPayment:
 @dataclass(frozen=True, slots=True)
 class DetachPayment:
     """Detach one PaymentIntent; `if_amount_paid` refuses when the invoice has moved on."""
+
+    operation: ClassVar = "detach"
+    scope: ClassVar = "payments:write"
+    event_type: ClassVar = EventType.DETACHED
+    raw_type: ClassVar = "gateway.invoice_payment.detached"
 
     invoice_id: str
     payment_intent_id: str
@@ -65,32 +78,63 @@ class CreditNoteDraft:
 
 @dataclass(frozen=True, slots=True)
 class CreateCreditNote:
+    """Issue a credit note."""
+
+    operation: ClassVar = "credit_note"
+    scope: ClassVar = "credit_notes:write"
+    event_type: ClassVar = EventType.INVOICE_CHANGED
+    raw_type: ClassVar = "gateway.credit_note.created"
+
     draft: CreditNoteDraft
     idempotency_key: str
+
+    @property
+    def invoice_id(self) -> str:
+        return self.draft.invoice_id
+
+
+Command = AttachPayment | DetachPayment | CreateCreditNote
+"""A write that a caller asks for. What belongs to it stands on its class, so that whoever is on
+its way need not know which one it is: the name of its operation in keys and records, the scope it
+needs, and how it is announced once it is done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attached:
+    """What came of attaching."""
+
     invoice_id: str
     invoice_payment_id: str
     customer_id: str | None
     payment_intent_id: str | None
     replayed: bool = False
+    known: object = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Detached:
+    """What came of detaching."""
+
     invoice_id: str
     invoice_payment_id: str
     customer_id: str | None
     payment_intent_id: str
     new_default_payment_id: str | None = None
     replayed: bool = False
+    known: object = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class CreditNoteCreated:
+    """What came of issuing a credit note."""
+
     invoice_id: str
     credit_note_id: str
     customer_id: str | None
     replayed: bool = False
+    known: object = field(default=None, compare=False, repr=False)
+
+
+Outcome = Attached | Detached | CreditNoteCreated
+"""What came of a command. `replayed`: an earlier call with the same key had done it already.
+`known` is what the supplier's own answer held, for the load that follows; only it reads that."""

@@ -105,7 +105,8 @@ def hold(invoices: int) -> Held:
         if payment.status == "paid"
     ]
     feed = Feed(MemoryEventLog("bench"))
-    runner = GraphQLRunner(make_schema(), MemoryBackend(twin), feed, limits=Limits())
+    backend = MemoryBackend(twin)
+    runner = GraphQLRunner(make_schema(), backend, backend, feed, limits=Limits())
     return Held(invoices, runner, paid, used / records)
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from aiohttp import ClientSession
 
-from gateway.backends.caching.backend import CachingBackend
+from gateway.backends.caching.backend import CachingReads
 from gateway.backends.caching.memory_cache import BoundedMemoryCache
 from gateway.backends.caching.store import CacheStore
 from gateway.events.feed import Feed
@@ -122,9 +122,9 @@ async def bench() -> AsyncIterator[Bench]:
 
         def runner() -> GraphQLRunner:
             store = CacheStore(BoundedMemoryCache(time.monotonic))
-            caching = CachingBackend(stripe, store, lambda: f"tok_{next(tokens)}")
+            caching = CachingReads(stripe, store, lambda: f"tok_{next(tokens)}")
             feed = Feed(MemoryEventLog("bench"))
-            return GraphQLRunner(make_schema(), caching, feed, limits=Limits())
+            return GraphQLRunner(make_schema(), caching, stripe, feed, limits=Limits())
 
         yield Bench(sandbox, runner, {"id": invoice_id, "intent": payment.source_id})
 

@@ -6,10 +6,23 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.backends.caching.backend import CachingBackend
+from gateway.backends.caching.backend import CachingReads
 from gateway.backends.caching.memory_cache import BoundedMemoryCache
 from gateway.backends.caching.store import CacheStore
-from schema.ports import ROOT, Computed, Link, Listing, Loaded, Need, Needs, Viewer
+from schema.ports import (
+    ROOT,
+    Command,
+    Computed,
+    Link,
+    Listing,
+    Loaded,
+    Meter,
+    Need,
+    Needs,
+    Outcome,
+    Viewer,
+)
+from tests.support.backends import journal_of
 from tests.support.running import WatchedBackend
 from tests.support.stage import Stage
 from tests.support.wanting import CUSTOMER, PAYMENT_INTENT, PAYMENTS, invoice, wanting
@@ -53,19 +66,27 @@ class Cached:
     stage: Stage = field(default_factory=Stage.empty)
     inner: WatchedBackend = field(init=False)
     cache: UnsteadyCache = field(init=False)
-    backend: CachingBackend = field(init=False)
+    backend: CachingReads = field(init=False)
 
     def __post_init__(self) -> None:
         self.inner = WatchedBackend(self.stage)
         self.cache = UnsteadyCache(self.stage)
         self.backend = self.replica(self.inner)
 
-    def replica(self, inner: Any) -> CachingBackend:
+    def replica(self, inner: Any) -> CachingReads:
         """Another replica on the same cache."""
-        return CachingBackend(inner, CacheStore(self.cache), lambda: self.stage.ids.new("tok"))
+        return CachingReads(inner, CacheStore(self.cache), lambda: self.stage.ids.new("tok"))
 
-    async def load(self, needs: Needs, viewer: Viewer = OPERATOR) -> Loaded[Any]:
-        return await self.backend.load(viewer, needs)
+    async def load(
+        self, needs: Needs, viewer: Viewer = OPERATOR, meter: Meter | None = None
+    ) -> Loaded[Any]:
+        return await self.backend.load(viewer, needs, meter or Meter(viewer.tenant))
+
+    async def write(self, command: Command) -> Outcome:
+        """A write of this replica's, as its journal sends it."""
+        now = self.stage.clock.now
+        writes = journal_of(self.inner, now, self.backend.drop_after)
+        return await writes.write(OPERATOR, command, Meter(OPERATOR.tenant))
 
     async def one(self, *path: tuple[str, Need], viewer: Viewer = OPERATOR) -> Any:
         """What came for the first need of a path: `Loaded`, a page, None or `Failed`."""

@@ -6,36 +6,24 @@ a log: what an event names is dropped before the next call.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
-from gateway.backends.caching.backend import CachingBackend
+from gateway.backends.caching.backend import CachingReads
 from gateway.backends.caching.memory_cache import BoundedMemoryCache
 from gateway.backends.caching.store import CacheStore
-from gateway.backends.memory.backend import MemoryBackend
 from gateway.backends.memory.twin import Twin, TwinEvent
+from gateway.backends.supplier import Supplier
 from schema import records
-from schema.ports import (
-    Attached,
-    AttachPayment,
-    CreateCreditNote,
-    CreditNoteCreated,
-    Detached,
-    DetachPayment,
-    InvoiceBackend,
-    Loaded,
-    Needs,
-    Viewer,
-)
+from schema.ports import Loaded, Meter, Needs, Viewer
+from tests.support.backends import Backend, journal_of
 from tests.support.stage import Stage
 
 Dropped = tuple[str | None, str | None, str | None]
 """Invoice, customer, PaymentIntent."""
 
 
-class EventfulBackend(CachingBackend):
-    """A caching backend that first drops what events have named since the last call."""
+class EventfulReads(CachingReads):
+    """Cached reads that first drops what events have named since the last call."""
 
     def __init__(self, twin: Twin, *given: Any) -> None:
         super().__init__(*given)
@@ -52,23 +40,11 @@ class EventfulBackend(CachingBackend):
         for dropped in pending:
             await self.drop(*dropped)
 
-    async def load(self, viewer: Viewer, needs: Needs) -> Loaded[Any]:
+    async def load(
+        self, viewer: Viewer, needs: Needs, meter: Meter, known: object = None
+    ) -> Loaded[Any]:
         await self.catch_up()
-        return await super().load(viewer, needs)
-
-    async def attach_payment(self, viewer: Viewer, command: AttachPayment) -> Attached:
-        await self.catch_up()
-        return await super().attach_payment(viewer, command)
-
-    async def detach_payment(self, viewer: Viewer, command: DetachPayment) -> Detached:
-        await self.catch_up()
-        return await super().detach_payment(viewer, command)
-
-    async def create_credit_note(
-        self, viewer: Viewer, command: CreateCreditNote
-    ) -> CreditNoteCreated:
-        await self.catch_up()
-        return await super().create_credit_note(viewer, command)
+        return await super().load(viewer, needs, meter, known)
 
 
 def dropped_by(twin: Twin, subject: object) -> list[Dropped]:
@@ -88,15 +64,9 @@ def dropped_by(twin: Twin, subject: object) -> list[Dropped]:
             return []
 
 
-def cached(stage: Stage, inner: InvoiceBackend) -> EventfulBackend:
-    """A cache of its own in front of what reads this stage's twin."""
+def cached(stage: Stage, supplier: Supplier) -> Backend:
+    """A cache of its own in front of what reads this stage's twin, and a journal before the writes
+    that drop."""
     store = CacheStore(BoundedMemoryCache(stage.clock.monotonic))
-    return EventfulBackend(stage.twin, inner, store, lambda: stage.ids.new("tok"))
-
-
-@asynccontextmanager
-async def caching_memory(stage: Stage) -> AsyncIterator[InvoiceBackend]:
-    """A cached twin, for the contract."""
-    backend = cached(stage, MemoryBackend(stage.twin))
-    yield backend
-    await backend.close()
+    reads = EventfulReads(stage.twin, supplier, store, lambda: stage.ids.new("tok"))
+    return Backend(reads, journal_of(supplier, stage.clock.now, reads.drop_after))

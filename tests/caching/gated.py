@@ -11,7 +11,7 @@ from aiocache.base import BaseCache
 
 from gateway.backends.memory.backend import MemoryBackend
 from gateway.backends.memory.twin import Twin
-from schema.ports import Loaded, Needs, Viewer
+from schema.ports import Loaded, Meter, Needs, Viewer
 from tests.caching.stepping import Schedule
 
 FEW = 8
@@ -90,8 +90,10 @@ class GatedBackend(MemoryBackend):
         super().__init__(twin)
         self._schedule = schedule
 
-    async def load(self, viewer: Viewer, needs: Needs) -> Loaded[Any]:
+    async def load(
+        self, viewer: Viewer, needs: Needs, meter: Meter, known: object = None
+    ) -> Loaded[Any]:
         await self._schedule.step()
-        root = await super().load(viewer, needs)
+        root = await super().load(viewer, needs, meter, known)
         await self._schedule.step()
         return root

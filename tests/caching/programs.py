@@ -15,9 +15,9 @@ from itertools import product
 from aiocache.base import BaseCache
 from hypothesis import strategies as st
 
-from gateway.backends.caching.backend import CachingBackend
+from gateway.backends.caching.backend import CachingReads
 from gateway.backends.caching.store import CacheStore
-from schema.ports import Viewer
+from schema.ports import Meter, Viewer
 from tests.caching.gated import GatedBackend, GatedCache, Trouble
 from tests.caching.stepping import Schedule, Switch
 from tests.caching.world import CUSTOMERS, INVOICES, OPERATOR, PARTNER, READS, World
@@ -77,11 +77,11 @@ class Stand:
     schedule: Schedule
     caches: list[GatedCache]
     world: World = field(default_factory=World)
-    replicas: list[CachingBackend] = field(init=False)
+    replicas: list[CachingReads] = field(init=False)
 
     def __post_init__(self) -> None:
         self.replicas = [
-            CachingBackend(
+            CachingReads(
                 GatedBackend(self.world.stage.twin, self.schedule),
                 CacheStore(cache, seconds_max=NEVER),
                 lambda: self.world.stage.ids.new("tok"),
@@ -125,7 +125,7 @@ class Stand:
     async def _ask(self, read: Read) -> None:
         rights = self.world.rights()
         needs = READS[read.needs]
-        tree = await self._backend(read.replica).load(read.viewer, needs)
+        tree = await self._backend(read.replica).load(read.viewer, needs, Meter("reader"))
         self.world.check(rights, needs, tree, read.viewer)
 
     async def _write(self, write: Write) -> None:
@@ -140,7 +140,7 @@ class Stand:
             self.world.dropped(change)
             return
 
-    def _backend(self, replica: int) -> CachingBackend:
+    def _backend(self, replica: int) -> CachingReads:
         return self.replicas[replica % len(self.replicas)]
 
 

@@ -11,6 +11,7 @@ from schema.ports import (
     ById,
     CreditNoteDraft,
     Listing,
+    Meter,
 )
 from tests.caching.cached import OPERATOR, OUT_OF_BAND, PREVIEW, Cached, everything_of, shape
 from tests.support.stage import ACME, GLOBEX
@@ -71,7 +72,7 @@ async def test_drop_of_an_invoice_takes_what_hangs_on_it(cached: Cached, below: 
     await cached.backend.drop(invoice_id, None, None)
     await cached.load(wanting(invoice(invoice_id)))
 
-    fresh = await cached.inner.load(OPERATOR, needs)
+    fresh = await cached.inner.load(OPERATOR, needs, Meter("operator"))
     assert shape(await cached.load(needs)) == shape(fresh)
 
 
@@ -87,7 +88,7 @@ async def test_drop_takes_a_preview_that_hangs_on_a_shared_intent(cached: Cached
 
     await cached.backend.drop(first, ACME, None)
 
-    fresh = await cached.inner.load(OPERATOR, needs)
+    fresh = await cached.inner.load(OPERATOR, needs, Meter("operator"))
     assert shape(await cached.load(needs)) == shape(fresh)
 
 

@@ -14,7 +14,7 @@ from schema.ports import (
     DetachPayment,
     Refused,
 )
-from tests.caching.cached import OPERATOR, Cached
+from tests.caching.cached import Cached
 from tests.support.stage import ACME
 from tests.support.wanting import PAYMENTS, invoice, wanting
 
@@ -128,10 +128,7 @@ async def test_our_own_write_drops_before_it_answers(cached: Cached, write: str)
     await status(cached, invoice_id)
     command = WRITES[write](invoice_id, intent_id)
 
-    if isinstance(command, AttachPayment):
-        await cached.backend.attach_payment(OPERATOR, command)
-    else:
-        await cached.backend.create_credit_note(OPERATOR, command)
+    await cached.write(command)
 
     assert await status(cached, invoice_id) == "paid"
 
@@ -142,9 +139,7 @@ async def test_detach_shows_in_the_list_of_payments(cached: Cached) -> None:
     path = (invoice(invoice_id), ("Invoice", PAYMENTS))
     await cached.one(*path)
 
-    detached = await cached.backend.detach_payment(
-        OPERATOR, DetachPayment(invoice_id, intent_id, "key-1")
-    )
+    detached = await cached.write(DetachPayment(invoice_id, intent_id, "key-1"))
 
     page = (await cached.one(*path)).child(PAYMENTS)
     assert detached.invoice_payment_id not in [one.record.id for one in page.items]
@@ -157,9 +152,7 @@ async def test_refused_write_drops_too(cached: Cached) -> None:
     cached.stage.twin.void(invoice_id)
 
     with pytest.raises(Refused):
-        await cached.backend.attach_payment(
-            OPERATOR, AttachPayment(invoice_id, "key-1", payment_intent_id=intent_id)
-        )
+        await cached.write(AttachPayment(invoice_id, "key-1", payment_intent_id=intent_id))
 
     assert await status(cached, invoice_id) == "void"
 
@@ -170,9 +163,7 @@ async def test_write_stands_when_its_drop_fails(cached: Cached) -> None:
     await status(cached, invoice_id)
     cached.cache.is_down = True
 
-    attached = await cached.backend.attach_payment(
-        OPERATOR, AttachPayment(invoice_id, "key-1", payment_intent_id=intent_id)
-    )
+    attached = await cached.write(AttachPayment(invoice_id, "key-1", payment_intent_id=intent_id))
     cached.cache.is_down = False
 
     assert attached.replayed is False

@@ -8,7 +8,6 @@ import pytest
 
 from schema import records
 from schema.ports import (
-    METER,
     ROOT,
     ById,
     ErrorCode,
@@ -46,7 +45,8 @@ async def test_another_replica_reads_what_the_first_has_kept(cached: Cached) -> 
     await cached.load(wanting(invoice(invoice_id)))
     cached.inner.loads.clear()
 
-    await cached.replica(cached.inner).load(OPERATOR, wanting(invoice(invoice_id)))
+    other = cached.replica(cached.inner)
+    await other.load(OPERATOR, wanting(invoice(invoice_id)), Meter("operator"))
 
     assert cached.inner.loads == []
 
@@ -64,8 +64,8 @@ async def test_what_is_served_from_the_cache_is_counted(cached: Cached) -> None:
     needs = wanting(invoice(cached.stage.open_invoice(700)), ("Invoice", PAYMENTS))
     await cached.load(needs)
 
-    METER.set(meter := Meter())
-    await cached.load(needs)
+    meter = Meter("operator")
+    await cached.load(needs, meter=meter)
 
     assert (meter.cached, meter.calls) == (2, 0)
 
@@ -143,7 +143,7 @@ async def test_failure_is_never_kept(cached: Cached, path: tuple[Any, ...]) -> N
     cached.inner.broken.clear()
     tree = await cached.load(needs)
 
-    fresh = await cached.inner.load(OPERATOR, needs)
+    fresh = await cached.inner.load(OPERATOR, needs, Meter("operator"))
     assert shape(tree) == shape(fresh)
 
 

@@ -15,6 +15,7 @@ from gateway.backends.caching.store import (
     CacheDownError,
     CacheStore,
 )
+from schema.ports import Meter
 from tests.caching.cached import OPERATOR, Cached, shape
 from tests.caching.stepping import run_in_jumps
 from tests.support.stage import Stage
@@ -78,7 +79,7 @@ def test_read_from_a_slow_cache_is_answered_from_inside() -> None:
 
     async def main() -> tuple[Any, float]:
         began = asyncio.get_running_loop().time()
-        root = await backend.load(OPERATOR, needs)
+        root = await backend.load(OPERATOR, needs, Meter("operator"))
         return shape(root), asyncio.get_running_loop().time() - began
 
     root, seconds = run_in_jumps(main())

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from schema.ports import InvoiceBackend, Viewer
+from schema.ports import Viewer
 from tests.contract.features import Features, Supplied, suppliers
 from tests.contract.staging import Stage
 from tests.contract.stripe_key import KeyRefused, given_key
+from tests.support.backends import Backend
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -47,7 +48,7 @@ def stage(supplied: Supplied) -> Stage:
 
 
 @pytest.fixture
-def backend(supplied: Supplied) -> InvoiceBackend:
+def backend(supplied: Supplied) -> Backend:
     return supplied.backend
 
 

@@ -14,21 +14,20 @@ from functools import partial
 
 from pydantic import SecretStr
 
-from gateway.backends.journal.backend import Announced, JournaledBackend
-from gateway.backends.journal.records import MemoryJournalStore
 from gateway.backends.memory.backend import MemoryBackend
 from gateway.backends.rate_budget import ACCOUNT_PER_SECOND_TEST, LocalTokens, RateBudget
 from gateway.backends.stripe.backend import StripeBackend
 from gateway.backends.stripe.client import Pacing, StripeApi
 from gateway.backends.stripe.writing import PREVIEW_VERSION
+from gateway.backends.supplier import Supplier
 from gateway.clock import RandomIds, SystemClock, chance
 from gateway.sandbox.stripe_api import running_sandbox
-from schema.ports import InvoiceBackend
-from tests.caching.cached_twin import cached, caching_memory
+from tests.caching.cached_twin import cached
 from tests.contract.staging import Stage
 from tests.contract.stripe_stage import Apart, OneSecondApart, StripeStage
 from tests.contract.twin_stage import TwinStage
 from tests.support import stage as support
+from tests.support.backends import Backend, journal_of
 from tests.support.upstream import stripe_api, stripe_through_sandbox
 
 
@@ -37,7 +36,8 @@ class Supplied:
     """A backend, and the stage that sets the same account."""
 
     stage: Stage
-    backend: InvoiceBackend
+    backend: Backend
+    supplier: Supplier
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,52 +50,37 @@ class Features:
     """Tests that do not apply, by name, each with the reason."""
 
 
-Supplier = Callable[[support.Stage], AbstractAsyncContextManager[InvoiceBackend]]
-
-
-async def told_to_nobody(announced: Announced) -> None:
-    """The journal's announcements, where no log is under test."""
+Supplies = Callable[[support.Stage], AbstractAsyncContextManager[Supplier]]
+Arrange = Callable[[support.Stage, Supplier], Backend]
 
 
 @asynccontextmanager
-async def journaled(inner: InvoiceBackend, now: Callable[[], int]) -> AsyncIterator[InvoiceBackend]:
-    """With a journal in front, as the gateway serves it; closes both in the end."""
-    backend = JournaledBackend(inner, MemoryJournalStore(now), told_to_nobody, now)
-    try:
-        yield backend
-    finally:
-        await backend.close()
-
-
-@asynccontextmanager
-async def memory(stage: support.Stage) -> AsyncIterator[InvoiceBackend]:
+async def memory(stage: support.Stage) -> AsyncIterator[Supplier]:
     yield MemoryBackend(stage.twin)
 
 
 @asynccontextmanager
-async def stripe(stage: support.Stage) -> AsyncIterator[InvoiceBackend]:
+async def stripe(stage: support.Stage) -> AsyncIterator[Supplier]:
     async with stripe_through_sandbox(stage.twin) as (backend, _):
         yield backend
 
 
-@asynccontextmanager
-async def caching_stripe(stage: support.Stage) -> AsyncIterator[InvoiceBackend]:
-    async with stripe_through_sandbox(stage.twin) as (backend, _):
-        yield cached(stage, backend)
+def bare(stage: support.Stage, supplier: Supplier) -> Backend:
+    """The supplier by itself."""
+    return Backend.of(supplier)
+
+
+def journaled(stage: support.Stage, supplier: Supplier) -> Backend:
+    """With a journal before its writes."""
+    return Backend(supplier, journal_of(supplier, stage.clock.now))
 
 
 @asynccontextmanager
-async def journal_of(supplier: Supplier, stage: support.Stage) -> AsyncIterator[InvoiceBackend]:
-    async with supplier(stage) as inner, journaled(inner, stage.clock.now) as backend:
-        yield backend
-
-
-@asynccontextmanager
-async def staged_on_twin(supplier: Supplier) -> AsyncIterator[Supplied]:
+async def staged_on_twin(supplies: Supplies, arrange: Arrange) -> AsyncIterator[Supplied]:
     """A twin of its own for each test, set from within."""
     direct = support.Stage.empty()
-    async with supplier(direct) as backend:
-        yield Supplied(TwinStage(direct), backend)
+    async with supplies(direct) as supplier:
+        yield Supplied(TwinStage(direct), arrange(direct, supplier), supplier)
 
 
 @asynccontextmanager
@@ -135,10 +120,12 @@ async def account(
     inner = StripeBackend(
         connect(), account="acct_contract", livemode=False, preview_version=PREVIEW_VERSION
     )
+    backend = Backend(inner, journal_of(inner, now))
     try:
-        async with journaled(inner, now) as backend:
-            yield Supplied(await StripeStage.opened(staging, run=run, apart=apart), backend)
+        stage = await StripeStage.opened(staging, run=run, apart=apart)
+        yield Supplied(stage, backend, inner)
     finally:
+        await inner.close()
         await staging.close()
 
 
@@ -148,25 +135,21 @@ KEYS_ARE_THE_JOURNALS = (
 )
 
 TWINS = [
-    Features(name="memory", open=partial(staged_on_twin, memory)),
+    Features(name="memory", open=partial(staged_on_twin, memory, bare)),
     Features(
         name="stripe through sandbox",
-        open=partial(staged_on_twin, stripe),
+        open=partial(staged_on_twin, stripe, bare),
         differences={
             "test_refused_write_may_be_tried_again_with_its_key": KEYS_ARE_THE_JOURNALS,
             "test_keys_of_two_tenants_do_not_meet": KEYS_ARE_THE_JOURNALS,
         },
     ),
-    Features(name="caching(memory)", open=partial(staged_on_twin, caching_memory)),
-    Features(name="journaled(memory)", open=partial(staged_on_twin, partial(journal_of, memory))),
+    Features(name="journaled(memory)", open=partial(staged_on_twin, memory, journaled)),
     Features(
-        name="journaled(stripe through sandbox)",
-        open=partial(staged_on_twin, partial(journal_of, stripe)),
+        name="journaled(stripe through sandbox)", open=partial(staged_on_twin, stripe, journaled)
     ),
-    Features(
-        name="journaled(caching(stripe through sandbox))",
-        open=partial(staged_on_twin, partial(journal_of, caching_stripe)),
-    ),
+    Features(name="cached(memory)", open=partial(staged_on_twin, memory, cached)),
+    Features(name="cached(stripe through sandbox)", open=partial(staged_on_twin, stripe, cached)),
     Features(name="stripe through sandbox, staged over REST", open=staged_over_rest),
 ]
 

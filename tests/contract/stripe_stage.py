@@ -16,6 +16,7 @@ from typing import Any
 from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.errors import WriteRejected
 from gateway.backends.stripe.writing import PREVIEW_VERSION
+from schema.ports import Meter
 from tests.contract.staging import Stage
 
 DAYS_UNTIL_DUE = 30
@@ -155,7 +156,7 @@ class StripeStage(Stage):
 
     async def payments_of(self, invoice_id: str) -> Mapping[str, str]:
         where = {"invoice": invoice_id, "limit": PAYMENTS_MAX}
-        page = await self._api.get("/v1/invoice_payments", where, caller=self.run)
+        page = await self._api.get("/v1/invoice_payments", where, Meter(self.run))
         return {one["payment"][one["payment"]["type"]]: one["id"] for one in page["data"]}
 
     async def delete_customer(self, customer_id: str) -> None:
@@ -173,7 +174,7 @@ class StripeStage(Stage):
         key = f"{self.run}-{next(self._keys)}"
         try:
             result = await self._api.post(
-                path, given, caller=self.run, idempotency_key=key, version=version
+                path, given, Meter(self.run), idempotency_key=key, version=version
             )
         except WriteRejected as refused:
             why = f"{refused.message} ({refused.param}, {refused.request_id})"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from schema.ports import ROOT, ById, InvoiceBackend, Viewer
+from schema.ports import ROOT, ById, Viewer
 from tests.contract.staging import Stage
+from tests.support.backends import Backend
 from tests.support.wanting import invoice, load_one
 
 MET = [
@@ -26,7 +27,7 @@ MET = [
 
 @pytest.mark.parametrize(("balance", "total", "told", "left"), MET)
 async def test_finalization_applies_the_balance(
-    backend: InvoiceBackend,
+    backend: Backend,
     stage: Stage,
     operator: Viewer,
     balance: int,
@@ -48,7 +49,7 @@ async def test_finalization_applies_the_balance(
 
 
 async def test_a_draft_foretells_what_will_be_due(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """Its `starting_balance` is the current one, and there is no balance after it yet."""
     draft = await stage.draft(800)
@@ -61,7 +62,7 @@ async def test_a_draft_foretells_what_will_be_due(
 
 
 async def test_voiding_gives_the_balance_back(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """The 500 that were applied are credit again, and meet the next invoice."""
     await stage.set_balance(-500)

@@ -18,8 +18,9 @@ from gateway.events.log import MemoryEventLog
 from gateway.execution.operation import Answer, OperationRequest
 from gateway.execution.runner import GraphQLRunner
 from schema.limits import Limits
-from schema.ports import InvoiceBackend, Viewer
+from schema.ports import Viewer
 from tests.contract.staging import Stage
+from tests.support.backends import Backend
 from tests.support.running import SCHEMA
 
 ATTACH = """mutation ($input: AttachPaymentInput!) { attachPayment(input: $input) {
@@ -38,10 +39,12 @@ Asked = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
 @pytest.fixture
-def asked(backend: InvoiceBackend, operator: Viewer) -> Asked:
+def asked(backend: Backend, operator: Viewer) -> Asked:
     """Asks as a client does; the answer without its extensions."""
     feed = Feed(MemoryEventLog("test"))
-    runner = GraphQLRunner(SCHEMA, backend, feed, limits=Limits(), upstream_calls_max=60)
+    runner = GraphQLRunner(
+        SCHEMA, backend.reads, backend.writes, feed, limits=Limits(), upstream_calls_max=60
+    )
 
     async def ask(document: str, given: dict[str, Any]) -> dict[str, Any]:
         request = OperationRequest(document, {"input": given})

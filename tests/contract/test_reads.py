@@ -16,7 +16,6 @@ from schema.ports import (
     CreditNoteDraft,
     ErrorCode,
     Failed,
-    InvoiceBackend,
     Loaded,
     LoadedPage,
     Need,
@@ -26,7 +25,9 @@ from schema.ports import (
     Viewer,
     root_needs,
 )
+from tests.contract.features import Supplied
 from tests.contract.staging import Stage
+from tests.support.backends import Backend
 from tests.support.wanting import (
     CUSTOMER,
     PAYMENT_INTENT,
@@ -59,7 +60,7 @@ def before(page: LoadedPage, last: int) -> Page:
 
 
 async def test_invoice_comes_with_payments_and_their_intents(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """One load answers a need three levels deep."""
     invoice_id, (first, second) = await stage.paid_by(700, 300)
@@ -78,7 +79,7 @@ async def test_invoice_comes_with_payments_and_their_intents(
     assert [one.child(PAYMENT_INTENT).record.id for one in paid] == [second, first]
 
 
-async def test_unknown_id_is_not_found(backend: InvoiceBackend, operator: Viewer) -> None:
+async def test_unknown_id_is_not_found(backend: Backend, operator: Viewer) -> None:
     """A lookup of nothing is told in its place, and never raised from the load itself."""
     root = await backend.load(operator, root_needs([(ById("Invoice", "in_nowhere"), Needs())]))
 
@@ -88,7 +89,7 @@ async def test_unknown_id_is_not_found(backend: InvoiceBackend, operator: Viewer
     assert outcome.code is ErrorCode.NOT_FOUND
 
 
-async def test_quiet_lookup_of_nothing_is_null(backend: InvoiceBackend, operator: Viewer) -> None:
+async def test_quiet_lookup_of_nothing_is_null(backend: Backend, operator: Viewer) -> None:
     """`nodes` shows a null for an unknown id, so such a need is answered without a failure."""
     need = ById("PaymentIntent", "pi_nowhere", quiet=True)
 
@@ -98,7 +99,7 @@ async def test_quiet_lookup_of_nothing_is_null(backend: InvoiceBackend, operator
 
 
 async def test_one_failed_need_leaves_its_siblings_standing(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """Partial answers are answers: a failure costs its own place only."""
     good = ById("Invoice", await stage.open_invoice())
@@ -110,9 +111,7 @@ async def test_one_failed_need_leaves_its_siblings_standing(
     assert isinstance(root.children[good], Loaded)
 
 
-async def test_lists_are_newest_first(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
-) -> None:
+async def test_lists_are_newest_first(backend: Backend, stage: Stage, operator: Viewer) -> None:
     """Stripe's order: the newest invoice leads."""
     made = [await stage.open_invoice() for _ in range(3)]
 
@@ -122,7 +121,7 @@ async def test_lists_are_newest_first(
 
 
 async def test_pages_meet_without_gap_or_repeat(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """Forward pages, one after the other, are the whole list once."""
     made = [await stage.open_invoice() for _ in range(5)]
@@ -136,7 +135,7 @@ async def test_pages_meet_without_gap_or_repeat(
 
 
 async def test_paging_backward_returns_what_came_before(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """`last` with `before` is the page that a reader came from, in the same order."""
     made = [await stage.open_invoice() for _ in range(5)]
@@ -151,7 +150,7 @@ async def test_paging_backward_returns_what_came_before(
 
 
 async def test_cursor_of_another_list_is_refused(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """A cursor belongs to one list with its filters; elsewhere it would skip in silence."""
     await stage.open_invoice()
@@ -164,7 +163,7 @@ async def test_cursor_of_another_list_is_refused(
 
 
 async def test_cursor_of_a_detached_payment_is_gone(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """A detached payment leaves the list, and a cursor at it says so instead of guessing."""
     invoice_id, intents = await stage.paid_by(700, 300)
@@ -208,7 +207,7 @@ def due_in_a_week(stage: Stage) -> TimeRange:
     ],
 )
 async def test_invoices_are_filtered(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer, where: Where, expected: set[str]
+    backend: Backend, stage: Stage, operator: Viewer, where: Where, expected: set[str]
 ) -> None:
     """All that a filter gives must hold."""
     made = {
@@ -227,7 +226,7 @@ async def test_invoices_are_filtered(
 
 
 async def test_payments_by_intent_are_found_in_reverse(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """From a PaymentIntent to the invoices that it pays: the link that left the REST object."""
     invoice_id, (intent_id, _) = await stage.paid_by(700, 300)
@@ -240,7 +239,7 @@ async def test_payments_by_intent_are_found_in_reverse(
 
 
 async def test_amount_paid_out_of_band_is_what_no_intent_paid(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """A payment record is money from outside; an intent's is not."""
     invoice_id = await stage.open_invoice(1000)
@@ -254,7 +253,7 @@ async def test_amount_paid_out_of_band_is_what_no_intent_paid(
 
 
 async def test_credit_note_preview_writes_nothing(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """A preview splits the amount and leaves the invoice as it is."""
     invoice_id = await stage.open_invoice(1000)
@@ -269,7 +268,7 @@ async def test_credit_note_preview_writes_nothing(
 
 
 async def test_two_viewers_see_only_what_is_theirs(
-    backend: InvoiceBackend, stage: Stage, acme: Viewer, globex: Viewer
+    backend: Backend, stage: Stage, acme: Viewer, globex: Viewer
 ) -> None:
     """What is not yours is NOT_FOUND, exactly like what does not exist."""
     of_acme, _ = await stage.paid_by(500, customer_id=stage.acme)
@@ -286,7 +285,7 @@ async def test_two_viewers_see_only_what_is_theirs(
 
 @pytest.mark.parametrize("kind", ["InvoicePayment", "PaymentIntent", "Customer"])
 async def test_foreign_objects_of_every_kind_are_not_found(
-    backend: InvoiceBackend, stage: Stage, acme: Viewer, kind: str
+    backend: Backend, stage: Stage, acme: Viewer, kind: str
 ) -> None:
     """`node(id:)` must not get around the parent's checks."""
     invoice_id, (intent_id,) = await stage.paid_by(500, customer_id=stage.globex)
@@ -304,7 +303,7 @@ async def test_foreign_objects_of_every_kind_are_not_found(
 
 
 async def test_restricted_viewer_must_narrow_invoice_payments(
-    backend: InvoiceBackend, acme: Viewer
+    backend: Backend, acme: Viewer
 ) -> None:
     """Stripe cannot filter payments by customer, so a restricted caller names an object."""
     with pytest.raises(Failed) as refused:
@@ -315,7 +314,7 @@ async def test_restricted_viewer_must_narrow_invoice_payments(
 
 
 async def test_invoice_and_customer_are_linked(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """A link is followed to the object itself."""
     invoice_id = await stage.open_invoice()
@@ -326,7 +325,7 @@ async def test_invoice_and_customer_are_linked(
 
 
 async def test_a_link_to_a_deleted_customer_leads_nowhere(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """Nobody has failed: whoever asks for the customer by its id is told, and a link is null; the
     second time, from a cache, as the first."""
@@ -346,7 +345,7 @@ async def test_a_link_to_a_deleted_customer_leads_nowhere(
 
 
 async def test_attachable_intents_fit_the_invoice(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """Currency, customer, status and amount must fit; what does not is left out."""
     invoice_id = await stage.open_invoice(1000)
@@ -365,7 +364,7 @@ async def test_attachable_intents_fit_the_invoice(
 
 
 async def test_detach_preview_tells_what_would_follow(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """Allowed, what the invoice would become, and what would then be asked for."""
     invoice_id, (_, second) = await stage.paid_by(700, 300)
@@ -383,7 +382,7 @@ async def test_detach_preview_tells_what_would_follow(
 
 
 async def test_detach_preview_names_the_rules_against_it(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """The open default payment is Stripe's own and stays."""
     invoice_id = await stage.open_invoice(1000)
@@ -400,7 +399,7 @@ async def test_detach_preview_names_the_rules_against_it(
 
 
 async def test_confirmation_secret_belongs_to_the_default_payment(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """There is one while something can be confirmed, and none once it is paid."""
     still_open = await stage.open_invoice(1000)
@@ -415,7 +414,7 @@ async def test_confirmation_secret_belongs_to_the_default_payment(
 
 
 async def test_credit_notes_of_an_invoice_are_listed(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """Newest first, with how each was split."""
     invoice_id = await stage.open_invoice(1000)
@@ -428,7 +427,7 @@ async def test_credit_notes_of_an_invoice_are_listed(
 
 
 async def test_payments_are_narrowed_by_status(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """Failed and canceled ones are among them unless the reader narrows."""
     invoice_id, _ = await stage.paid_by(700, 300)
@@ -442,7 +441,7 @@ async def test_payments_are_narrowed_by_status(
     assert [one.record.status for one in others.child(gone_or_open).items] == ["canceled"]
 
 
-async def test_backend_says_what_it_is_and_can_do(backend: InvoiceBackend) -> None:
+async def test_backend_says_what_it_is_and_can_do(backend: Backend) -> None:
     """A client hides the button instead of failing the click."""
     description = backend.describe()
 
@@ -450,7 +449,7 @@ async def test_backend_says_what_it_is_and_can_do(backend: InvoiceBackend) -> No
     assert Capability.DETACH in description.capabilities
 
 
-async def test_closing_twice_is_harmless(backend: InvoiceBackend) -> None:
+async def test_closing_twice_is_harmless(supplied: Supplied) -> None:
     """A shutdown that is told twice still ends."""
-    await backend.close()
-    await backend.close()
+    await supplied.supplier.close()
+    await supplied.supplier.close()

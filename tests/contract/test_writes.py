@@ -14,23 +14,23 @@ from schema.ports import (
     CreditNoteDraft,
     Detached,
     DetachPayment,
-    InvoiceBackend,
     OutOfBandPayment,
     RefusalCode,
     Refused,
     Viewer,
 )
 from tests.contract.staging import Stage
+from tests.support.backends import Backend
 from tests.support.wanting import PAYMENTS, invoice, load_one
 
 
 async def test_attach_of_succeeded_intent_pays_at_once(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """Money that is there already counts in the same step."""
     invoice_id, intent_id = await stage.open_invoice(1000), await stage.succeeded(1000)
 
-    attached = await backend.attach_payment(
+    attached = await backend.write(
         operator, AttachPayment(invoice_id, "key-1", payment_intent_id=intent_id)
     )
 
@@ -40,12 +40,12 @@ async def test_attach_of_succeeded_intent_pays_at_once(
 
 
 async def test_detach_reopens_a_paid_invoice(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """The balance comes back, the payment leaves the list, a default payment takes over."""
     invoice_id, (_, second) = await stage.paid_by(700, 300)
 
-    detached = await backend.detach_payment(operator, DetachPayment(invoice_id, second, "key-1"))
+    detached = await backend.write(operator, DetachPayment(invoice_id, second, "key-1"))
 
     loaded = await load_one(backend, operator, invoice(invoice_id), ("Invoice", PAYMENTS))
     listed = {one.record.id: one.record for one in loaded.child(PAYMENTS).items}
@@ -56,20 +56,16 @@ async def test_detach_reopens_a_paid_invoice(
 
 
 async def test_attach_detach_attach_returns_to_the_same_totals(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """Keys are never made from arguments, so the same attach can happen twice."""
     invoice_id, (_, second) = await stage.paid_by(700, 300)
     before = (await load_one(backend, operator, invoice(invoice_id))).record
 
-    await backend.detach_payment(operator, DetachPayment(invoice_id, second, "key-1"))
-    await backend.attach_payment(
-        operator, AttachPayment(invoice_id, "key-2", payment_intent_id=second)
-    )
-    await backend.detach_payment(operator, DetachPayment(invoice_id, second, "key-3"))
-    await backend.attach_payment(
-        operator, AttachPayment(invoice_id, "key-4", payment_intent_id=second)
-    )
+    await backend.write(operator, DetachPayment(invoice_id, second, "key-1"))
+    await backend.write(operator, AttachPayment(invoice_id, "key-2", payment_intent_id=second))
+    await backend.write(operator, DetachPayment(invoice_id, second, "key-3"))
+    await backend.write(operator, AttachPayment(invoice_id, "key-4", payment_intent_id=second))
 
     after = (await load_one(backend, operator, invoice(invoice_id))).record
     assert (after.status, after.amount_paid) == (before.status, before.amount_paid)
@@ -77,96 +73,96 @@ async def test_attach_detach_attach_returns_to_the_same_totals(
 
 
 async def test_repeat_with_the_same_key_changes_nothing(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """A retry gets the first outcome, marked as replayed."""
     invoice_id, (_, second) = await stage.paid_by(700, 300)
     command = DetachPayment(invoice_id, second, "key-1")
 
-    first = await backend.detach_payment(operator, command)
-    second_time = await backend.detach_payment(operator, command)
+    first = await backend.write(operator, command)
+    second_time = await backend.write(operator, command)
 
     assert (first.replayed, second_time.replayed) == (False, True)
     assert first.invoice_payment_id == second_time.invoice_payment_id
 
 
 async def test_same_key_with_other_input_is_refused(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """A key stands for one attempt; another input under it is a caller's mistake."""
     invoice_id, (first, second) = await stage.paid_by(700, 300)
-    await backend.detach_payment(operator, DetachPayment(invoice_id, second, "key-1"))
+    await backend.write(operator, DetachPayment(invoice_id, second, "key-1"))
 
     with pytest.raises(Refused) as refused:
-        await backend.detach_payment(operator, DetachPayment(invoice_id, first, "key-1"))
+        await backend.write(operator, DetachPayment(invoice_id, first, "key-1"))
 
     assert refused.value.code is RefusalCode.IDEMPOTENCY_KEY_REUSED
 
 
 async def test_refused_write_may_be_tried_again_with_its_key(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """A refusal changed nothing, so the key is free once the reason is gone."""
     draft, intent_id = await stage.draft(500), await stage.succeeded(500)
     command = AttachPayment(draft, "key-1", payment_intent_id=intent_id)
     with pytest.raises(Refused):
-        await backend.attach_payment(operator, command)
+        await backend.write(operator, command)
     await stage.finalize(draft)
 
-    attached = await backend.attach_payment(operator, command)
+    attached = await backend.write(operator, command)
 
     assert attached.replayed is False
 
 
 async def test_keys_of_two_tenants_do_not_meet(
-    backend: InvoiceBackend, stage: Stage, acme: Viewer, globex: Viewer
+    backend: Backend, stage: Stage, acme: Viewer, globex: Viewer
 ) -> None:
     """Two partners may choose the same key without learning of each other."""
     of_acme, (intent_acme,) = await stage.paid_by(500, customer_id=stage.acme)
     of_globex, (intent_globex,) = await stage.paid_by(500, customer_id=stage.globex)
 
-    first = await backend.detach_payment(acme, DetachPayment(of_acme, intent_acme, "key-1"))
-    second = await backend.detach_payment(globex, DetachPayment(of_globex, intent_globex, "key-1"))
+    first = await backend.write(acme, DetachPayment(of_acme, intent_acme, "key-1"))
+    second = await backend.write(globex, DetachPayment(of_globex, intent_globex, "key-1"))
 
     assert (first.replayed, second.replayed) == (False, False)
 
 
 async def test_replay_is_not_told_to_a_viewer_with_other_customers(
-    backend: InvoiceBackend, stage: Stage, acme: Viewer
+    backend: Backend, stage: Stage, acme: Viewer
 ) -> None:
     """Two clients of one tenant share its keys, and need not share its customers."""
     invoice_id, (intent_id,) = await stage.paid_by(500, customer_id=stage.acme)
     colleague = replace(acme, customers=frozenset({stage.globex}))
     command = DetachPayment(invoice_id, intent_id, "key-1")
-    await backend.detach_payment(acme, command)
+    await backend.write(acme, command)
 
     with pytest.raises(Refused) as refused:
-        await backend.detach_payment(colleague, command)
+        await backend.write(colleague, command)
 
     assert refused.value.code is RefusalCode.NOT_FOUND
-    assert (await backend.detach_payment(acme, command)).replayed is True
+    assert (await backend.write(acme, command)).replayed is True
 
 
 async def test_foreign_invoice_is_not_found_by_a_write(
-    backend: InvoiceBackend, stage: Stage, acme: Viewer
+    backend: Backend, stage: Stage, acme: Viewer
 ) -> None:
     """A write tells no more of a foreign object than a read does."""
     foreign, (intent_id,) = await stage.paid_by(500, customer_id=stage.globex)
 
     with pytest.raises(Refused) as refused:
-        await backend.detach_payment(acme, DetachPayment(foreign, intent_id, "key-1"))
+        await backend.write(acme, DetachPayment(foreign, intent_id, "key-1"))
 
     assert refused.value.code is RefusalCode.NOT_FOUND
 
 
 async def test_stale_precondition_is_refused(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """Who decided on an old amount decides again."""
     invoice_id, (_, second) = await stage.paid_by(700, 300)
 
     with pytest.raises(Refused) as refused:
-        await backend.detach_payment(
+        await backend.write(
             operator, DetachPayment(invoice_id, second, "key-1", if_amount_paid=700)
         )
 
@@ -175,13 +171,13 @@ async def test_stale_precondition_is_refused(
 
 
 async def test_out_of_band_payment_is_reported_and_attached(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """The facts of a payment made elsewhere become a payment record that counts at once."""
     invoice_id = await stage.open_invoice(1000)
     facts = OutOfBandPayment(400, "usd", stage.now(), reference="transfer 7")
 
-    await backend.attach_payment(operator, AttachPayment(invoice_id, "key-1", out_of_band=facts))
+    await backend.write(operator, AttachPayment(invoice_id, "key-1", out_of_band=facts))
 
     loaded = await load_one(backend, operator, invoice(invoice_id), ("Invoice", PAYMENTS))
     sources = [one.record.source_type for one in loaded.child(PAYMENTS).items]
@@ -197,7 +193,7 @@ async def test_out_of_band_payment_is_reported_and_attached(
     ],
 )
 async def test_out_of_band_payment_must_be_an_amount_that_moves(
-    backend: InvoiceBackend,
+    backend: Backend,
     stage: Stage,
     operator: Viewer,
     currency: str,
@@ -209,23 +205,21 @@ async def test_out_of_band_payment_must_be_an_amount_that_moves(
     facts = OutOfBandPayment(amount, currency, stage.now())
 
     with pytest.raises(Refused) as refused:
-        await backend.attach_payment(
-            operator, AttachPayment(invoice_id, "key-1", out_of_band=facts)
-        )
+        await backend.write(operator, AttachPayment(invoice_id, "key-1", out_of_band=facts))
 
     assert (refused.value.code, refused.value.rule) == (RefusalCode.AMOUNT_INVALID, rule)
     assert len(await stage.payments_of(invoice_id)) == 1
 
 
 async def test_share_of_an_intent_leaves_the_rest_for_another_invoice(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """One intent pays two invoices by shares, and no more than there is."""
     first, second = await stage.open_invoice(600), await stage.open_invoice(600)
     intent_id = await stage.succeeded(1000)
 
     async def attach(invoice_id: str, amount: int, key: str) -> Attached:
-        return await backend.attach_payment(
+        return await backend.write(
             operator,
             AttachPayment(invoice_id, key, payment_intent_id=intent_id, amount_requested=amount),
         )
@@ -240,13 +234,13 @@ async def test_share_of_an_intent_leaves_the_rest_for_another_invoice(
 
 
 async def test_credit_note_lowers_the_balance(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """On an open invoice a credit note takes off what is asked for."""
     invoice_id = await stage.open_invoice(1000)
     command = CreateCreditNote(CreditNoteDraft(invoice_id, 250), "key-1")
 
-    await backend.create_credit_note(operator, command)
+    await backend.write(operator, command)
 
     record = (await load_one(backend, operator, invoice(invoice_id))).record
     assert (record.amount_due, record.amount_remaining) == (750, 750)
@@ -254,7 +248,7 @@ async def test_credit_note_lowers_the_balance(
 
 
 async def test_concurrent_attaches_of_one_intent_leave_one_winner(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """Two writers race; one gets the intent, the other is told that it is taken."""
     invoices = [await stage.open_invoice(500), await stage.open_invoice(500)]
@@ -262,9 +256,7 @@ async def test_concurrent_attaches_of_one_intent_leave_one_winner(
 
     outcomes = await asyncio.gather(
         *(
-            backend.attach_payment(
-                operator, AttachPayment(one, f"key-{one}", payment_intent_id=intent_id)
-            )
+            backend.write(operator, AttachPayment(one, f"key-{one}", payment_intent_id=intent_id))
             for one in invoices
         ),
         return_exceptions=True,
@@ -276,14 +268,14 @@ async def test_concurrent_attaches_of_one_intent_leave_one_winner(
 
 
 async def test_concurrent_repeats_of_one_key_write_once(
-    backend: InvoiceBackend, stage: Stage, operator: Viewer
+    backend: Backend, stage: Stage, operator: Viewer
 ) -> None:
     """An impatient client that sends one key five times at once detaches once."""
     invoice_id, (_, second) = await stage.paid_by(700, 300)
     command = DetachPayment(invoice_id, second, "key-1")
 
     outcomes = await asyncio.gather(
-        *(backend.detach_payment(operator, command) for _ in range(5)), return_exceptions=True
+        *(backend.write(operator, command) for _ in range(5)), return_exceptions=True
     )
 
     done = [one for one in outcomes if isinstance(one, Detached)]

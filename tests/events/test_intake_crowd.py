@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from gateway.events.intake import RECEIVING_MAX, Announcement, IntakeFull
+from gateway.events.intake import RECEIVING_MAX, IntakeFull
+from gateway.events.log import LogEntry
 from schema.ports import EventOrigin, EventType
 from tests.events.channel import HANG_SECONDS_MAX, turn
 from tests.events.door import Door, hint
@@ -34,19 +35,21 @@ def paid(door: Door, count: int) -> list[asyncio.Task[int]]:
     ]
 
 
-def announcement(stage: Stage, key: str = "gw_1") -> Announcement:
+def announcement(stage: Stage, invoice_payment_id: str | None = "inpay_1") -> LogEntry:
     """A detach of ours that has succeeded."""
-    return Announcement(
-        type=EventType.DETACHED,
+    return LogEntry(
+        type=EventType.DETACHED.value,
         raw_type="gateway.invoice_payment.detached",
         occurred_at=stage.clock.now(),
         invoice_id="in_1",
         customer_id=ACME,
-        invoice_payment_id="inpay_1",
+        invoice_payment_id=invoice_payment_id,
         payment_intent_id="pi_1",
         tenant="operator",
         idempotency_key="key-1",
-        stripe_key=key,
+        origin="MUTATION",
+        account="acct_1",
+        livemode=False,
     )
 
 
@@ -66,7 +69,7 @@ async def test_a_write_of_ours_waits_for_no_webhook(slow: Door) -> None:
     await settled(slow, "read", WEBHOOKS)
 
     async with asyncio.timeout(HANG_SECONDS_MAX):
-        await slow.intake.announce(announcement(slow.stage))
+        await slow.intake.announce(announcement(slow.stage), "gw_1")
 
     assert [one.type for one in slow.published] == ["DETACHED"]
     slow.steps.gates["read"].set()
@@ -143,7 +146,7 @@ async def test_what_timed_out_goes_on_and_does_not_pile_up(slow: Door) -> None:
     with pytest.raises(IntakeFull):
         await slow.receive(one_more)
     async with asyncio.timeout(HANG_SECONDS_MAX):
-        await slow.intake.announce(announcement(slow.stage))
+        await slow.intake.announce(announcement(slow.stage), "gw_1")
     full = [one.type for one in slow.published]
     slow.steps.gates["read"].set()
     await settled(slow, "publish", 1 + RECEIVING_MAX)
@@ -153,32 +156,19 @@ async def test_what_timed_out_goes_on_and_does_not_pile_up(slow: Door) -> None:
     assert await slow.receive(one_more) == [1]
 
 
-async def test_an_announcement_of_an_unnamed_payment_names_none(door: Door) -> None:
-    """An empty id is no id: who filters or links by it would find nothing."""
-    unnamed = announcement(door.stage)
-    object.__setattr__(unnamed, "invoice_payment_id", "")
-
-    await door.intake.announce(unnamed)
-
-    (entry,) = await door.held()
-    assert entry.invoice_payment_id is None
-
-
 @pytest.mark.parametrize("release", ["this", "the one before"])
 async def test_one_detach_is_one_fact_though_its_payment_was_not_known_at_first(
     door: Door, release: str
 ) -> None:
     """One request takes one payment off, so that its key is enough to know it by; a replica of the
     release before names it with its payment."""
-    first, again = announcement(door.stage), announcement(door.stage)
-    if release == "this":
-        object.__setattr__(first, "invoice_payment_id", None)
-    await door.intake.announce(first)
+    first = announcement(door.stage, None if release == "this" else "inpay_1")
+    await door.intake.announce(first, "gw_1")
     if release != "this":
         before = (await door.held())[0]
         assert "twin:DETACHED:inpay_1:gw_1" in before.dedupe
 
-    await door.intake.announce(again)
+    await door.intake.announce(announcement(door.stage), "gw_1")
 
     assert len(await door.held()) == 1
 

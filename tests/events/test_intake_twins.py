@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from gateway.backends.journal.backend import Announced, JournaledBackend
-from gateway.backends.journal.records import MemoryJournalStore
+from gateway.backends.journal.backend import JournaledWrites
+from gateway.backends.journal.records import MemoryJournalStore, WriteRecord
 from gateway.backends.memory.backend import MemoryBackend
-from gateway.wiring import announcement_of
-from schema.ports import AttachPayment, CreateCreditNote, CreditNoteDraft, DetachPayment, Viewer
+from gateway.wiring import callers_of, entry_of
+from schema.ports import (
+    AttachPayment,
+    Command,
+    CreateCreditNote,
+    CreditNoteDraft,
+    Detached,
+    DetachPayment,
+    Meter,
+    Outcome,
+    Viewer,
+)
 from tests.events.door import Door
 from tests.support.stage import Stage
 
@@ -28,23 +39,28 @@ class Writer:
         self.stage = Stage.empty()
         self.hurried = hurried
         now = self.stage.clock.now
-        memory = MemoryBackend(self.stage.twin)
-        self.backend = JournaledBackend(memory, MemoryJournalStore(now), self._announce, now)
-        self.door = Door.over(self.stage, caller_of=self.backend.caller_of)
-        self.announced: list[Announced] = []
+        self.memory = MemoryBackend(self.stage.twin)
+        self.store = MemoryJournalStore(now)
+        self.writes = JournaledWrites(self.memory, self.store, self._announce, now)
+        self.door = Door.over(self.stage, caller_of=callers_of(self.store))
+        self.announced: list[tuple[WriteRecord, Outcome]] = []
 
-    async def _announce(self, announced: Announced) -> None:
+    async def _announce(self, record: WriteRecord, outcome: Outcome) -> None:
         await self.door.receive(*self.door.hints(*self.hurried))
-        await self.announce(announced)
-        self.announced.append(announced)
+        await self.announce(record, outcome)
+        self.announced.append((record, outcome))
 
-    async def announce(self, announced: Announced) -> None:
-        await self.door.intake.announce(announcement_of(announced, self.stage.clock.now()))
+    async def announce(self, record: WriteRecord, outcome: Outcome) -> None:
+        entry = entry_of(record, outcome, self.memory.describe(), self.stage.clock.now())
+        await self.door.intake.announce(entry, record.stripe_key)
+
+    async def write(self, command: Command) -> Outcome:
+        return await self.writes.write(PARTNER, command, Meter(PARTNER.tenant))
 
     async def detach(self, key: str = "key-1") -> None:
         """Take the second of two payments off an invoice."""
         invoice_id, (_, second) = self.stage.paid_by(700, 300)
-        await self.backend.detach_payment(PARTNER, DetachPayment(invoice_id, second, key))
+        await self.write(DetachPayment(invoice_id, second, key))
 
     async def facts(self) -> list[tuple[str, str, str | None, str | None]]:
         """Type, origin, tenant and key of every entry."""
@@ -81,13 +97,13 @@ async def test_announcement_and_webhooks_at_once_are_one_fact() -> None:
     writer = Writer()
     await writer.detach()
     (webhook,) = writer.door.hints(DETACHED)
-    writer.door = Door.over(writer.stage, caller_of=writer.backend.caller_of)
+    writer.door = Door.over(writer.stage, caller_of=callers_of(writer.store))
 
     await asyncio.gather(
         writer.door.receive(webhook),
-        writer.announce(writer.announced[0]),
+        writer.announce(*writer.announced[0]),
         writer.door.receive(webhook),
-        writer.announce(writer.announced[0]),
+        writer.announce(*writer.announced[0]),
     )
 
     assert len(await writer.facts()) == 1
@@ -136,9 +152,7 @@ async def test_attached_and_paid_are_two_facts_of_one_write(hurried: tuple[str, 
     writer = Writer(*hurried)
     invoice_id, intent_id = writer.stage.open_invoice(500), writer.stage.succeeded(500)
 
-    await writer.backend.attach_payment(
-        PARTNER, AttachPayment(invoice_id, "key-1", payment_intent_id=intent_id)
-    )
+    await writer.write(AttachPayment(invoice_id, "key-1", payment_intent_id=intent_id))
     await writer.door.receive(*writer.door.hints("invoice_payment.paid"))
 
     assert sorted(await writer.facts()) == [
@@ -153,9 +167,7 @@ async def test_a_credit_note_and_the_changes_it_makes_are_not_merged() -> None:
     invoice_id = writer.stage.open_invoice(1000)
     before = len(writer.door.hints("credit_note.created", "invoice.updated"))
 
-    await writer.backend.create_credit_note(
-        PARTNER, CreateCreditNote(CreditNoteDraft(invoice_id, 250), "key-1")
-    )
+    await writer.write(CreateCreditNote(CreditNoteDraft(invoice_id, 250), "key-1"))
     caused = writer.door.hints("credit_note.created", "invoice.updated")[before:]
     taken = await writer.door.receive(*caused)
 
@@ -182,6 +194,19 @@ async def test_an_announcement_that_cannot_be_taken_in_says_so(broken: str) -> N
     writer.door.steps.broken = broken
 
     with pytest.raises(OSError, match=f"{broken} is down"):
-        await writer.announce(writer.announced[0])
+        await writer.announce(*writer.announced[0])
 
     assert (await writer.facts(), writer.door.published) == ([], [])
+
+
+async def test_an_announcement_of_an_unnamed_payment_names_none() -> None:
+    """An empty id is no id: who filters or links by it would find nothing."""
+    writer = Writer()
+    await writer.detach()
+    ((record, outcome),) = writer.announced
+    assert isinstance(outcome, Detached)
+    unnamed = replace(outcome, invoice_payment_id="")
+
+    entry = entry_of(record, unnamed, writer.memory.describe(), writer.stage.clock.now())
+
+    assert entry.invoice_payment_id is None

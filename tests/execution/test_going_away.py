@@ -24,8 +24,8 @@ ATTACH = """mutation ($invoice: ID!, $intent: ID!) {
   ) { replayed }
 }"""
 
-READING = ("CachingBackend.", "FetchPlan.", "StripeApi.")
-WRITING = ("Operations.", "JournaledBackend.")
+READING = ("CachingReads.", "FetchPlan.", "StripeApi.")
+WRITING = ("Operations.", "JournaledWrites.")
 
 
 def at_work(*names: str) -> set[asyncio.Task[Any]]:

@@ -14,8 +14,9 @@ from gateway.execution.runner import GraphQLRunner
 from gateway.sandbox.fixtures import load, read_fixtures, write_fixtures
 from gateway.sandbox.stripe_api import running_sandbox
 from schema.limits import Limits
-from schema.ports import Failed, Viewer
-from tests.contract.features import Supplier, caching_stripe, memory, stripe
+from schema.ports import Failed, Meter, Viewer
+from tests.caching.cached_twin import cached
+from tests.contract.features import Arrange, Supplies, bare, memory, stripe
 from tests.support.running import SCHEMA
 from tests.support.stage import Stage
 from tests.support.upstream import stripe_api
@@ -89,18 +90,20 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize("supplier", [memory, stripe, caching_stripe])
+@pytest.mark.parametrize(
+    ("supplies", "arrange"), [(memory, bare), (stripe, bare), (stripe, cached)]
+)
 async def test_old_charges_and_invoices_without_a_customer_are_shown_alike(
-    supplier: Supplier,
+    supplies: Supplies, arrange: Arrange
 ) -> None:
     """Twice, as a cache may answer the second time."""
     stage = Stage.empty()
     load(stage.twin, read_fixtures(json.dumps(FILE)))
     request, operator = OperationRequest(QUERY), Viewer("operator")
 
-    async with supplier(stage) as backend:
-        feed = Feed(MemoryEventLog("test"))
-        runner = GraphQLRunner(SCHEMA, backend, feed, limits=Limits(), upstream_calls_max=60)
+    async with supplies(stage) as supplier:
+        feed, backend = Feed(MemoryEventLog("test")), arrange(stage, supplier)
+        runner = GraphQLRunner(SCHEMA, backend.reads, backend.writes, feed, limits=Limits())
         bodies = []
         for _ in range(2):
             prepared = await runner.prepare(request, operator)
@@ -130,12 +133,12 @@ async def test_the_sandbox_shows_old_charges_and_who_is_billed() -> None:
         sandbox.load(json.dumps(FILE).encode())
         api = stripe_api(sandbox.url)
         try:
-            charge = await api.get("/v1/charges/ch_1", {}, caller="test")
-            listed = await api.get("/v1/charges", {"customer": "cus_1"}, caller="test")
-            others = await api.get("/v1/charges", {"customer": "cus_2"}, caller="test")
-            invoice = await api.get("/v1/invoices/in_account", {}, caller="test")
+            charge = await api.get("/v1/charges/ch_1", {}, Meter("test"))
+            listed = await api.get("/v1/charges", {"customer": "cus_1"}, Meter("test"))
+            others = await api.get("/v1/charges", {"customer": "cus_2"}, Meter("test"))
+            invoice = await api.get("/v1/invoices/in_account", {}, Meter("test"))
             with pytest.raises(Failed, match=r"[Nn]o such charge"):
-                await api.get("/v1/charges/ch_nowhere", {}, caller="test")
+                await api.get("/v1/charges/ch_nowhere", {}, Meter("test"))
         finally:
             await api.close()
         sandbox.load(b'{"customers": [{"id": "cus_gone"}]}')

@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from gateway.backends.journal.states import State
+from gateway.wiring import callers_of
 from schema.ports import (
     EventType,
     RefusalCode,
     Refused,
 )
 from tests.journal.writing import (
-    OPERATOR,
     PARTNER,
     WRITES,
     MakeCommand,
@@ -23,7 +23,6 @@ from tests.journal.writing import (
     recorded,
     refused,
 )
-from tests.support.wanting import invoice, load_one
 
 every_write = pytest.mark.parametrize(("operation", "make"), WRITES.items(), ids=list(WRITES))
 
@@ -74,7 +73,8 @@ async def test_a_write_is_announced_with_what_the_intake_needs(
     outcome = await writing.write(make(writing.stage))
 
     (announced,) = writing.announced
-    assert (announced.type, announced.raw_type) == ANNOUNCED[operation]
+    command = announced.record.command
+    assert (command.event_type, command.raw_type) == ANNOUNCED[operation]
     assert announced.outcome == outcome
     assert (announced.record.tenant, announced.record.key) == ("operator", "key-1")
     assert [announced.record.stripe_key] == writing.keys_sent
@@ -261,7 +261,7 @@ async def test_a_write_goes_on_when_its_caller_goes_away(
 
 
 async def test_closing_waits_for_the_writes_that_are_out(writing: Writing) -> None:
-    """A stop of the process ends no write in the middle, and closes upstream only behind it."""
+    """A stop of the process ends no write in the middle."""
     writing.inner.gate.clear()
     write = asyncio.create_task(writing.write(detach(writing.stage)))
     await writing.is_out()
@@ -270,12 +270,12 @@ async def test_closing_waits_for_the_writes_that_are_out(writing: Writing) -> No
     writing.inner.gate.set()
     await closing
 
-    assert writing.steps == ["begin", "send", "sending", "done", "announce", "announced", "close"]
+    assert writing.steps == ["begin", "send", "sending", "done", "announce", "announced"]
     assert (await write).replayed is False
 
 
 async def test_closing_survives_a_write_that_fails(writing: Writing) -> None:
-    """The refusal belongs to the caller; the connections are let go of all the same."""
+    """The refusal belongs to the caller."""
     writing.inner.gate.clear()
     writing.inner.before = [refused()]
     write = asyncio.create_task(writing.write(detach(writing.stage)))
@@ -285,7 +285,7 @@ async def test_closing_survives_a_write_that_fails(writing: Writing) -> None:
     writing.inner.gate.set()
     await closing
 
-    assert writing.steps[-1] == "close"
+    assert writing.steps[-1] == "refused"
     with pytest.raises(Refused):
         await write
 
@@ -296,21 +296,10 @@ async def test_the_caller_is_found_by_the_key_that_went_out(writing: Writing) ->
     write = asyncio.create_task(writing.write(detach(writing.stage), PARTNER))
     await writing.is_out()
 
-    while_out = await writing.backend.caller_of(writing.keys_sent[0])
+    while_out = await callers_of(writing.store)(writing.keys_sent[0])
     writing.inner.gate.set()
     await write
 
     assert while_out == ("partner", "key-1")
-    assert await writing.backend.caller_of(writing.keys_sent[0]) == ("partner", "key-1")
-    assert await writing.backend.caller_of("key-1") is None
-
-
-async def test_reads_pass_through_the_journal(writing: Writing) -> None:
-    """Nothing is recorded for what changes nothing."""
-    invoice_id = writing.stage.open_invoice(1000)
-
-    loaded = await load_one(writing.backend, OPERATOR, invoice(invoice_id))
-
-    assert loaded.record.amount_due == 1000
-    assert writing.backend.describe() == writing.inner.describe()
-    assert writing.steps == []
+    assert await callers_of(writing.store)(writing.keys_sent[0]) == ("partner", "key-1")
+    assert await callers_of(writing.store)("key-1") is None

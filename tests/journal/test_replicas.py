@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.backends.journal.backend import Announced, JournaledBackend
+from gateway.backends.journal.backend import JournaledWrites
 from gateway.backends.journal.records import WriteRecord
 from gateway.backends.journal.states import State
 from gateway.backends.journal.trying import LEASE_SECONDS
 from gateway.backends.memory.backend import MemoryBackend
-from schema.ports import DetachPayment, RefusalCode, Refused
+from schema.ports import DetachPayment, Meter, Outcome, RefusalCode, Refused
 from tests.journal.writing import OPERATOR, UnsteadyBackend, Writing, detach, refused
 
 GONE_FOR_LONG = LEASE_SECONDS + 1
@@ -24,18 +24,18 @@ class Replicas:
     def __init__(self) -> None:
         self.slow = Writing.over()
         self.command = detach(self.slow.stage)
-        self.told: list[Announced] = []
+        self.told: list[WriteRecord] = []
         self.other_inner = UnsteadyBackend(MemoryBackend(self.slow.stage.twin), [])
         # The twin's backend knows the keys that it has seen, as Stripe does for both.
         self.other_inner._inner = self.slow.inner._inner
         now = self.slow.stage.clock.now
-        self.other = JournaledBackend(
+        self.other = JournaledWrites(
             self.other_inner, self.slow.store, self._tell, now, owner="other"
         )
         assert isinstance(self.command, DetachPayment)
 
-    async def _tell(self, announced: Announced) -> None:
-        self.told.append(announced)
+    async def _tell(self, record: WriteRecord, outcome: Outcome) -> None:
+        self.told.append(record)
 
     async def held(self) -> asyncio.Task[object]:
         """The slow replica's write, which is out and has no answer yet."""
@@ -43,6 +43,9 @@ class Replicas:
         write = asyncio.create_task(self.slow.write(self.command))
         await self.slow.is_out()
         return write
+
+    async def other_writes(self) -> Outcome:
+        return await self.other.write(OPERATOR, self.command, Meter(OPERATOR.tenant))
 
     async def record(self) -> WriteRecord:
         found = await self.slow.store.by_stripe_key(self.slow.keys_sent[0])
@@ -61,7 +64,7 @@ async def test_a_late_refusal_overwrites_no_outcome(replicas: Replicas) -> None:
     replicas.slow.inner.before = [refused()]
     write = await replicas.held()
     replicas.slow.stage.clock.advance(GONE_FOR_LONG)
-    done = await replicas.other.detach_payment(OPERATOR, replicas.command)
+    done = await replicas.other_writes()
 
     replicas.slow.inner.gate.set()
     late = await write
@@ -80,8 +83,8 @@ async def test_a_late_refusal_overwrites_no_higher_attempt(replicas: Replicas) -
     replicas.slow.stage.clock.advance(GONE_FOR_LONG)
     replicas.other_inner.before = [refused()]
     with pytest.raises(Refused):
-        await replicas.other.detach_payment(OPERATOR, replicas.command)
-    done = await replicas.other.detach_payment(OPERATOR, replicas.command)
+        await replicas.other_writes()
+    done = await replicas.other_writes()
 
     replicas.slow.inner.gate.set()
     late = await write
@@ -98,7 +101,7 @@ async def test_a_replica_that_was_overtaken_sends_nothing(replicas: Replicas) ->
     replicas.slow.stage.clock.advance(GONE_FOR_LONG)
     replicas.other_inner.before = [refused()]
     with pytest.raises(Refused):
-        await replicas.other.detach_payment(OPERATOR, replicas.command)
+        await replicas.other_writes()
 
     replicas.slow.inner.gate.set()
     with pytest.raises(Refused) as answer:
@@ -113,12 +116,12 @@ async def test_a_replica_takes_nothing_up_that_another_is_at(replicas: Replicas)
     write = await replicas.held()
 
     with pytest.raises(Refused) as answer:
-        await replicas.other.detach_payment(OPERATOR, replicas.command)
+        await replicas.other_writes()
 
     replicas.slow.inner.gate.set()
     done = await write
     assert answer.value.code is RefusalCode.IDEMPOTENCY_IN_PROGRESS
-    assert await replicas.other.detach_payment(OPERATOR, replicas.command) == replace(
+    assert await replicas.other_writes() == replace(
         done,  # type: ignore[type-var]
         replayed=True,
     )

@@ -8,15 +8,25 @@ from typing import Any
 
 import pytest
 
+from gateway.backends.attempt import FIRST, Attempt
 from gateway.backends.audit_trail import AuditTrail
-from gateway.backends.journal.backend import Announced, JournaledBackend
+from gateway.backends.journal.backend import JournaledWrites
 from gateway.backends.journal.records import MemoryJournalStore, WriteRecord
 from gateway.backends.journal.sameness import input_hash
 from gateway.backends.journal.settling import Settling
 from gateway.backends.journal.states import State
 from gateway.backends.journal.trying import LEASE_SECONDS, STRIPE_KEY_SECONDS
 from gateway.backends.memory.backend import MemoryBackend
-from schema.ports import Detached, DetachPayment, EventType, RefusalCode, Refused, Viewer
+from schema.ports import (
+    Command,
+    DetachPayment,
+    Meter,
+    Outcome,
+    RefusalCode,
+    Refused,
+    Viewer,
+)
+from tests.journal.writing import Announced
 from tests.support.stage import ACME, GLOBEX, Stage
 
 OPERATOR = Viewer("operator")
@@ -26,9 +36,15 @@ class LossyBackend(MemoryBackend):
     """The memory backend, whose answers to writes get lost while `is_lossy`."""
 
     is_lossy = False
+    bug_at = ""
+    """The key of a write that meets a bug."""
 
-    async def detach_payment(self, viewer: Viewer, command: DetachPayment) -> Detached:
-        outcome = await super().detach_payment(viewer, command)
+    async def write(
+        self, viewer: Viewer, command: Command, meter: Meter, attempt: Attempt = FIRST
+    ) -> Outcome:
+        if command.idempotency_key == self.bug_at:
+            raise RuntimeError("a bug")
+        outcome = await super().write(viewer, command, meter, attempt)
         if self.is_lossy:
             raise Refused(RefusalCode.UPSTREAM_OUTCOME_UNKNOWN, "lost", "lost", retryable=True)
         return outcome
@@ -50,18 +66,18 @@ class World:
         self.invoice_id, (intent_id,) = self.stage.paid_by(500)
         self.command = DetachPayment(self.invoice_id, intent_id, "key-1")
 
-    async def announce(self, announced: Announced) -> None:
+    async def announce(self, record: WriteRecord, outcome: Outcome) -> None:
         if self.is_log_down:
             raise OSError("no disk")
-        self.told.append(announced)
+        self.told.append(Announced(record, outcome))
 
-    def process(self, owner: str = "one") -> JournaledBackend:
+    def process(self, owner: str = "one") -> JournaledWrites:
         """A process that was just started over the same journal."""
         now = self.stage.clock.now
-        return JournaledBackend(self.inner, self.store, self.announce, now, owner=owner)
+        return JournaledWrites(self.inner, self.store, self.announce, now, owner=owner)
 
-    async def detach(self, owner: str = "one") -> Detached:
-        return await self.process(owner).detach_payment(OPERATOR, self.command)
+    async def detach(self, owner: str = "one") -> Outcome:
+        return await self.process(owner).write(OPERATOR, self.command, Meter(OPERATOR.tenant))
 
     async def settle(self, owner: str = "one") -> Settling:
         """One look of a process that was just started."""
@@ -113,7 +129,7 @@ async def test_write_that_was_done_and_not_told_is_told_later(world: World) -> N
     await world.settle()
     await world.settle()
 
-    assert [one.type for one in world.told] == [EventType.DETACHED]
+    assert [one.record.operation for one in world.told] == ["detach"]
     assert await world.state() is State.ANNOUNCED
 
 
@@ -127,7 +143,7 @@ async def test_retry_announces_what_was_done_and_not_told(world: World) -> None:
     once_more = await world.detach()
 
     assert (again.replayed, once_more.replayed) == (True, True)
-    assert [one.type for one in world.told] == [EventType.DETACHED]
+    assert [one.record.operation for one in world.told] == ["detach"]
 
 
 async def test_write_whose_answer_was_lost_is_found_done(world: World) -> None:
@@ -296,9 +312,9 @@ async def test_of_two_replicas_that_settle_at_once_one_finishes_the_write(world:
     record = await world.left(State.IN_DOUBT)
     one, two = world.process("one"), world.process("two")
 
-    await one.finished(record)
+    await one.finished(record, Meter("one"))
     with pytest.raises(Refused) as late:
-        await two.finished(record)
+        await two.finished(record, Meter("two"))
 
     assert late.value.code is RefusalCode.IDEMPOTENCY_IN_PROGRESS
     assert len(world.told) == 1
@@ -307,7 +323,8 @@ async def test_of_two_replicas_that_settle_at_once_one_finishes_the_write(world:
 async def test_one_writes_trouble_holds_up_no_other(world: World) -> None:
     """A record that nobody can send must not keep all behind it open."""
     broken = replace(world.command, idempotency_key="key-0")
-    await world.left(State.IN_DOUBT, key="key-0", command=broken, operation="no such operation")
+    left = await world.left(State.IN_DOUBT, key="key-0", command=broken)
+    world.inner.bug_at = left.stripe_key
     await world.left(State.IN_DOUBT)
 
     await world.settle()

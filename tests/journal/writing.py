@@ -7,26 +7,26 @@ in a list: nothing is pretended, so a write that went through has changed the tw
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
-from gateway.backends.attempt import NOTHING, attempt
-from gateway.backends.journal.backend import Announced, JournaledBackend
-from gateway.backends.journal.records import Command, JournalStore, MemoryJournalStore, WriteRecord
+from gateway.backends.attempt import FIRST, NOTHING, Attempt
+from gateway.backends.journal.backend import JournaledWrites
+from gateway.backends.journal.records import JournalStore, MemoryJournalStore, WriteRecord
 from gateway.backends.memory.backend import MemoryBackend
+from gateway.backends.supplier import Supplier
 from schema.ports import (
-    Attached,
     AttachPayment,
     BackendDescription,
+    Command,
     CreateCreditNote,
-    CreditNoteCreated,
     CreditNoteDraft,
-    Detached,
     DetachPayment,
-    InvoiceBackend,
     Loaded,
+    Meter,
     Needs,
+    Outcome,
     RefusalCode,
     Refused,
     Viewer,
@@ -37,8 +37,13 @@ OPERATOR = Viewer("operator")
 PARTNER = Viewer("partner")
 HANG_SECONDS_MAX = 5.0
 """What must come and does not fails the test by this time."""
-Done = Attached | Detached | CreditNoteCreated
-Outcome = TypeVar("Outcome")
+
+
+class Announced(NamedTuple):
+    """What the journal has announced."""
+
+    record: WriteRecord
+    outcome: Outcome
 
 
 class UnsteadyBackend:
@@ -48,7 +53,7 @@ class UnsteadyBackend:
     `sent` are the commands that went out. While `gate` is closed, writes wait at it.
     """
 
-    def __init__(self, inner: InvoiceBackend, steps: list[str]) -> None:
+    def __init__(self, inner: Supplier, steps: list[str]) -> None:
         self._inner = inner
         self._steps = steps
         self.sent: list[Any] = []
@@ -63,29 +68,17 @@ class UnsteadyBackend:
     def describe(self) -> BackendDescription:
         return self._inner.describe()
 
-    async def load(self, viewer: Viewer, needs: Needs) -> Loaded[Any]:
-        return await self._inner.load(viewer, needs)
-
-    async def attach_payment(self, viewer: Viewer, command: AttachPayment) -> Attached:
-        return await self._write(viewer, command, self._inner.attach_payment)
-
-    async def detach_payment(self, viewer: Viewer, command: DetachPayment) -> Detached:
-        return await self._write(viewer, command, self._inner.detach_payment)
-
-    async def create_credit_note(
-        self, viewer: Viewer, command: CreateCreditNote
-    ) -> CreditNoteCreated:
-        return await self._write(viewer, command, self._inner.create_credit_note)
+    async def load(
+        self, viewer: Viewer, needs: Needs, meter: Meter, known: object = None
+    ) -> Loaded[Any]:
+        return await self._inner.load(viewer, needs, meter, known)
 
     async def close(self) -> None:
         self._steps.append("close")
         await self._inner.close()
 
-    async def _write(
-        self,
-        viewer: Viewer,
-        command: Any,
-        write: Callable[[Viewer, Any], Awaitable[Outcome]],
+    async def write(
+        self, viewer: Viewer, command: Command, meter: Meter, attempt: Attempt = FIRST
     ) -> Outcome:
         self._steps.append("send")
         self.sent.append(command)
@@ -94,9 +87,9 @@ class UnsteadyBackend:
         if self.before:
             raise self.before.pop(0)
         if self.on_the_way:
-            await attempt().going_out(self.found)
+            await attempt.going_out(self.found)
             raise self.on_the_way.pop(0)
-        outcome = await write(viewer, command)
+        outcome = await self._inner.write(viewer, command, meter, attempt)
         if self.after:
             raise self.after.pop(0)
         return outcome
@@ -144,12 +137,10 @@ class Writing:
     announced: list[Announced] = field(default_factory=list)
     announcing: list[Exception] = field(default_factory=list)
     """What the next announcements fail with, one each."""
-    backend: JournaledBackend = field(init=False)
+    backend: JournaledWrites = field(init=False)
 
     def __post_init__(self) -> None:
-        self.backend = JournaledBackend(
-            self.inner, self.store, self._announce, self.stage.clock.now
-        )
+        self.backend = JournaledWrites(self.inner, self.store, self._announce, self.stage.clock.now)
 
     @classmethod
     def over(cls, *, records_max: int = 100) -> Writing:
@@ -158,30 +149,21 @@ class Writing:
         inner = UnsteadyBackend(MemoryBackend(stage.twin), steps)
         return cls(stage, steps, inner, UnsteadyStore(kept, steps))
 
-    async def _announce(self, announced: Announced) -> None:
+    async def _announce(self, record: WriteRecord, outcome: Outcome) -> None:
         self.steps.append("announce")
         if self.announcing:
             raise self.announcing.pop(0)
-        self.announced.append(announced)
+        self.announced.append(Announced(record, outcome))
 
-    async def write(self, command: Command, viewer: Viewer = OPERATOR) -> Done:
+    async def write(self, command: Command, viewer: Viewer = OPERATOR) -> Outcome:
         """What the write answers, which it must in time."""
         async with asyncio.timeout(HANG_SECONDS_MAX):
-            return await self._write(command, viewer)
+            return await self.backend.write(viewer, command, Meter(viewer.tenant))
 
     async def is_out(self) -> None:
         """A write has gone out, and waits at the gate."""
         async with asyncio.timeout(HANG_SECONDS_MAX):
             await self.inner.reached.wait()
-
-    async def _write(self, command: Command, viewer: Viewer) -> Done:
-        match command:
-            case AttachPayment():
-                return await self.backend.attach_payment(viewer, command)
-            case DetachPayment():
-                return await self.backend.detach_payment(viewer, command)
-            case _:
-                return await self.backend.create_credit_note(viewer, command)
 
     @property
     def keys_sent(self) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.caching.backend import CachingBackend
+from gateway.backends.caching.backend import CachingReads
 from gateway.backends.caching.tokens import Tokens
 from gateway.backends.journal.records import JournalStore, WriteRecord
 from gateway.backends.journal.settling import Settling
@@ -130,10 +130,10 @@ def _resuming(patch: pytest.MonkeyPatch, *, off_by: int) -> Twist:
 
 
 def events_drop_nothing(patch: pytest.MonkeyPatch) -> Twist:
-    async def drop(self: CachingBackend, *names: str | None) -> None:
+    async def drop(self: CachingReads, *names: str | None) -> None:
         """What is cached stays."""
 
-    patch.setattr(CachingBackend, "drop", drop)
+    patch.setattr(CachingReads, "drop", drop)
     return Twist()
 
 

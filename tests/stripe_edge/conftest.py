@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from gateway.backends.attempt import FIRST, Attempt
 from gateway.backends.rate_budget import LocalTokens, RateBudget
 from gateway.backends.stripe.client import Pacing, StripeApi
 from gateway.backends.stripe.writes import StripeWrites
-from schema.ports import Capability, Viewer
+from schema.ports import Capability, Command, Meter, Viewer
 from tests.stripe_edge.peer import Peer
 
 API_KEY = "sk_test_notarealkey"
@@ -81,9 +82,19 @@ def missing() -> list[Capability]:
     return []
 
 
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """An account's writes, each on a meter of its own, as a first try unless it is told which."""
+
+    to: StripeWrites
+
+    async def write(self, viewer: Viewer, command: Command, attempt: Attempt = FIRST) -> Any:
+        return await self.to.write(viewer, command, Meter(viewer.tenant), attempt)
+
+
 @pytest.fixture
-def writes(api: StripeApi, missing: list[Capability]) -> StripeWrites:
-    return StripeWrites(api, on_unsupported=missing.append)
+def writes(api: StripeApi, missing: list[Capability]) -> Writing:
+    return Writing(StripeWrites(api, on_unsupported=missing.append))
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.attempt import ATTEMPT
+from gateway.backends.attempt import FIRST, Attempt
 from gateway.backends.journal.trying import STRIPE_KEY_SECONDS
-from gateway.backends.stripe.writes import PREVIEW_VERSION, StripeWrites
-from gateway.backends.stripe.writing import CLOCK_SECONDS_MAX
+from gateway.backends.stripe.writing import CLOCK_SECONDS_MAX, PREVIEW_VERSION
 from schema.ports import Attached, AttachPayment, Capability, RefusalCode, Refused, Viewer
 from tests.stripe_edge import samples
+from tests.stripe_edge.conftest import Writing
 from tests.stripe_edge.peer import Answer, Cut, Json, Peer, Reset, error
 from tests.stripe_edge.samples import Raw
 from tests.stripe_edge.tries import in_doubt
@@ -32,17 +32,19 @@ FAILURE = error(500, type="api_error")
 STORED = error(500, type="api_error", headers={"Idempotent-Replayed": "true"})
 
 
-async def refusal(writes: StripeWrites, viewer: Viewer, command: AttachPayment) -> Refused:
+async def refusal(
+    writes: Writing, viewer: Viewer, command: AttachPayment, attempt: Attempt = FIRST
+) -> Refused:
     with pytest.raises(Refused) as refused:
-        await writes.attach(viewer, command)
+        await writes.write(viewer, command, attempt)
     return refused.value
 
 
-async def test_attach_is_one_call(writes: StripeWrites, operator: Viewer, peer: Peer) -> None:
+async def test_attach_is_one_call(writes: Writing, operator: Viewer, peer: Peer) -> None:
     """The answer has all that is needed; the parameters are the same for every caller."""
     peer.answer(ATTACH, DONE)
 
-    attached = await writes.attach(operator, COMMAND)
+    attached = await writes.write(operator, COMMAND)
 
     assert attached == ATTACHED
     assert peer.calls() == [ATTACH]
@@ -54,30 +56,28 @@ async def test_attach_is_one_call(writes: StripeWrites, operator: Viewer, peer: 
 
 
 async def test_payment_record_is_attached_by_its_id(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """A record that was reported before pays like an intent."""
     paid = samples.payment("inpay_1", "pr_1", kind="payment_record")
     peer.answer(ATTACH, samples.invoice_with(paid))
 
-    attached = await writes.attach(
-        operator, AttachPayment("in_1", "gw_1", payment_record_id="pr_1")
-    )
+    attached = await writes.write(operator, AttachPayment("in_1", "gw_1", payment_record_id="pr_1"))
 
     assert attached == Attached("in_1", "inpay_1", "cus_1", None)
     assert peer.sent[0].form["payment_record"] == "pr_1"
 
 
 async def test_share_of_a_payment_asks_for_the_preview(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """Only this parameter needs it; without it the call stays on the stable version."""
     peer.answer(ATTACH, DONE)
 
-    await writes.attach(
+    await writes.write(
         operator, AttachPayment("in_1", "gw_1", payment_intent_id="pi_1", amount_requested=300)
     )
-    await writes.attach(operator, COMMAND)
+    await writes.write(operator, COMMAND)
 
     versions = [one.headers["Stripe-Version"] for one in peer.posts()]
     assert versions == [PREVIEW_VERSION, "2026-10-28.endive"]
@@ -85,13 +85,13 @@ async def test_share_of_a_payment_asks_for_the_preview(
 
 
 async def test_payment_beyond_the_embedded_ten_is_asked_for(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """The answer shows a first page only; the new payment is found by its source."""
     peer.answer(ATTACH, samples.invoice_with(samples.payment("inpay_7", "pi_7"), has_more=True))
     peer.answer(PAYMENTS, samples.listed([samples.payment("inpay_1", "pi_1")]))
 
-    attached = await writes.attach(operator, COMMAND)
+    attached = await writes.write(operator, COMMAND)
 
     assert attached == ATTACHED
     assert peer.sent[1].form == {
@@ -103,18 +103,18 @@ async def test_payment_beyond_the_embedded_ten_is_asked_for(
 
 
 async def test_newest_of_several_payments_is_the_new_one(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """A canceled payment by the same intent does not count, nor does an older one."""
     old = samples.payment("inpay_0", "pi_1", status="canceled", amount_paid=None)
     new = samples.payment("inpay_1", "pi_1", created=samples.CREATED + 5)
     peer.answer(ATTACH, samples.invoice_with(new, old))
 
-    assert await writes.attach(operator, COMMAND) == ATTACHED
+    assert await writes.write(operator, COMMAND) == ATTACHED
 
 
 async def test_success_whose_payment_cannot_be_found_is_left_open(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """It is done, so it is no failure; a repeat with the key will name the payment."""
     peer.answer(ATTACH, samples.invoice())
@@ -127,14 +127,14 @@ async def test_success_whose_payment_cannot_be_found_is_left_open(
 
 
 async def test_restricted_viewer_attaches_what_is_theirs(
-    writes: StripeWrites, ada: Viewer, peer: Peer
+    writes: Writing, ada: Viewer, peer: Peer
 ) -> None:
     """Whose the invoice and the payment are is read before anything is sent."""
     peer.answer(READ, samples.invoice())
     peer.answer(INTENT, samples.intent())
     peer.answer(ATTACH, DONE)
 
-    assert await writes.attach(ada, COMMAND) == ATTACHED
+    assert await writes.write(ada, COMMAND) == ATTACHED
     assert peer.calls() == [READ, INTENT, ATTACH]
 
 
@@ -163,7 +163,7 @@ async def test_foreign_object_is_not_found_and_nothing_sent(
     invoice: Any,
     intent: Raw,
     path: tuple[str, ...],
-    writes: StripeWrites,
+    writes: Writing,
     stranger: Viewer,
     peer: Peer,
 ) -> None:
@@ -186,7 +186,7 @@ async def test_foreign_object_is_not_found_and_nothing_sent(
     ],
 )
 async def test_attach_without_a_look_is_not_sent(
-    answer: Answer, code: RefusalCode, writes: StripeWrites, ada: Viewer, peer: Peer
+    answer: Answer, code: RefusalCode, writes: Writing, ada: Viewer, peer: Peer
 ) -> None:
     """Whose it is could not be read, so nothing was done, and it may be tried again."""
     peer.answer(READ, answer)
@@ -207,12 +207,12 @@ async def test_attach_without_a_look_is_not_sent(
     ],
 )
 async def test_lost_answer_is_had_by_the_same_key(
-    lost: Answer, writes: StripeWrites, operator: Viewer, peer: Peer
+    lost: Answer, writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """Whether the first attempt was done or not, the repeat answers as if it were the first."""
     peer.answer(ATTACH, lost, DONE)
 
-    assert await writes.attach(operator, COMMAND) == ATTACHED
+    assert await writes.write(operator, COMMAND) == ATTACHED
     assert peer.calls() == [ATTACH, ATTACH]
 
 
@@ -225,13 +225,13 @@ async def test_lost_answer_is_had_by_the_same_key(
     ],
 )
 async def test_attach_that_is_seen_is_asked_for_with_its_key(
-    lost: Answer, writes: StripeWrites, operator: Viewer, peer: Peer
+    lost: Answer, writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """The payment is attached, by this call or by another's: the key is answered as at first."""
     peer.answer(ATTACH, lost, lost, lost, DONE)
     peer.answer(READ, DONE)
 
-    attached = await writes.attach(operator, COMMAND)
+    attached = await writes.write(operator, COMMAND)
 
     assert attached == ATTACHED
     assert peer.calls() == [ATTACH, ATTACH, ATTACH, READ, ATTACH]
@@ -240,7 +240,7 @@ async def test_attach_that_is_seen_is_asked_for_with_its_key(
 
 
 async def test_attach_that_another_has_done_meanwhile_is_no_success(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """Stripe refuses our key: what is attached was attached under another, which is announced as
     its own."""
@@ -256,7 +256,7 @@ async def test_attach_that_another_has_done_meanwhile_is_no_success(
 
 
 async def test_attach_that_is_seen_and_never_answered_stays_unknown(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """Nobody has said whose it is; the next repeat asks again."""
     peer.answer(ATTACH, Reset())
@@ -278,7 +278,7 @@ async def test_attach_that_is_seen_and_never_answered_stays_unknown(
     ],
 )
 async def test_attach_that_is_seen_is_not_refused_for_want_of_an_answer(
-    writes: StripeWrites, operator: Viewer, peer: Peer, then: Answer
+    writes: Writing, operator: Viewer, peer: Peer, then: Answer
 ) -> None:
     """What comes before Stripe's idempotency layer says nothing about the first request."""
     peer.answer(ATTACH, Reset(), Reset(), Reset(), then)
@@ -290,23 +290,23 @@ async def test_attach_that_is_seen_is_not_refused_for_want_of_an_answer(
 
 
 async def test_attach_whose_key_holds_a_failure_is_seen_by_reading_back(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """The key would be answered with the failure for a day, so that what is there must do."""
     peer.answer(ATTACH, STORED)
     peer.answer(READ, DONE)
 
-    assert await writes.attach(operator, COMMAND) == ATTACHED
+    assert await writes.write(operator, COMMAND) == ATTACHED
 
 
 async def test_attach_whose_key_is_too_old_is_seen_by_reading_back(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """Nothing is sent: Stripe may have forgotten the key."""
-    ATTEMPT.set(in_doubt(age_seconds=STRIPE_KEY_SECONDS))
+    attempt = in_doubt(age_seconds=STRIPE_KEY_SECONDS)
     peer.answer(READ, DONE)
 
-    assert await writes.attach(operator, COMMAND) == ATTACHED
+    assert await writes.write(operator, COMMAND, attempt) == ATTACHED
     assert peer.calls() == [READ]
 
 
@@ -319,7 +319,7 @@ async def test_attach_whose_key_is_too_old_is_seen_by_reading_back(
     ],
 )
 async def test_attach_that_is_not_seen_stays_unknown(
-    lost: Answer, writes: StripeWrites, operator: Viewer, peer: Peer
+    lost: Answer, writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """It may still be under way at Stripe: only the same key may try again, never another."""
     peer.answer(ATTACH, lost)
@@ -333,7 +333,7 @@ async def test_attach_that_is_not_seen_stays_unknown(
 
 
 async def test_unknown_attach_that_cannot_be_read_back_stays_unknown(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """Nothing is known, and nothing else is said."""
     peer.answer(ATTACH, FAILURE)
@@ -346,7 +346,7 @@ async def test_unknown_attach_that_cannot_be_read_back_stays_unknown(
 
 
 async def test_stored_failure_that_did_nothing_frees_the_key(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """Its key would be answered with the failure for a day, so the next try needs another."""
     peer.answer(ATTACH, FAILURE, STORED)
@@ -368,7 +368,7 @@ async def test_stored_failure_that_did_nothing_frees_the_key(
     ],
 )
 async def test_stored_failure_of_what_was_taken_off_since_proves_nothing(
-    writes: StripeWrites,
+    writes: Writing,
     operator: Viewer,
     peer: Peer,
     detached: str,
@@ -376,21 +376,21 @@ async def test_stored_failure_of_what_was_taken_off_since_proves_nothing(
     told: tuple[RefusalCode, bool],
 ) -> None:
     """It may have been attached before the failure: a new key would attach it once more."""
-    ATTEMPT.set(in_doubt())
+    attempt = in_doubt()
     peer.answer(ATTACH, STORED)
     peer.answer(READ, NOT_YET)
     gone = event("invoice_payment.detached", samples.payment("inpay_1", detached), None)
     counted = event("invoice_payment.paid", samples.payment("inpay_1", "pi_1"), paid)
     peer.answer(EVENTS, samples.listed([gone]), samples.listed([counted]))
 
-    refused = await refusal(writes, operator, COMMAND)
+    refused = await refusal(writes, operator, COMMAND, attempt)
 
     assert (refused.code, refused.retryable) == told
     assert peer.sent[2].form["created[gte]"] == str(START - CLOCK_SECONDS_MAX)
 
 
 async def test_stored_failure_of_what_our_key_attached_is_a_success(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """The money counted at once, under this key; that somebody has taken it off is another fact."""
     peer.answer(ATTACH, STORED)
@@ -400,11 +400,11 @@ async def test_stored_failure_of_what_our_key_attached_is_a_success(
     counted = event("invoice_payment.paid", payment, COMMAND.idempotency_key)
     peer.answer(EVENTS, samples.listed([gone]), samples.listed([counted]))
 
-    assert await writes.attach(operator, COMMAND) == ATTACHED
+    assert await writes.write(operator, COMMAND) == ATTACHED
 
 
 async def test_stored_failure_with_events_that_cannot_be_read_stays_unknown(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """What cannot be looked up proves nothing."""
     peer.answer(ATTACH, STORED)
@@ -423,7 +423,7 @@ def event(type: str, subject: dict[str, Any], request_key: str | None) -> dict[s
 
 
 async def test_rate_limited_attach_did_nothing(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """After three polite attempts the caller is told when to return."""
     peer.answer(ATTACH, error(429, code="lock_timeout", headers={"Retry-After": "2"}))
@@ -479,7 +479,7 @@ EXPLAINED: list[Any] = [
 
 @pytest.mark.parametrize(("world", "code"), EXPLAINED)
 async def test_refusal_of_stripe_is_explained(
-    world: dict[str, Any], code: RefusalCode, writes: StripeWrites, operator: Viewer, peer: Peer
+    world: dict[str, Any], code: RefusalCode, writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """Stripe documents no codes, so the ledger finds the rule; Stripe's details stand beside it."""
     peer.answer(ATTACH, error(400, code="odd", doc_url="https://d.example"))
@@ -498,7 +498,7 @@ async def test_refusal_of_stripe_is_explained(
 
 
 async def test_unexplained_refusal_repeats_stripes_words(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """Where we have no rule for it, Stripe's sentence is better than none."""
     peer.answer(ATTACH, error(400, message="Not on a Sunday."))
@@ -513,7 +513,7 @@ async def test_unexplained_refusal_repeats_stripes_words(
 
 @pytest.mark.parametrize("status", [401, 403])
 async def test_key_without_the_right_is_our_trouble(
-    status: int, writes: StripeWrites, operator: Viewer, peer: Peer
+    status: int, writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """The caller cannot mend it, and Stripe's words would say something about the key."""
     peer.answer(ATTACH, error(status, message="The provided key 'rk_test_***1' cannot."))
@@ -526,7 +526,7 @@ async def test_key_without_the_right_is_our_trouble(
 
 
 async def test_key_that_stripe_knows_with_other_parameters_is_reused(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """Stripe's memory is the last guard where our journal was lost."""
     peer.answer(ATTACH, error(400, type="idempotency_error"))
@@ -557,7 +557,7 @@ async def test_attach_that_the_account_lacks_is_unsupported(
     amount: int | None,
     answer: Answer,
     gone: list[Capability],
-    writes: StripeWrites,
+    writes: Writing,
     operator: Viewer,
     peer: Peer,
     missing: list[Capability],
@@ -574,9 +574,9 @@ async def test_attach_that_the_account_lacks_is_unsupported(
 
 
 async def test_attach_that_an_earlier_call_did_is_replayed(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """Stripe's memory outlives ours: the caller learns that this call changed nothing."""
     peer.answer(ATTACH, Json(DONE, headers={"Idempotent-Replayed": "true"}))
 
-    assert (await writes.attach(operator, COMMAND)).replayed is True
+    assert (await writes.write(operator, COMMAND)).replayed is True

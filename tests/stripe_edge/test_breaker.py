@@ -8,7 +8,7 @@ import pytest
 
 from gateway.backends.stripe.breaker import FAILURES_MAX, OPEN_SECONDS
 from gateway.backends.stripe.client import StripeApi
-from schema.ports import ErrorCode, Failed, RefusalCode, Refused
+from schema.ports import ErrorCode, Failed, Meter, RefusalCode, Refused
 from tests.stripe_edge.conftest import MakeApi, Waits
 from tests.stripe_edge.peer import Answer, Hang, Json, Peer, Reset, error
 
@@ -26,7 +26,7 @@ def api(make_api: MakeApi) -> StripeApi:
 async def read(api: StripeApi) -> ErrorCode | None:
     """None for an answer, else the code of the failure."""
     try:
-        await api.get(PATH, {}, caller="a")
+        await api.get(PATH, {}, Meter("a"))
     except Failed as failed:
         return failed.code
     return None
@@ -63,7 +63,7 @@ async def test_a_write_is_certainly_not_sent(api: StripeApi, peer: Peer) -> None
     await opened(api, peer, Reset())
 
     with pytest.raises(Refused) as refused:
-        await api.post(PATH, {}, caller="a", idempotency_key="k")
+        await api.post(PATH, {}, Meter("a"), idempotency_key="k")
 
     assert refused.value.code is RefusalCode.UPSTREAM_UNAVAILABLE
     assert refused.value.retryable

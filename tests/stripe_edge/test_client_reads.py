@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.backends.stripe.client import STRIPE_VERSION, StripeApi
-from schema.ports import METER, ErrorCode, Failed, Meter
+from schema.ports import ErrorCode, Failed, Meter
 from tests.stripe_edge.conftest import MakeApi, Waits
 from tests.stripe_edge.peer import Answer, Cut, Hang, Json, Peer, Reset, error
 
@@ -18,7 +18,7 @@ async def test_read_sends_version_key_and_expand(api: StripeApi, peer: Peer) -> 
     """The version is ours and not the account's default, so that shapes do not depend on it."""
     peer.answer(CALL, OK)
 
-    body = await api.get(PATH, {"expand": ["payments"]}, caller="a")
+    body = await api.get(PATH, {"expand": ["payments"]}, Meter("a"))
 
     assert body == {"id": "in_1"}
     assert peer.sent[0].headers["Stripe-Version"] == STRIPE_VERSION
@@ -44,7 +44,7 @@ async def test_read_is_tried_again_after(first: Answer, api: StripeApi, peer: Pe
     """What may be over in a moment is asked for once more."""
     peer.answer(CALL, first, OK)
 
-    body = await api.get(PATH, {}, caller="a")
+    body = await api.get(PATH, {}, Meter("a"))
 
     assert body == {"id": "in_1"}
     assert peer.calls() == [CALL, CALL]
@@ -67,7 +67,7 @@ async def test_read_is_not_tried_again_after(only: Answer, api: StripeApi, peer:
     peer.answer(CALL, only)
 
     with pytest.raises(Failed):
-        await api.get(PATH, {}, caller="a")
+        await api.get(PATH, {}, Meter("a"))
 
     assert peer.calls() == [CALL]
 
@@ -124,7 +124,7 @@ async def test_failed_read_says_why(
     peer.answer(CALL, answer)
 
     with pytest.raises(Failed) as failed:
-        await api.get(PATH, {}, caller="a")
+        await api.get(PATH, {}, Meter("a"))
 
     assert failed.value.extensions == {"code": code.value, **details}
 
@@ -135,7 +135,7 @@ async def test_hanging_read_times_out(make_api: MakeApi, peer: Peer) -> None:
     peer.answer(CALL, Hang())
 
     with pytest.raises(Failed) as failed:
-        await api.get(PATH, {}, caller="a")
+        await api.get(PATH, {}, Meter("a"))
 
     assert failed.value.code is ErrorCode.UPSTREAM_TIMEOUT
     assert peer.calls() == [CALL] * 3
@@ -146,7 +146,7 @@ async def test_unreachable_peer_is_an_upstream_error(make_api: MakeApi) -> None:
     api = make_api(api_base="http://127.0.0.1:1")
 
     with pytest.raises(Failed) as failed:
-        await api.get(PATH, {}, caller="a")
+        await api.get(PATH, {}, Meter("a"))
 
     assert failed.value.message == "Stripe cannot be reached"
 
@@ -158,7 +158,7 @@ async def test_retries_wait_with_jitter_below_a_growing_ceiling(
     peer.answer(CALL, error(500))
 
     with pytest.raises(Failed):
-        await api.get(PATH, {}, caller="a")
+        await api.get(PATH, {}, Meter("a"))
 
     assert waits.slept == [0.25, 0.5]
     assert len(peer.sent) == 3
@@ -169,7 +169,7 @@ async def test_retry_waits_as_long_as_stripe_asks(api: StripeApi, peer: Peer, wa
     waits.draw = 0.0
     peer.answer(CALL, error(429, headers={"Retry-After": "2"}), OK)
 
-    await api.get(PATH, {}, caller="a")
+    await api.get(PATH, {}, Meter("a"))
 
     assert waits.slept == [2.0]
 
@@ -181,7 +181,7 @@ async def test_retry_beyond_the_time_budget_is_not_begun(
     peer.answer(CALL, error(429, headers={"Retry-After": "60"}), OK)
 
     with pytest.raises(Failed) as failed:
-        await api.get(PATH, {}, caller="a")
+        await api.get(PATH, {}, Meter("a"))
 
     assert failed.value.extensions["retryAfterSeconds"] == 60
     assert waits.slept == []
@@ -189,22 +189,20 @@ async def test_retry_beyond_the_time_budget_is_not_begun(
 
 async def test_every_attempt_of_a_read_is_counted(api: StripeApi, peer: Peer) -> None:
     """The meter counts what Stripe's limits count."""
-    meter = Meter()
-    METER.set(meter)
+    meter = Meter("a")
     peer.answer(CALL, error(500), OK)
 
-    await api.get(PATH, {}, caller="a")
+    await api.get(PATH, {}, meter)
 
     assert meter.calls == 2
 
 
 async def test_read_beyond_the_call_budget_is_not_sent(api: StripeApi, peer: Peer) -> None:
     """A runaway selection ends in a null, and not at Stripe's limit."""
-    METER.set(Meter(calls_max=0))
     peer.answer(CALL, OK)
 
     with pytest.raises(Failed) as failed:
-        await api.get(PATH, {}, caller="a")
+        await api.get(PATH, {}, Meter("a", calls_max=0))
 
     assert failed.value.code is ErrorCode.UPSTREAM_BUDGET_EXCEEDED
     assert peer.sent == []
@@ -214,15 +212,15 @@ async def test_notice_of_stripe_is_no_error(api: StripeApi, peer: Peer) -> None:
     """Stripe's notices are for people; with warnings as errors they must not break a call."""
     peer.answer(CALL, Json({"id": "in_1"}, headers={"Stripe-Notice": "Please upgrade."}))
 
-    assert await api.get(PATH, {}, caller="a") == {"id": "in_1"}
+    assert await api.get(PATH, {}, Meter("a")) == {"id": "in_1"}
 
 
 async def test_connection_is_used_again(api: StripeApi, peer: Peer) -> None:
     """One handshake serves many calls."""
     peer.answer(CALL, OK)
 
-    await api.get(PATH, {}, caller="a")
-    await api.get(PATH, {}, caller="b")
+    await api.get(PATH, {}, Meter("a"))
+    await api.get(PATH, {}, Meter("b"))
 
     assert len({one.port for one in peer.sent}) == 1
 
@@ -230,16 +228,16 @@ async def test_connection_is_used_again(api: StripeApi, peer: Peer) -> None:
 async def test_closed_client_makes_new_connections(api: StripeApi, peer: Peer) -> None:
     """Closing twice is no mistake, and neither is a straggler's call after it."""
     peer.answer(CALL, OK)
-    await api.get(PATH, {}, caller="a")
+    await api.get(PATH, {}, Meter("a"))
 
     await api.close()
     await api.close()
 
-    assert await api.get(PATH, {}, caller="a") == {"id": "in_1"}
+    assert await api.get(PATH, {}, Meter("a")) == {"id": "in_1"}
 
 
 @pytest.mark.parametrize("path", ["/v1/invoices/in_1/../x", "/v1/in?x", "//evil.example/v1/x"])
 async def test_path_of_anything_but_names_is_our_mistake(path: str, api: StripeApi) -> None:
     """No id reaches a URL unchecked, whoever forgot to check it."""
     with pytest.raises(AssertionError):
-        await api.get(path, {}, caller="a")
+        await api.get(path, {}, Meter("a"))

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.backends.stripe.client import PostResult, StripeApi
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
-from schema.ports import METER, Meter, RefusalCode, Refused
+from schema.ports import Meter, RefusalCode, Refused
 from tests.stripe_edge.conftest import MakeApi, Waits
 from tests.stripe_edge.peer import Answer, Cut, Hang, Json, Peer, Reset, error
 
@@ -17,10 +17,9 @@ CALL = f"POST {PATH}"
 OK = Json({"id": "in_1"}, headers={"Request-Id": "req_9"})
 
 
-async def post(api: StripeApi, **options: Any) -> PostResult:
-    return await api.post(
-        PATH, {"payment_intent": "pi_1"}, caller="a", idempotency_key="gw_1", **options
-    )
+async def post(api: StripeApi, meter: Meter | None = None, **options: Any) -> PostResult:
+    params = {"payment_intent": "pi_1"}
+    return await api.post(PATH, params, meter or Meter("a"), idempotency_key="gw_1", **options)
 
 
 async def test_write_sends_key_form_and_version(api: StripeApi, peer: Peer) -> None:
@@ -239,11 +238,10 @@ async def test_answer_to_a_repeat_of_this_call_is_its_own(api: StripeApi, peer: 
 
 async def test_write_that_has_begun_is_not_stopped_by_the_meter(api: StripeApi, peer: Peer) -> None:
     """A budget of reads never turns a write into a doubt; its attempts are counted all the same."""
-    meter = Meter(calls_max=0)
-    METER.set(meter)
+    meter = Meter("a", calls_max=0)
     peer.answer(CALL, Reset(), OK)
 
-    await post(api)
+    await post(api, meter)
 
     assert meter.calls == 2
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.stripe.writes import StripeWrites
 from schema.ports import (
     Capability,
     CreateCreditNote,
@@ -17,6 +16,7 @@ from schema.ports import (
     Viewer,
 )
 from tests.stripe_edge import samples
+from tests.stripe_edge.conftest import Writing
 from tests.stripe_edge.peer import Answer, Json, Peer, Reset, error
 
 READ = "GET /v1/invoices/in_1"
@@ -31,17 +31,17 @@ FAILURE = error(500, type="api_error")
 STORED = error(500, type="api_error", headers={"Idempotent-Replayed": "true"})
 
 
-async def refusal(writes: StripeWrites, viewer: Viewer) -> Refused:
+async def refusal(writes: Writing, viewer: Viewer) -> Refused:
     with pytest.raises(Refused) as refused:
-        await writes.create_credit_note(viewer, COMMAND)
+        await writes.write(viewer, COMMAND)
     return refused.value
 
 
-async def test_credit_note_is_one_call(writes: StripeWrites, operator: Viewer, peer: Peer) -> None:
+async def test_credit_note_is_one_call(writes: Writing, operator: Viewer, peer: Peer) -> None:
     """What was drafted is sent, with our mark, and nothing that was not stated."""
     peer.answer(CREATE, OURS)
 
-    created = await writes.create_credit_note(operator, COMMAND)
+    created = await writes.write(operator, COMMAND)
 
     assert created == CREATED
     assert peer.calls() == [CREATE]
@@ -57,9 +57,7 @@ async def test_credit_note_is_one_call(writes: StripeWrites, operator: Viewer, p
     }
 
 
-async def test_foreign_invoice_is_not_found(
-    writes: StripeWrites, stranger: Viewer, peer: Peer
-) -> None:
+async def test_foreign_invoice_is_not_found(writes: Writing, stranger: Viewer, peer: Peer) -> None:
     """Nothing is credited on an invoice of somebody else."""
     peer.answer(READ, samples.invoice())
 
@@ -79,13 +77,13 @@ async def test_foreign_invoice_is_not_found(
     ],
 )
 async def test_note_that_was_issued_is_known_by_its_mark(
-    lost: Answer, writes: StripeWrites, operator: Viewer, peer: Peer
+    lost: Answer, writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """Another note of the same amount is another note."""
     peer.answer(CREATE, lost)
     peer.answer(NOTES, samples.listed([samples.credit_note("cn_2"), OURS]))
 
-    assert await writes.create_credit_note(operator, COMMAND) == CREATED
+    assert await writes.write(operator, COMMAND) == CREATED
 
 
 @pytest.mark.parametrize(
@@ -107,7 +105,7 @@ async def test_note_that_is_not_seen(
     lost: Answer,
     notes: Any,
     code: RefusalCode,
-    writes: StripeWrites,
+    writes: Writing,
     operator: Viewer,
     peer: Peer,
 ) -> None:
@@ -141,7 +139,7 @@ async def test_note_that_is_not_seen(
     ],
 )
 async def test_refusal_of_stripe_is_explained(
-    invoice: Any, code: RefusalCode, writes: StripeWrites, operator: Viewer, peer: Peer
+    invoice: Any, code: RefusalCode, writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """The ledger's preview finds the rule; Stripe's details stand beside it."""
     peer.answer(CREATE, error(400, code="odd"))
@@ -153,17 +151,17 @@ async def test_refusal_of_stripe_is_explained(
 
 
 async def test_refusal_after_a_lost_success_is_a_success(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """More than is left, because our own first attempt took it."""
     peer.answer(CREATE, Reset(), error(400))
     peer.answer(NOTES, samples.listed([OURS]))
 
-    assert await writes.create_credit_note(operator, COMMAND) == CREATED
+    assert await writes.write(operator, COMMAND) == CREATED
 
 
 async def test_account_without_credit_notes_says_so(
-    writes: StripeWrites, operator: Viewer, peer: Peer, missing: list[Capability]
+    writes: Writing, operator: Viewer, peer: Peer, missing: list[Capability]
 ) -> None:
     """Capabilities shrink from then on."""
     peer.answer(CREATE, error(404, message="Unrecognized request URL (POST: /v1/x)."))

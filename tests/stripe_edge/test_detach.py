@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.attempt import ATTEMPT, Found
+from gateway.backends.attempt import FIRST, Attempt, Found
 from gateway.backends.journal.trying import STRIPE_KEY_SECONDS
 from gateway.backends.stripe.client import StripeApi
-from gateway.backends.stripe.writes import PREVIEW_VERSION, StripeWrites
+from gateway.backends.stripe.writes import StripeWrites
+from gateway.backends.stripe.writing import PREVIEW_VERSION
 from schema.ports import Capability, Detached, DetachPayment, RefusalCode, Refused, Viewer
 from tests.stripe_edge import samples
+from tests.stripe_edge.conftest import Writing
 from tests.stripe_edge.peer import Answer, Json, Peer, Reset, error
 from tests.stripe_edge.tries import first_try, in_doubt, stored
 
@@ -33,20 +35,20 @@ FAILURE = error(500, type="api_error")
 STORED = error(500, type="api_error", headers={"Idempotent-Replayed": "true"})
 
 
-async def refusal(writes: StripeWrites, viewer: Viewer, command: DetachPayment) -> Refused:
+async def refusal(
+    writes: Writing, viewer: Viewer, command: DetachPayment, attempt: Attempt = FIRST
+) -> Refused:
     with pytest.raises(Refused) as refused:
-        await writes.detach(viewer, command)
+        await writes.write(viewer, command, attempt)
     return refused.value
 
 
-async def test_detach_is_a_look_and_one_call(
-    writes: StripeWrites, operator: Viewer, peer: Peer
-) -> None:
+async def test_detach_is_a_look_and_one_call(writes: Writing, operator: Viewer, peer: Peer) -> None:
     """The look names the payment that leaves, the answer the default that took over."""
     peer.answer(READ, BEFORE)
     peer.answer(DETACH, AFTER)
 
-    detached = await writes.detach(operator, COMMAND)
+    detached = await writes.write(operator, COMMAND)
 
     assert detached == DETACHED
     assert peer.calls() == [READ, DETACH]
@@ -57,37 +59,37 @@ async def test_detach_is_a_look_and_one_call(
 
 async def test_preview_version_is_a_setting(api: StripeApi, operator: Viewer, peer: Peer) -> None:
     """Stripe's previews move on; the deployment follows without a new release."""
-    writes = StripeWrites(api, on_unsupported=print, preview_version="2027-01-01.preview")
+    writes = Writing(StripeWrites(api, print, preview_version="2027-01-01.preview"))
     peer.answer(READ, BEFORE)
     peer.answer(DETACH, AFTER)
 
-    await writes.detach(operator, COMMAND)
+    await writes.write(operator, COMMAND)
 
     assert peer.sent[1].headers["Stripe-Version"] == "2027-01-01.preview"
 
 
 async def test_default_that_was_there_before_did_not_take_over(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """On an invoice that was open already the same default payment only grows."""
     default = samples.default_payment(amount=700)
     peer.answer(READ, samples.invoice_with(OURS, default))
     peer.answer(DETACH, samples.invoice_with(default))
 
-    detached = await writes.detach(operator, COMMAND)
+    detached = await writes.write(operator, COMMAND)
 
     assert detached.new_default_payment_id is None
 
 
 async def test_payment_beyond_the_embedded_ten_is_asked_for(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """The invoice shows a first page only; what is to leave is found by its intent."""
     peer.answer(READ, samples.invoice_with(OTHER, has_more=True))
     peer.answer(PAYMENTS, samples.listed([OURS]))
     peer.answer(DETACH, AFTER)
 
-    assert await writes.detach(operator, COMMAND) == DETACHED
+    assert await writes.write(operator, COMMAND) == DETACHED
     assert peer.calls() == [READ, PAYMENTS, DETACH]
 
 
@@ -117,7 +119,7 @@ async def test_detach_against_a_rule_is_not_sent(
     before: Any,
     if_amount_paid: int | None,
     code: RefusalCode,
-    writes: StripeWrites,
+    writes: Writing,
     operator: Viewer,
     peer: Peer,
 ) -> None:
@@ -132,7 +134,7 @@ async def test_detach_against_a_rule_is_not_sent(
 
 
 async def test_precondition_that_holds_lets_pass(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """Who decided on the present amount decided well."""
     peer.answer(READ, BEFORE)
@@ -140,7 +142,7 @@ async def test_precondition_that_holds_lets_pass(
 
     command = DetachPayment("in_1", "pi_1", "gw_1", if_amount_paid=1000)
 
-    assert await writes.detach(operator, command) == DETACHED
+    assert await writes.write(operator, command) == DETACHED
 
 
 @pytest.mark.parametrize(
@@ -161,7 +163,7 @@ async def test_precondition_that_holds_lets_pass(
 async def test_foreign_object_is_not_found_and_nothing_sent(
     world: dict[str, Any],
     path: tuple[str, ...],
-    writes: StripeWrites,
+    writes: Writing,
     stranger: Viewer,
     peer: Peer,
 ) -> None:
@@ -184,20 +186,20 @@ async def test_foreign_object_is_not_found_and_nothing_sent(
     ],
 )
 async def test_detach_that_is_seen_is_asked_for_with_its_key(
-    lost: Answer, writes: StripeWrites, operator: Viewer, peer: Peer
+    lost: Answer, writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """The payment is gone, by this call or by another's: the key is answered as at first."""
     peer.answer(READ, BEFORE, AFTER)
     peer.answer(DETACH, lost, lost, lost, AFTER)
 
-    detached = await writes.detach(operator, COMMAND)
+    detached = await writes.write(operator, COMMAND)
 
     assert detached == DETACHED
     assert peer.calls() == [READ, DETACH, DETACH, DETACH, READ, DETACH]
 
 
 async def test_detach_that_another_has_done_meanwhile_is_no_success(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """Stripe refuses our key: it was detached under another, which is announced as its own."""
     peer.answer(READ, BEFORE, AFTER)
@@ -211,7 +213,7 @@ async def test_detach_that_another_has_done_meanwhile_is_no_success(
 
 
 async def test_detach_that_is_seen_and_never_answered_stays_unknown(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """Nobody has said whose it was; the next repeat asks again."""
     peer.answer(READ, BEFORE, AFTER)
@@ -225,14 +227,14 @@ async def test_detach_that_is_seen_and_never_answered_stays_unknown(
 
 @pytest.mark.parametrize("age_seconds", [0, STRIPE_KEY_SECONDS], ids=["failure", "too old"])
 async def test_detach_whose_key_cannot_be_asked_is_seen_by_reading_back(
-    writes: StripeWrites, operator: Viewer, peer: Peer, age_seconds: int
+    writes: Writing, operator: Viewer, peer: Peer, age_seconds: int
 ) -> None:
     """Stripe has stored a failure under it, or may have forgotten it: what is gone must do."""
-    ATTEMPT.set(in_doubt(FOUND, age_seconds=age_seconds))
+    attempt = in_doubt(FOUND, age_seconds=age_seconds)
     peer.answer(READ, AFTER)
     peer.answer(DETACH, STORED)
 
-    detached = await writes.detach(operator, COMMAND)
+    detached = await writes.write(operator, COMMAND, attempt)
 
     assert detached == DETACHED
     assert peer.calls() == ([DETACH, READ] if age_seconds == 0 else [READ])
@@ -240,10 +242,10 @@ async def test_detach_whose_key_cannot_be_asked_is_seen_by_reading_back(
 
 @pytest.mark.parametrize("key", ["gw_1", "gw_other"])
 async def test_stored_failure_of_what_was_not_there_is_decided_by_the_event(
-    writes: StripeWrites, operator: Viewer, peer: Peer, key: str
+    writes: Writing, operator: Viewer, peer: Peer, key: str
 ) -> None:
     """It may have come between the look and the call. Each detach has an event with its key."""
-    ATTEMPT.set(first_try())
+    attempt = first_try()
     event = {
         "id": "evt_1",
         "object": "event",
@@ -255,21 +257,21 @@ async def test_stored_failure_of_what_was_not_there_is_decided_by_the_event(
     peer.answer(EVENTS, samples.listed([event]))
 
     if key == COMMAND.idempotency_key:
-        assert (await writes.detach(operator, COMMAND)).invoice_payment_id == "inpay_1"
+        assert (await writes.write(operator, COMMAND, attempt)).invoice_payment_id == "inpay_1"
         return
-    refused = await refusal(writes, operator, COMMAND)
+    refused = await refusal(writes, operator, COMMAND, attempt)
     assert (refused.code, refused.settles) == (RefusalCode.UPSTREAM_UNAVAILABLE, True)
 
 
 async def test_payment_that_came_back_counts_as_gone(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """Attached anew by somebody else, it is another payment: ours was detached."""
     again = samples.payment("inpay_5", samples.intent("pi_1"))
     peer.answer(READ, BEFORE, samples.invoice_with(OTHER, again))
     peer.answer(DETACH, STORED)
 
-    detached = await writes.detach(operator, COMMAND)
+    detached = await writes.write(operator, COMMAND)
 
     assert detached.invoice_payment_id == "inpay_1"
 
@@ -287,7 +289,7 @@ async def test_detach_that_is_not_seen(
     lost: Answer,
     then: Any,
     code: RefusalCode,
-    writes: StripeWrites,
+    writes: Writing,
     operator: Viewer,
     peer: Peer,
 ) -> None:
@@ -301,48 +303,48 @@ async def test_detach_that_is_not_seen(
 
 
 async def test_repeat_of_a_detach_in_doubt_is_not_judged_by_its_own_work(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """A look would find the payment gone, so there is none: the key decides, and what the first
     look found names it."""
-    ATTEMPT.set(in_doubt(FOUND))
+    attempt = in_doubt(FOUND)
     peer.answer(DETACH, AFTER)
 
-    detached = await writes.detach(operator, COMMAND)
+    detached = await writes.write(operator, COMMAND, attempt)
 
     assert detached == DETACHED
     assert peer.calls() == [DETACH]
 
 
 async def test_repeat_of_a_detach_in_doubt_is_hidden_from_who_may_not_see_it(
-    writes: StripeWrites, peer: Peer
+    writes: Writing, peer: Peer
 ) -> None:
     """Nothing is asked for them: what is another customer's does not exist."""
-    ATTEMPT.set(in_doubt(FOUND))
+    attempt = in_doubt(FOUND)
 
-    refused = await refusal(writes, Viewer("t", customers=frozenset({"cus_2"})), COMMAND)
+    refused = await refusal(writes, Viewer("t", customers=frozenset({"cus_2"})), COMMAND, attempt)
 
     assert refused.code is RefusalCode.NOT_FOUND
     assert peer.calls() == []
 
 
 async def test_what_the_look_found_is_recorded_before_the_call(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """After a crash behind the call nobody could find it out any more."""
     trying = first_try()
-    ATTEMPT.set(trying)
+    attempt = trying
     peer.answer(READ, BEFORE)
     peer.answer(DETACH, Reset(), Reset(), Reset())
 
-    await refusal(writes, operator, COMMAND)
+    await refusal(writes, operator, COMMAND, attempt)
 
     assert trying.found == FOUND
     assert await stored(trying) == trying.record
 
 
 async def test_repeat_after_a_restart_learns_the_payment_from_its_event(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """The payment is gone and nobody remembers its id but Stripe's event."""
     other = samples.payment("inpay_5", "pi_1", invoice="in_5")
@@ -354,13 +356,13 @@ async def test_repeat_after_a_restart_learns_the_payment_from_its_event(
     peer.answer(DETACH, Json(AFTER, headers={"Idempotent-Replayed": "true"}))
     peer.answer(EVENTS, samples.listed(events))
 
-    detached = await writes.detach(operator, COMMAND)
+    detached = await writes.write(operator, COMMAND)
 
     assert detached == Detached("in_1", "inpay_1", "cus_1", "pi_1", "inpay_9", replayed=True)
 
 
 async def test_detach_of_what_nobody_can_name_is_left_open(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """It is done, and an event without its payment would be told. The repeat, which changes
     nothing, finds out."""
@@ -375,13 +377,13 @@ async def test_detach_of_what_nobody_can_name_is_left_open(
 
 
 async def test_default_that_took_over_is_left_out_where_it_cannot_be_learned(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """It is done, and which payment left is known: that is enough for a success."""
     peer.answer(READ, BEFORE)
     peer.answer(DETACH, Json(b'{"id": "in_1", "object": "invoice"}'))
 
-    detached = await writes.detach(operator, COMMAND)
+    detached = await writes.write(operator, COMMAND)
 
     assert (detached.invoice_payment_id, detached.new_default_payment_id) == ("inpay_1", None)
 
@@ -414,7 +416,7 @@ async def test_refusal_of_stripe_is_explained(
     world: dict[str, Any],
     if_amount_paid: int | None,
     code: RefusalCode,
-    writes: StripeWrites,
+    writes: Writing,
     operator: Viewer,
     peer: Peer,
 ) -> None:
@@ -432,7 +434,7 @@ async def test_refusal_of_stripe_is_explained(
 
 
 async def test_account_without_the_preview_cannot_detach(
-    writes: StripeWrites, operator: Viewer, peer: Peer, missing: list[Capability]
+    writes: Writing, operator: Viewer, peer: Peer, missing: list[Capability]
 ) -> None:
     """Where the operation does not exist, capabilities say so from now on."""
     peer.answer(READ, BEFORE)
@@ -445,7 +447,7 @@ async def test_account_without_the_preview_cannot_detach(
 
 
 async def test_writes_on_one_invoice_go_one_after_the_other(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """Two at once would meet in Stripe's lock on the invoice, and one would have to come back."""
 
@@ -453,6 +455,6 @@ async def test_writes_on_one_invoice_go_one_after_the_other(
     peer.answer(DETACH, AFTER)
 
     commands = (DetachPayment("in_1", "pi_1", key) for key in ("gw_1", "gw_2"))
-    await asyncio.gather(*(writes.detach(operator, one) for one in commands))
+    await asyncio.gather(*(writes.write(operator, one) for one in commands))
 
     assert peer.calls() == [READ, DETACH, READ, DETACH]

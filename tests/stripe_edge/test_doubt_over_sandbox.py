@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from gateway.backends.audit_trail import AuditTrail
-from gateway.backends.journal.backend import JournaledBackend
-from gateway.backends.journal.records import MemoryJournalStore
+from gateway.backends.journal.backend import JournaledWrites
+from gateway.backends.journal.records import MemoryJournalStore, WriteRecord
 from gateway.backends.journal.settling import Settling
 from gateway.backends.journal.states import State
 from gateway.backends.journal.trying import STRIPE_KEY_SECONDS
@@ -32,8 +32,8 @@ from gateway.events.log import MemoryEventLog
 from gateway.sandbox.deliveries import TwinLookup
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
 from gateway.sandbox.stripe_api.faults import Fault, FaultKind
-from gateway.wiring import _Door, nothing_cached
-from schema.ports import Failed, RefusalCode, Refused, Viewer
+from gateway.wiring import callers_of, entry_of, nothing_to_drop
+from schema.ports import Failed, Meter, Outcome, RefusalCode, Refused, Viewer
 from tests.storage.redis_server import free_port
 from tests.stripe_edge.trials import TRIALS, Trial, detach
 from tests.support.stage import Stage
@@ -79,23 +79,26 @@ class World:
         self.apis.append(api)
         return api
 
-    def process(self, api: StripeApi | None = None) -> JournaledBackend:
+    def process(self, api: StripeApi | None = None) -> JournaledWrites:
         """A process that was just started."""
         inner = StripeBackend(
             api or self.api(), account=ACCOUNT, livemode=False, preview_version=PREVIEW_VERSION
         )
-        door = _Door(self.stage.clock)
-        backend = JournaledBackend(inner, self.store, door, self.stage.clock.now)
-        door.intake = Intake(
+        intake = Intake(
             log=self.log,
             lookup=TwinLookup(self.stage.twin),
-            drop=nothing_cached,
+            drop=nothing_to_drop,
             publish=lambda entry: None,
-            caller_of=backend.caller_of,
+            caller_of=callers_of(self.store),
             account=ACCOUNT,
             livemode=False,
         )
-        return backend
+
+        async def announce(record: WriteRecord, outcome: Outcome) -> None:
+            entry = entry_of(record, outcome, inner.describe(), self.stage.clock.now())
+            await intake.announce(entry, record.stripe_key)
+
+        return JournaledWrites(inner, self.store, announce, self.stage.clock.now)
 
     async def settle(self, api: StripeApi | None = None) -> None:
         trail = AuditTrail(self.stage.clock.now, lambda line: None)
@@ -184,13 +187,13 @@ async def open_breaker(world: World) -> StripeApi | None:
     api = world.api(world.calls_nobody)
     for _ in range(FAILURES_MAX):
         with pytest.raises(Failed):
-            await api.get("/v1/invoices/in_1", {}, caller="t")
+            await api.get("/v1/invoices/in_1", {}, Meter("t"))
     return api
 
 
 async def own_budget(world: World) -> StripeApi | None:
     api = world.api(waiting_max=0)
-    await api.get("/v1/events", {}, caller="t")  # the only call that it allows
+    await api.get("/v1/events", {}, Meter("t"))  # the only call that it allows
     return api
 
 
@@ -334,9 +337,9 @@ async def in_doubt(world: World, given: Trial, first: Fault) -> None:
     world.heal()
 
 
-async def outcome(backend: JournaledBackend, given: Trial) -> Any:
+async def outcome(writes: JournaledWrites, given: Trial) -> Any:
     try:
-        return await given.write(backend, OPERATOR)
+        return await given.write(writes, OPERATOR)
     except Refused as refused:
         return refused
 

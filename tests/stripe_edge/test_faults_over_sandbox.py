@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.journal.backend import JournaledBackend
-from gateway.backends.journal.records import MemoryJournalStore
 from gateway.sandbox.stripe_api.faults import Fault, FaultKind
 from schema.ports import Refused, Viewer
 from tests.stripe_edge.trials import TRIALS, Trial
+from tests.support.backends import journal_of
 from tests.support.stage import Stage
 from tests.support.upstream import stripe_through_sandbox
 
@@ -47,11 +46,10 @@ async def test_write_is_done_exactly_once(
     given = trial(stage)
     async with stripe_through_sandbox(stage.twin, attempt_seconds=0.05) as (inner, sandbox):
         sandbox.faults.add(fault, method="POST", times=times)
-        store = MemoryJournalStore(stage.clock.now)
-        backend = JournaledBackend(inner, store, told_to_nobody, stage.clock.now)
+        writes = journal_of(inner, stage.clock.now)
 
-        done = await repeated(lambda: given.write(backend, Viewer("operator")))
-        again = await given.write(backend, Viewer("operator"))
+        done = await repeated(lambda: given.write(writes, Viewer("operator")))
+        again = await given.write(writes, Viewer("operator"))
 
     assert given.once(done) == given.wanted
     assert again.replayed is True
@@ -67,7 +65,3 @@ async def repeated(write: Callable[[], Awaitable[Any]]) -> Any:
             if not refused.retryable:
                 raise
     raise AssertionError("the write never came to an end")
-
-
-async def told_to_nobody(announced: object) -> None:
-    """The journal's announcements, where no log is under test."""

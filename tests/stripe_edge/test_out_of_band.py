@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.stripe.writes import StripeWrites
 from schema.ports import (
     Attached,
     AttachPayment,
@@ -17,6 +16,7 @@ from schema.ports import (
     Viewer,
 )
 from tests.stripe_edge import samples
+from tests.stripe_edge.conftest import Writing
 from tests.stripe_edge.peer import Answer, Json, Peer, Reset, error
 from tests.stripe_edge.samples import CREATED
 
@@ -35,21 +35,21 @@ ATTACHED = Attached("in_1", "inpay_1", "cus_1", None)
 FAILURE = error(500, type="api_error")
 
 
-async def refusal(writes: StripeWrites, viewer: Viewer, command: AttachPayment) -> Refused:
+async def refusal(writes: Writing, viewer: Viewer, command: AttachPayment) -> Refused:
     with pytest.raises(Refused) as refused:
-        await writes.attach(viewer, command)
+        await writes.write(viewer, command)
     return refused.value
 
 
 async def test_payment_is_reported_then_attached(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """Three calls: a look, the report, the attach; each write with its own derived key."""
     peer.answer(READ, OPEN)
     peer.answer(REPORT, OURS)
     peer.answer(ATTACH, DONE)
 
-    attached = await writes.attach(operator, COMMAND)
+    attached = await writes.write(operator, COMMAND)
 
     assert attached == ATTACHED
     assert peer.calls() == [READ, REPORT, ATTACH]
@@ -58,13 +58,13 @@ async def test_payment_is_reported_then_attached(
     assert peer.sent[2].form["payment_record"] == "pr_1"
 
 
-async def test_report_holds_the_facts(writes: StripeWrites, operator: Viewer, peer: Peer) -> None:
+async def test_report_holds_the_facts(writes: Writing, operator: Viewer, peer: Peer) -> None:
     """Amount, time, reference and metadata are the caller's; the customer is the invoice's."""
     peer.answer(READ, OPEN)
     peer.answer(REPORT, OURS)
     peer.answer(ATTACH, DONE)
 
-    await writes.attach(operator, COMMAND)
+    await writes.write(operator, COMMAND)
 
     assert peer.sent[1].form == {
         "amount_requested[currency]": "usd",
@@ -84,7 +84,7 @@ async def test_report_holds_the_facts(writes: StripeWrites, operator: Viewer, pe
 
 
 async def test_full_metadata_stays_the_callers(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """Stripe takes fifty entries; our mark never pushes out one of theirs."""
     full = tuple((f"k{at}", "v") for at in range(50))
@@ -93,7 +93,7 @@ async def test_full_metadata_stays_the_callers(
     peer.answer(ATTACH, DONE)
 
     facts = OutOfBandPayment(400, "usd", CREATED, metadata=full)
-    await writes.attach(operator, AttachPayment("in_1", "gw_1", out_of_band=facts))
+    await writes.write(operator, AttachPayment("in_1", "gw_1", out_of_band=facts))
 
     given = [name for name in peer.sent[1].form if name.startswith("metadata")]
     assert len(given) == 50
@@ -145,7 +145,7 @@ async def test_payment_that_cannot_be_attached_is_not_reported(
     facts: OutOfBandPayment,
     code: RefusalCode,
     path: tuple[str, ...],
-    writes: StripeWrites,
+    writes: Writing,
     operator: Viewer,
     peer: Peer,
 ) -> None:
@@ -158,9 +158,7 @@ async def test_payment_that_cannot_be_attached_is_not_reported(
     assert peer.posts() == []
 
 
-async def test_foreign_invoice_is_not_found(
-    writes: StripeWrites, stranger: Viewer, peer: Peer
-) -> None:
+async def test_foreign_invoice_is_not_found(writes: Writing, stranger: Viewer, peer: Peer) -> None:
     """Nothing is reported on an invoice of somebody else."""
     peer.answer(READ, OPEN)
 
@@ -179,7 +177,7 @@ async def test_foreign_invoice_is_not_found(
     ],
 )
 async def test_lost_report_is_unknown(
-    trouble: Answer, writes: StripeWrites, operator: Viewer, peer: Peer
+    trouble: Answer, writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """The same key reports it once; another key would report it twice."""
     peer.answer(READ, OPEN)
@@ -200,7 +198,7 @@ async def test_lost_report_is_unknown(
     ],
 )
 async def test_reported_payment_that_is_not_attached_keeps_its_key(
-    trouble: Answer, writes: StripeWrites, operator: Viewer, peer: Peer
+    trouble: Answer, writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """A definite refusal would end the key, and the next one would report the payment again."""
     peer.answer(READ, OPEN)
@@ -215,7 +213,7 @@ async def test_reported_payment_that_is_not_attached_keeps_its_key(
 
 
 async def test_repeat_resumes_with_the_same_keys(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """The replayed report names the record that the first one made."""
     peer.answer(READ, OPEN)
@@ -223,7 +221,7 @@ async def test_repeat_resumes_with_the_same_keys(
     peer.answer(ATTACH, FAILURE, FAILURE, FAILURE, DONE)
     await refusal(writes, operator, COMMAND)
 
-    attached = await writes.attach(operator, COMMAND)
+    attached = await writes.write(operator, COMMAND)
 
     assert attached == ATTACHED
     reports = [one for one in peer.posts() if one.call == REPORT]
@@ -233,21 +231,21 @@ async def test_repeat_resumes_with_the_same_keys(
 
 @pytest.mark.parametrize("has_more", [False, True])
 async def test_repeat_of_a_done_attach_finds_it(
-    has_more: bool, writes: StripeWrites, operator: Viewer, peer: Peer
+    has_more: bool, writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """The invoice may be paid by it, so the rules would refuse what they had allowed."""
     ours = samples.payment("inpay_1", OURS, kind="payment_record", amount=400)
     peer.answer(READ, samples.invoice_with(*([] if has_more else [ours]), has_more=has_more))
     peer.answer(PAYMENTS, samples.listed([ours]))
 
-    attached = await writes.attach(operator, COMMAND)
+    attached = await writes.write(operator, COMMAND)
 
     assert (attached.invoice_payment_id, attached.replayed) == ("inpay_1", True)
     assert peer.posts() == []
 
 
 async def test_attach_refused_after_the_report_names_the_record(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """Somebody paid the invoice in between: the record exists, and the caller must know it."""
     peer.answer(READ, OPEN, samples.invoice_with(samples.payment("inpay_2", "pi_2", amount=1000)))
@@ -267,7 +265,7 @@ RECORDS = "GET /v1/payment_records"
 
 
 async def test_lost_report_that_was_done_is_found_by_its_mark(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """The record is among the newest, with our key, and can be attached at once."""
     peer.answer(READ, OPEN)
@@ -275,7 +273,7 @@ async def test_lost_report_that_was_done_is_found_by_its_mark(
     peer.answer(RECORDS, samples.listed([samples.payment_record("pr_2"), OURS]))
     peer.answer(ATTACH, DONE)
 
-    assert await writes.attach(operator, COMMAND) == ATTACHED
+    assert await writes.write(operator, COMMAND) == ATTACHED
 
 
 @pytest.mark.parametrize(
@@ -306,7 +304,7 @@ async def test_stored_failure_of_a_report_frees_the_key_only_if_nothing_was_done
     records: Any,
     metadata: tuple[tuple[str, str], ...],
     code: RefusalCode,
-    writes: StripeWrites,
+    writes: Writing,
     operator: Viewer,
     peer: Peer,
 ) -> None:
@@ -322,14 +320,14 @@ async def test_stored_failure_of_a_report_frees_the_key_only_if_nothing_was_done
 
 
 async def test_stored_failure_of_the_attach_takes_the_next_key(
-    writes: StripeWrites, operator: Viewer, peer: Peer
+    writes: Writing, operator: Viewer, peer: Peer
 ) -> None:
     """The payment stays reported under the caller's key; only this step needs another."""
     peer.answer(READ, OPEN)
     peer.answer(REPORT, OURS)
     peer.answer(ATTACH, STORED, DONE)
 
-    assert await writes.attach(operator, COMMAND) == ATTACHED
+    assert await writes.write(operator, COMMAND) == ATTACHED
     keys = [one.headers["Idempotency-Key"] for one in peer.posts()]
     assert keys == ["gw_1-report", "gw_1-attach", "gw_1-attach-2"]
 
@@ -351,7 +349,7 @@ async def test_report_that_stripe_refuses_changes_nothing(
     answer: Answer,
     code: RefusalCode,
     gone: list[Capability],
-    writes: StripeWrites,
+    writes: Writing,
     operator: Viewer,
     peer: Peer,
     missing: list[Capability],

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.errors import WriteRejected
-from schema.ports import Failed
+from schema.ports import Failed, Meter
 from tests.stripe_edge.conftest import API_KEY
 from tests.stripe_edge.peer import Json, Peer, error
 from tests.stripe_edge.samples import intent
@@ -25,7 +25,7 @@ async def test_failed_read_repeats_no_key(status: int, api: StripeApi, peer: Pee
     peer.answer(f"GET {PATH}", error(status, message=message))
 
     with pytest.raises(Failed) as failed:
-        await api.get(PATH, {}, caller="a")
+        await api.get(PATH, {}, Meter("a"))
 
     shown = "".join(traceback.format_exception(failed.value)) + repr(failed.value.extensions)
     assert not any(secret in shown for secret in (API_KEY, "1234", HUSH))
@@ -36,7 +36,7 @@ async def test_unreadable_answer_is_not_quoted(api: StripeApi, peer: Peer) -> No
     peer.answer(f"GET {PATH}", Json(f'{{"client_secret": "{HUSH}"'.encode()))
 
     with pytest.raises(Failed) as failed:
-        await api.get(PATH, {}, caller="a")
+        await api.get(PATH, {}, Meter("a"))
 
     assert HUSH not in "".join(traceback.format_exception(failed.value))
 
@@ -46,7 +46,7 @@ async def test_refused_write_repeats_no_key(api: StripeApi, peer: Peer) -> None:
     peer.answer(f"POST {PATH}", error(400, message=f"Do not send {API_KEY} or whsec_abc."))
 
     with pytest.raises(WriteRejected) as rejected:
-        await api.post(PATH, {}, caller="a", idempotency_key="gw_1")
+        await api.post(PATH, {}, Meter("a"), idempotency_key="gw_1")
 
     assert rejected.value.message == "Do not send [secret] or [secret]."
 
@@ -63,6 +63,6 @@ async def test_logs_hold_no_bodies(
     caplog.set_level(logging.DEBUG)
     peer.answer(f"GET {PATH}", intent())
 
-    await api.get(PATH, {}, caller="a")
+    await api.get(PATH, {}, Meter("a"))
 
     assert not any(secret in caplog.text for secret in (API_KEY, HUSH))

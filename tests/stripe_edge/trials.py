@@ -8,12 +8,14 @@ from typing import Any
 
 from schema.ports import (
     AttachPayment,
+    Command,
     CreateCreditNote,
     CreditNoteDraft,
     DetachPayment,
-    InvoiceBackend,
+    Meter,
     OutOfBandPayment,
     Viewer,
+    Writes,
 )
 from tests.support.stage import Stage
 
@@ -26,7 +28,7 @@ class Trial:
     `steps_after` how many follow that one.
     """
 
-    write: Callable[[InvoiceBackend, Viewer], Awaitable[Any]]
+    write: Callable[[Writes, Viewer], Awaitable[Any]]
     once: Callable[[Any], tuple[object, ...]]
     wanted: tuple[object, ...]
     looks: int = 0
@@ -34,11 +36,15 @@ class Trial:
     steps_after: int = 0
 
 
+def sending(command: Command) -> Callable[[Writes, Viewer], Awaitable[Any]]:
+    return lambda writes, viewer: writes.write(viewer, command, Meter(viewer.tenant))
+
+
 def attach(stage: Stage) -> Trial:
     invoice_id, intent_id = stage.open_invoice(1000), stage.succeeded(400)
     command = AttachPayment(invoice_id, "key-1", payment_intent_id=intent_id)
     return Trial(
-        write=lambda backend, viewer: backend.attach_payment(viewer, command),
+        write=sending(command),
         once=lambda done: (
             stage.twin.invoice(invoice_id).amount_paid,
             [one.id == done.invoice_payment_id for one in paid(stage, invoice_id)],
@@ -51,7 +57,7 @@ def attach_share(stage: Stage) -> Trial:
     invoice_id, intent_id = stage.open_invoice(1000), stage.succeeded(400)
     command = AttachPayment(invoice_id, "key-1", payment_intent_id=intent_id, amount_requested=250)
     return Trial(
-        write=lambda backend, viewer: backend.attach_payment(viewer, command),
+        write=sending(command),
         once=lambda done: (
             stage.twin.invoice(invoice_id).amount_paid,
             [one.id == done.invoice_payment_id for one in paid(stage, invoice_id)],
@@ -64,7 +70,7 @@ def attach_record(stage: Stage) -> Trial:
     invoice_id, record_id = stage.open_invoice(1000), stage.payment_record(400)
     command = AttachPayment(invoice_id, "key-1", payment_record_id=record_id)
     return Trial(
-        write=lambda backend, viewer: backend.attach_payment(viewer, command),
+        write=sending(command),
         once=lambda done: (
             stage.twin.invoice(invoice_id).amount_paid,
             [one.id == done.invoice_payment_id for one in paid(stage, invoice_id)],
@@ -78,7 +84,7 @@ def report(stage: Stage) -> Trial:
     facts = OutOfBandPayment(400, "usd", stage.clock.now(), reference="transfer 7")
     command = AttachPayment(invoice_id, "key-1", out_of_band=facts)
     return Trial(
-        write=lambda backend, viewer: backend.attach_payment(viewer, command),
+        write=sending(command),
         once=lambda done: (
             stage.twin.invoice(invoice_id).amount_paid,
             [one.id == done.invoice_payment_id for one in paid(stage, invoice_id)],
@@ -101,7 +107,7 @@ def detach(stage: Stage) -> Trial:
     (link,) = stage.twin.invoice_payments.matching("source_id", second)
     command = DetachPayment(invoice_id, second, "key-1", if_amount_paid=1000)
     return Trial(
-        write=lambda backend, viewer: backend.detach_payment(viewer, command),
+        write=sending(command),
         once=lambda done: (
             stage.twin.invoice(invoice_id).amount_paid,
             done.invoice_payment_id == link.id,
@@ -117,7 +123,7 @@ def credit(stage: Stage) -> Trial:
     invoice_id, _ = stage.paid_by(1000)
     command = CreateCreditNote(CreditNoteDraft(invoice_id, 250, credit=250), "key-1")
     return Trial(
-        write=lambda backend, viewer: backend.create_credit_note(viewer, command),
+        write=sending(command),
         once=lambda done: (
             stage.twin.invoice(invoice_id).post_payment_credit_notes_amount,
             [

@@ -9,7 +9,7 @@ answer's cursor tells of it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,11 @@ from tests.support.time_and_ids import CountingIds, ManualClock
 
 QUERY = """query ($id: ID!) {
   invoice(id: $id) { eventCursor payments { nodes { id status paymentIntent { id } } } }
+}"""
+MUTATION = """mutation ($id: ID!, $intent: ID!, $key: String!) {
+  detachPayment(input: {invoiceId: $id, paymentIntentId: $intent, idempotencyKey: $key}) {
+    invoice { eventCursor payments { nodes { id status paymentIntent { id } } } }
+  }
 }"""
 SUBSCRIPTION = """subscription ($id: ID!, $after: EventCursor) {
   invoicePaymentEvents(filter: {invoiceIds: [$id]}, after: $after) {
@@ -69,6 +74,7 @@ class World:
     deliver: Deliver
     invoice_id: str = ""
     intent_id: str = ""
+    own_id: str = ""
     is_attached: bool = False
     written: list[TwinEvent] = field(default_factory=list)
     """The followed events of the last write."""
@@ -97,14 +103,29 @@ class World:
         payments = self.stage.twin.book(self.invoice_id).payments
         return {(one.id, one.status.upper(), one.source_id) for one in payments}
 
+    def renew_beside(self, *, is_attached: bool) -> None:
+        """Another invoice with a payment more, for a mutation of ours to take off."""
+        self.is_attached = is_attached
+        self.invoice_id, (self.own_id, self.intent_id) = self.stage.paid_by(700, 300)
+        if not is_attached:
+            self.stage.twin.detach(self.invoice_id, self.intent_id)
+
     async def ask(self) -> dict[str, Any]:
-        request = OperationRequest(QUERY, {"id": self.invoice_id})
+        return (await self._data(QUERY, id=self.invoice_id))["invoice"]  # type: ignore[no-any-return]
+
+    async def detach_own(self) -> dict[str, Any]:
+        """Our mutation, and the invoice in its answer."""
+        given = {"id": self.invoice_id, "intent": self.own_id, "key": self.own_id}
+        return (await self._data(MUTATION, **given))["detachPayment"]["invoice"]  # type: ignore[no-any-return]
+
+    async def _data(self, document: str, **variables: str) -> dict[str, Any]:
+        request = OperationRequest(document, variables)
         prepared = await self.gateway.runner.prepare(request, OPERATOR)
         assert not isinstance(prepared, Answer), prepared.body
         answer = await self.gateway.runner.execute(prepared, request, OPERATOR, "req_1")
         assert "errors" not in answer.body, answer.body
-        invoice: dict[str, Any] = answer.body["data"]["invoice"]
-        return invoice
+        data: dict[str, Any] = answer.body["data"]
+        return data
 
     async def heard_after(self, cursor: str, moment: str) -> list[dict[str, Any]]:
         """The events after a cursor, up to the last of the last write's, all of which must come."""
@@ -152,7 +173,7 @@ async def stripe(folder: Path, **settings: Any) -> AsyncIterator[World]:
 
             async def deliver(events: list[TwinEvent]) -> None:
                 for event in events:
-                    hint = hint_of(event, gateway.backend.describe().account)
+                    hint = hint_of(event, gateway.reads.describe().account)
                     await gateway.intake.receive(hint, EventOrigin.WEBHOOK)
 
             yield World(gateway, stage, deliver)
@@ -206,18 +227,37 @@ async def test_a_write_during_a_query_is_shown_or_told(
     assert is_cached or moments >= moments_min
 
 
-async def undisturbed(world: World) -> int:
-    """How many moments the query has."""
+@pytest.mark.parametrize("is_attached", [False, True], ids=["attach", "detach"])
+async def test_a_write_during_a_mutation_is_shown_or_told(
+    is_attached: bool, tmp_path: Path
+) -> None:
+    """What a mutation shows came with Stripe's answer to it, which knows nothing of later."""
+    async with stripe(tmp_path) as world:
+        world.renew_beside(is_attached=is_attached)
+        moments = await undisturbed(world, World.detach_own)
+        for written_at in range(moments + 1):
+            for told_at in (*range(written_at, moments + 1, 5), AFTERWARDS):
+                world.renew_beside(is_attached=is_attached)
+                await disturbed(world, written_at, told_at, World.detach_own)
+
+    assert moments >= 12
+
+
+Ours = Callable[[World], Coroutine[Any, Any, dict[str, Any]]]
+
+
+async def undisturbed(world: World, ours: Ours = World.ask) -> int:
+    """How many moments our operation has."""
     stepping = Stepping()
-    assert payments_in(await stepping.run(world.ask())) == world.payments()
+    assert payments_in(await stepping.run(ours(world))) == world.payments()
     return stepping.passed
 
 
-async def disturbed(world: World, written_at: int, told_at: int) -> None:
-    """One query with a write at one of its moments, and the write's events at another."""
+async def disturbed(world: World, written_at: int, told_at: int, ours: Ours = World.ask) -> None:
+    """Our operation with a write at one of its moments, and the write's events at another."""
     stepping = Stepping([(written_at, world.write), (told_at, world.tell)])
 
-    answer = await stepping.run(world.ask())
+    answer = await stepping.run(ours(world))
     await stepping.rest()
 
     moment = f"written at {written_at}, told at {told_at} of {stepping.passed}"

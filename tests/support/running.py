@@ -11,7 +11,7 @@ from gateway.events.log import EventLog, MemoryEventLog
 from gateway.execution.operation import Answer, OperationRequest
 from gateway.execution.runner import GraphQLRunner
 from schema.limits import Limits
-from schema.ports import ErrorCode, Failed, Loaded, Need, Needs, Viewer
+from schema.ports import ErrorCode, Failed, Loaded, Meter, Need, Needs, Viewer
 from schema.root import make_schema
 from tests.support.stage import Stage
 
@@ -27,9 +27,11 @@ class WatchedBackend(MemoryBackend):
         self.loads: list[Needs] = []
         self.broken: set[Need] = set()
 
-    async def load(self, viewer: Viewer, needs: Needs) -> Loaded[Any]:
+    async def load(
+        self, viewer: Viewer, needs: Needs, meter: Meter, known: object = None
+    ) -> Loaded[Any]:
         self.loads.append(needs)
-        root = await super().load(viewer, needs)
+        root = await super().load(viewer, needs, meter, known)
         self._break(root)
         return root
 
@@ -61,6 +63,7 @@ class Running:
         self.feed = Feed(self.log)
         self.runner = GraphQLRunner(
             SCHEMA,
+            self.backend,
             self.backend,
             self.feed,
             limits=self.limits,

@@ -7,7 +7,6 @@ from typing import Any
 from schema.ports import (
     ROOT,
     ById,
-    InvoiceBackend,
     Link,
     ListFilter,
     Listing,
@@ -17,6 +16,7 @@ from schema.ports import (
     Page,
     Viewer,
 )
+from tests.support.backends import Backend
 
 PAYMENTS = Listing("payments", Page())
 PAYMENT_INTENT = Link("payment_intent")
@@ -39,7 +39,7 @@ def listing(name: str, page: Page | None = None, **where: Any) -> Listing:
     return Listing(name, page or Page(), ListFilter(**where))
 
 
-async def load_one(backend: InvoiceBackend, viewer: Viewer, *path: tuple[str, Need]) -> Any:
+async def load_one(backend: Backend, viewer: Viewer, *path: tuple[str, Need]) -> Any:
     """What was loaded for the first need of the path, raising what stands in its place."""
     root: Loaded[Any] = await backend.load(viewer, wanting(*path))
     return root.child(path[0][1])

@@ -9,18 +9,20 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.journal.backend import JournaledBackend
-from gateway.backends.journal.records import MemoryJournalStore
 from gateway.sandbox.stripe_api.faults import Fault, FaultKind
 from schema.ports import (
     AttachPayment,
+    Command,
     CreateCreditNote,
     CreditNoteDraft,
     DetachPayment,
+    Meter,
     RefusalCode,
     Refused,
     Viewer,
+    Writes,
 )
+from tests.support.backends import journal_of
 from tests.support.stage import ACME, GLOBEX, Stage
 from tests.support.upstream import stripe_through_sandbox
 from tests.tenancy import account
@@ -121,16 +123,20 @@ SECOND = Viewer("partner", customers=frozenset({GLOBEX}), caller="second")
 class Trial:
     """One write: `looks` are the reads before it is sent, `times_done` how often it took place."""
 
-    send: Callable[[JournaledBackend, Viewer], Awaitable[Any]]
+    send: Callable[[Writes, Viewer], Awaitable[Any]]
     looks: int
     times_done: Callable[[], int]
+
+
+def sending(command: Command) -> Callable[[Writes, Viewer], Awaitable[Any]]:
+    return lambda writes, viewer: writes.write(viewer, command, Meter(viewer.tenant))
 
 
 def credit(stage: Stage) -> Trial:
     invoice_id, _ = stage.paid_by(1000)
     command = CreateCreditNote(CreditNoteDraft(invoice_id, 100, out_of_band=100), "key")
     return Trial(
-        lambda backend, viewer: backend.create_credit_note(viewer, command),
+        sending(command),
         1,
         lambda: len(stage.twin.credit_notes.matching("invoice_id", invoice_id)),
     )
@@ -140,7 +146,7 @@ def attach(stage: Stage) -> Trial:
     invoice_id, intent_id = stage.open_invoice(1000), stage.succeeded(400)
     command = AttachPayment(invoice_id, "key", payment_intent_id=intent_id)
     return Trial(
-        lambda backend, viewer: backend.attach_payment(viewer, command),
+        sending(command),
         2,
         lambda: len(stage.twin.invoice_payments.matching("source_id", intent_id)),
     )
@@ -150,7 +156,7 @@ def detach(stage: Stage) -> Trial:
     invoice_id, (intent_id, _) = stage.paid_by(400, 600)
     command = DetachPayment(invoice_id, intent_id, "key")
     return Trial(
-        lambda backend, viewer: backend.detach_payment(viewer, command),
+        sending(command),
         1,
         lambda: 1 - len(stage.twin.invoice_payments.matching("source_id", intent_id)),
     )
@@ -165,18 +171,17 @@ async def test_a_colleague_does_not_end_a_write_whose_outcome_is_unknown(
     stage = Stage.empty()
     trial = made(stage)
     async with stripe_through_sandbox(stage.twin) as (inner, sandbox):
-        store = MemoryJournalStore(stage.clock.now)
-        backend = JournaledBackend(inner, store, told_to_nobody, stage.clock.now)
+        writes = journal_of(inner, stage.clock.now)
         lost = Fault(FaultKind.ANSWER, status=502, body={})
         sandbox.faults.add(FaultKind.RESET_AFTER, method="POST")
         sandbox.faults.add(lost, method="POST", times=None)
         sandbox.faults.add(lost, method="GET", times=None, after=trial.looks)
-        in_doubt = await refusal(trial.send(backend, FIRST))
+        in_doubt = await refusal(trial.send(writes, FIRST))
         sandbox.faults.clear()
 
-        of_second = await refusal(trial.send(backend, SECOND))
-        done = await trial.send(backend, FIRST)
-        replayed = await trial.send(backend, FIRST)
+        of_second = await refusal(trial.send(writes, SECOND))
+        done = await trial.send(writes, FIRST)
+        replayed = await trial.send(writes, FIRST)
 
     assert (in_doubt, of_second) == (RefusalCode.UPSTREAM_OUTCOME_UNKNOWN, RefusalCode.NOT_FOUND)
     assert trial.times_done() == 1
@@ -187,7 +192,3 @@ async def refusal(write: Awaitable[Any]) -> RefusalCode:
     with pytest.raises(Refused) as caught:
         await write
     return caught.value.code
-
-
-async def told_to_nobody(announced: object) -> None:
-    """The journal's announcements, where no log is under test."""

@@ -73,7 +73,7 @@ class World:
         happened = list(self.account.twin.events)
         for event in happened[self.told :]:
             if event_type(event.type) is not None:
-                hint = hint_of(event, gateway.backend.describe().account)
+                hint = hint_of(event, gateway.reads.describe().account)
                 await gateway.intake.receive(hint, EventOrigin.WEBHOOK)
         self.told = len(happened)
 

@@ -15,7 +15,7 @@ from gateway.events.log import Unreadable
 from gateway.events.log_codec import UnreadableCount
 from gateway.events.webhook import WebhookReader, WebhookRefused
 from gateway.web.metrics import LIMITS_MAX, Metrics, metrics_app
-from schema.ports import ErrorCode, Failed
+from schema.ports import ErrorCode, Failed, Meter
 from tests.stripe_edge.peer import Peer, Reset, error
 from tests.support.served import Served, serving
 from tests.support.upstream import stripe_api
@@ -144,10 +144,10 @@ async def test_calls_upstream_are_counted_by_their_end() -> None:
         peer.answer("GET /v1/invoices/in_1", {"id": "in_1"})
         peer.answer("GET /v1/invoices/in_2", error(404))
         peer.answer("GET /v1/invoices/in_3", error(429), error(500), Reset())
-        await api.get("/v1/invoices/in_1", {}, caller="a")
+        await api.get("/v1/invoices/in_1", {}, Meter("a"))
         for path in ("/v1/invoices/in_2", "/v1/invoices/in_3"):
             with pytest.raises(Failed):
-                await api.get(path, {}, caller="a")
+                await api.get(path, {}, Meter("a"))
         await api.close()
 
     calls = {name: count for name, count in samples(metrics).items() if "upstream" in name}

@@ -1,4 +1,4 @@
-"""The caching backend: reads from the cache what still counts, and asks inside for the rest.
+"""Cached reads: from the cache what still counts, and asks inside for the rest.
 
 A read that is whole in the cache costs nothing upstream. What is missing is asked for once by all
 who want the same at the same time. A cache that is slow or down is a miss for reads, never an
@@ -11,10 +11,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from gateway.backends.assembly import Ask, assemble_or_ask
 from gateway.backends.caching import codec, names
@@ -26,21 +26,17 @@ from gateway.backends.caching.tokens import Before, Tokens
 from gateway.backends.caching.tree import walk
 from schema.ports import (
     ROOT,
-    Attached,
-    AttachPayment,
     BackendDescription,
     ById,
-    CreateCreditNote,
-    CreditNoteCreated,
-    Detached,
-    DetachPayment,
+    Command,
     ErrorCode,
     Failed,
-    InvoiceBackend,
     Loaded,
+    Meter,
     Needs,
+    Outcome,
+    Reads,
     Viewer,
-    meter,
     root_needs,
 )
 
@@ -52,8 +48,6 @@ answer with fewer calls."""
 STORED_AT_ONCE_MAX = 100
 """Values in one command, so that a large answer does not hold up other readers' commands."""
 
-Outcome = TypeVar("Outcome", Attached, Detached, CreditNoteCreated)
-
 
 @dataclass(slots=True)
 class _Flight:
@@ -63,12 +57,10 @@ class _Flight:
     readers: int = 0
 
 
-class CachingBackend:
-    """See `schema.ports.InvoiceBackend`. `new_token` never repeats itself, in any process."""
+class CachingReads:
+    """See `schema.ports.Reads`. `new_token` never repeats itself, in any process."""
 
-    def __init__(
-        self, inner: InvoiceBackend, store: CacheStore, new_token: Callable[[], str]
-    ) -> None:
+    def __init__(self, inner: Reads, store: CacheStore, new_token: Callable[[], str]) -> None:
         self._inner = inner
         self._store = store
         self._keys = Keys.of(inner.describe())
@@ -78,24 +70,10 @@ class CachingBackend:
     def describe(self) -> BackendDescription:
         return self._inner.describe()
 
-    async def attach_payment(self, viewer: Viewer, command: AttachPayment) -> Attached:
-        work = self._inner.attach_payment(viewer, command)
-        return await self._written(work, command.invoice_id, command.payment_intent_id)
-
-    async def detach_payment(self, viewer: Viewer, command: DetachPayment) -> Detached:
-        work = self._inner.detach_payment(viewer, command)
-        return await self._written(work, command.invoice_id, command.payment_intent_id)
-
-    async def create_credit_note(
-        self, viewer: Viewer, command: CreateCreditNote
-    ) -> CreditNoteCreated:
-        work = self._inner.create_credit_note(viewer, command)
-        return await self._written(work, command.draft.invoice_id, None)
-
     async def close(self) -> None:
+        """Let reads that are under way finish, and let go of the cache."""
         under_way = [flight.task for flight in self._flights.values()]
         await asyncio.gather(*under_way, return_exceptions=True)
-        await self._inner.close()
         await self._store.close()
 
     async def drop(
@@ -107,20 +85,26 @@ class CachingBackend:
         """
         await self._tokens.renew(names.dropped_by(invoice_id, customer_id, payment_intent_id))
 
-    async def load(self, viewer: Viewer, needs: Needs) -> Loaded[Any]:
+    async def load(
+        self, viewer: Viewer, needs: Needs, meter: Meter, known: object = None
+    ) -> Loaded[Any]:
+        """What is known from a write may be older than another's drop since, so nothing that is
+        made of it is kept."""
+        if known is not None:
+            return await self._inner.load(viewer, needs, meter, known)
         shelf = Shelf()
         try:
             await self._tokens.make_good()
-            root, missing = await self._from_cache(viewer, needs, shelf)
+            root, missing = await self._from_cache(viewer, needs, meter, shelf)
             if not missing:
                 return root
             before = await self._tokens.before()
         except CacheDownError:
-            return await self._inner.load(viewer, needs)
-        return await self._completed(viewer, needs, shelf, missing, before)
+            return await self._inner.load(viewer, needs, meter)
+        return await self._completed(viewer, needs, meter, shelf, missing, before)
 
     async def _from_cache(
-        self, viewer: Viewer, needs: Needs, shelf: Shelf
+        self, viewer: Viewer, needs: Needs, meter: Meter, shelf: Shelf
     ) -> tuple[Loaded[Any], dict[Ask, Needs]]:
         """Put on the shelf what counts in the cache; the tree so far, and what is missing."""
         asked: set[Ask] = set()
@@ -131,10 +115,15 @@ class CachingBackend:
             if not unasked:
                 return root, missing
             asked.update(unasked)
-            await self._look(viewer, unasked, tokens, shelf)
+            await self._look(viewer, unasked, meter, tokens, shelf)
 
     async def _look(
-        self, viewer: Viewer, asks: list[Ask], tokens: dict[str, str], shelf: Shelf
+        self,
+        viewer: Viewer,
+        asks: list[Ask],
+        meter: Meter,
+        tokens: dict[str, str],
+        shelf: Shelf,
     ) -> None:
         """`tokens` are those that this read has seen: any moment since it began will do."""
         keyed = [(key, ask) for ask in asks for key in self._places(viewer, ask)]
@@ -148,7 +137,7 @@ class CachingBackend:
         tokens.update(await self._tokens.now(sorted(unseen)))
         for ask, kept in found:
             if all(tokens.get(name) == token for name, token in kept.tokens.items()):
-                meter().cached += 1
+                meter.cached += 1
                 shelf.put(ask, kept.thing)
 
     def _places(self, viewer: Viewer, ask: Ask) -> list[str]:
@@ -162,6 +151,7 @@ class CachingBackend:
         self,
         viewer: Viewer,
         needs: Needs,
+        meter: Meter,
         shelf: Shelf,
         missing: dict[Ask, Needs],
         before: Before,
@@ -170,13 +160,15 @@ class CachingBackend:
         the whole root around it."""
         if _can_be_pieces(viewer, missing):
             pieces = [(ById(ask.kind or "", ask.id or ""), below) for ask, below in missing.items()]
-            shelf.pour(await self._fetched(viewer, root_needs(pieces), before))
+            shelf.pour(await self._fetched(viewer, root_needs(pieces), meter, before))
         whole, lacking = _parted(viewer, needs, shelf)
         if lacking.of(ROOT):
-            whole.children.update((await self._fetched(viewer, lacking, before)).children)
+            whole.children.update((await self._fetched(viewer, lacking, meter, before)).children)
         return whole
 
-    async def _fetched(self, viewer: Viewer, needs: Needs, before: Before) -> Loaded[Any]:
+    async def _fetched(
+        self, viewer: Viewer, needs: Needs, meter: Meter, before: Before
+    ) -> Loaded[Any]:
         """What inside answers, once for all who ask the same between two drops.
 
         Nobody joins a read that began before a drop which they began after.
@@ -185,7 +177,7 @@ class CachingBackend:
         flight = self._flights.get(key)
         is_joined = flight is not None
         if flight is None:
-            task = asyncio.ensure_future(self._fetch_and_keep(viewer, needs, before))
+            task = asyncio.ensure_future(self._fetch_and_keep(viewer, needs, meter, before))
             flight = self._flights[key] = _Flight(task)
             task.add_done_callback(partial(self._landed, key, flight))
         flight.readers += 1
@@ -198,7 +190,9 @@ class CachingBackend:
                 self._flights.pop(key, None)
                 flight.task.cancel()
         if is_joined and _went_over_budget(tree):
-            return await self._inner.load(viewer, needs)  # The budget was another operation's.
+            return await self._inner.load(
+                viewer, needs, meter
+            )  # The budget was another operation's.
         return tree
 
     def _landed(self, key: Hashable, flight: _Flight, task: asyncio.Task[Loaded[Any]]) -> None:
@@ -207,8 +201,10 @@ class CachingBackend:
         if not task.cancelled() and task.exception() is not None:
             log.debug("a read failed inside")  # Its readers may all be gone by now.
 
-    async def _fetch_and_keep(self, viewer: Viewer, needs: Needs, before: Before) -> Loaded[Any]:
-        tree = await self._inner.load(viewer, needs)
+    async def _fetch_and_keep(
+        self, viewer: Viewer, needs: Needs, meter: Meter, before: Before
+    ) -> Loaded[Any]:
+        tree = await self._inner.load(viewer, needs, meter)
         try:
             await self._keep(list(keepable(self._keys, viewer, tree)), before)
         except CacheDownError as trouble:
@@ -234,21 +230,12 @@ class CachingBackend:
             some = keys[start : start + STORED_AT_ONCE_MAX]
             await self._store.set_many({key: texts[key] for key in some}, seconds)
 
-    async def _written(
-        self, work: Awaitable[Outcome], invoice_id: str, payment_intent_id: str | None
-    ) -> Outcome:
-        """Drop after a write, whatever came of it: a refusal, too, says that things have moved.
-
-        A failed drop is made good before the next read, and the write's success stands.
-        """
-        customer_id = None
-        try:
-            outcome = await work
-            customer_id = outcome.customer_id
-            return outcome
-        finally:
-            dropped = names.dropped_by(invoice_id, customer_id, payment_intent_id)
-            await self._drop_or_owe(dropped)
+    async def drop_after(self, command: Command, outcome: Outcome | None) -> None:
+        """Drop what a write may have changed. A failed drop is made good before the next read, and
+        the write's success stands."""
+        customer_id = None if outcome is None else outcome.customer_id
+        intent_id = getattr(command, "payment_intent_id", None)
+        await self._drop_or_owe(names.dropped_by(command.invoice_id, customer_id, intent_id))
 
     async def _drop_or_owe(self, dropped: Iterable[str]) -> None:
         try:

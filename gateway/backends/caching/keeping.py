@@ -17,7 +17,7 @@ from gateway.backends.caching.keys import Keys
 from gateway.backends.caching.shelf import bare
 from gateway.backends.caching.tree import Held, ask_of, is_not_found, walk
 from schema import records
-from schema.ports import SETTLED, ById, Computed, Deleted, Link, Listing, Loaded, LoadedPage, Viewer
+from schema.ports import ById, Computed, Deleted, Link, Listing, Loaded, LoadedPage, Viewer
 
 VALUE_SECONDS = 60.0
 """Bounds what Stripe changes without an event that is followed, such as a customer's name."""
@@ -100,6 +100,6 @@ def _computed(
 
 
 def _seconds(record: Any) -> float:
-    if isinstance(record, records.PaymentIntent) and record.status not in SETTLED:
+    if isinstance(record, records.PaymentIntent) and not record.is_settled:
         return INTENT_SECONDS
     return VALUE_SECONDS

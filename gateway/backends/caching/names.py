@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from schema import records
-from schema.ports import SETTLED, Computed, Listing
+from schema.ports import Computed, Listing
 
 ANY = "any"
 """What every drop renews: for what any event may have changed."""
@@ -31,7 +31,7 @@ def of_record(record: Any) -> list[str]:
             return [invoice(record.invoice_id)]
         case records.PaymentIntent():
             own = [intent(record.id)]
-            return own if record.status in SETTLED else [*own, whose(record.customer_id)]
+            return own if record.is_settled else [*own, whose(record.customer_id)]
         case records.Customer():
             return [customer(record.id)]
         case _:

@@ -1,4 +1,4 @@
-"""The journaled backend: a write is recorded, sent, recorded again and announced.
+"""The journaled writes: each one is recorded, sent, recorded again and announced.
 
 Stripe's key is hashed from tenant, operation, the caller's key and the attempt, and never from
 the arguments: attach, detach, attach must work. A refusal closes the attempt, where it is certain
@@ -11,23 +11,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from gateway.backends.attempt import ATTEMPT, Found, Overtaken
-from gateway.backends.journal.records import (
-    Command,
-    JournalStore,
-    Name,
-    Outcome,
-    WriteRecord,
-    moved,
-)
+from gateway.backends.attempt import Found, Overtaken
+from gateway.backends.journal.records import JournalStore, Name, WriteRecord, moved
 from gateway.backends.journal.refusals import (
-    hidden,
     in_progress,
-    invoice_id_of,
-    key_reused,
     not_recorded,
     still_in_doubt,
     undecidable,
@@ -36,22 +26,9 @@ from gateway.backends.journal.refusals import (
 from gateway.backends.journal.sameness import input_hash, is_same_input, meaning
 from gateway.backends.journal.states import Actor, Move, State
 from gateway.backends.journal.trying import CLOCK_SECONDS_MAX, LEASE_SECONDS, Try
-from schema.ports import (
-    Attached,
-    AttachPayment,
-    BackendDescription,
-    CreateCreditNote,
-    CreditNoteCreated,
-    Detached,
-    DetachPayment,
-    EventType,
-    InvoiceBackend,
-    Loaded,
-    Needs,
-    RefusalCode,
-    Refused,
-    Viewer,
-)
+from gateway.backends.refusals import key_reused, no_such_invoice
+from gateway.backends.supplier import Supplier
+from schema.ports import Command, Meter, Outcome, RefusalCode, Refused, Viewer
 
 log = logging.getLogger(__name__)
 
@@ -62,103 +39,64 @@ _OPEN_ENDED = (RefusalCode.UPSTREAM_OUTCOME_UNKNOWN, RefusalCode.IDEMPOTENCY_KEY
 """Refusals of a backend that leave open whether this key has done something. That Stripe knows it
 with other parameters means that our journal was lost, or that a release sends others."""
 
-Send = Callable[[Viewer, Any], Awaitable[Any]]
+Announce = Callable[[WriteRecord, Outcome], Awaitable[None]]
+"""Takes in a write that has succeeded. Raises `OSError` where it cannot now."""
+Dropped = Callable[[Command, Outcome | None], Awaitable[None]]
+"""Hears of every write that may have changed something, before its end is recorded."""
 
 
-@dataclass(frozen=True, slots=True)
-class Announced:
-    """A write that has succeeded, for the intake."""
-
-    type: EventType
-    raw_type: str
-    record: WriteRecord
-    outcome: Outcome
+async def nothing_cached(command: Command, outcome: Outcome | None) -> None:
+    """For a supplier that is always as new as it gets."""
 
 
-Announce = Callable[[Announced], Awaitable[None]]
-
-ANNOUNCED_AS = {
-    "attach": (EventType.ATTACHED, "gateway.invoice_payment.attached"),
-    "detach": (EventType.DETACHED, "gateway.invoice_payment.detached"),
-    "credit_note": (EventType.INVOICE_CHANGED, "gateway.credit_note.created"),
-}
-
-
-class JournaledBackend:
-    """See `schema.ports.InvoiceBackend`; reads pass through.
-
-    `owner` tells this process from others that share the store.
-    """
+class JournaledWrites:
+    """See `schema.ports.Writes`. `owner` tells this process from others that share the store."""
 
     def __init__(
         self,
-        inner: InvoiceBackend,
+        supplier: Supplier,
         store: JournalStore,
         announce: Announce,
         now: Callable[[], int],
         *,
         owner: str = SOLE_OWNER,
+        dropped: Dropped = nothing_cached,
     ) -> None:
-        self._inner = inner
+        self._supplier = supplier
         self._store = store
         self._announce = announce
         self._now = now
         self._owner = owner
+        self._dropped = dropped
         self._under_way: dict[Name, Command] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def describe(self) -> BackendDescription:
-        return self._inner.describe()
-
-    async def load(self, viewer: Viewer, needs: Needs) -> Loaded[Any]:
-        return await self._inner.load(viewer, needs)
-
-    async def attach_payment(self, viewer: Viewer, command: AttachPayment) -> Attached:
-        outcome: Attached = await self._write(viewer, "attach", command)
-        return outcome
-
-    async def detach_payment(self, viewer: Viewer, command: DetachPayment) -> Detached:
-        outcome: Detached = await self._write(viewer, "detach", command)
-        return outcome
-
-    async def create_credit_note(
-        self, viewer: Viewer, command: CreateCreditNote
-    ) -> CreditNoteCreated:
-        outcome: CreditNoteCreated = await self._write(viewer, "credit_note", command)
-        return outcome
+    async def write(self, viewer: Viewer, command: Command, meter: Meter) -> Outcome:
+        """Run the write to its end, even when whoever asked for it goes away."""
+        return await self.to_its_end(self._recorded(viewer, command, meter))
 
     async def close(self) -> None:
-        """Let writes that are under way finish, then close what is inside."""
+        """Let writes that are under way finish."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._inner.close()
 
-    async def caller_of(self, stripe_key: str) -> tuple[str, str] | None:
-        """Whose write carried this key to Stripe: tenant and the caller's own key."""
-        record = await self._store.by_stripe_key(stripe_key)
-        return None if record is None else (record.tenant, record.key)
-
-    async def _write(self, viewer: Viewer, operation: str, command: Any) -> Any:
-        """Run the write to its end, even when whoever asked for it goes away."""
-        return await self.to_its_end(self._recorded(viewer, operation, command))
-
-    async def to_its_end(self, work: Awaitable[Any]) -> Any:
+    async def to_its_end(self, work: Awaitable[Outcome]) -> Outcome:
         """Work that goes on when whoever waits for it goes away, and that closing waits for."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(task)
 
-    async def _recorded(self, viewer: Viewer, operation: str, command: Any) -> Outcome:
-        name = (viewer.tenant, operation, command.idempotency_key)
+    async def _recorded(self, viewer: Viewer, command: Command, meter: Meter) -> Outcome:
+        name = (viewer.tenant, command.operation, command.idempotency_key)
         wanted = meaning(command)
         if name in self._under_way:
             raise in_progress() if self._under_way[name] == wanted else key_reused()
         self._under_way[name] = wanted
         try:
-            record = await self._claimed(viewer, operation, command)
+            record = await self._claimed(viewer, command)
             if record.outcome is not None:
                 return await self._replayed(viewer, record)
-            return await self._tried(viewer, record)
+            return await self._tried(viewer, record, meter)
         finally:
             del self._under_way[name]
 
@@ -174,12 +112,12 @@ class JournaledBackend:
         is_leased = 0 < left <= LEASE_SECONDS + CLOCK_SECONDS_MAX
         return is_open and record.owner != self._owner and is_leased
 
-    async def _claimed(self, viewer: Viewer, operation: str, command: Command) -> WriteRecord:
+    async def _claimed(self, viewer: Viewer, command: Command) -> WriteRecord:
         """The record of this write: this caller's to send, or with its outcome.
 
         Raises `Refused` where it is neither.
         """
-        new = self._new_record(viewer, operation, command)
+        new = self._new_record(viewer, command)
         try:
             known = await self._store.begin(new)
         except OSError as trouble:
@@ -194,18 +132,22 @@ class JournaledBackend:
         if known.outcome is not None:
             return known
         if known.state is State.UNDECIDABLE:
-            raise undecidable(known) if _covers(viewer, known) else _hidden(known)
+            raise (
+                undecidable(known)
+                if _covers(viewer, known)
+                else no_such_invoice(known.command.invoice_id)
+            )
         if self.is_held(known):
             raise in_progress()
         if known.state is State.RECORDED:
             return await self._taken(_next_attempt(known, new), known)
         return await self._taken(self.taken_up(known, Actor.CALLER), known)
 
-    def _new_record(self, viewer: Viewer, operation: str, command: Command) -> WriteRecord:
+    def _new_record(self, viewer: Viewer, command: Command) -> WriteRecord:
         now = self._now()
         return WriteRecord(
             tenant=viewer.tenant,
-            operation=operation,
+            operation=command.operation,
             key=command.idempotency_key,
             input_hash=input_hash(command),
             command=command,
@@ -237,41 +179,44 @@ class JournaledBackend:
             raise in_progress()
         return claim
 
-    async def finished(self, record: WriteRecord) -> Outcome:
+    async def finished(self, record: WriteRecord, meter: Meter) -> Outcome:
         """Another try of what was left open, for its own caller. Raises `Refused`."""
         if self.is_at(record):
             raise in_progress()
         self._under_way[record.name] = meaning(record.command)
         try:
             claim = await self._taken(self.taken_up(record, Actor.SETTLING), record)
-            return await self._tried(record.viewer, claim)
+            return await self._tried(record.viewer, claim, meter)
         finally:
             del self._under_way[record.name]
 
-    async def _tried(self, viewer: Viewer, record: WriteRecord) -> Outcome:
+    async def _tried(self, viewer: Viewer, record: WriteRecord, meter: Meter) -> Outcome:
         """Send it, or look whether it was done, and record what came of that."""
         trying = Try(self._store, record, self._now)
-        ATTEMPT.set(trying)
-        command = replace(record.command, idempotency_key=record.stripe_key)
         try:
-            outcome = await self._send(record.operation)(viewer, command)
+            outcome = await self._sent(viewer, record, meter, trying)
         except Overtaken:
             return await self._overtaken(viewer, record)
         except Refused as refused:
             return await self._not_done(viewer, trying, refused)
         return await self._done(trying, outcome)
 
-    def _send(self, operation: str) -> Send:
-        sends: dict[str, Send] = {
-            "attach": self._inner.attach_payment,
-            "detach": self._inner.detach_payment,
-            "credit_note": self._inner.create_credit_note,
-        }
-        return sends[operation]
+    async def _sent(
+        self, viewer: Viewer, record: WriteRecord, meter: Meter, trying: Try
+    ) -> Outcome:
+        """What was cached is dropped whatever came of it: a refusal, too, says that things have
+        moved."""
+        command = replace(record.command, idempotency_key=record.stripe_key)
+        outcome = None
+        try:
+            outcome = await self._supplier.write(viewer, command, meter, trying)
+            return outcome
+        finally:
+            await self._dropped(command, outcome)
 
-    async def _done(self, trying: Try, outcome: Any) -> Outcome:
+    async def _done(self, trying: Try, outcome: Outcome) -> Outcome:
         """Record and announce it. Trouble here never turns a success into a failure."""
-        plain: Outcome = replace(outcome, replayed=False)
+        plain = replace(outcome, replayed=False, known=None)
         sent = trying.record
         try:
             await trying.succeeded(plain)
@@ -282,8 +227,7 @@ class JournaledBackend:
                 log.error("write %s was done, and so may be a later attempt", sent.stripe_key)
         if trying.record.state is not State.ANNOUNCED:
             await self.tell(replace(trying.record, attempt=sent.attempt), plain)
-        answer: Outcome = outcome
-        return answer
+        return outcome
 
     async def _not_done(self, viewer: Viewer, trying: Try, refused: Refused) -> Outcome:
         """Record what the refusal proves, and raise what may be told. The outcome, where somebody
@@ -334,14 +278,13 @@ class JournaledBackend:
         if record.state is State.DONE:
             await self.tell(record, record.outcome)
         if not _may_be_told(viewer, record, record.outcome):
-            raise hidden(record.outcome.invoice_id)
+            raise no_such_invoice(record.outcome.invoice_id)
         return replace(record.outcome, replayed=True)
 
     async def tell(self, record: WriteRecord, outcome: Outcome) -> None:
         """Announce it; where that cannot be had now, it is left to whoever settles."""
-        kind, raw_type = ANNOUNCED_AS[record.operation]
         try:
-            await self._announce(Announced(kind, raw_type, record, outcome))
+            await self._announce(record, outcome)
         except OSError:
             log.exception("write %s could not be announced; it will be", record.stripe_key)
             return
@@ -390,7 +333,3 @@ def _may_be_told(viewer: Viewer, record: WriteRecord, outcome: Outcome) -> bool:
     if viewer.customers is None or outcome.customer_id is not None:
         return viewer.sees(outcome.customer_id)
     return _covers(viewer, record)
-
-
-def _hidden(record: WriteRecord) -> Refused:
-    return hidden(invoice_id_of(record.command))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from typing import get_args
 
 import orjson
 
@@ -16,16 +17,7 @@ from gateway.backends.journal.records import WriteRecord
 from gateway.backends.journal.states import State
 from gateway.storage.codec import RecordCodec
 from gateway.storage.refusals import RecordUnreadable
-from schema.ports import (
-    Attached,
-    AttachPayment,
-    CreateCreditNote,
-    CreditNoteCreated,
-    CreditNoteDraft,
-    Detached,
-    DetachPayment,
-    OutOfBandPayment,
-)
+from schema.ports import Command, CreditNoteDraft, Outcome, OutOfBandPayment
 
 log = logging.getLogger(__name__)
 
@@ -34,14 +26,10 @@ _CODEC = RecordCodec(
     kinds=[
         WriteRecord,
         Found,
-        AttachPayment,
+        *get_args(Command),
         OutOfBandPayment,
-        DetachPayment,
-        CreateCreditNote,
         CreditNoteDraft,
-        Attached,
-        Detached,
-        CreditNoteCreated,
+        *get_args(Outcome),
     ],
 )
 

@@ -14,15 +14,7 @@ from typing import Any, Protocol
 
 from gateway.backends.attempt import NOTHING, Found
 from gateway.backends.journal.states import OPEN, RULES, Actor, Move, State
-from schema.ports import (
-    Attached,
-    AttachPayment,
-    CreateCreditNote,
-    CreditNoteCreated,
-    Detached,
-    DetachPayment,
-    Viewer,
-)
+from schema.ports import Command, Outcome, Viewer
 
 RECORDS_MAX = 100_000
 """A full journal refuses writes; it never forgets one early."""
@@ -31,8 +23,6 @@ KEPT_SECONDS = 30 * 24 * 3600
 """Stripe's own keys live 24 hours; the journal outlives them. What is older goes when its room is
 needed, and not before: a clock that was wrong once must not empty the journal."""
 
-Command = AttachPayment | DetachPayment | CreateCreditNote
-Outcome = Attached | Detached | CreditNoteCreated
 Name = tuple[str, str, str]
 """Tenant, operation and the caller's key: what a write is known by."""
 

@@ -5,17 +5,8 @@ Words and codes only; when one of these is due is said in `gateway.backends.jour
 
 from __future__ import annotations
 
-from gateway.backends.journal.records import Command, WriteRecord
+from gateway.backends.journal.records import WriteRecord
 from schema.ports import CreateCreditNote, RefusalCode, Refused
-
-
-def key_reused() -> Refused:
-    return Refused(
-        RefusalCode.IDEMPOTENCY_KEY_REUSED,
-        "idempotency_key_reused",
-        "this idempotencyKey was used with another input: make a new key for a new attempt",
-        path=("idempotencyKey",),
-    )
 
 
 def in_progress() -> Refused:
@@ -46,7 +37,7 @@ def still_in_doubt(record: WriteRecord, refused: Refused) -> Refused:
         "an earlier try with this idempotencyKey may have been done, and this one could not find "
         f"out ({refused.message}): repeat it with the same idempotencyKey, which cannot do it "
         "twice",
-        invoice_id=invoice_id_of(record.command),
+        invoice_id=record.command.invoice_id,
         stripe_code=refused.stripe_code,
         stripe_request_id=refused.stripe_request_id,
         doc_url=refused.doc_url,
@@ -67,7 +58,7 @@ def unrecorded_refusal(record: WriteRecord, refused: Refused) -> Refused:
 
 def undecidable(record: WriteRecord) -> Refused:
     """The end of doubt for a machine: what to look at is said, as no repeat will help."""
-    invoice_id = invoice_id_of(record.command)
+    invoice_id = record.command.invoice_id
     is_note = isinstance(record.command, CreateCreditNote)
     where = "credit notes" if is_note else "payments"
     return Refused(
@@ -78,17 +69,3 @@ def undecidable(record: WriteRecord) -> Refused:
         f"Operators find it with invoice-gateway writes show {record.stripe_key}",
         invoice_id=invoice_id,
     )
-
-
-def hidden(invoice_id: str) -> Refused:
-    """As for an invoice that does not exist."""
-    return Refused(
-        RefusalCode.NOT_FOUND,
-        "no_such_object",
-        f"no such invoice: {invoice_id}",
-        path=("invoiceId",),
-    )
-
-
-def invoice_id_of(command: Command) -> str:
-    return command.draft.invoice_id if isinstance(command, CreateCreditNote) else command.invoice_id

@@ -7,9 +7,9 @@ person is right is for whoever asks to check before.
 from __future__ import annotations
 
 from gateway.backends.audit_trail import AuditTrail
-from gateway.backends.journal.records import JournalStore, Outcome, WriteRecord, may, moved
+from gateway.backends.journal.records import JournalStore, WriteRecord, may, moved
 from gateway.backends.journal.states import Actor, Move
-from schema.ports import Meter, RefusalCode, Refused
+from schema.ports import Outcome, RefusalCode, Refused
 
 RESOLVED_BY = "invoice-gateway writes"
 """Who asked, in the audit trail."""
@@ -73,10 +73,8 @@ class Resolving:
         self._trail.record(
             tenant=record.tenant,
             caller=RESOLVED_BY,
-            operation=record.operation,
             command=record.command,
-            outcome=outcome or _was_not_done(),
-            meter=Meter(),
+            ended=outcome or _was_not_done(),
         )
         return wanted
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
-from gateway.backends.journal.records import Command, WriteRecord
-from schema.ports import AttachPayment, CreateCreditNote, OutOfBandPayment
+from gateway.backends.journal.records import WriteRecord
+from schema.ports import AttachPayment, Command, CreateCreditNote, OutOfBandPayment
 
 
 def is_same_input(known: WriteRecord, new: WriteRecord) -> bool:

@@ -10,13 +10,12 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
 from gateway.backends.audit_trail import AuditTrail
-from gateway.backends.journal.backend import JournaledBackend
+from gateway.backends.journal.backend import JournaledWrites
 from gateway.backends.journal.records import JournalStore, WriteRecord, moved
 from gateway.backends.journal.states import OPEN, Actor, Move, State
-from schema.ports import METER, Meter, Refused
+from schema.ports import Meter, Outcome, Refused
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +33,13 @@ class Settling:
 
     def __init__(
         self,
-        backend: JournaledBackend,
+        writes: JournaledWrites,
         store: JournalStore,
         trail: AuditTrail,
         is_read_only: Callable[[], bool] = writes_are_taken,
     ) -> None:
         self._counts: Counter[State] = Counter()
-        self._backend = backend
+        self._writes = writes
         self._store = store
         self._trail = trail
         self._is_read_only = is_read_only
@@ -65,10 +64,10 @@ class Settling:
                 log.exception("write %s could not be settled", record.stripe_key)
 
     async def _settle(self, record: WriteRecord) -> None:
-        if self._backend.is_at(record) or self._backend.is_held(record):
+        if self._writes.is_at(record) or self._writes.is_held(record):
             return
         if record.outcome is not None:
-            await self._backend.tell(record, record.outcome)
+            await self._writes.tell(record, record.outcome)
         elif record.state is State.RECORDED:
             expired = moved(record, Move.EXPIRE, Actor.SETTLING)
             await self._store.swap(expired, version=record.version)
@@ -76,19 +75,17 @@ class Settling:
             await self._finish(record)
 
     async def _finish(self, record: WriteRecord) -> None:
-        used = Meter()
-        METER.set(used)
-        outcome: Any
+        meter = Meter(record.tenant)
+        ended: Outcome | Refused
         try:
-            outcome = await self._backend.to_its_end(self._backend.finished(record))
+            ended = await self._writes.to_its_end(self._writes.finished(record, meter))
         except Refused as refused:
             log.info("write %s ended as %s", record.stripe_key, refused.code)
-            outcome = refused
+            ended = refused
         self._trail.record(
             tenant=record.tenant,
             caller=SETTLED_BY,
-            operation=record.operation,
             command=record.command,
-            outcome=outcome,
-            meter=used,
+            ended=ended,
+            stripe_request_ids=meter.stripe_request_ids,
         )

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.backends.attempt import NOTHING, Found, Overtaken
-from gateway.backends.journal.records import JournalStore, Outcome, WriteRecord, may, moved
+from gateway.backends.journal.records import JournalStore, WriteRecord, may, moved
 from gateway.backends.journal.refusals import not_recorded
 from gateway.backends.journal.states import Actor, Move, State
+from schema.ports import Outcome
 
 log = logging.getLogger(__name__)
 

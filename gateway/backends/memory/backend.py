@@ -10,14 +10,14 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from gateway.backends.assembly import assemble, cursor_gone, failure_of, not_found
-from gateway.backends.attempt import attempt
-from gateway.backends.journal.refusals import key_reused
+from gateway.backends.attempt import FIRST, Attempt
 from gateway.backends.memory.tables import Query, Table
-from gateway.backends.memory.twin import Request, Twin, unknown
+from gateway.backends.memory.twin import Request, Twin
 from gateway.backends.pool import paid_out_of_band
+from gateway.backends.refusals import key_reused, no_such, no_such_invoice, pointing_out_of_band
 from gateway.ledger import credit_notes, payments
 from gateway.ledger.book import claim
 from schema import records
@@ -28,6 +28,7 @@ from schema.ports import (
     BackendDescription,
     BackendKind,
     Capability,
+    Command,
     Computed,
     CreateCreditNote,
     CreditNoteCreated,
@@ -39,7 +40,9 @@ from schema.ports import (
     ListFilter,
     Listing,
     Loaded,
+    Meter,
     Needs,
+    Outcome,
     RefusalCode,
     Refused,
     Viewer,
@@ -47,8 +50,6 @@ from schema.ports import (
 
 KEYS_KEPT_MAX = 100_000
 """Stripe keeps idempotency keys for 24 hours; the twin keeps this many, oldest first out."""
-
-Outcome = TypeVar("Outcome", Attached, Detached, CreditNoteCreated)
 
 
 class TwinSource:
@@ -233,12 +234,12 @@ def _payments(
 
 
 class MemoryBackend:
-    """See `schema.ports.InvoiceBackend`."""
+    """See `gateway.backends.supplier.Supplier`."""
 
     def __init__(self, twin: Twin) -> None:
         self.twin = twin
         self._source = TwinSource(twin)
-        self._known: OrderedDict[tuple[str, str, str], tuple[Any, Any]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str, str], tuple[Command, Outcome]] = OrderedDict()
 
     def describe(self) -> BackendDescription:
         return BackendDescription(
@@ -249,48 +250,27 @@ class MemoryBackend:
             capabilities=frozenset(Capability),
         )
 
-    async def load(self, viewer: Viewer, needs: Needs) -> Loaded[Any]:
+    async def load(
+        self, viewer: Viewer, needs: Needs, meter: Meter, known: object = None
+    ) -> Loaded[Any]:
         return assemble(viewer, needs, self._source)
 
-    async def attach_payment(self, viewer: Viewer, command: AttachPayment) -> Attached:
-        return await self._once(viewer, "attach", command, self._attach)
-
-    async def detach_payment(self, viewer: Viewer, command: DetachPayment) -> Detached:
-        return await self._once(viewer, "detach", command, self._detach)
-
-    async def create_credit_note(
-        self, viewer: Viewer, command: CreateCreditNote
-    ) -> CreditNoteCreated:
-        return await self._once(viewer, "credit_note", command, self._credit)
-
-    async def close(self) -> None:
-        return
-
-    async def _once(
-        self,
-        viewer: Viewer,
-        operation: str,
-        command: Any,
-        write: Callable[[Viewer, Any, Request], Outcome],
+    async def write(
+        self, viewer: Viewer, command: Command, meter: Meter, attempt: Attempt = FIRST
     ) -> Outcome:
         """Write, or answer what the same key answered before. Refusals are not kept: nothing
         happened, so the same key may try again."""
-        if attempt().may_send:
-            await attempt().going_out()
-        key = (viewer.tenant, operation, command.idempotency_key)
+        if attempt.may_send:
+            await attempt.going_out()
+        key = (viewer.tenant, command.operation, command.idempotency_key)
         known = self._known.get(key)
         if known is not None:
-            if known[0] != command:
-                raise key_reused()
-            if not viewer.sees(known[1].customer_id):
-                raise unknown("invoice", known[1].invoice_id, ("invoiceId",))
-            replayed: Outcome = replace(known[1], replayed=True)
-            return replayed
-        if not attempt().may_send:
+            return _replayed(viewer, command, *known)
+        if not attempt.may_send:
             raise _not_known_here()
         request = Request(self.twin.new_id("req"), command.idempotency_key)
         try:
-            outcome = write(viewer, command, request)
+            outcome = self._done(viewer, command, request)
         except Refused as refused:
             refused.settles = True  # The keys are known here, and this one has done nothing.
             raise
@@ -299,17 +279,29 @@ class MemoryBackend:
             self._known.popitem(last=False)
         return outcome
 
+    async def close(self) -> None:
+        return
+
+    def _done(self, viewer: Viewer, command: Command, request: Request) -> Outcome:
+        match command:
+            case AttachPayment():
+                return self._attach(viewer, command, request)
+            case DetachPayment():
+                return self._detach(viewer, command, request)
+            case CreateCreditNote():
+                return self._credit(viewer, command, request)
+
     def _visible_invoice(self, viewer: Viewer, invoice_id: str) -> records.Invoice:
         invoice = self.twin.invoice(invoice_id)
         if not viewer.sees(invoice.customer_id):
-            raise unknown("invoice", invoice_id, ("invoiceId",))
+            raise no_such_invoice(invoice_id)
         return invoice
 
     def _visible_source(
         self, viewer: Viewer, source: Any, kind: str, path: tuple[str, ...]
     ) -> None:
         if viewer.customers is not None and not viewer.sees(source.customer_id):
-            raise unknown(kind, source.id, path)
+            raise no_such(kind, source.id, path)
 
     def _attach(self, viewer: Viewer, command: AttachPayment, request: Request) -> Attached:
         invoice = self._visible_invoice(viewer, command.invoice_id)
@@ -329,14 +321,14 @@ class MemoryBackend:
             path = ("payment", "paymentIntentId")
             intent = self.twin.payment_intents.get(command.payment_intent_id)
             if intent is None:
-                raise unknown("payment_intent", command.payment_intent_id, path)
+                raise no_such("payment_intent", command.payment_intent_id, path)
             self._visible_source(viewer, intent, "payment_intent", path)
             return intent.id
         if command.payment_record_id is not None:
             path = ("payment", "paymentRecordId")
             record = self.twin.payment_records.get(command.payment_record_id)
             if record is None:
-                raise unknown("payment_record", command.payment_record_id, path)
+                raise no_such("payment_record", command.payment_record_id, path)
             self._visible_source(viewer, record, "payment_record", path)
             return record.id
         return self._reported(invoice, command).id
@@ -353,7 +345,7 @@ class MemoryBackend:
             None,
         )
         if refusal is not None:
-            raise _pointing_out_of_band(refusal)
+            raise pointing_out_of_band(refusal)
         return self.twin.report_payment(
             replace(record, id=self.twin.new_id("pr"), created=self.twin.now())
         )
@@ -376,11 +368,21 @@ class MemoryBackend:
     def _credit(
         self, viewer: Viewer, command: CreateCreditNote, request: Request
     ) -> CreditNoteCreated:
-        invoice = self._visible_invoice(viewer, command.draft.invoice_id)
+        invoice = self._visible_invoice(viewer, command.invoice_id)
         note = self.twin.credit(command.draft, request=request)
         return CreditNoteCreated(
             invoice_id=invoice.id, credit_note_id=note.id, customer_id=invoice.customer_id
         )
+
+
+def _replayed(viewer: Viewer, command: Command, first: Command, outcome: Outcome) -> Outcome:
+    """What the same key answered before. Raises `Refused` for other input, and for who may not see
+    it."""
+    if first != command:
+        raise key_reused()
+    if not viewer.sees(outcome.customer_id):
+        raise no_such_invoice(outcome.invoice_id)
+    return replace(outcome, replayed=True)
 
 
 def _not_known_here() -> Refused:
@@ -391,16 +393,3 @@ def _not_known_here() -> Refused:
         "nothing is known of this write any more",
         looked=True,
     )
-
-
-def _pointing_out_of_band(refused: Refused) -> Refused:
-    """The refusal with its path moved from a record's id to the facts that were given."""
-    fields = {
-        RefusalCode.CURRENCY_MISMATCH: "currency",
-        RefusalCode.AMOUNT_INVALID: "amountMinorUnits",
-        RefusalCode.AMOUNT_TOO_LARGE: "amountMinorUnits",
-    }
-    if refused.path == ("payment", "paymentRecordId"):
-        field = fields.get(refused.code)
-        refused.path = ("payment", "outOfBand", *((field,) if field else ()))
-    return refused

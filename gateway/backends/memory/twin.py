@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.backends.memory.tables import Query, Table
+from gateway.backends.refusals import no_such, no_such_invoice
 from gateway.ledger import credit_notes, lifecycle, payments
 from gateway.ledger.balance import foretold
 from gateway.ledger.book import Book, NewId, claim, is_live
@@ -45,12 +46,6 @@ class TwinEvent:
 
 
 Listener = Callable[[TwinEvent], None]
-
-
-def unknown(kind: str, object_id: str, path: tuple[str, ...]) -> Refused:
-    return Refused(
-        RefusalCode.NOT_FOUND, "no_such_object", f"no such {kind}: {object_id}", path=path
-    )
 
 
 @dataclass(slots=True)
@@ -86,13 +81,13 @@ class Twin:
     def invoice(self, invoice_id: str) -> records.Invoice:
         invoice = self.invoices.get(invoice_id)
         if invoice is None:
-            raise unknown("invoice", invoice_id, ("invoiceId",))
+            raise no_such_invoice(invoice_id)
         return invoice
 
     def intent(self, intent_id: str) -> records.PaymentIntent:
         intent = self.payment_intents.get(intent_id)
         if intent is None:
-            raise unknown("payment_intent", intent_id, ("paymentIntentId",))
+            raise no_such("payment_intent", intent_id, ("paymentIntentId",))
         return intent
 
     def book(self, invoice_id: str) -> Book:
@@ -266,7 +261,7 @@ class Twin:
         if source is None:
             kind = "payment_intent" if source_id.startswith("pi_") else "payment_record"
             path = "paymentIntentId" if kind == "payment_intent" else "paymentRecordId"
-            raise unknown(kind, source_id, ("payment", path))
+            raise no_such(kind, source_id, ("payment", path))
         return source
 
     def detach(
@@ -305,7 +300,7 @@ class Twin:
     def void_credit_note(self, note_id: str, request: Request = Request()) -> records.CreditNote:
         note = self.credit_notes.get(note_id)
         if note is None:
-            raise unknown("credit_note", note_id, ("creditNoteId",))
+            raise no_such("credit_note", note_id, ("creditNoteId",))
         before = self.book(note.invoice_id)
         after, voided = credit_notes.void(before, note, now=self.now(), new_id=self.new_id)
         self.credit_notes.put(voided)

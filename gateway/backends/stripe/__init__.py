@@ -1,1 +1,1 @@
-"""The Stripe backend: Stripe's API behind the `InvoiceBackend` port."""
+"""The Stripe backend: Stripe's API behind both ports."""

@@ -10,9 +10,10 @@ https://docs.stripe.com/api/payment-record/report-payment, 2026-10-28.endive.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from gateway.backends.attempt import NOTHING, Found, attempt
+from gateway.backends.attempt import NOTHING, Found
+from gateway.backends.refusals import no_such, pointing_out_of_band
 from gateway.backends.stripe import refusals
 from gateway.backends.stripe.client import PostResult
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
@@ -26,9 +27,9 @@ from gateway.backends.stripe.writing import (
     check_owner,
     glance,
     invoice_path,
+    known_from,
     look,
     look_back,
-    since_first_sent,
 )
 from gateway.ledger.book import Book
 from gateway.ledger.payments import attach_refusals, to_be_reported
@@ -76,12 +77,12 @@ class Attaching:
 
     async def _check_ownership(self, source: SourceRef) -> None:
         """Both the invoice and what is to pay it must be the viewer's, before anything is sent."""
-        books, caller, invoice_id = self.account.books, self.viewer.tenant, self.command.invoice_id
-        reading = books.invoice(invoice_id, caller=caller)
+        books, invoice_id = self.account.books, self.command.invoice_id
+        reading = books.invoice(invoice_id)
         check_owner(self.viewer, await look(reading, "invoice", invoice_id, ("invoiceId",)))
-        found = await look(books.source(source, caller=caller), source.type, source.id, source.path)
+        found = await look(books.source(source), source.type, source.id, source.path)
         if not self.viewer.sees(found.customer_id):
-            raise refusals.no_such(source.type, source.id, source.path)
+            raise no_such(source.type, source.id, source.path)
 
     async def _attach(
         self, source: SourceRef, key: str, found: Found = NOTHING, *, is_asking: bool = False
@@ -97,7 +98,6 @@ class Attaching:
             result = await self.account.send(
                 invoice_path(command.invoice_id, "attach_payment"),
                 params,
-                caller=self.viewer.tenant,
                 idempotency_key=key,
                 version=version,
                 found=found,
@@ -121,8 +121,8 @@ class Attaching:
         """
         payment, customer_id = _payment_in(result, source)
         if payment is None:
-            caller, invoice_id = self.viewer.tenant, self.command.invoice_id
-            reading = self.account.books.payments_by(source, caller=caller, invoice_id=invoice_id)
+            invoice_id = self.command.invoice_id
+            reading = self.account.books.payments_by(source, invoice_id=invoice_id)
             payment = _newest_live(await glance(reading) or [], source)
         if payment is None:
             raise refusals.outcome_unknown(
@@ -130,7 +130,8 @@ class Attaching:
                 self.command.invoice_id,
                 seen=" in part, though the payment is attached",
             )
-        return self._attached(payment, customer_id, replayed=result.stored)
+        attached = self._attached(payment, customer_id, replayed=result.stored)
+        return replace(attached, known=known_from(result))
 
     async def _after_doubt(
         self, source: SourceRef, key: str, unknown: WriteUnknown
@@ -139,13 +140,11 @@ class Attaching:
 
         Where the key cannot be asked any more, what is there must do. Raises `Refused`.
         """
-        reading = self.account.books.book(
-            self.command.invoice_id, source, caller=self.viewer.tenant
-        )
+        reading = self.account.books.book(self.command.invoice_id, source)
         book = await look_back(reading, unknown, self.command.invoice_id)
         payment = book.live_payment_by(source.id)
         if payment is not None:
-            is_asked_in_vain = unknown.stored or not attempt().may_send
+            is_asked_in_vain = unknown.stored or not self.account.attempt.may_send
             return self._attached(payment, book.invoice.customer_id) if is_asked_in_vain else None
         if unknown.stored:
             customer_id = book.invoice.customer_id
@@ -161,15 +160,15 @@ class Attaching:
 
         Only intents can be taken off, which Stripe's events tell. Raises `Refused`.
         """
-        books, caller, invoice_id = self.account.books, self.viewer.tenant, self.command.invoice_id
-        since = since_first_sent()
+        books, invoice_id = self.account.books, self.command.invoice_id
+        since = self.account.since_first_sent
         gone: list[str] = []
         if source.type == "payment_intent":
-            reading = books.detached_since(invoice_id, source.id, since, caller=caller)
+            reading = books.detached_since(invoice_id, source.id, since)
             gone = await look_back(reading, unknown, invoice_id)
         if not gone:
             raise refusals.not_done(unknown, invoice_id)
-        paid = books.paid_under(key, since, caller=caller)
+        paid = books.paid_under(key, since)
         ours = await look_back(paid, unknown, invoice_id)
         if ours is None:
             raise refusals.never_known(unknown, invoice_id)
@@ -190,7 +189,7 @@ class Attaching:
 
     async def _seen_after(self, source: SourceRef, rejected: WriteRejected) -> Book:
         invoice_id = self.command.invoice_id
-        reading = self.account.books.book(invoice_id, source, caller=self.viewer.tenant)
+        reading = self.account.books.book(invoice_id, source)
         try:
             return await look(reading, "invoice", invoice_id, ("invoiceId",))
         except Refused as refused:
@@ -200,12 +199,10 @@ class Attaching:
 
     async def _broken_rule(self, book: Book, source: SourceRef) -> Refused | None:
         """The refusal of the ledger, or None where it has none or cannot see enough."""
-        books, caller = self.account.books, self.viewer.tenant
+        books = self.account.books
         try:
-            found = await look(
-                books.source(source, caller=caller), source.type, source.id, source.path
-            )
-            claimed = await books.claimed_elsewhere(source, book.invoice.id, caller=caller)
+            found = await look(books.source(source), source.type, source.id, source.path)
+            claimed = await books.claimed_elsewhere(source, book.invoice.id)
         except Refused as refused:
             return None if refused.retryable else refused
         except Failed:
@@ -235,9 +232,7 @@ class Attaching:
         among the payments, and the next try would report it again.
         """
         command, books = self.command, self.account.books
-        reading = books.book_with_reported(
-            command.invoice_id, command.idempotency_key, caller=self.viewer.tenant
-        )
+        reading = books.book_with_reported(command.invoice_id, command.idempotency_key)
         book, done = await look(reading, "invoice", command.invoice_id, ("invoiceId",))
         check_owner(self.viewer, book.invoice)
         known = await self._reported_before()
@@ -250,12 +245,13 @@ class Attaching:
 
     async def _reported_before(self) -> str | None:
         """The record that an earlier try has reported, if there is one. Raises `Refused`."""
-        if attempt().found.payment_record_id is not None or not attempt().in_doubt:
-            return attempt().found.payment_record_id
+        if (
+            self.account.attempt.found.payment_record_id is not None
+            or not self.account.attempt.in_doubt
+        ):
+            return self.account.attempt.found.payment_record_id
         record_id, _ = await look(
-            self.account.books.reported_under(
-                self.command.idempotency_key, caller=self.viewer.tenant
-            ),
+            self.account.books.reported_under(self.command.idempotency_key),
             "invoice",
             self.command.invoice_id,
             ("invoiceId",),
@@ -269,8 +265,8 @@ class Attaching:
         if refused is None:
             return await self._report(facts, book.invoice.customer_id)
         # A look that found no report proves that there was none, once none can arrive any more.
-        refused.settles = is_marked(facts) and not attempt().may_be_in_transit
-        raise refusals.pointing_out_of_band(refused)
+        refused.settles = is_marked(facts) and not self.account.attempt.may_be_in_transit
+        raise pointing_out_of_band(refused)
 
     async def _report(self, facts: OutOfBandPayment, customer_id: str | None) -> str:
         """The id of the payment record; a repeat gets that of the first time."""
@@ -279,7 +275,6 @@ class Attaching:
             result = await self.account.send(
                 "/v1/payment_records/report_payment",
                 report_params(facts, customer_id, command.idempotency_key),
-                caller=self.viewer.tenant,
                 idempotency_key=f"{command.idempotency_key}-report",
             )
             return fields_of(result.body, "payment_record").id
@@ -301,9 +296,7 @@ class Attaching:
         """The record if it is there. That it is not counts only against a stored failure, whose
         key is of no more use; else the report may still be under way."""
         command = self.command
-        reading = self.account.books.reported_under(
-            command.idempotency_key, caller=self.viewer.tenant
-        )
+        reading = self.account.books.reported_under(command.idempotency_key)
         record_id, certain = await look_back(reading, unknown, command.invoice_id)
         if record_id is not None:
             return record_id
@@ -332,7 +325,7 @@ class Attaching:
                 if refused.retryable:
                     raise refusals.half_done(refused, source.id) from None
                 refused.message += f" (the payment was reported as {source.id}: attach that)"
-                raise refusals.pointing_out_of_band(refused) from None
+                raise pointing_out_of_band(refused) from None
         raise AssertionError("the last step answers or raises")
 
 

@@ -1,4 +1,4 @@
-"""The Stripe backend: a real account behind the port.
+"""The Stripe backend: a real account behind both ports.
 
 Reads go through the fetch plan, writes through `writes.py`; this class only ties them together
 and remembers what the account has turned out not to support.
@@ -8,27 +8,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.backends.fetch_plan import FetchPlan
+from gateway.backends.attempt import FIRST, Attempt
+from gateway.backends.fetch_plan import FetchPlan, Known
 from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.writes import StripeWrites
 from schema.ports import (
-    Attached,
-    AttachPayment,
     BackendDescription,
     BackendKind,
     Capability,
-    CreateCreditNote,
-    CreditNoteCreated,
-    Detached,
-    DetachPayment,
+    Command,
     Loaded,
+    Meter,
     Needs,
+    Outcome,
     Viewer,
 )
 
 
 class StripeBackend:
-    """See `schema.ports.InvoiceBackend`."""
+    """See `gateway.backends.supplier.Supplier`."""
 
     def __init__(
         self, api: StripeApi, *, account: str, livemode: bool, preview_version: str
@@ -37,9 +35,7 @@ class StripeBackend:
         self._account = account
         self._livemode = livemode
         self._able = set(Capability)
-        self._writes = StripeWrites(
-            api, preview_version=preview_version, on_unsupported=self._able.discard
-        )
+        self._writes = StripeWrites(api, self._able.discard, preview_version)
 
     def describe(self) -> BackendDescription:
         return BackendDescription(
@@ -50,19 +46,18 @@ class StripeBackend:
             capabilities=frozenset(self._able),
         )
 
-    async def load(self, viewer: Viewer, needs: Needs) -> Loaded[Any]:
-        return await FetchPlan.of(self._api, viewer).load(needs)
+    async def load(
+        self, viewer: Viewer, needs: Needs, meter: Meter, known: object = None
+    ) -> Loaded[Any]:
+        plan = FetchPlan(self._api, viewer, meter)
+        if isinstance(known, Known):
+            plan.begin_with(known)
+        return await plan.load(needs)
 
-    async def attach_payment(self, viewer: Viewer, command: AttachPayment) -> Attached:
-        return await self._writes.attach(viewer, command)
-
-    async def detach_payment(self, viewer: Viewer, command: DetachPayment) -> Detached:
-        return await self._writes.detach(viewer, command)
-
-    async def create_credit_note(
-        self, viewer: Viewer, command: CreateCreditNote
-    ) -> CreditNoteCreated:
-        return await self._writes.create_credit_note(viewer, command)
+    async def write(
+        self, viewer: Viewer, command: Command, meter: Meter, attempt: Attempt = FIRST
+    ) -> Outcome:
+        return await self._writes.write(viewer, command, meter, attempt)
 
     async def close(self) -> None:
         await self._api.close()

@@ -21,7 +21,7 @@ from gateway.backends.rate_budget import Admission
 from gateway.backends.stripe.attempts import Tries, ended, worth_another
 from gateway.backends.stripe.breaker import Breaker, BreakerOpen, Passage
 from gateway.backends.stripe.errors import failed, is_stored, trouble_of, upstream_errors
-from schema.ports import Failed, meter
+from schema.ports import Failed, Meter
 
 if TYPE_CHECKING:
     import stripe
@@ -58,11 +58,13 @@ class Pacing:
 
 @dataclass(frozen=True, slots=True)
 class PostResult:
-    """Stripe's answer to a write. `stored` where it replayed what an earlier call had done."""
+    """Stripe's answer to a write. `stored` where it replayed what an earlier call had done, and
+    `current` where it was made for this very request."""
 
     body: dict[str, Any] = field(repr=False)
     request_id: str | None
     stored: bool = False
+    current: bool = True
 
 
 def always() -> bool:
@@ -75,7 +77,7 @@ class _Request:
     method: str
     path: str
     params: Mapping[str, Any] = field(repr=False)
-    caller: str
+    meter: Meter
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
     may_go: Callable[[], bool] = always
 
@@ -140,9 +142,9 @@ class StripeApi:
     def __repr__(self) -> str:
         return f"StripeApi(stripe_version={self.stripe_version!r})"
 
-    async def get(self, path: str, params: Mapping[str, Any], *, caller: str) -> dict[str, Any]:
+    async def get(self, path: str, params: Mapping[str, Any], meter: Meter) -> dict[str, Any]:
         """Read one object or page. Safe to repeat; raises `Failed`."""
-        request = _Request("get", path, params, caller)
+        request = _Request("get", path, params, meter)
         tries = self._tries()
         try:
             return (await self._send(request, tries)).body
@@ -154,8 +156,8 @@ class StripeApi:
         self,
         path: str,
         params: Mapping[str, Any],
+        meter: Meter,
         *,
-        caller: str,
         idempotency_key: str,
         version: str | None = None,
         may_go: Callable[[], bool] = always,
@@ -172,7 +174,7 @@ class StripeApi:
         tries = self._tries()
         limited = None
         try:
-            return await self._send(_Request("post", path, params, caller, options, may_go), tries)
+            return await self._send(_Request("post", path, params, meter, options, may_go), tries)
         except Failed as at_the_budget:
             limited = at_the_budget
         except _GaveUp:
@@ -227,10 +229,10 @@ class StripeApi:
     async def _admit(self, request: _Request) -> None:
         """Count the attempt and wait for its turn. Raises `Failed`."""
         if request.method == "get":
-            meter().count_read()
+            request.meter.count_read()
         else:
-            meter().count_write()
-        await self._budget.admit(request.caller, request.endpoint)
+            request.meter.count_write()
+        await self._budget.admit(request.meter.caller, request.endpoint)
 
     async def _attempt(self, request: _Request, seconds: float, count: int) -> PostResult:
         if _PATH.fullmatch(request.path) is None:
@@ -241,8 +243,10 @@ class StripeApi:
             )
         if not isinstance(response.data, dict):
             raise TypeError("Stripe answers with objects")
-        stored = count == 1 and is_stored(response.headers)
-        return PostResult(response.data, response.request_id, stored)
+        was_kept = is_stored(response.headers)
+        return PostResult(
+            response.data, response.request_id, was_kept and count == 1, current=not was_kept
+        )
 
     def _wait(self, request: _Request, tries: Tries) -> float | None:
         """Seconds until the next attempt, or None where there is to be none.
@@ -282,7 +286,7 @@ class StripeApi:
 def _remember(request: _Request, stripe_request_id: str | None) -> None:
     """For the audit trail, which is about writes."""
     if request.method == "post":
-        meter().count_answer(stripe_request_id)
+        request.meter.count_answer(stripe_request_id)
 
 
 def _session(ca_path: str) -> aiohttp.ClientSession:

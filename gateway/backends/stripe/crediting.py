@@ -6,13 +6,19 @@ Source: https://docs.stripe.com/api/credit_notes/create, 2026-10-28.endive.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from gateway.backends.attempt import attempt
 from gateway.backends.stripe import refusals
 from gateway.backends.stripe.credit_notes import note_params
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
-from gateway.backends.stripe.writing import Account, check_owner, glance, look, look_back
+from gateway.backends.stripe.writing import (
+    Account,
+    check_owner,
+    glance,
+    known_from,
+    look,
+    look_back,
+)
 from gateway.ledger.book import Book
 from gateway.ledger.credit_notes import preview
 from gateway.stripe_objects.reading import credit_note_record
@@ -40,12 +46,12 @@ class Crediting:
         """Issue the note. Raises `Refused`."""
         if self.viewer.customers is not None:
             check_owner(self.viewer, await self._invoice())
-        done = await self._done_before() if attempt().in_doubt else None
+        done = await self._done_before() if self.account.attempt.in_doubt else None
         return done or await self._send()
 
     async def _done_before(self) -> CreditNoteCreated | None:
         """What an earlier try has issued, if it has. Raises `Refused`."""
-        invoice_id = self.command.draft.invoice_id
+        invoice_id = self.command.invoice_id
         note = await look(self._issued(), "invoice", invoice_id, ("invoiceId",))
         return None if note is None else self._created(note, replayed=True)
 
@@ -55,10 +61,10 @@ class Crediting:
             result = await self.account.send(
                 "/v1/credit_notes",
                 {**note_params(command.draft), "metadata": {GATEWAY_KEY: command.idempotency_key}},
-                caller=self.viewer.tenant,
                 idempotency_key=command.idempotency_key,
             )
-            return self._created(credit_note_record(result.body), replayed=result.stored)
+            created = self._created(credit_note_record(result.body), replayed=result.stored)
+            return replace(created, known=known_from(result))
         except WriteRejected as rejected:
             return await self._after_rejection(rejected)
         except WriteUnknown as unknown:
@@ -68,19 +74,19 @@ class Crediting:
 
     async def _invoice(self) -> records.Invoice:
         """Raises `Refused`."""
-        invoice_id = self.command.draft.invoice_id
-        reading = self.account.books.invoice(invoice_id, caller=self.viewer.tenant)
+        invoice_id = self.command.invoice_id
+        reading = self.account.books.invoice(invoice_id)
         return await look(reading, "invoice", invoice_id, ("invoiceId",))
 
     async def _issued(self) -> records.CreditNote | None:
         """The note with our key. Raises `Failed`."""
         command = self.command
         return await self.account.books.credit_note_under(
-            command.draft.invoice_id, command.idempotency_key, caller=self.viewer.tenant
+            command.invoice_id, command.idempotency_key
         )
 
     async def _after_doubt(self, unknown: WriteUnknown) -> CreditNoteCreated:
-        invoice_id = self.command.draft.invoice_id
+        invoice_id = self.command.invoice_id
         note = await look_back(self._issued(), unknown, invoice_id)
         if note is not None:
             return self._created(note)
@@ -92,7 +98,7 @@ class Crediting:
 
     async def _after_rejection(self, rejected: WriteRejected) -> CreditNoteCreated:
         """The first rule of the ledger that stands against it; Stripe's words if none does."""
-        invoice_id = self.command.draft.invoice_id
+        invoice_id = self.command.invoice_id
         if rejected.unsupported:
             what = "issue credit notes"
             raise self.account.unsupported(Capability.CREDIT_NOTE, what, rejected)
@@ -108,7 +114,7 @@ class Crediting:
 
     def _created(self, note: records.CreditNote, *, replayed: bool = False) -> CreditNoteCreated:
         return CreditNoteCreated(
-            invoice_id=self.command.draft.invoice_id,
+            invoice_id=self.command.invoice_id,
             credit_note_id=note.id,
             customer_id=note.customer_id,
             replayed=replayed,

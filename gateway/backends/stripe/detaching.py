@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from gateway.backends.attempt import Found, attempt
+from gateway.backends.attempt import Found
+from gateway.backends.refusals import no_such, no_such_invoice
 from gateway.backends.stripe import refusals
 from gateway.backends.stripe.client import PostResult
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
@@ -23,14 +24,14 @@ from gateway.backends.stripe.writing import (
     check_owner,
     glance,
     invoice_path,
+    known_from,
     look,
     look_back,
-    since_first_sent,
 )
 from gateway.ledger.book import Book
 from gateway.ledger.payments import detach_refusals
 from schema import records
-from schema.ports import Capability, Detached, DetachPayment, Failed, Refused, Viewer, meter
+from schema.ports import Capability, Detached, DetachPayment, Failed, Refused, Viewer
 
 SEEN = ", though the payment is gone"
 """What a look has shown that does not tell by whom."""
@@ -50,20 +51,24 @@ class Detaching:
 
     async def run(self) -> Detached:
         """Detach, and say what is gone and what took over. Raises `Refused`."""
-        return await self._send(self._before_recorded() or await self._look())
+        recorded = self._before_recorded()
+        if recorded is not None:
+            return await self._send(recorded)
+        book = await self._look()
+        return await self._send(_seen_in(book, self.source.id), book.intents.get(self.source.id))
 
     def _before_recorded(self) -> Found | None:
         """What the first try saw; a repeat of one in doubt must not look anew and judge by that,
         as what it would see may be its own work. Raises `Refused` for who may not see it."""
-        found = attempt().found
-        if not attempt().in_doubt or found.payment_id is None:
+        found = self.account.attempt.found
+        if not self.account.attempt.in_doubt or found.payment_id is None:
             return None
         if not self.viewer.sees(found.customer_id):
-            raise refusals.no_such("invoice", self.command.invoice_id, ("invoiceId",))
+            raise no_such_invoice(self.command.invoice_id)
         return found
 
-    async def _look(self) -> Found:
-        """Look at the invoice. Raises `Refused` where a rule stands against it.
+    async def _look(self) -> Book:
+        """The invoice before. Raises `Refused` where a rule stands against it.
 
         A payment that is not there is no refusal yet: this may be the repeat of a call that took
         it off and whose answer was lost, and then Stripe answers as it did the first time.
@@ -78,20 +83,17 @@ class Detaching:
             refused = next(iter(self._rules(book)), None)
             if refused is not None:
                 raise refused
-        meter().keep_settled(book.intents.get(self.source.id))
-        return Found(
-            customer_id=book.invoice.customer_id,
-            payment_id=None if payment is None else payment.id,
-            payment_ids=tuple(sorted(one.id for one in book.payments)),
-        )
+        return book
 
-    async def _send(self, before: Found, *, is_asking: bool = False) -> Detached:
-        """`is_asking`: again with the same key, as a look has shown that the payment is gone."""
+    async def _send(
+        self, before: Found, met: records.PaymentIntent | None = None, *, is_asking: bool = False
+    ) -> Detached:
+        """`met` is the intent as the look has shown it; `is_asking`: again with the same key, as a
+        look has shown that the payment is gone."""
         try:
             result = await self.account.send(
                 invoice_path(self.command.invoice_id, "detach_payment"),
                 {"payment_intent": self.source.id, "expand": list(EXPAND)},
-                caller=self.viewer.tenant,
                 idempotency_key=self.command.idempotency_key,
                 version=self.account.preview_version,
                 found=before,
@@ -107,12 +109,10 @@ class Detaching:
                 return detached
             asking = self._send(before, is_asking=True)
             return await asked_again(asking, unknown, invoice_id, seen=SEEN)
-        return await self._after_success(before, result)
+        return await self._after_success(before, result, met)
 
     async def _book(self) -> Book:
-        return await self.account.books.book(
-            self.command.invoice_id, self.source, caller=self.viewer.tenant
-        )
+        return await self.account.books.book(self.command.invoice_id, self.source)
 
     def _rules(self, book: Book) -> list[Refused]:
         """The refusals of the ledger, which looks at no more of the intent than its id."""
@@ -132,19 +132,22 @@ class Detaching:
         if self.viewer.customers is None:
             return
         path = ("paymentIntentId",)
-        reading = self.account.books.source(self.source, caller=self.viewer.tenant)
+        reading = self.account.books.source(self.source)
         intent = await look(reading, "payment_intent", self.source.id, path)
         if not self.viewer.sees(intent.customer_id):
-            raise refusals.no_such("payment_intent", self.source.id, path)
+            raise no_such("payment_intent", self.source.id, path)
 
-    async def _after_success(self, before: Found, result: PostResult) -> Detached:
+    async def _after_success(
+        self, before: Found, result: PostResult, met: records.PaymentIntent | None
+    ) -> Detached:
         try:
             book, complete = book_of(result.body)
         except Failed:
             book, complete = None, True
         if book is not None and not complete and _new_default(book, before) is None:
             book = await glance(self._book()) or book
-        return await self._detached(before, book, replayed=result.stored)
+        detached = await self._detached(before, book, replayed=result.stored)
+        return replace(detached, known=known_from(result, met))
 
     async def _after_doubt(self, before: Found, unknown: WriteUnknown) -> Detached | None:
         """None where the payment has left, be it by this call or by another: the key tells.
@@ -152,7 +155,7 @@ class Detaching:
         Where the key cannot be asked any more, what is gone must do. Raises `Refused`.
         """
         book = await look_back(self._book(), unknown, self.command.invoice_id)
-        is_asked_in_vain = unknown.stored or not attempt().may_send
+        is_asked_in_vain = unknown.stored or not self.account.attempt.may_send
         if before.payment_id is None:
             is_gone = book.live_payment_by(self.source.id) is None
             seen = ", and what was attached before is not known"
@@ -174,7 +177,7 @@ class Detaching:
         """Nothing was there at the look, and perhaps it came and was taken off by this very call:
         then Stripe's event names our key. Raises `Refused`."""
         reading = self.account.books.detached_under(
-            self.command.idempotency_key, since_first_sent(), caller=self.viewer.tenant
+            self.command.idempotency_key, self.account.since_first_sent
         )
         ours = await look_back(reading, unknown, self.command.invoice_id)
         if ours is None:
@@ -199,7 +202,7 @@ class Detaching:
 
     async def _missing_intent(self) -> Refused | None:
         """NOT_FOUND for an intent that does not exist; that comes before its not being attached."""
-        reading = self.account.books.source(self.source, caller=self.viewer.tenant)
+        reading = self.account.books.source(self.source)
         try:
             await look(reading, "payment_intent", self.source.id, ("paymentIntentId",))
         except Refused as refused:
@@ -212,7 +215,7 @@ class Detaching:
         """What has left must be named. Where it cannot be now the outcome is left open: a repeat
         gets the same answer again."""
         payment_id = before.payment_id or await self.account.books.detached_payment_id(
-            self.command.invoice_id, self.source.id, caller=self.viewer.tenant
+            self.command.invoice_id, self.source.id
         )
         if not payment_id:
             raise refusals.outcome_unknown(
@@ -228,6 +231,16 @@ class Detaching:
             new_default_payment_id=None if book is None else _new_default(book, before),
             replayed=replayed,
         )
+
+
+def _seen_in(book: Book, intent_id: str) -> Found:
+    """What of a look must be recorded before the call."""
+    payment = book.live_payment_by(intent_id)
+    return Found(
+        customer_id=book.invoice.customer_id,
+        payment_id=None if payment is None else payment.id,
+        payment_ids=tuple(sorted(one.id for one in book.payments)),
+    )
 
 
 def _still_there(book: Book, before: Found) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 from gateway.backends.rate_budget import SYSTEM_CALLER
 from gateway.backends.stripe.lookup import Api
 from gateway.stripe_objects.reading import embedded_list, is_id, malformed
-from schema.ports import ErrorCode, Failed
+from schema.ports import ErrorCode, Failed, Meter
 
 PATH = "/v1/events"
 PAGE_SIZE = 100
@@ -33,12 +33,11 @@ class StripeEventReader:
         self,
         api: Api,
         *,
-        caller: str = SYSTEM_CALLER,
         page_size: int = PAGE_SIZE,
         pages_max: int = PAGES_MAX,
     ) -> None:
         self._api = api
-        self._caller = caller
+        self._meter = Meter.without_cap(SYSTEM_CALLER)
         self._page_size = page_size
         self._pages_max = pages_max
 
@@ -83,7 +82,7 @@ class StripeEventReader:
 
     async def _page(self, limit: int, **where: Any) -> tuple[Page, bool]:
         """One page, newest first, as Stripe lists it in either direction. Raises `Failed`."""
-        raw = await self._api.get(PATH, {"limit": limit, **where}, caller=self._caller)
+        raw = await self._api.get(PATH, {"limit": limit, **where}, self._meter)
         rows, has_more = embedded_list(raw)
         for row in rows:
             _id_of(row)

@@ -13,9 +13,8 @@ from collections.abc import Awaitable
 from typing import Any, Protocol, TypeVar
 
 from gateway.backends.rate_budget import SYSTEM_CALLER
-from gateway.stripe_objects import reading as edge
-from gateway.stripe_objects.reading import fields_of
-from schema.ports import ErrorCode, Failed
+from gateway.stripe_objects.reading import embedded_list, fields_of, invoice_payment_record
+from schema.ports import ErrorCode, Failed, Meter
 from schema.records import InvoicePayment
 
 CUSTOMERS_KEPT_MAX = 10_000
@@ -30,7 +29,7 @@ Answer = TypeVar("Answer")
 class Api(Protocol):
     """The part of `StripeApi` that is needed here."""
 
-    async def get(self, path: str, params: dict[str, Any], *, caller: str) -> dict[str, Any]: ...
+    async def get(self, path: str, params: dict[str, Any], meter: Meter) -> dict[str, Any]: ...
 
 
 class StripeLookup:
@@ -40,11 +39,10 @@ class StripeLookup:
         self,
         api: Api,
         *,
-        caller: str = SYSTEM_CALLER,
         customers_kept_max: int = CUSTOMERS_KEPT_MAX,
     ) -> None:
         self._api = api
-        self._caller = caller
+        self._meter = Meter.without_cap(SYSTEM_CALLER)
         self._customers_kept_max = customers_kept_max
         self._customers: OrderedDict[str, str | None] = OrderedDict()
 
@@ -68,7 +66,7 @@ class StripeLookup:
 
     async def payment(self, invoice_payment_id: str) -> InvoicePayment | None:
         raw = await _known(self._get(f"/v1/invoice_payments/{invoice_payment_id}"))
-        return None if raw is None else edge.invoice_payment_record(raw)
+        return None if raw is None else invoice_payment_record(raw)
 
     async def payments_of_intent(self, payment_intent_id: str) -> list[InvoicePayment]:
         """All invoice payments by this intent, whatever their status; none for an unknown one."""
@@ -77,15 +75,15 @@ class StripeLookup:
         found: list[InvoicePayment] = []
         for _ in range(PAGES_MAX):
             raw = await _known(self._get("/v1/invoice_payments", params))
-            rows, has_more = ([], False) if raw is None else edge.embedded_list(raw)
-            found += [edge.invoice_payment_record(row) for row in rows]
+            rows, has_more = ([], False) if raw is None else embedded_list(raw)
+            found += [invoice_payment_record(row) for row in rows]
             if not has_more or not found:
                 return found
             params = {**params, "starting_after": found[-1].id}
         raise Failed(ErrorCode.UPSTREAM_ERROR, "Stripe's list of invoice payments does not end")
 
     async def _get(self, path: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
-        return await self._api.get(path, params or {}, caller=self._caller)
+        return await self._api.get(path, params or {}, self._meter)
 
     def _keep(self, invoice_id: str, customer_id: str | None) -> None:
         self._customers[invoice_id] = customer_id

@@ -11,28 +11,28 @@ from gateway.backends.assembly import failure_of
 from gateway.backends.stripe.credit_notes import note_params
 from gateway.ledger.book import Book
 from gateway.ledger.credit_notes import preview
-from gateway.stripe_objects import reading as edge
+from gateway.stripe_objects import reading
 from schema import records
-from schema.ports import CreditNoteDraft, ErrorCode, Failed, Refused
+from schema.ports import CreditNoteDraft, ErrorCode, Failed, Meter, Refused
 
 
 class Api(Protocol):
     """The part of `StripeApi` that is needed here."""
 
-    async def get(self, path: str, params: dict[str, Any], *, caller: str) -> dict[str, Any]: ...
+    async def get(self, path: str, params: dict[str, Any], meter: Meter) -> dict[str, Any]: ...
 
 
 async def credit_note_preview(
-    api: Api, draft: CreditNoteDraft, *, caller: str
+    api: Api, draft: CreditNoteDraft, meter: Meter
 ) -> records.CreditNotePreview:
     """Raises `Failed`."""
     try:
         params = {**note_params(draft), "expand": ["invoice"]}
-        raw = await api.get("/v1/credit_notes/preview", params, caller=caller)
+        raw = await api.get("/v1/credit_notes/preview", params, meter)
     except Failed as failed:
-        await _explain(failed, api, draft, caller)
+        await _explain(failed, api, draft, meter)
         raise
-    note, invoice = edge.credit_note_record(raw), edge.invoice_record(raw["invoice"])
+    note, invoice = reading.credit_note_record(raw), reading.invoice_record(raw["invoice"])
     return records.CreditNotePreview(
         type=note.type,
         currency=note.currency,
@@ -43,14 +43,14 @@ async def credit_note_preview(
     )
 
 
-async def _explain(failed: Failed, api: Api, draft: CreditNoteDraft, caller: str) -> None:
+async def _explain(failed: Failed, api: Api, draft: CreditNoteDraft, meter: Meter) -> None:
     """Raises the first rule of the ledger that stands against the note, as the memory backend
     does; returns where none does, or where Stripe did not answer at all."""
     if failed.code is not ErrorCode.UPSTREAM_ERROR or not failed.extensions.get("requestId"):
         return
     try:
-        raw = await api.get(f"/v1/invoices/{draft.invoice_id}", {}, caller=caller)
-        preview(Book(edge.invoice_record(raw)), draft)
+        raw = await api.get(f"/v1/invoices/{draft.invoice_id}", {}, meter)
+        preview(Book(reading.invoice_record(raw)), draft)
     except Refused as refused:
         raise failure_of(refused) from failed
     except Failed:

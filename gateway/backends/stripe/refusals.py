@@ -11,18 +11,6 @@ from schema.ports import ErrorCode, Failed, RefusalCode, Refused
 STORED_FAILURE = "upstream_failed"
 """The rule of a failure that Stripe has stored under the key."""
 
-OUT_OF_BAND_FIELDS = {
-    RefusalCode.CURRENCY_MISMATCH: "currency",
-    RefusalCode.AMOUNT_INVALID: "amountMinorUnits",
-    RefusalCode.AMOUNT_TOO_LARGE: "amountMinorUnits",
-}
-
-
-def no_such(kind: str, object_id: str, path: tuple[str, ...]) -> Refused:
-    return Refused(
-        RefusalCode.NOT_FOUND, "no_such_object", f"no such {kind}: {object_id}", path=path
-    )
-
 
 def not_sent(failed: Failed) -> Refused:
     """A write that was not sent, because what must be known before it could not be read."""
@@ -131,11 +119,3 @@ def half_done(refused: Refused, payment_record_id: str) -> Refused:
         retry_after_seconds=refused.retry_after_seconds,
         looked=refused.looked,
     )
-
-
-def pointing_out_of_band(refused: Refused) -> Refused:
-    """The refusal with its path moved from a record's id to the facts that were given."""
-    if refused.path == ("payment", "paymentRecordId"):
-        field = OUT_OF_BAND_FIELDS.get(refused.code)
-        refused.path = ("payment", "outOfBand", *((field,) if field else ()))
-    return refused

@@ -19,7 +19,7 @@ from gateway.backends.rate_budget import SYSTEM_CALLER
 from gateway.backends.stripe.client import PostResult, StripeApi
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
 from gateway.stripe_objects.reading import Fields, embedded_list, fields_of
-from schema.ports import Refused
+from schema.ports import Meter, Refused
 
 PATH = "/v1/webhook_endpoints"
 KIND = "webhook_endpoint"
@@ -74,12 +74,11 @@ async def create_endpoint(
     events: Sequence[str],
     preview_events: Sequence[str],
     idempotency_key: str,
-    caller: str = SYSTEM_CALLER,
 ) -> Created:
     """Register the URL for all of `events`, and for those of `preview_events` that this account
     can ask for. Raises `RegistrationRefused`, and `Failed` when Stripe cannot be asked."""
     refuse_url(url)
-    if await _endpoints_at(api, url, caller):
+    if await _endpoints_at(api, url):
         raise RegistrationRefused(
             f"{url} is registered already: see `invoice-gateway webhook check`, or delete the "
             "endpoint at Stripe first, as its secret cannot be shown again"
@@ -88,7 +87,7 @@ async def create_endpoint(
     for attempt in range(len(preview_events) + 1):
         params = _params(url, names, api.stripe_version)
         try:
-            result = await _posted(api, params, f"{idempotency_key}-{attempt}", caller)
+            result = await _posted(api, params, f"{idempotency_key}-{attempt}")
         except WriteRejected as rejected:
             names = _without_rejected(names, preview_events, rejected)
         else:
@@ -102,13 +101,12 @@ async def check_endpoint(
     *,
     events: Sequence[str],
     preview_events: Sequence[str],
-    caller: str = SYSTEM_CALLER,
 ) -> list[Finding]:
     """What is not as needed at the endpoint of this URL; without problems it will do.
 
     Raises `Failed` when Stripe cannot be asked.
     """
-    found = await _endpoints_at(api, url, caller)
+    found = await _endpoints_at(api, url)
     if not found:
         return [_problem(f"no endpoint is registered for {url}: `invoice-gateway webhook create`")]
     findings = [one for endpoint in found for one in _faults(endpoint, events, preview_events)]
@@ -150,8 +148,8 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-async def _endpoints_at(api: StripeApi, url: str, caller: str) -> list[Fields]:
-    raw = await api.get(PATH, {"limit": ENDPOINTS_MAX}, caller=caller)
+async def _endpoints_at(api: StripeApi, url: str) -> list[Fields]:
+    raw = await api.get(PATH, {"limit": ENDPOINTS_MAX}, Meter.without_cap(SYSTEM_CALLER))
     rows, _ = embedded_list(raw)
     endpoints = [fields_of(row, KIND) for row in rows]
     return [endpoint for endpoint in endpoints if endpoint.text("url") == url]
@@ -166,11 +164,9 @@ def _params(url: str, names: Sequence[str], version: str) -> dict[str, Any]:
     }
 
 
-async def _posted(
-    api: StripeApi, params: Mapping[str, Any], idempotency_key: str, caller: str
-) -> PostResult:
+async def _posted(api: StripeApi, params: Mapping[str, Any], idempotency_key: str) -> PostResult:
     try:
-        return await api.post(PATH, params, caller=caller, idempotency_key=idempotency_key)
+        return await api.post(PATH, params, Meter(SYSTEM_CALLER), idempotency_key=idempotency_key)
     except Refused as refused:
         raise RegistrationRefused(refused.message) from None
     except WriteUnknown:

@@ -10,60 +10,50 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
+from gateway.backends.attempt import FIRST, Attempt
 from gateway.backends.stripe.attaching import Attaching
 from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.crediting import Crediting
 from gateway.backends.stripe.detaching import Detaching
-from gateway.backends.stripe.invoice_book import InvoiceBooks
 from gateway.backends.stripe.writing import PREVIEW_VERSION, Account
 from schema.ports import (
-    Attached,
     AttachPayment,
     Capability,
+    Command,
     CreateCreditNote,
-    CreditNoteCreated,
-    Detached,
     DetachPayment,
+    Meter,
+    Outcome,
     Viewer,
 )
 
-__all__ = ["PREVIEW_VERSION", "StripeWrites"]
 
-
+@dataclass(slots=True)
 class StripeWrites:
-    """The writes of the port, for one account. `on_unsupported` hears of what it cannot do."""
+    """The writes for one account. `on_unsupported` hears of what it cannot do."""
 
-    def __init__(
-        self,
-        api: StripeApi,
-        *,
-        on_unsupported: Callable[[Capability], None],
-        preview_version: str = PREVIEW_VERSION,
-    ) -> None:
-        self._account = Account(api, InvoiceBooks(api), on_unsupported, preview_version)
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+    api: StripeApi
+    on_unsupported: Callable[[Capability], None]
+    preview_version: str = PREVIEW_VERSION
+    _turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
-    async def attach(self, viewer: Viewer, command: AttachPayment) -> Attached:
-        """Attach; one call, two more for a restricted viewer, three in all out of band.
-
-        Raises `Refused`.
-        """
+    async def write(
+        self, viewer: Viewer, command: Command, meter: Meter, attempt: Attempt = FIRST
+    ) -> Outcome:
+        """One call to attach, two to detach, one to issue a credit note; more for a restricted
+        viewer, and three to attach what was paid elsewhere. Raises `Refused`."""
+        account = Account(self.api, self.on_unsupported, self.preview_version, meter, attempt)
         async with self._turn(command.invoice_id):
-            return await Attaching(self._account, viewer, command).run()
-
-    async def detach(self, viewer: Viewer, command: DetachPayment) -> Detached:
-        """Detach; two calls. Raises `Refused`."""
-        async with self._turn(command.invoice_id):
-            return await Detaching(self._account, viewer, command).run()
-
-    async def create_credit_note(
-        self, viewer: Viewer, command: CreateCreditNote
-    ) -> CreditNoteCreated:
-        """Issue a credit note; one call, two for a restricted viewer. Raises `Refused`."""
-        async with self._turn(command.draft.invoice_id):
-            return await Crediting(self._account, viewer, command).run()
+            match command:
+                case AttachPayment():
+                    return await Attaching(account, viewer, command).run()
+                case DetachPayment():
+                    return await Detaching(account, viewer, command).run()
+                case CreateCreditNote():
+                    return await Crediting(account, viewer, command).run()
 
     def _turn(self, invoice_id: str) -> asyncio.Lock:
         """The lock of one invoice, which lives as long as somebody holds or awaits it."""

@@ -6,14 +6,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from gateway.backends.attempt import NOTHING, Found, attempt
-from gateway.backends.journal.refusals import key_reused
+from gateway.backends.attempt import NOTHING, Attempt, Found
+from gateway.backends.fetch_plan import Known
+from gateway.backends.refusals import key_reused, no_such, no_such_invoice
 from gateway.backends.stripe import refusals
 from gateway.backends.stripe.client import PostResult, StripeApi
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
 from gateway.backends.stripe.invoice_book import InvoiceBooks
 from schema import records
-from schema.ports import Capability, ErrorCode, Failed, RefusalCode, Refused, Viewer
+from schema.ports import Capability, ErrorCode, Failed, Meter, RefusalCode, Refused, Viewer
 
 PREVIEW_VERSION = "2026-09-30.preview"
 """The version that has `detach_payment` and `amount_requested`; asked for by these calls only.
@@ -33,19 +34,30 @@ Seen = TypeVar("Seen")
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Where the writes go. `on_unsupported` hears of what this account turns out not to have."""
+    """Where a write goes, on whose meter, and as which try of a recorded write. `on_unsupported`
+    hears of what this account turns out not to have."""
 
     api: StripeApi
-    books: InvoiceBooks
     on_unsupported: Callable[[Capability], None]
-    preview_version: str = PREVIEW_VERSION
+    preview_version: str
+    meter: Meter
+    attempt: Attempt
+
+    @property
+    def books(self) -> InvoiceBooks:
+        return InvoiceBooks(self.api, self.meter)
+
+    @property
+    def since_first_sent(self) -> int | None:
+        """From when on Stripe's events may be about this write; None where nobody knows."""
+        sent_at = self.attempt.sent_at
+        return None if sent_at is None else sent_at - CLOCK_SECONDS_MAX
 
     async def send(
         self,
         path: str,
         params: Params,
         *,
-        caller: str,
         idempotency_key: str,
         version: str | None = None,
         found: Found = NOTHING,
@@ -55,20 +67,20 @@ class Account:
         Raises as `StripeApi.post`, and `Refused` for a key that was used with another input. A key
         that Stripe may have forgotten is not sent: what became of it is unknown.
         """
-        if not attempt().may_send:
+        if not self.attempt.may_send:
             raise WriteUnknown()
-        await attempt().going_out(found)
+        await self.attempt.going_out(found)
         try:
             return await self.api.post(
                 path,
                 params,
-                caller=caller,
+                self.meter,
                 idempotency_key=idempotency_key,
                 version=version,
-                may_go=lambda: attempt().may_send,
+                may_go=lambda: self.attempt.may_send,
             )
         except WriteUnknown as unknown:
-            if unknown.key_reused and not attempt().in_doubt:
+            if unknown.key_reused and not self.attempt.in_doubt:
                 raise key_reused() from None
             raise
 
@@ -87,20 +99,14 @@ async def look(reading: Awaitable[Seen], kind: str, object_id: str, path: tuple[
         return await reading
     except Failed as failed:
         if failed.code is ErrorCode.NOT_FOUND:
-            raise refusals.no_such(kind, object_id, path) from None
+            raise no_such(kind, object_id, path) from None
         raise refusals.not_sent(failed) from None
 
 
 def check_owner(viewer: Viewer, invoice: records.Invoice) -> None:
     """Raises `Refused` NOT_FOUND, as for an invoice that does not exist."""
     if not viewer.sees(invoice.customer_id):
-        raise refusals.no_such("invoice", invoice.id, ("invoiceId",))
-
-
-def since_first_sent() -> int | None:
-    """From when on Stripe's events may be about this write; None where nobody knows."""
-    sent_at = attempt().sent_at
-    return None if sent_at is None else sent_at - CLOCK_SECONDS_MAX
+        raise no_such_invoice(invoice.id)
 
 
 async def look_back(reading: Awaitable[Seen], unknown: WriteUnknown, invoice_id: str) -> Seen:
@@ -132,6 +138,14 @@ async def glance(reading: Awaitable[Seen]) -> Seen | None:
         return await reading
     except Failed:
         return None
+
+
+def known_from(result: PostResult, *met: records.PaymentIntent | None) -> Known | None:
+    """What the load after this write need not ask for, with intents that were met before it and
+    are settled. None where the answer was made for an earlier request: it may be old."""
+    if not result.current:
+        return None
+    return Known(result.body, tuple(one for one in met if one is not None and one.is_settled))
 
 
 def invoice_path(invoice_id: str, verb: str) -> str:
