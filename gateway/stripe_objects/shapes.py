@@ -92,6 +92,11 @@ def _instant(name: str, within: str = "") -> Field:
     return Field(name, within + name, Kind.INSTANT)
 
 
+def _alone(name: str, path: str, prefix: str) -> Field:
+    """A reference without which the object around it is null."""
+    return Field(name, path, Kind.REFERENCE, prefixes=(prefix,), null_above=True)
+
+
 def _customer(path: str = "customer") -> Field:
     return Field("customer_id", path, Kind.REFERENCE, prefixes=("cus",))
 
@@ -104,6 +109,7 @@ _LIVEMODE = Field("livemode", "livemode", Kind.FLAG)
 _METADATA = Field("metadata", "metadata", Kind.METADATA)
 
 SOURCE_TYPES = ("payment_intent", "payment_record", "charge")
+COLLECTION_METHODS = ("charge_automatically", "send_invoice")
 CREDIT_NOTE_TYPES = ("pre_payment", "post_payment", "mixed")
 
 CUSTOMER = Shape(
@@ -129,22 +135,11 @@ INVOICE = Shape(
         _text("status", "draft", "open", "paid", "uncollectible", "void"),
         _LIVEMODE,
         _text("number"),
-        _text(
-            "collection_method",
-            "charge_automatically",
-            "send_invoice",
-            otherwise="charge_automatically",
-        ),
+        _text("collection_method", *COLLECTION_METHODS, otherwise=COLLECTION_METHODS[0]),
         _text("description"),
         _text("customer_name"),
         _text("customer_email"),
-        Field(
-            "subscription_id",
-            "parent.subscription_details.subscription",
-            Kind.REFERENCE,
-            prefixes=("sub",),
-            null_above=True,
-        ),
+        _alone("subscription_id", "parent.subscription_details.subscription", "sub"),
         _amount("subtotal", otherwise=0),
         _needed_amount("total", implied=True),
         _amount("starting_balance", otherwise=0),
@@ -261,13 +256,7 @@ REFUND = Shape(
     (
         _needed_amount("amount_refunded", least=0),
         Field("refund_id", "refund", Kind.REFERENCE, prefixes=("re", "pyr")),
-        Field(
-            "payment_record_id",
-            "payment_record_refund.payment_record",
-            Kind.REFERENCE,
-            prefixes=("pr",),
-            null_above=True,
-        ),
+        _alone("payment_record_id", "payment_record_refund.payment_record", "pr"),
     ),
 )
 """One of a credit note's refunds, which has no id of its own."""

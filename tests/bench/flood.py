@@ -25,7 +25,7 @@ from gateway.callers.client import digest_of
 from gateway.callers.clients_file import entry_of
 from gateway.clock import RandomIds, SystemClock
 from gateway.sandbox.fixtures import write_fixtures
-from gateway.sandbox.fixtures.generate import generate
+from tests.support.many_invoices import generate
 
 INVOICES = 1000
 SEED = 7
