@@ -21,8 +21,8 @@ from gateway.backends.gather import gather_intents
 from gateway.backends.list_reads import ListRead, cut, list_reads
 from gateway.backends.lists import Embedded, FetchedPage, filtered, short_list
 from gateway.backends.pool import Pool
-from gateway.backends.stripe import edge
 from gateway.backends.stripe.previewing import credit_note_preview
+from gateway.stripe_objects import reading
 from schema import records
 from schema.ports import (
     ALWAYS,
@@ -152,7 +152,7 @@ class FetchPlan:
         return raw
 
     def harvest(self, raw: dict[str, Any]) -> None:
-        for one in edge.harvest(raw):
+        for one in reading.harvest(raw):
             if isinstance(one, Deleted):
                 self.pool.fail(Ask(one.kind, one.id), one)
             elif not isinstance(one, records.InvoiceLineItem):
@@ -166,16 +166,16 @@ class FetchPlan:
         if isinstance(raw.get("payments"), dict):
             self.keep_payments(invoice_id, raw["payments"])
         if isinstance(raw.get("lines"), dict):
-            lines = tuple(edge.line_item_records(raw["lines"], invoice_id))
+            lines = tuple(reading.line_item_records(raw["lines"], invoice_id))
             has_more = bool(raw["lines"].get("has_more"))
             self.pool.embed(("Invoice", "lines", invoice_id), Embedded(lines, has_more))
         if isinstance(raw.get("confirmation_secret"), dict):
-            self.pool.values[_secret_ask(invoice_id)] = edge.confirmation_secret(raw)
+            self.pool.values[_secret_ask(invoice_id)] = reading.confirmation_secret(raw)
 
     def keep_payments(self, invoice_id: str, raw: dict[str, Any]) -> None:
         """Keep an invoice's first payments."""
-        rows, has_more = edge.embedded_list(raw)
-        members = tuple(edge.invoice_payment_record(row) for row in rows)
+        rows, has_more = reading.embedded_list(raw)
+        members = tuple(reading.invoice_payment_record(row) for row in rows)
         self.pool.embed(("Invoice", "payments", invoice_id), Embedded(members, has_more))
 
     async def _object(self, ask: Ask, needs: Needs) -> None:
@@ -193,7 +193,7 @@ class FetchPlan:
         """What the harvest left out: gone, or not to be read. Raises `Failed` that says which."""
         if raw.get("deleted") is True:
             raise Deleted(ask.kind or "", ask.id or "")
-        return edge.READERS[SNAKE[ask.kind or ""]](raw)
+        return reading.READERS[SNAKE[ask.kind or ""]](raw)
 
     async def _pages(self, read: ListRead) -> None:
         """One call, and all that it answers. What a short list's rows do not answer comes again."""
@@ -232,11 +232,11 @@ class FetchPlan:
     def _page_of(
         self, raw: dict[str, Any], listing: Listing, member: str, parent_id: str
     ) -> FetchedPage:
-        rows, has_more = edge.embedded_list(raw)
+        rows, has_more = reading.embedded_list(raw)
         page = listing.page
         members: tuple[Any, ...]
         if member == "InvoiceLineItem":
-            members = tuple(edge.line_item_records(raw, parent_id))
+            members = tuple(reading.line_item_records(raw, parent_id))
         else:
             members = tuple(self._member(row, member) for row in rows)
         if page.before is not None:
@@ -270,7 +270,7 @@ class FetchPlan:
         rows: list[Any] = []
         params = {**params, "limit": PAGE_SIZE_MAX}
         while True:
-            found, has_more = edge.embedded_list(await self._listed(path, params, listing))
+            found, has_more = reading.embedded_list(await self._listed(path, params, listing))
             own = [row for row in found if not self._is_foreign(row)]
             rows = [*own, *rows] if backward else [*rows, *own]
             if not found or not has_more or len(rows) > listing.page.size:
@@ -279,7 +279,7 @@ class FetchPlan:
             params = {**params, end: found[0 if backward else -1]["id"]}
 
     def _is_foreign(self, row: dict[str, Any]) -> bool:
-        payment = edge.invoice_payment_record(row)
+        payment = reading.invoice_payment_record(row)
         invoice = self.pool.objects.get(("Invoice", payment.invoice_id))
         return isinstance(invoice, records.Invoice) and not self.viewer.sees(invoice.customer_id)
 

@@ -25,7 +25,7 @@ from gateway.composition.gateway import (
     opened_gateway,
     stripe_api,
 )
-from gateway.sandbox.seed import seed
+from gateway.sandbox.fixtures import seed
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
 from gateway.settings import Settings, SettingsRefused
 from gateway.web.app import SHUTDOWN

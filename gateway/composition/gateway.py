@@ -57,7 +57,7 @@ from gateway.events.webhook import WebhookReader
 from gateway.execution.cost_budget import CostBudgetRunner
 from gateway.execution.operation import Runner
 from gateway.sandbox.deliveries import EventDeliveries, TwinLookup
-from gateway.sandbox.seed import seed
+from gateway.sandbox.fixtures import seed
 from gateway.settings import Settings
 from gateway.storage.redis_store import RedisStore
 from gateway.web.app import create_app

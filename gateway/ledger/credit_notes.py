@@ -34,6 +34,30 @@ def issue(
     return credit_customer(book, draft.credit or 0), note
 
 
+def void(book: Book, note: CreditNote, *, now: int, new_id: NewId) -> tuple[Book, CreditNote]:
+    """The book after the note was taken back, which lowered what an open invoice asks for; what
+    was given back cannot be taken back. Raises `Refused`.
+
+    Source: https://docs.stripe.com/api/credit_notes/void, 2026-10-28.endive.
+    """
+    invoice, lowered_by = book.invoice, note.pre_payment_amount
+    if note.status != "issued" or invoice.status != "open" or note.post_payment_amount:
+        raise Refused(
+            RefusalCode.INVOICE_NOT_OPEN,
+            "credit_note_not_voidable",
+            f"{note.id} is {note.status} and its invoice {invoice.status}: only issued notes that "
+            "lowered what an open invoice asks for can be voided",
+            invoice_id=invoice.id,
+        )
+    raised = replace(
+        invoice,
+        amount_due=invoice.amount_due + lowered_by,
+        pre_payment_credit_notes_amount=invoice.pre_payment_credit_notes_amount - lowered_by,
+    )
+    book = settled(replace(book, invoice=raised), credited=book.credited, now=now, new_id=new_id)
+    return book, replace(note, status="void", voided_at=now)
+
+
 def preview(book: Book, draft: CreditNoteDraft) -> CreditNotePreview:
     """How the note would split. Raises `Refused`, in the order of precedence."""
     _check_invoice(book)
@@ -46,13 +70,29 @@ def preview(book: Book, draft: CreditNoteDraft) -> CreditNotePreview:
         raise refusal
     _check_settlement(book, draft, post)
     return CreditNotePreview(
-        type="pre_payment" if post == 0 else "post_payment" if pre == 0 else "mixed",
+        type=type_of(pre, post),
         currency=book.invoice.currency,
         amount=draft.amount,
         pre_payment_amount=pre,
         post_payment_amount=post,
         amount_remaining_after=book.invoice.amount_remaining - pre,
     )
+
+
+def type_of(pre: int, post: int) -> str:
+    """Stripe's word for a note of these two parts."""
+    if pre and post:
+        return "mixed"
+    return "post_payment" if post else "pre_payment"
+
+
+def split_of(amount: int, kind: str | None, pre: int | None, post: int | None) -> tuple[int, int]:
+    """The parts before and after payment; one that is not stated is the rest of the amount."""
+    if pre is None and post is None:
+        pre = 0 if kind == "post_payment" else amount
+    if pre is None:
+        pre = max(0, amount - (post or 0))
+    return pre, max(0, amount - pre) if post is None else post
 
 
 def _check_invoice(book: Book) -> None:

@@ -112,37 +112,11 @@ def intent_moved(book: Book, *, now: int, new_id: NewId) -> Book:
     return settled(book, credited=book.credited, now=now, new_id=new_id)
 
 
+_BEFORE_MONEY = ("requires_payment_method", "requires_confirmation", "requires_action")
+_ONWARD = ("processing", "requires_capture", "succeeded", "canceled")
+
 NEXT: dict[str, frozenset[str]] = {
-    "requires_payment_method": frozenset(
-        {
-            "requires_confirmation",
-            "requires_action",
-            "processing",
-            "requires_capture",
-            "succeeded",
-            "canceled",
-        }
-    ),
-    "requires_confirmation": frozenset(
-        {
-            "requires_payment_method",
-            "requires_action",
-            "processing",
-            "requires_capture",
-            "succeeded",
-            "canceled",
-        }
-    ),
-    "requires_action": frozenset(
-        {
-            "requires_payment_method",
-            "requires_confirmation",
-            "processing",
-            "requires_capture",
-            "succeeded",
-            "canceled",
-        }
-    ),
+    **{status: frozenset((*_BEFORE_MONEY, *_ONWARD)) - {status} for status in _BEFORE_MONEY},
     "processing": frozenset({"requires_payment_method", "requires_capture", "succeeded"}),
     "requires_capture": frozenset({"succeeded", "canceled"}),
     "succeeded": frozenset(),

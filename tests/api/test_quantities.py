@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.stripe import edge
+from gateway.stripe_objects import reading
 from tests.stripe_edge import samples
 from tests.support.served import Served
 
@@ -54,6 +54,6 @@ async def test_any_quantity_is_told_exactly(
 )
 def test_stripes_quantity_is_read_without_a_loss(sent: dict[str, Any], quantity: str) -> None:
     """The decimal one is exact, and the whole one is all that older versions have."""
-    (line,) = edge.line_item_records(samples.listed([samples.line(**sent)]), "in_1")
+    (line,) = reading.line_item_records(samples.listed([samples.line(**sent)]), "in_1")
 
     assert line.quantity == quantity

@@ -23,8 +23,8 @@ from aiohttp import ClientSession, TCPConnector
 from gateway.backends.memory.twin import Twin
 from gateway.callers.clients import digest_of, entry_of
 from gateway.clock import RandomIds, SystemClock
-from gateway.sandbox.fixtures_write import write_fixtures
-from gateway.sandbox.generate import generate
+from gateway.sandbox.fixtures import write_fixtures
+from tests.support.many_invoices import generate
 
 INVOICES = 1000
 SEED = 7

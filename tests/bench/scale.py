@@ -25,10 +25,10 @@ from gateway.events.feed import Feed
 from gateway.events.log import MemoryEventLog
 from gateway.execution.operation import Answer, OperationRequest
 from gateway.execution.runner import GraphQLRunner
-from gateway.sandbox.generate import generate
 from gateway.settings import Limits
 from schema.ports import Viewer
 from schema.root import make_schema
+from tests.support.many_invoices import generate
 from tests.support.time_and_ids import CountingIds, ManualClock
 
 SIZES = (1_000, 100_000, 1_000_000)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.sandbox.fixtures import Fixtures, load
-from gateway.sandbox.fixtures_fields import DEFAULT_CREATED
+from gateway.sandbox.fixtures.objects import DEFAULT_CREATED
 from schema.records import CreditNoteRefund
 from tests.fixtures_format.small_file import CREDITED, changed, new_twin, read, small_file
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.backends.memory.twin import Twin
-from gateway.sandbox.fixtures import FixturesRefused
-from gateway.sandbox.seed import demo_text, seed
+from gateway.sandbox.fixtures import FixturesRefused, demo_text, seed
 from schema.currencies import exponent
 from tests.fixtures_format.small_file import new_twin, small_file
 

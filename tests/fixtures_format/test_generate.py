@@ -7,8 +7,8 @@ import pytest
 from gateway.backends.memory.twin import Twin
 from gateway.ledger.invariants import violations
 from gateway.sandbox.fixtures import write_fixtures
-from gateway.sandbox.generate import CURRENCIES, STATUSES, generate
 from tests.fixtures_format.small_file import new_twin
+from tests.support.many_invoices import CURRENCIES, STATUSES, generate
 
 INVOICES = 2000
 

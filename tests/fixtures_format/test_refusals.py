@@ -10,7 +10,7 @@ import pytest
 
 from gateway.ledger.invariants import Violation
 from gateway.sandbox.fixtures import FixturesRefused, check_file, read_fixtures
-from gateway.sandbox.fixtures_fields import PROBLEMS_KEPT_MAX
+from gateway.sandbox.fixtures.format import PROBLEMS_KEPT_MAX
 from tests.fixtures_format.small_file import CREDITED, changed, read, small_file
 
 

@@ -110,7 +110,7 @@ async def _over_memory() -> AsyncIterator[Served]:
 @asynccontextmanager
 async def _over_stripe() -> AsyncIterator[Served]:
     """The demo in a sandbox, behind Stripe's backend and its cache."""
-    demo = resources.files("gateway.sandbox").joinpath("demo.json").read_bytes()
+    demo = resources.files("gateway.sandbox.fixtures").joinpath("demo.json").read_bytes()
     async with stripe_world() as world:
         world.sandbox.load(demo)
         yield world.served

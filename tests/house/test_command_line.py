@@ -105,7 +105,7 @@ def test_doctor_says_each_cause_in_one_line() -> None:
 
 def test_fixtures_check_approves_of_the_demo() -> None:
     """The packaged data passes its own check."""
-    demo = ROOT / "gateway/sandbox/demo.json"
+    demo = ROOT / "gateway/sandbox/fixtures/demo.json"
 
     result = runner.invoke(app, ["fixtures", "check", str(demo)])
 

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.backends.memory.twin import Twin
 from gateway.clock import SystemClock
-from gateway.sandbox.seed import seed
+from gateway.sandbox.fixtures import seed
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
 from tests.support.time_and_ids import CountingIds
 

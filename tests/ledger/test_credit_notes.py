@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from gateway.ledger import credit_notes
 from schema.ports import CreditNoteDraft, RefusalCode, Refused
-from tests.ledger.builders import Account
+from tests.ledger.builders import Account, everything
 
 
 @pytest.mark.parametrize(
@@ -153,3 +155,48 @@ def test_notes_of_one_invoice_are_numbered(account: Account) -> None:
 
     number = account.now(invoice).number
     assert [note.number for note in notes] == [f"{number}-CN-01", f"{number}-CN-02"]
+
+
+def test_a_voided_note_gives_back_what_it_took_off_the_invoice(account: Account) -> None:
+    """300 of 1000 were waived; taken back, 1000 remain and the default payment asks for them."""
+    invoice = account.open_invoice(1000)
+    note = account.credit(invoice, 300)
+
+    events = account.events_of(lambda: account.twin.void_credit_note(note.id))
+
+    now, voided = account.now(invoice), account.twin.credit_notes.get(note.id)
+    assert (now.amount_due, now.amount_remaining) == (1000, 1000)
+    assert now.pre_payment_credit_notes_amount == 0
+    assert account.default_intent(invoice).amount == 1000
+    assert voided is not None
+    assert (voided.status, voided.voided_at is not None) == ("void", True)
+    assert [one.type for one in events] == ["credit_note.voided", "invoice.updated"]
+
+
+def voided_already(account: Account) -> str:
+    note = account.credit(account.open_invoice(1000), 300)
+    return account.twin.void_credit_note(note.id).id
+
+
+def given_back_in_part(account: Account) -> str:
+    return account.credit(account.paid_invoice(1000), 300, refund=300).id
+
+
+def of_an_invoice_that_it_paid(account: Account) -> str:
+    return account.credit(account.half_paid_invoice(), 400).id
+
+
+@pytest.mark.parametrize("make", [voided_already, given_back_in_part, of_an_invoice_that_it_paid])
+def test_a_note_is_voided_only_while_it_lowers_an_open_invoice(
+    account: Account, make: Callable[[Account], str]
+) -> None:
+    """What has been given back, or has made an invoice paid, cannot be taken back."""
+    note_id = make(account)
+    before = everything(account.twin)
+
+    with pytest.raises(Refused) as caught:
+        account.twin.void_credit_note(note_id)
+
+    assert caught.value.code is RefusalCode.INVOICE_NOT_OPEN
+    assert caught.value.rule == "credit_note_not_voidable"
+    assert everything(account.twin) == before

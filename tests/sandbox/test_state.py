@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from gateway.sandbox.fixtures import read_fixtures
-from gateway.sandbox.seed import demo_text
+from gateway.sandbox.fixtures import demo_text, read_fixtures
 from gateway.sandbox.stripe_api import running_sandbox
 from tests.sandbox.driving import Api, api_of
 from tests.sandbox.test_shapes import a_busy_account

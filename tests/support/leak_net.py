@@ -17,7 +17,7 @@ from functools import cache
 import pytest
 
 from gateway.logs.setup import formatter
-from gateway.sandbox.seed import demo_text
+from gateway.sandbox.fixtures import demo_text
 
 LIKE_A_SECRET = re.compile(
     r"[srp]k_(?:test|live)_\w|whsec_\w|\w_secret_\w|\bigw_\w{8}|\beyJ\w|(?i:bearer) +\w{6}"

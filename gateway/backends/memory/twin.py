@@ -297,6 +297,17 @@ class Twin:
         self._enter(before, after, request)
         return note
 
+    def void_credit_note(self, note_id: str, request: Request = Request()) -> records.CreditNote:
+        note = self.credit_notes.get(note_id)
+        if note is None:
+            raise no_such("credit_note", note_id, ("creditNoteId",))
+        before = self.book(note.invoice_id)
+        after, voided = credit_notes.void(before, note, now=self.now(), new_id=self.new_id)
+        self.credit_notes.put(voided)
+        self.announce([Fact("credit_note.voided", voided)], request)
+        self._enter(before, after, request)
+        return voided
+
     def _notes_of(self, draft: CreditNoteDraft) -> int:
         return len(self.credit_notes.matching("invoice_id", draft.invoice_id))
 

@@ -17,7 +17,6 @@ from gateway.backends.refusals import no_such, pointing_out_of_band
 from gateway.backends.stripe import refusals
 from gateway.backends.stripe.client import PostResult
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
-from gateway.backends.stripe.fields import fields_of
 from gateway.backends.stripe.invoice_book import SourceRef, book_of
 from gateway.backends.stripe.reporting import is_marked, report_params
 from gateway.backends.stripe.writing import (
@@ -34,6 +33,7 @@ from gateway.backends.stripe.writing import (
 )
 from gateway.ledger.book import Book
 from gateway.ledger.payments import attach_refusals, to_be_reported
+from gateway.stripe_objects.reading import fields_of
 from schema import records
 from schema.ports import (
     Attached,

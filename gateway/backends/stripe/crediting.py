@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 from gateway.backends.stripe import refusals
 from gateway.backends.stripe.credit_notes import note_params
-from gateway.backends.stripe.edge import credit_note_record
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
 from gateway.backends.stripe.writing import (
     Account,
@@ -22,6 +21,7 @@ from gateway.backends.stripe.writing import (
 )
 from gateway.ledger.book import Book
 from gateway.ledger.credit_notes import preview
+from gateway.stripe_objects.reading import credit_note_record
 from schema import records
 from schema.ports import (
     GATEWAY_KEY,

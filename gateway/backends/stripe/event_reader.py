@@ -13,9 +13,8 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from gateway.backends.rate_budget import SYSTEM_CALLER
-from gateway.backends.stripe.edge import embedded_list
-from gateway.backends.stripe.fields import is_id, malformed
 from gateway.backends.stripe.lookup import Api
+from gateway.stripe_objects.reading import embedded_list, is_id, malformed
 from schema.ports import ErrorCode, Failed, Meter
 
 PATH = "/v1/events"

@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.backends.stripe.client import StripeApi
-from gateway.backends.stripe.edge import (
+from gateway.ledger.book import Book, claim
+from gateway.stripe_objects.reading import (
     embedded_list,
     harvest,
     invoice_payment_record,
     invoice_record,
+    is_id,
     payment_intent_record,
     payment_record_record,
 )
-from gateway.backends.stripe.fields import is_id
-from gateway.ledger.book import Book, claim
 from schema import records
 from schema.ports import GATEWAY_KEY, ErrorCode, Failed, Meter
 

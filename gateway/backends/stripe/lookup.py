@@ -13,8 +13,7 @@ from collections.abc import Awaitable
 from typing import Any, Protocol, TypeVar
 
 from gateway.backends.rate_budget import SYSTEM_CALLER
-from gateway.backends.stripe import edge
-from gateway.backends.stripe.fields import fields_of
+from gateway.stripe_objects.reading import embedded_list, fields_of, invoice_payment_record
 from schema.ports import ErrorCode, Failed, Meter
 from schema.records import InvoicePayment
 
@@ -67,7 +66,7 @@ class StripeLookup:
 
     async def payment(self, invoice_payment_id: str) -> InvoicePayment | None:
         raw = await _known(self._get(f"/v1/invoice_payments/{invoice_payment_id}"))
-        return None if raw is None else edge.invoice_payment_record(raw)
+        return None if raw is None else invoice_payment_record(raw)
 
     async def payments_of_intent(self, payment_intent_id: str) -> list[InvoicePayment]:
         """All invoice payments by this intent, whatever their status; none for an unknown one."""
@@ -76,8 +75,8 @@ class StripeLookup:
         found: list[InvoicePayment] = []
         for _ in range(PAGES_MAX):
             raw = await _known(self._get("/v1/invoice_payments", params))
-            rows, has_more = ([], False) if raw is None else edge.embedded_list(raw)
-            found += [edge.invoice_payment_record(row) for row in rows]
+            rows, has_more = ([], False) if raw is None else embedded_list(raw)
+            found += [invoice_payment_record(row) for row in rows]
             if not has_more or not found:
                 return found
             params = {**params, "starting_after": found[-1].id}

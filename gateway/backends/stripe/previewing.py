@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from gateway.backends.assembly import failure_of
-from gateway.backends.stripe import edge
 from gateway.backends.stripe.credit_notes import note_params
 from gateway.ledger.book import Book
 from gateway.ledger.credit_notes import preview
+from gateway.stripe_objects import reading
 from schema import records
 from schema.ports import CreditNoteDraft, ErrorCode, Failed, Meter, Refused
 
@@ -32,7 +32,7 @@ async def credit_note_preview(
     except Failed as failed:
         await _explain(failed, api, draft, meter)
         raise
-    note, invoice = edge.credit_note_record(raw), edge.invoice_record(raw["invoice"])
+    note, invoice = reading.credit_note_record(raw), reading.invoice_record(raw["invoice"])
     return records.CreditNotePreview(
         type=note.type,
         currency=note.currency,
@@ -50,7 +50,7 @@ async def _explain(failed: Failed, api: Api, draft: CreditNoteDraft, meter: Mete
         return
     try:
         raw = await api.get(f"/v1/invoices/{draft.invoice_id}", {}, meter)
-        preview(Book(edge.invoice_record(raw)), draft)
+        preview(Book(reading.invoice_record(raw)), draft)
     except Refused as refused:
         raise failure_of(refused) from failed
     except Failed:

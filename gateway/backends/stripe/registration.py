@@ -17,9 +17,8 @@ from urllib.parse import urlsplit
 
 from gateway.backends.rate_budget import SYSTEM_CALLER
 from gateway.backends.stripe.client import PostResult, StripeApi
-from gateway.backends.stripe.edge import embedded_list
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
-from gateway.backends.stripe.fields import Fields, fields_of
+from gateway.stripe_objects.reading import Fields, embedded_list, fields_of
 from schema.ports import Meter, Refused
 
 PATH = "/v1/webhook_endpoints"

@@ -2,17 +2,21 @@
 
 The ledger's records hold what its rules need. Everything else that Stripe's objects show (a
 footer, an address, the payment method of an intent) is kept here as it was sent, per object.
-It knows neither HTTP nor how an object is printed.
+It knows neither HTTP nor how an object is printed. All of it is saved in the fixtures format,
+with what is kept beside the ledger added to each object, so that the gateway can read it as well;
+events, webhook endpoints, idempotency keys and items that wait for an invoice are no part of it.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.backends.memory.tables import Table
 from gateway.backends.memory.twin import Twin
+from gateway.sandbox.fixtures import load, read_fixtures, write_fixtures
 from gateway.sandbox.stripe_api.errors import no_such, no_such_reference
 from schema.records import Metadata
 
@@ -138,3 +142,81 @@ def merged(before: Metadata, given: dict[str, str] | None) -> Metadata:
         return ()
     together = {**dict(before), **given}
     return tuple((key, value) for key, value in together.items() if value != "")
+
+
+KEPT: Mapping[str, tuple[str, ...]] = {
+    "customer": (
+        "address",
+        "business_name",
+        "description",
+        "individual_name",
+        "invoice_prefix",
+        "next_invoice_sequence",
+        "phone",
+        "preferred_locales",
+        "shipping",
+        "tax_exempt",
+    ),
+    "invoice": ("auto_advance", "custom_fields", "footer", "number", "statement_descriptor"),
+    "payment_intent": (
+        "allowed_payment_method_types",
+        "automatic_payment_methods",
+        "capture_method",
+        "confirmation_method",
+        "excluded_payment_method_types",
+        "last_payment_error",
+        "next_action",
+        "payment_method",
+        "receipt_email",
+        "setup_future_usage",
+        "shipping",
+        "statement_descriptor",
+        "statement_descriptor_suffix",
+        "transfer_group",
+    ),
+    "payment_record": (
+        "outcome",
+        "customer_presence",
+        "amount_refunded",
+        "payment_method_details",
+    ),
+    "credit_note": ("metadata", "effective_at"),
+}
+"""What is kept beside the ledger, by the kind of object, and shown as it was sent."""
+
+NOT_SAVED = ("event", "webhook_endpoint")
+"""What a load leaves as it is: who listens, and what they were told."""
+
+
+def save_state(account: Account) -> dict[str, list[dict[str, Any]]]:
+    """The fixtures of this very state."""
+    written = write_fixtures(account.twin)
+    for objects in written.values():
+        for one in objects:
+            one.update(account.details.get(one["id"], {}))
+    return written
+
+
+def load_state(account: Account, text: bytes) -> None:
+    """Replace everything with what the file holds. Raises `FixturesRefused`, changing nothing."""
+    fixtures = read_fixtures(text)
+    raw = json.loads(text)
+    for name, table in account.tables.items():
+        if name not in NOT_SAVED:
+            for record in list(table):
+                table.remove(record.id)
+    account.twin.lines.clear()
+    account.twin.deleted_customers.clear()
+    account.twin.customer_accounts.clear()
+    account.details.clear()
+    account.replaced.clear()
+    load(account.twin, fixtures)
+    for kind, kept in KEPT.items():
+        for one in _members(raw.get(f"{kind}s")):
+            account.keep(one["id"], {field: one[field] for field in kept if field in one})
+
+
+def _members(value: Any) -> list[dict[str, Any]]:
+    """The objects of a list, plain or as Stripe's `{data: [...]}`."""
+    members = value.get("data") if isinstance(value, dict) else value
+    return members if isinstance(members, list) else []

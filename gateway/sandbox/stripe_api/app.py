@@ -18,14 +18,13 @@ import orjson
 from aiohttp import web
 
 from gateway.backends.memory.twin import Twin
-from gateway.sandbox.stripe_api.account import Account
+from gateway.sandbox.stripe_api.account import Account, load_state, save_state
 from gateway.sandbox.stripe_api.errors import StripeError
 from gateway.sandbox.stripe_api.events import EventBook
 from gateway.sandbox.stripe_api.faults import SECONDS_MAX, Fault, FaultKind, Faults
 from gateway.sandbox.stripe_api.forms import decode
 from gateway.sandbox.stripe_api.idempotency import Answer
 from gateway.sandbox.stripe_api.service import VERSION, Incoming, Service, Wire
-from gateway.sandbox.stripe_api.state import load_state, save_state
 from gateway.sandbox.stripe_api.webhooks import RETRY_DELAYS_SECONDS, WebhookSender
 
 BODY_BYTES_MAX = 1_000_000

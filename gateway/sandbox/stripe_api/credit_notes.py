@@ -10,42 +10,16 @@ from typing import Any
 from gateway.ledger import credit_notes as rules
 from gateway.sandbox.stripe_api import edits
 from gateway.sandbox.stripe_api.account import Account, merged
-from gateway.sandbox.stripe_api.calls import Call, Listed, Operation
 from gateway.sandbox.stripe_api.errors import missing
-from gateway.sandbox.stripe_api.lists import page_of, query_of
-from gateway.sandbox.stripe_api.parameters import (
-    Table,
-    amount,
-    clearable,
-    instant,
-    metadata,
-    one_of,
-    refused,
-    required,
-    share,
-    table,
-    text,
-    window,
+from gateway.sandbox.stripe_api.operations import (
+    Call,
+    Operation,
+    listing,
+    reading,
 )
 from gateway.sandbox.stripe_api.rendering import render
 from schema import records
 from schema.ports import CreditNoteDraft
-
-CREATED: Table = table(
-    amount=amount,
-    credit_amount=share,
-    effective_at=instant,
-    email_type=one_of("credit_note", "none"),
-    invoice=required(text),
-    lines=refused,
-    memo=clearable,
-    metadata=metadata,
-    out_of_band_amount=share,
-    reason=one_of("duplicate", "fraudulent", "order_change", "product_unsatisfactory"),
-    refund_amount=share,
-    refunds=refused,
-    shipping_cost=refused,
-)
 
 
 def _draft(account: Account, call: Call) -> CreditNoteDraft:
@@ -89,25 +63,6 @@ def preview(account: Account, call: Call) -> dict[str, Any]:
     return {**render(account, note), **_kept(account, call, {})}
 
 
-def retrieve(account: Account, call: Call) -> records.CreditNote:
-    found: records.CreditNote = account.get("credit_note", call.id)
-    return found
-
-
-def list_all(account: Account, call: Call) -> Listed:
-    given = call.params
-    for kind in ("customer", "invoice"):
-        if kind in given:
-            account.referred(kind, given[kind], kind)
-    customer_id = given.get("customer")
-
-    def check(note: records.CreditNote) -> bool:
-        return customer_id is None or note.customer_id == customer_id
-
-    query = query_of(call, check, invoice_id=given.get("invoice"))
-    return page_of(call, "credit_note", account.twin.credit_notes, query)
-
-
 def update(account: Account, call: Call) -> records.CreditNote:
     note = account.get("credit_note", call.id)
     account.keep(note.id, _kept(account, call, account.kept(note.id, "metadata", {})))
@@ -115,7 +70,7 @@ def update(account: Account, call: Call) -> records.CreditNote:
 
 
 def void(account: Account, call: Call) -> records.CreditNote:
-    return edits.void_credit_note(account.twin, account.get("credit_note", call.id), call.request)
+    return account.twin.void_credit_note(account.get("credit_note", call.id).id, call.request)
 
 
 KIND = "credit_note"
@@ -123,17 +78,16 @@ ALL = "/v1/credit_notes"
 ONE = "/v1/credit_notes/{id}"
 
 OPERATIONS = (
-    Operation(
-        "GET",
-        ALL,
+    listing(
         KIND,
-        list_all,
-        table(created=window, customer=text, customer_account=refused, invoice=text),
-        is_list=True,
+        ALL,
+        indexed={"invoice": "invoice_id"},
+        compared={"customer": "customer_id"},
+        known=("customer", "invoice"),
     ),
-    Operation("POST", ALL, KIND, create, CREATED),
-    Operation("GET", f"{ALL}/preview", KIND, preview, CREATED),
-    Operation("GET", ONE, KIND, retrieve),
-    Operation("POST", ONE, KIND, update, table(memo=clearable, metadata=metadata)),
+    Operation("POST", ALL, KIND, create),
+    Operation("GET", f"{ALL}/preview", KIND, preview),
+    reading(KIND, ONE),
+    Operation("POST", ONE, KIND, update),
     Operation("POST", f"{ONE}/void", KIND, void),
 )

@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.backends.memory.twin import Request, Twin
 from gateway.ledger.balance import foretold
-from gateway.ledger.book import EDITABLE, claim, settled
+from gateway.ledger.book import EDITABLE, claim
 from gateway.ledger.facts import Fact, facts
 from gateway.sandbox.stripe_api.errors import StripeError
 from schema import records
@@ -117,39 +117,6 @@ def change_credit_note(
     twin.credit_notes.put(changed)
     twin.announce([Fact("credit_note.updated", changed, _previous(note, changed))], request)
     return changed
-
-
-def void_credit_note(twin: Twin, note: records.CreditNote, request: Request) -> records.CreditNote:
-    """Take back what a note took off an open invoice; what was given back cannot be taken back.
-
-    Source: https://docs.stripe.com/api/credit_notes/void, 2026-10-28.endive.
-    """
-    before = twin.book(note.invoice_id)
-    if note.status != "issued" or before.invoice.status != "open" or note.post_payment_amount:
-        raise StripeError(
-            f"{note.id} is {note.status} and its invoice {before.invoice.status}: only issued "
-            "notes that lowered what an open invoice asks for can be voided.",
-            code="status_transition_invalid",
-        )
-    now = twin.now()
-    voided = replace(note, status="void", voided_at=now)
-    raised = replace(
-        before.invoice,
-        amount_due=before.invoice.amount_due + note.pre_payment_amount,
-        pre_payment_credit_notes_amount=before.invoice.pre_payment_credit_notes_amount
-        - note.pre_payment_amount,
-    )
-    after = settled(
-        replace(before, invoice=raised), credited=before.credited, now=now, new_id=twin.new_id
-    )
-    for intent in after.intents.values():
-        twin.payment_intents.put(intent)
-    for payment in after.payments:
-        twin.invoice_payments.put(payment)
-    twin.invoices.put(after.invoice)
-    twin.credit_notes.put(voided)
-    twin.announce([Fact("credit_note.voided", voided), *facts(before, after)], request)
-    return voided
 
 
 def _previous(before: Any, after: Any) -> tuple[tuple[str, Any], ...]:

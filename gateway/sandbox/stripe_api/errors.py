@@ -49,6 +49,10 @@ PARAMS = {
 """Stripe's parameter for the last step of a refusal's path."""
 
 
+def doc_url(code: str) -> str:
+    return f"https://stripe.com/docs/error-codes/{code.replace('_', '-')}"
+
+
 class StripeError(Exception):
     """One answer that is an error; `details` are further fields of the envelope."""
 
@@ -76,7 +80,7 @@ class StripeError(Exception):
         error: dict[str, Any] = {"type": self.kind, "message": self.message}
         if self.code is not None:
             error["code"] = self.code
-            error["doc_url"] = f"https://stripe.com/docs/error-codes/{self.code.replace('_', '-')}"
+            error["doc_url"] = doc_url(self.code)
         if self.param is not None:
             error["param"] = self.param
         error["request_log_url"] = f"https://dashboard.stripe.com/test/logs/{request_id}"

@@ -16,10 +16,15 @@ import orjson
 
 from gateway.backends.memory.twin import EVENTS_KEPT_MAX, TwinEvent
 from gateway.sandbox.stripe_api.account import Account, StoredEvent
-from gateway.sandbox.stripe_api.calls import Call, Listed, Operation
 from gateway.sandbox.stripe_api.errors import invalid
-from gateway.sandbox.stripe_api.lists import page_of, query_of
-from gateway.sandbox.stripe_api.parameters import boolean, list_of, table, text, window
+from gateway.sandbox.stripe_api.operations import (
+    Call,
+    Listed,
+    Operation,
+    page_of,
+    query_of,
+    reading,
+)
 from gateway.sandbox.stripe_api.rendering import render
 
 TYPES_MAX = 20
@@ -85,10 +90,6 @@ def difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def retrieve(account: Account, call: Call) -> Any:
-    return account.get("event", call.id)
-
-
 def list_all(account: Account, call: Call) -> Listed:
     kind, kinds = call.params.get("type"), call.params.get("types")
     if kind is not None and kinds is not None:
@@ -111,13 +112,6 @@ def list_all(account: Account, call: Call) -> Listed:
 
 
 OPERATIONS = (
-    Operation(
-        "GET",
-        "/v1/events",
-        "event",
-        list_all,
-        table(created=window, delivery_success=boolean, type=text, types=list_of(text)),
-        is_list=True,
-    ),
-    Operation("GET", "/v1/events/{id}", "event", retrieve),
+    Operation("GET", "/v1/events", "event", list_all, is_list=True),
+    reading("event", "/v1/events/{id}"),
 )

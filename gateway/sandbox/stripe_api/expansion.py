@@ -14,12 +14,11 @@ from itertools import islice
 from typing import Any
 
 from gateway.backends.memory.tables import Query
-from gateway.sandbox.fixtures_write import deleted
 from gateway.sandbox.stripe_api.account import Account
 from gateway.sandbox.stripe_api.errors import StripeError
-from gateway.sandbox.stripe_api.lists import SUB_LIST_SIZE, printed
-from gateway.sandbox.stripe_api.rendering import render
-from gateway.sandbox.stripe_api.rendering_payments import client_secret
+from gateway.sandbox.stripe_api.operations import SUB_LIST_SIZE, printed
+from gateway.sandbox.stripe_api.rendering import client_secret, render
+from gateway.stripe_objects.writing import deleted
 
 DEPTH_MAX = 4
 PATHS_MAX = 100

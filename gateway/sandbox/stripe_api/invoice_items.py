@@ -13,48 +13,16 @@ from gateway.backends.memory.tables import Query
 from gateway.backends.memory.twin import Request
 from gateway.sandbox.stripe_api import edits
 from gateway.sandbox.stripe_api.account import Account, InvoiceItem, merged
-from gateway.sandbox.stripe_api.calls import Call, Listed, Operation
 from gateway.sandbox.stripe_api.errors import StripeError, invalid, missing
-from gateway.sandbox.stripe_api.lists import page_of, query_of
-from gateway.sandbox.stripe_api.parameters import (
-    Table,
-    amount,
-    boolean,
-    clearable,
-    currency,
-    hash_of,
-    instant,
-    integer,
-    metadata,
-    refused,
-    required,
-    table,
-    text,
-    window,
+from gateway.sandbox.stripe_api.operations import (
+    Call,
+    Listed,
+    Operation,
+    page_of,
+    query_of,
+    reading,
 )
 from schema import records
-
-CREATED: Table = table(
-    amount=integer,
-    currency=currency,
-    customer=text,
-    customer_account=refused,
-    description=clearable,
-    discountable=boolean,
-    discounts=refused,
-    invoice=text,
-    metadata=metadata,
-    period=hash_of(start=required(instant), end=required(instant)),
-    price_data=refused,
-    pricing=refused,
-    quantity=amount,
-    quantity_decimal=refused,
-    subscription=refused,
-    tax_behavior=refused,
-    tax_code=refused,
-    tax_rates=refused,
-    unit_amount_decimal=refused,
-)
 
 
 def create(account: Account, call: Call) -> InvoiceItem:
@@ -150,10 +118,6 @@ def take_pending(account: Account, invoice: records.Invoice, request: Request) -
         _add_lines(account, invoice, waiting, request)
 
 
-def retrieve(account: Account, call: Call) -> Any:
-    return account.get("invoiceitem", call.id)
-
-
 def list_all(account: Account, call: Call) -> Listed:
     given = call.params
     check = None
@@ -186,17 +150,8 @@ ONE = "/v1/invoiceitems/{invoiceitem}"
 KIND = "invoiceitem"
 
 OPERATIONS = (
-    Operation(
-        "GET",
-        "/v1/invoiceitems",
-        KIND,
-        list_all,
-        table(
-            created=window, customer=text, customer_account=refused, invoice=text, pending=boolean
-        ),
-        is_list=True,
-    ),
-    Operation("POST", "/v1/invoiceitems", KIND, create, CREATED),
-    Operation("GET", ONE, KIND, retrieve),
+    Operation("GET", "/v1/invoiceitems", KIND, list_all, is_list=True),
+    Operation("POST", "/v1/invoiceitems", KIND, create),
+    reading(KIND, ONE),
     Operation("DELETE", ONE, KIND, delete),
 )

@@ -1,29 +1,26 @@
-"""The operations on invoice payments: they are only read; attach and detach stand with invoices.
+"""What can only be read: invoice payments, and the old charges that they may point at.
 
-Source: https://docs.stripe.com/api/invoice-payment, 2026-10-28.endive.
+Attach and detach stand with invoices; the sandbox makes no charges.
+Source: https://docs.stripe.com/api/invoice-payment and https://docs.stripe.com/api/charges,
+2026-10-28.endive.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from gateway.sandbox.stripe_api.account import Account
-from gateway.sandbox.stripe_api.calls import Call, Listed, Operation
 from gateway.sandbox.stripe_api.errors import missing
-from gateway.sandbox.stripe_api.lists import page_of, query_of
-from gateway.sandbox.stripe_api.parameters import hash_of, one_of, required, table, text, window
-from schema import records
-
-PAYMENT = hash_of(
-    payment_intent=text,
-    payment_record=text,
-    type=required(one_of("payment_intent", "payment_record")),
+from gateway.sandbox.stripe_api.operations import (
+    Call,
+    Listed,
+    Operation,
+    listing,
+    page_of,
+    query_of,
+    reading,
 )
-
-
-def retrieve(account: Account, call: Call) -> Any:
-    return account.get("invoice_payment", call.id)
+from schema import records
 
 
 def list_all(account: Account, call: Call) -> Listed:
@@ -58,21 +55,9 @@ def _source(
     return payment.get(kind), check
 
 
-KIND = "invoice_payment"
-
 OPERATIONS = (
-    Operation(
-        "GET",
-        "/v1/invoice_payments",
-        KIND,
-        list_all,
-        table(
-            created=window,
-            invoice=text,
-            payment=PAYMENT,
-            status=one_of("canceled", "open", "paid"),
-        ),
-        is_list=True,
-    ),
-    Operation("GET", "/v1/invoice_payments/{invoice_payment}", KIND, retrieve),
+    Operation("GET", "/v1/invoice_payments", "invoice_payment", list_all, is_list=True),
+    reading("invoice_payment", "/v1/invoice_payments/{invoice_payment}"),
+    listing("charge", "/v1/charges", compared={"customer": "customer_id"}),
+    reading("charge", "/v1/charges/{charge}"),
 )

@@ -1,6 +1,7 @@
-"""Invoices as objects: create, read, list, change, delete. Their steps are in `invoice_steps`.
+"""The operations on invoices: as objects, then their steps, and what pays them.
 
-Source: https://docs.stripe.com/api/invoices, 2026-10-28.endive.
+Source: https://docs.stripe.com/api/invoices, 2026-10-28.endive; `detach_payment`,
+`amount_requested` and `payment_record_data` exist in preview versions only (2026-01-28.preview).
 """
 
 from __future__ import annotations
@@ -8,81 +9,24 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from gateway.backends.memory.tables import Query
-from gateway.sandbox.stripe_api import edits
-from gateway.sandbox.stripe_api.account import Account, merged
-from gateway.sandbox.stripe_api.calls import Call, Listed, Operation
-from gateway.sandbox.stripe_api.errors import invalid
+from gateway.sandbox.stripe_api import edits, payment_methods
+from gateway.sandbox.stripe_api.account import KEPT, Account, merged
+from gateway.sandbox.stripe_api.errors import invalid, missing
 from gateway.sandbox.stripe_api.invoice_items import take_pending
-from gateway.sandbox.stripe_api.lists import page_in, page_of, query_of
-from gateway.sandbox.stripe_api.parameters import (
-    Table,
-    anything,
-    boolean,
-    clearable,
-    currency,
-    hash_of,
-    instant,
-    integer,
-    list_of,
-    metadata,
-    one_of,
-    preview,
-    refused,
-    required,
-    table,
-    text,
-    window,
+from gateway.sandbox.stripe_api.operations import (
+    Call,
+    Listed,
+    Operation,
+    listing,
+    page_in,
+    reading,
 )
+from gateway.sandbox.stripe_api.payment_methods import settle_with
+from gateway.sandbox.stripe_api.payment_records import check_attachable, reported_here
+from gateway.sandbox.stripe_api.rendering import invoice_prefix
 from schema import records
 
 SECONDS_A_DAY = 86_400
-COLLECTION_METHOD = one_of("charge_automatically", "send_invoice")
-
-KEPT = ("auto_advance", "custom_fields", "footer", "number", "statement_descriptor")
-"""What is shown as it was sent, of the parameters that the ledger does not know."""
-
-EDITED: Table = table(
-    account_tax_ids=anything,
-    amounts_due=preview(refused),
-    application_fee_amount=refused,
-    auto_advance=boolean,
-    automatic_tax=hash_of(enabled=one_of("false"), liability=anything),
-    automatically_finalizes_at=refused,
-    collection_method=COLLECTION_METHOD,
-    custom_fields=list_of(hash_of(name=required(text), value=required(text))),
-    days_until_due=integer,
-    default_margins=preview(refused),
-    default_payment_method=anything,
-    default_source=anything,
-    default_tax_rates=refused,
-    description=clearable,
-    discounts=refused,
-    due_date=instant,
-    effective_at=anything,
-    footer=clearable,
-    issuer=anything,
-    metadata=metadata,
-    number=clearable,
-    on_behalf_of=refused,
-    payment_settings=anything,
-    rendering=anything,
-    shipping_cost=refused,
-    shipping_details=anything,
-    statement_descriptor=clearable,
-    transfer_data=refused,
-)
-CREATED: Table = {
-    **EDITED,
-    **table(
-        currency=currency,
-        customer=required(text),
-        customer_account=refused,
-        from_invoice=refused,
-        pending_invoice_items_behavior=one_of("exclude", "include"),
-        subscription=refused,
-    ),
-}
 
 
 def create(account: Account, call: Call) -> records.Invoice:
@@ -104,7 +48,7 @@ def create(account: Account, call: Call) -> records.Invoice:
         metadata=merged((), call.params.get("metadata")),
     )
     invoice = replace(invoice, due_date=_due_date(invoice, call))
-    account.keep(invoice.id, call.picked(*KEPT))
+    account.keep(invoice.id, call.picked(*KEPT["invoice"]))
     twin.create_invoice(invoice, (), request=call.request)
     if call.params.get("pending_invoice_items_behavior") == "include":
         take_pending(account, invoice, call.request)
@@ -123,10 +67,6 @@ def _due_date(invoice: records.Invoice, call: Call) -> int | None:
     return invoice.due_date if due_date is None else int(due_date)
 
 
-def retrieve(account: Account, call: Call) -> records.Invoice:
-    return account.twin.invoice(account.get("invoice", call.id).id)
-
-
 def update(account: Account, call: Call) -> records.Invoice:
     """Drafts can be changed; of others only what is a note on them."""
     invoice = account.get("invoice", call.id)
@@ -138,7 +78,7 @@ def update(account: Account, call: Call) -> records.Invoice:
     if "metadata" in call.params:
         fields["metadata"] = merged(invoice.metadata, call.params["metadata"])
     fields["due_date"] = _due_date(replace(invoice, **fields), call)
-    account.keep(invoice.id, call.picked(*KEPT))
+    account.keep(invoice.id, call.picked(*KEPT["invoice"]))
     return edits.change_invoice(account.twin, invoice, call.request, **fields)
 
 
@@ -148,44 +88,126 @@ def delete(account: Account, call: Call) -> dict[str, Any]:
     return {"id": invoice.id, "object": "invoice", "deleted": True}
 
 
-def list_all(account: Account, call: Call) -> Listed:
-    given = call.params
-    if "customer" in given:
-        account.referred("customer", given["customer"], "customer")
-    query: Query[records.Invoice] = query_of(
-        call,
-        None,
-        customer_id=given.get("customer"),
-        status=given.get("status"),
-        collection_method=given.get("collection_method"),
-        subscription_id=given.get("subscription"),
-    )
-    query = replace(query, due=given.get("due_date"))
-    return page_of(call, "invoice", account.twin.invoices, query)
-
-
 def lines(account: Account, call: Call) -> Listed:
     invoice = account.get("invoice", call.id)
     url = f"/v1/invoices/{invoice.id}/lines"
     return page_in(call, "line_item", account.twin.lines.get(invoice.id, ()), url)
 
 
+def finalize(account: Account, call: Call) -> records.Invoice:
+    invoice = account.get("invoice", call.id)
+    if invoice.status == "draft":
+        account.keep(invoice.id, call.picked("auto_advance"))
+    return account.twin.finalize(invoice.id, number=_number(account, invoice), request=call.request)
+
+
+def _number(account: Account, invoice: records.Invoice) -> str:
+    """The customer's prefix, and the place among the customer's numbered invoices."""
+    prefix = invoice_prefix(invoice.customer_id or "")
+    of_customer = account.twin.invoices.matching("customer_id", invoice.customer_id)
+    return f"{prefix}-{sum(one.number is not None for one in of_customer) + 1:04}"
+
+
+def send(account: Account, call: Call) -> records.Invoice:
+    """Finalizes a draft, as Stripe does, and says that the invoice went out."""
+    invoice = account.get("invoice", call.id)
+    if invoice.status == "draft":
+        invoice = finalize(account, call)
+    account.twin.tell("invoice.sent", invoice, request=call.request)
+    return account.twin.invoice(invoice.id)
+
+
+def pay(account: Account, call: Call) -> records.Invoice:
+    """Out of band, or through the default PaymentIntent; without a method the money comes."""
+    invoice = account.get("invoice", call.id)
+    if call.params.get("paid_out_of_band"):
+        return account.twin.pay_out_of_band(invoice.id, call.request)
+    method = call.params.get("payment_method")
+    if method is None:
+        return account.twin.pay(invoice.id, call.request)
+    outcome = payment_methods.outcome_of(method)
+    if outcome.kind == payment_methods.SUCCEEDS:
+        return account.twin.pay(invoice.id, call.request)
+    default = account.twin.book(invoice.id).open_default
+    if default is None:
+        return account.twin.pay(invoice.id, call.request)
+    if outcome.kind == payment_methods.DECLINES:
+        account.twin.tell("invoice.payment_failed", invoice, request=call.request)
+    settle_with(account, account.twin.intent(default.source_id), method, call)
+    return account.twin.invoice(invoice.id)
+
+
+def void(account: Account, call: Call) -> records.Invoice:
+    return account.twin.void(account.get("invoice", call.id).id, call.request)
+
+
+def mark_uncollectible(account: Account, call: Call) -> records.Invoice:
+    return account.twin.mark_uncollectible(account.get("invoice", call.id).id, call.request)
+
+
+def attach_payment(account: Account, call: Call) -> records.Invoice:
+    """Exactly one source: that is a rule of the server, not of the table."""
+    invoice = account.get("invoice", call.id)
+    given = call.picked("payment_intent", "payment_record", "payment_record_data")
+    if not given:
+        raise missing("payment_intent")
+    if len(given) > 1:
+        names = ", ".join(given)
+        raise invalid(
+            f"You may only specify one of these parameters: {names}.",
+            next(iter(given)),
+            "parameters_exclusive",
+        )
+    name, value = next(iter(given.items()))
+    if name == "payment_record_data":
+        source = reported_here(account, invoice, value, call)
+    else:
+        source = account.referred(name, value, name)
+        check_attachable(account, source)
+    account.twin.attach(
+        invoice.id,
+        source.id,
+        amount_requested=call.params.get("amount_requested"),
+        request=call.request,
+    )
+    return account.twin.invoice(invoice.id)
+
+
+def detach_payment(account: Account, call: Call) -> records.Invoice:
+    invoice = account.get("invoice", call.id)
+    if "payment_intent" not in call.params:
+        raise missing("payment_intent")
+    intent = account.referred("payment_intent", call.params["payment_intent"], "payment_intent")
+    account.twin.detach(invoice.id, intent.id, request=call.request)
+    return account.twin.invoice(invoice.id)
+
+
+ALL = "/v1/invoices"
 ONE = "/v1/invoices/{invoice}"
-STATUS = one_of("draft", "open", "paid", "uncollectible", "void")
-LISTED: Table = table(
-    collection_method=COLLECTION_METHOD,
-    created=window,
-    customer=text,
-    customer_account=refused,
-    due_date=window,
-    status=STATUS,
-    subscription=text,
-)
+KIND = "invoice"
+
 OPERATIONS = (
-    Operation("GET", "/v1/invoices", "invoice", list_all, LISTED, is_list=True),
-    Operation("POST", "/v1/invoices", "invoice", create, CREATED),
-    Operation("GET", ONE, "invoice", retrieve),
-    Operation("POST", ONE, "invoice", update, EDITED),
-    Operation("DELETE", ONE, "invoice", delete),
+    listing(
+        KIND,
+        ALL,
+        indexed={
+            "collection_method": "collection_method",
+            "customer": "customer_id",
+            "status": "status",
+            "subscription": "subscription_id",
+        },
+        known=("customer",),
+    ),
+    Operation("POST", ALL, KIND, create),
+    reading(KIND, ONE),
+    Operation("POST", ONE, KIND, update),
+    Operation("DELETE", ONE, KIND, delete),
     Operation("GET", f"{ONE}/lines", "line_item", lines, is_list=True),
+    Operation("POST", f"{ONE}/finalize", KIND, finalize),
+    Operation("POST", f"{ONE}/pay", KIND, pay),
+    Operation("POST", f"{ONE}/send", KIND, send),
+    Operation("POST", f"{ONE}/void", KIND, void),
+    Operation("POST", f"{ONE}/mark_uncollectible", KIND, mark_uncollectible),
+    Operation("POST", f"{ONE}/attach_payment", KIND, attach_payment),
+    Operation("POST", f"{ONE}/detach_payment", KIND, detach_payment, preview=True),
 )

@@ -1,15 +1,19 @@
-"""What each operation takes: tables of parameters with their types, and the check against them.
+"""What each operation takes: tables of parameters with their kinds, and the check against them.
 
-A kind turns what was sent into a value or raises Stripe's error for it. Unknown names are
-refused, as Stripe does; parameters that exist in preview versions only are unknown to others.
+The tables stand in `operations.toml`. A kind turns what was sent into a value or raises Stripe's
+error for it. Unknown names are refused, as Stripe does; parameters that exist in preview versions
+only are unknown to others.
 Source: https://docs.stripe.com/error-codes, 2026-10-28.endive.
 """
 
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
 from gateway.sandbox.stripe_api.errors import StripeError, invalid, missing, unsupported
@@ -42,22 +46,6 @@ class Parameter:
 
 
 Table = Mapping[str, Parameter]
-
-
-def table(**kinds: Kind | Parameter) -> Table:
-    """A table of parameters; a bare kind is optional and known to every version."""
-    return {
-        name: kind if isinstance(kind, Parameter) else Parameter(kind)
-        for name, kind in kinds.items()
-    }
-
-
-def required(kind: Kind) -> Parameter:
-    return Parameter(kind, required=True)
-
-
-def preview(kind: Kind) -> Parameter:
-    return Parameter(kind, preview=True)
 
 
 def checked(given: Mapping[str, Any], known: Table, *, in_preview: bool) -> dict[str, Any]:
@@ -191,9 +179,7 @@ def one_of(*words: str) -> Kind:
     return choice
 
 
-def hash_of(**kinds: Kind | Parameter) -> Kind:
-    known = table(**kinds)
-
+def hash_of(known: Table) -> Kind:
     def values(raw: Any, name: str) -> dict[str, Any]:
         if not isinstance(raw, Mapping):
             raise invalid("Invalid hash", name)
@@ -214,7 +200,7 @@ def list_of(kind: Kind) -> Kind:
     return values
 
 
-_WINDOW = hash_of(gt=instant, gte=instant, lt=instant, lte=instant)
+_WINDOW = hash_of(dict.fromkeys(("gt", "gte", "lt", "lte"), Parameter(instant)))
 
 
 def window(raw: Any, name: str) -> tuple[int | None, int | None]:
@@ -260,5 +246,91 @@ def refused(raw: Any, name: str) -> Any:
     raise unsupported(name)
 
 
-EXPAND = table(expand=list_of(text))
-CURSORS = table(limit=page_size, starting_after=text, ending_before=text)
+ADDRESS = ("city", "country", "line1", "line2", "postal_code", "state")
+_ADDRESS = hash_of(dict.fromkeys(ADDRESS, Parameter(clearable)))
+
+
+def address(raw: Any, name: str) -> dict[str, Any] | None:
+    """An address has all its fields, null where they were not given; an empty one unsets it."""
+    given = None if raw == "" else _ADDRESS(raw, name)
+    return None if given is None else {field: given.get(field) for field in ADDRESS}
+
+
+_SHIPPING = hash_of(
+    {
+        "address": Parameter(address, required=True),
+        "name": Parameter(text, required=True),
+        "phone": Parameter(clearable),
+    }
+)
+
+
+def shipping(raw: Any, name: str) -> dict[str, Any] | None:
+    given = None if raw == "" else _SHIPPING(raw, name)
+    nothing = {"carrier": None, "phone": None, "tracking_number": None}
+    return None if given is None else {**nothing, **given}
+
+
+KINDS: Mapping[str, Kind] = {
+    kind.__name__: kind
+    for kind in (
+        address,
+        amount,
+        anything,
+        boolean,
+        clearable,
+        currency,
+        instant,
+        integer,
+        metadata,
+        page_size,
+        refused,
+        share,
+        shipping,
+        text,
+        window,
+    )
+}
+"""The kinds by the names that `operations.toml` calls them."""
+
+Spec = str | list[Any] | dict[str, Any]
+"""A parameter as the file has it: words, a list of one hash, or a hash. Of a hash, `is` says the
+words that stand before a kind: `required` and `preview`."""
+
+
+@cache
+def taken_by(operation: str) -> Table:
+    """What an operation takes, by its method and path; nothing where the file does not name it."""
+    stated = dict(STATED.get(operation, {}))
+    shared = (taken_by(name) for name in stated.pop("takes", ()))
+    found = {name: row for table in shared for name, row in table.items()}
+    return {**found, **_table(stated)}
+
+
+STATED: Mapping[str, Mapping[str, Any]] = tomllib.loads(
+    files(__package__).joinpath("operations.toml").read_text()
+)
+
+
+def _table(stated: Mapping[str, Spec]) -> Table:
+    return {name: _parameter(spec) for name, spec in stated.items() if name != "is"}
+
+
+def _parameter(spec: Spec) -> Parameter:
+    said = spec if isinstance(spec, str) else spec.get("is", "") if isinstance(spec, dict) else ""
+    is_required, is_preview = said.startswith("required"), said.startswith("preview")
+    words = said.removeprefix("required").removeprefix("preview").strip()
+    return Parameter(_kind(spec, words), required=is_required, preview=is_preview)
+
+
+def _kind(spec: Spec, words: str) -> Kind:
+    """Raises `KeyError` for a kind that is not known."""
+    if isinstance(spec, dict):
+        return hash_of(_table(spec))
+    if isinstance(spec, list):
+        return list_of(hash_of(_table(spec[0])))
+    if words.startswith("one of "):
+        return one_of(*words.removeprefix("one of ").split(", "))
+    if words.startswith("list of "):
+        return list_of(KINDS[words.removeprefix("list of ")])
+    return KINDS[words]

@@ -7,133 +7,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.backends.memory.tables import Query
 from gateway.sandbox.stripe_api import edits, payment_methods
-from gateway.sandbox.stripe_api.account import Account, merged
-from gateway.sandbox.stripe_api.calls import Call, Listed, Operation
+from gateway.sandbox.stripe_api.account import KEPT, Account, merged
 from gateway.sandbox.stripe_api.errors import StripeError, check_charge, invalid, missing
-from gateway.sandbox.stripe_api.intent_steps import check_confirmable, settle_with
-from gateway.sandbox.stripe_api.lists import page_of, query_of
-from gateway.sandbox.stripe_api.parameters import (
-    Parameter,
-    Table,
-    amount,
-    anything,
-    boolean,
-    clearable,
-    currency,
-    hash_of,
-    list_of,
-    metadata,
-    one_of,
-    preview,
-    refused,
-    required,
-    table,
-    text,
-    window,
+from gateway.sandbox.stripe_api.operations import (
+    Call,
+    Operation,
+    listing,
+    reading,
 )
+from gateway.sandbox.stripe_api.payment_methods import check_confirmable, settle_with
 from schema import records
-
-KEPT = (
-    "allowed_payment_method_types",
-    "automatic_payment_methods",
-    "capture_method",
-    "confirmation_method",
-    "excluded_payment_method_types",
-    "payment_method",
-    "receipt_email",
-    "setup_future_usage",
-    "shipping",
-    "statement_descriptor",
-    "statement_descriptor_suffix",
-    "transfer_group",
-)
-CAPTURE_METHOD = one_of("automatic", "automatic_async", "manual")
-
-SHARED: Table = table(
-    allowed_payment_method_types=list_of(text),
-    amount_details=anything,
-    application_fee_amount=refused,
-    capture_method=CAPTURE_METHOD,
-    excluded_payment_method_types=list_of(text),
-    fx_quote=preview(refused),
-    hooks=refused,
-    mandate_data=anything,
-    payment_details=anything,
-    payment_method=text,
-    payment_method_data=refused,
-    payment_method_options=anything,
-    receipt_email=clearable,
-    setup_future_usage=one_of("off_session", "on_session"),
-    shipping=anything,
-)
-"""Taken by create, update and confirm alike."""
-
-DESCRIBED: Table = table(
-    customer=text,
-    customer_account=refused,
-    description=clearable,
-    metadata=metadata,
-    payment_method_configuration=refused,
-    statement_descriptor=clearable,
-    statement_descriptor_suffix=clearable,
-    transfer_data=refused,
-    transfer_group=text,
-)
-CONFIRMING: Table = table(
-    confirmation_token=refused,
-    error_on_requires_action=boolean,
-    mandate=anything,
-    off_session=anything,
-    radar_options=anything,
-    return_url=text,
-    use_stripe_sdk=boolean,
-)
-CREATED: Table = {
-    **SHARED,
-    **DESCRIBED,
-    **CONFIRMING,
-    **table(
-        amount=required(amount),
-        automatic_payment_methods=hash_of(
-            enabled=required(boolean), allow_redirects=one_of("always", "never")
-        ),
-        confirm=boolean,
-        confirmation_method=one_of("automatic", "manual"),
-        currency=required(currency),
-        on_behalf_of=refused,
-        secret_key_confirmation=preview(refused),
-    ),
-}
-UPDATED: Table = {
-    **SHARED,
-    **DESCRIBED,
-    "amount": Parameter(amount),
-    "currency": Parameter(currency),
-    "mandate_data": preview(anything),
-}
-CONFIRMED: Table = {
-    **SHARED,
-    **CONFIRMING,
-    "amount_to_confirm": Parameter(amount),
-    "application_fee_amount": preview(refused),
-}
-CANCELED: Table = table(
-    cancellation_reason=one_of("abandoned", "duplicate", "fraudulent", "requested_by_customer")
-)
-CAPTURED: Table = table(
-    amount_details=anything,
-    amount_to_capture=amount,
-    application_fee_amount=refused,
-    final_capture=boolean,
-    hooks=refused,
-    metadata=metadata,
-    payment_details=anything,
-    statement_descriptor=text,
-    statement_descriptor_suffix=text,
-    transfer_data=refused,
-)
 
 
 def create(account: Account, call: Call) -> records.PaymentIntent:
@@ -159,24 +43,11 @@ def create(account: Account, call: Call) -> records.PaymentIntent:
         livemode=twin.livemode,
         metadata=merged((), given.get("metadata")),
     )
-    account.keep(intent.id, call.picked(*KEPT))
+    account.keep(intent.id, call.picked(*KEPT["payment_intent"]))
     twin.create_intent(intent, request=call.request)
     if given.get("confirm") and method is not None:
         return settle_with(account, intent, method, call)
     return intent
-
-
-def retrieve(account: Account, call: Call) -> records.PaymentIntent:
-    found: records.PaymentIntent = account.get("payment_intent", call.id)
-    return found
-
-
-def list_all(account: Account, call: Call) -> Listed:
-    customer_id = call.params.get("customer")
-    if customer_id is not None:
-        account.referred("customer", customer_id, "customer")
-    query: Query[records.PaymentIntent] = query_of(call, None, customer_id=customer_id)
-    return page_of(call, "payment_intent", account.twin.payment_intents, query)
 
 
 def update(account: Account, call: Call) -> records.PaymentIntent:
@@ -193,7 +64,7 @@ def update(account: Account, call: Call) -> records.PaymentIntent:
         currency = fields.get("currency", intent.currency)
         check_charge(fields.get("amount", intent.amount), currency, "amount")
     changed = edits.change_intent(account.twin, intent, call.request, **fields)
-    account.keep(intent.id, call.picked(*KEPT))
+    account.keep(intent.id, call.picked(*KEPT["payment_intent"]))
     if method is not None and changed.status == "requires_payment_method":
         return account.twin.progress(intent.id, "requires_confirmation", request=call.request)
     return changed
@@ -211,7 +82,7 @@ def confirm(account: Account, call: Call) -> records.PaymentIntent:
         )
     payment_methods.outcome_of(method)
     check_confirmable(account, intent)
-    kept = call.picked(*(name for name in KEPT if name != "payment_method"))
+    kept = call.picked(*(name for name in KEPT["payment_intent"] if name != "payment_method"))
     account.keep(intent.id, kept)
     return settle_with(account, intent, method, call)
 
@@ -251,18 +122,11 @@ ONE = "/v1/payment_intents/{intent}"
 KIND = "payment_intent"
 
 OPERATIONS = (
-    Operation(
-        "GET",
-        "/v1/payment_intents",
-        KIND,
-        list_all,
-        table(created=window, customer=text, customer_account=refused),
-        is_list=True,
-    ),
-    Operation("POST", "/v1/payment_intents", KIND, create, CREATED),
-    Operation("GET", ONE, KIND, retrieve, table(client_secret=text)),
-    Operation("POST", ONE, KIND, update, UPDATED),
-    Operation("POST", f"{ONE}/confirm", KIND, confirm, CONFIRMED),
-    Operation("POST", f"{ONE}/cancel", KIND, cancel, CANCELED),
-    Operation("POST", f"{ONE}/capture", KIND, capture, CAPTURED),
+    listing(KIND, "/v1/payment_intents", indexed={"customer": "customer_id"}, known=("customer",)),
+    Operation("POST", "/v1/payment_intents", KIND, create),
+    reading(KIND, ONE),
+    Operation("POST", ONE, KIND, update),
+    Operation("POST", f"{ONE}/confirm", KIND, confirm),
+    Operation("POST", f"{ONE}/cancel", KIND, cancel),
+    Operation("POST", f"{ONE}/capture", KIND, capture),
 )

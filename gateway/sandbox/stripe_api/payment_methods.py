@@ -1,6 +1,7 @@
-"""Stripe's test payment methods: what becomes of an intent that is confirmed with one.
+"""Stripe's test payment methods, and what becomes of an intent that is confirmed with one.
 
-Source: https://docs.stripe.com/testing, 2026-10-28.endive.
+Source: https://docs.stripe.com/testing and
+https://docs.stripe.com/payments/paymentintents/lifecycle, 2026-10-28.endive.
 """
 
 from __future__ import annotations
@@ -9,7 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.sandbox.stripe_api.errors import StripeError, no_such_reference
+from gateway.backends.memory.twin import Request
+from gateway.sandbox.stripe_api import edits
+from gateway.sandbox.stripe_api.account import Account
+from gateway.sandbox.stripe_api.errors import StripeError, doc_url, no_such_reference
+from gateway.sandbox.stripe_api.operations import Call
+from gateway.sandbox.stripe_api.parameters import ADDRESS
+from gateway.sandbox.stripe_api.rendering import render
 from schema import records
 
 SUCCEEDS = "succeeds"
@@ -84,7 +91,7 @@ def last_payment_error(
     """What an intent remembers of the decline."""
     error = {
         "code": outcome.code,
-        "doc_url": _doc_url(outcome),
+        "doc_url": doc_url(outcome.code or ""),
         "message": outcome.message,
         "payment_method": _payment_method(payment_method, intent),
         "type": "card_error",
@@ -106,7 +113,7 @@ def declined(outcome: Outcome, intent: dict[str, Any]) -> StripeError:
 
 
 def _payment_method(payment_method: str, intent: records.PaymentIntent) -> dict[str, Any]:
-    nowhere = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"))
+    nowhere = dict.fromkeys(ADDRESS)
     return {
         "id": payment_method,
         "object": "payment_method",
@@ -126,5 +133,57 @@ def _payment_method(payment_method: str, intent: records.PaymentIntent) -> dict[
     }
 
 
-def _doc_url(outcome: Outcome) -> str:
-    return f"https://stripe.com/docs/error-codes/{(outcome.code or '').replace('_', '-')}"
+CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
+
+
+def check_confirmable(account: Account, intent: records.PaymentIntent) -> None:
+    """Raises `StripeError` for an intent that is past its confirmation."""
+    if intent.status not in CONFIRMABLE:
+        raise StripeError(
+            f"You cannot confirm this PaymentIntent because it has a status of {intent.status}. "
+            f"Only a PaymentIntent with one of the following statuses may be confirmed: "
+            f"{', '.join(CONFIRMABLE)}.",
+            code="payment_intent_unexpected_state",
+            details={"payment_intent": render(account, intent)},
+        )
+
+
+def settle_with(
+    account: Account, intent: records.PaymentIntent, payment_method: str, call: Call
+) -> records.PaymentIntent:
+    """Confirm the intent with this method. Raises `StripeError` 402 where it is declined."""
+    outcome = outcome_of(payment_method)
+    check_confirmable(account, intent)
+    if outcome.kind == DECLINES:
+        error = last_payment_error(outcome, payment_method, intent)
+        account.keep(
+            intent.id, {"payment_method": None, "last_payment_error": error, "next_action": None}
+        )
+        failed = edits.fail_attempt(account.twin, intent.id, call.request)
+        raise declined(outcome, render(account, failed))
+    kept: dict[str, Any] = {
+        "payment_method": payment_method,
+        "last_payment_error": None,
+        "next_action": None,
+    }
+    if outcome.kind == ASKS:
+        kept["next_action"] = _next_action()
+        account.keep(intent.id, kept)
+        if intent.status == "requires_action":
+            return intent
+        return account.twin.progress(intent.id, "requires_action", request=call.request)
+    account.keep(intent.id, kept)
+    if outcome.kind == PROCESSES:
+        return account.twin.progress(intent.id, "processing", request=call.request)
+    return arrive(account, intent.id, call.request)
+
+
+def arrive(account: Account, intent_id: str, request: Request) -> records.PaymentIntent:
+    """The money is there: taken at once, or held for a capture."""
+    manual = account.kept(intent_id, "capture_method") == "manual"
+    status = "requires_capture" if manual else "succeeded"
+    return account.twin.progress(intent_id, status, request=request)
+
+
+def _next_action() -> dict[str, Any]:
+    return {"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}}

@@ -8,64 +8,23 @@ Source: https://docs.stripe.com/api/payment-record, 2026-10-28.endive.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from gateway.backends.memory.tables import Query
 from gateway.ledger import payments
 from gateway.sandbox.stripe_api.account import Account, merged
-from gateway.sandbox.stripe_api.calls import Call, Listed, Operation
 from gateway.sandbox.stripe_api.errors import StripeError, check_step
-from gateway.sandbox.stripe_api.lists import page_of, query_of
-from gateway.sandbox.stripe_api.parameters import (
-    Table,
-    amount,
-    anything,
-    clearable,
-    currency,
-    hash_of,
-    instant,
-    metadata,
-    one_of,
-    required,
-    table,
+from gateway.sandbox.stripe_api.operations import (
+    Call,
+    Listed,
+    Operation,
+    page_of,
+    query_of,
+    reading,
 )
-from gateway.sandbox.stripe_api.rendering_payments import PAID_ELSEWHERE
+from gateway.sandbox.stripe_api.rendering import constants
 from schema import records
-
-MONEY = hash_of(currency=required(currency), value=required(amount))
-METHOD = hash_of(
-    billing_details=anything,
-    custom=hash_of(display_name=clearable, type=clearable),
-    payment_method=clearable,
-    type=one_of("custom"),
-)
-OUTCOME = one_of("canceled", "failed", "guaranteed")
-PROCESSOR = hash_of(
-    type=required(one_of("custom")), custom=hash_of(payment_reference=required(clearable))
-)
-ATTEMPT: Table = table(
-    canceled=hash_of(canceled_at=required(instant)),
-    description=clearable,
-    failed=hash_of(failed_at=required(instant)),
-    guaranteed=hash_of(guaranteed_at=required(instant)),
-    initiated_at=required(instant),
-    metadata=metadata,
-    outcome=OUTCOME,
-    payment_method_details=anything,
-    shipping_details=anything,
-)
-REPORTED: Table = {
-    **ATTEMPT,
-    **table(
-        amount_requested=required(MONEY),
-        customer_details=hash_of(
-            customer=clearable, email=clearable, name=clearable, phone=clearable
-        ),
-        customer_presence=one_of("off_session", "on_session"),
-        payment_method_details=required(METHOD),
-        processor_details=PROCESSOR,
-    ),
-}
 
 
 def report_payment(account: Account, call: Call) -> records.PaymentRecord:
@@ -88,7 +47,10 @@ def report_payment(account: Account, call: Call) -> records.PaymentRecord:
         metadata=merged((), given.get("metadata")),
     )
     how = given["payment_method_details"].get("custom") or {}
-    method = {**PAID_ELSEWHERE, "custom": {"display_name": None, "type": None, **how}}
+    method = {
+        **constants(KIND)["payment_method_details"],
+        "custom": {"display_name": None, "type": None, **how},
+    }
     account.keep(
         record.id,
         {
@@ -141,11 +103,6 @@ def check_attachable(account: Account, source: Any) -> None:
         )
 
 
-def retrieve(account: Account, call: Call) -> records.PaymentRecord:
-    found: records.PaymentRecord = account.get("payment_record", call.id)
-    return found
-
-
 def list_all(account: Account, call: Call) -> Listed:
     start, end = call.params.get("created_after"), call.params.get("created_before")
     query: Query[records.PaymentRecord] = replace(
@@ -158,22 +115,10 @@ def list_all(account: Account, call: Call) -> Listed:
 
 def report_attempt(account: Account, call: Call) -> records.PaymentRecord:
     """Another attempt at the same payment."""
-    return _come_to(account, call, _outcome(call))
+    return _come_to(_outcome(call), account, call)
 
 
-def guaranteed(account: Account, call: Call) -> records.PaymentRecord:
-    return _come_to(account, call, "guaranteed")
-
-
-def failed(account: Account, call: Call) -> records.PaymentRecord:
-    return _come_to(account, call, "failed")
-
-
-def canceled(account: Account, call: Call) -> records.PaymentRecord:
-    return _come_to(account, call, "canceled")
-
-
-def _come_to(account: Account, call: Call, outcome: str) -> records.PaymentRecord:
+def _come_to(outcome: str, account: Account, call: Call) -> records.PaymentRecord:
     record = account.get("payment_record", call.id)
     paying = account.twin.invoice_payments.matching("source_id", record.id)
     if outcome != "guaranteed" and any(one.status == "paid" for one in paying):
@@ -211,49 +156,17 @@ def report_refund(account: Account, call: Call) -> records.PaymentRecord:
 KIND = "payment_record"
 ALL = "/v1/payment_records"
 ONE = "/v1/payment_records/{id}"
-REFUNDED: Table = table(
-    amount=MONEY,
-    initiated_at=instant,
-    metadata=metadata,
-    outcome=required(one_of("refunded")),
-    processor_details=required(anything),
-    refunded=hash_of(refunded_at=required(instant)),
-)
-INFORMATION: Table = table(
-    customer_details=anything,
-    description=clearable,
-    metadata=metadata,
-    shipping_details=anything,
-)
-
-
-def _at(name: str) -> Table:
-    return {**table(metadata=metadata), name: required(instant)}
-
+ATTEMPT = f"{ONE}/report_payment_attempt"
 
 OPERATIONS = (
-    Operation(
-        "GET",
-        ALL,
-        KIND,
-        list_all,
-        table(created_after=instant, created_before=instant),
-        is_list=True,
+    Operation("GET", ALL, KIND, list_all, is_list=True),
+    Operation("POST", f"{ALL}/report_payment", KIND, report_payment),
+    reading(KIND, ONE),
+    Operation("POST", ATTEMPT, KIND, report_attempt),
+    *(
+        Operation("POST", f"{ATTEMPT}_{outcome}", KIND, partial(_come_to, outcome))
+        for outcome in ("guaranteed", "failed", "canceled")
     ),
-    Operation("POST", f"{ALL}/report_payment", KIND, report_payment, REPORTED),
-    Operation("GET", ONE, KIND, retrieve),
-    Operation("POST", f"{ONE}/report_payment_attempt", KIND, report_attempt, ATTEMPT),
-    Operation(
-        "POST",
-        f"{ONE}/report_payment_attempt_guaranteed",
-        KIND,
-        guaranteed,
-        _at("guaranteed_at"),
-    ),
-    Operation("POST", f"{ONE}/report_payment_attempt_failed", KIND, failed, _at("failed_at")),
-    Operation("POST", f"{ONE}/report_payment_attempt_canceled", KIND, canceled, _at("canceled_at")),
-    Operation(
-        "POST", f"{ONE}/report_payment_attempt_informational", KIND, informational, INFORMATION
-    ),
-    Operation("POST", f"{ONE}/report_refund", KIND, report_refund, REFUNDED),
+    Operation("POST", f"{ATTEMPT}_informational", KIND, informational),
+    Operation("POST", f"{ONE}/report_refund", KIND, report_refund),
 )

@@ -1,82 +1,216 @@
 """From records to Stripe's JSON, with every field that the API's current shape requires.
 
-What the ledger does not know has the default of an object that does not use it. Fields that
-Stripe leaves out unless they are expanded are left out here as well; see `expansion`.
+The constant parts of Stripe's objects, as they are where a feature is not used, stand in
+`objects.json`; what the ledger knows is written by its shape; here is what follows from that.
+Fields that Stripe leaves out unless they are expanded are left out here as well; see `expansion`.
 Source: https://docs.stripe.com/api, 2026-10-28.endive.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
+from importlib.resources import files
 from typing import Any
 
 import orjson
 
-from gateway.sandbox.stripe_api import rendering_invoices as invoices
-from gateway.sandbox.stripe_api import rendering_notes as notes
-from gateway.sandbox.stripe_api import rendering_payments as payments
 from gateway.sandbox.stripe_api.account import Account, InvoiceItem, StoredEvent, WebhookEndpoint
+from gateway.sandbox.stripe_api.operations import SUB_LIST_SIZE, printed
+from gateway.stripe_objects.shapes import SHAPES
+from gateway.stripe_objects.writing import written
 from schema import records
 
-NOT_SHOWN = frozenset({"days_until_due", "outcome"})
-"""Kept with an object, and no field of it."""
+Json = dict[str, Any]
+
+NOT_SHOWN = frozenset({"credit_amount", "days_until_due", "outcome"})
+"""Parameters that are kept with an object or its record, and no field of Stripe's."""
+PAGES = "https://invoice.example.test"
+"""Stands for the pages that Stripe would host; the name is reserved and leads nowhere."""
 
 
-def render(account: Account, record: Any, kept: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def render(account: Account, record: Any, kept: Json | None = None) -> Json:
     """The object as Stripe prints it; a dictionary is printed already.
 
     `kept` stands in for what is kept beside the ledger now.
     """
     if isinstance(record, dict):
         return record
-    shown = RENDERERS[type(record)](account, record)
+    kind = KIND_OF[type(record)]
+    shown = constants(kind)
+    if kind in SHAPES:
+        written(record, shown)
+    if kind in FOLLOWING:
+        shown |= FOLLOWING[kind](account, record)
     if record.id in account.twin.customer_accounts:
         shown["customer_account"] = account.twin.customer_accounts[record.id]
     kept = account.details.get(record.id, {}) if kept is None else kept
-    return {**shown, **{name: value for name, value in kept.items() if name not in NOT_SHOWN}}
+    return {name: value for name, value in (shown | kept).items() if name not in NOT_SHOWN}
 
 
-def _customer(account: Account, one: records.Customer) -> dict[str, Any]:
+def _templates() -> Mapping[str, bytes]:
+    stored = orjson.loads(files(__package__).joinpath("objects.json").read_bytes())
+    return {kind: orjson.dumps(template) for kind, template in stored.items()}
+
+
+def constants(kind: str) -> Json:
+    """The constant parts of an object, to be filled in."""
+    template: Json = orjson.loads(_CONSTANTS.get(kind, b"{}"))
+    return template
+
+
+_CONSTANTS = _templates()
+
+
+def client_secret(intent_id: str) -> str:
+    """The secret of an intent: the same at every look, and of no use elsewhere."""
+    digest = hashlib.sha256(f"client secret of {intent_id}".encode()).hexdigest()
+    return f"{intent_id}_secret_{digest[:24]}"
+
+
+def invoice_prefix(customer_id: str) -> str:
+    """What the numbers of the customer's invoices begin with."""
+    return customer_id.removeprefix("cus_").replace("_", "")[:8].upper()
+
+
+def _customer(account: Account, one: records.Customer) -> Json:
     """A credit in their favour is below zero in `balance`, above in `invoice_credit_balance`."""
-    code = one.currency
     return {
-        "id": one.id,
-        "object": "customer",
-        "address": None,
-        "balance": 0 if code is None else one.balance_in(code),
-        "created": one.created,
-        "currency": code,
-        "default_source": None,
-        "delinquent": False,
-        "description": None,
-        "discount": None,
-        "email": one.email,
-        "invoice_credit_balance": dict(one.credit_balance),
-        "invoice_prefix": one.id.removeprefix("cus_").replace("_", "")[:8].upper(),
-        "invoice_settings": {
-            "custom_fields": None,
-            "default_payment_method": None,
-            "footer": None,
-            "rendering_options": None,
-        },
-        "livemode": one.livemode,
-        "metadata": dict(one.metadata),
-        "name": one.name,
-        "next_invoice_sequence": 1,
-        "phone": None,
-        "preferred_locales": [],
-        "shipping": None,
-        "tax_exempt": "none",
-        "test_clock": None,
+        "balance": 0 if one.currency is None else one.balance_in(one.currency),
+        "invoice_prefix": invoice_prefix(one.id),
     }
 
 
-def _webhook_endpoint(account: Account, one: WebhookEndpoint) -> dict[str, Any]:
+def _invoice(account: Account, one: records.Invoice) -> Json:
+    lines = account.twin.lines.get(one.id, ())
+    shown = [render(account, line) for line in lines[:SUB_LIST_SIZE]]
+    url = f"/v1/invoices/{one.id}/lines"
+    return {
+        "attempt_count": 1 if one.paid_at is not None else 0,
+        "attempted": one.paid_at is not None,
+        "billing_reason": "manual" if one.subscription_id is None else "subscription_cycle",
+        "effective_at": one.finalized_at,
+        "lines": printed(url, shown, has_more=len(lines) > SUB_LIST_SIZE),
+        "period_end": one.created,
+        "period_start": one.created,
+        "subtotal_excluding_tax": one.subtotal,
+        "total_excluding_tax": one.total,
+    }
+
+
+def _line_item(account: Account, one: records.InvoiceLineItem) -> Json:
+    """A line; the item it was made from is known where it was added through this API."""
+    quantity = "1" if one.quantity is None else one.quantity
+    invoice = account.twin.invoices.get(one.invoice_id)
+    begun = invoice.created if invoice is not None else 0
+    item = next(iter(account.invoice_items.matching("line_id", one.id)), None)
+    parent = None if item is None else constants("line_item_parent")
+    if item is not None and parent is not None:
+        parent["invoice_item_details"]["invoice_item"] = item.id
+    return {
+        "livemode": invoice is not None and invoice.livemode,
+        "metadata": {} if item is None else dict(item.metadata),
+        "parent": parent,
+        "period": {
+            "end": begun if one.period_end is None else one.period_end,
+            "start": begun if one.period_start is None else one.period_start,
+        },
+        "quantity": int(quantity) if quantity.isdecimal() else None,
+        "quantity_decimal": quantity,
+        "subtotal": one.amount,
+    }
+
+
+def _invoice_item(account: Account, one: InvoiceItem) -> Json:
+    """Source: https://docs.stripe.com/api/invoiceitems/object, 2026-10-28.endive."""
+    return {
+        "id": one.id,
+        "object": "invoiceitem",
+        "amount": one.amount,
+        "currency": one.currency,
+        "customer": one.customer_id,
+        "date": one.created,
+        "description": one.description,
+        "invoice": one.invoice_id,
+        "livemode": one.livemode,
+        "metadata": dict(one.metadata),
+        "net_amount": one.amount,
+        "period": {"end": one.period_end, "start": one.period_start},
+        "quantity": one.quantity,
+        "quantity_decimal": str(one.quantity),
+    }
+
+
+def _payment_intent(account: Account, one: records.PaymentIntent) -> Json:
+    return {
+        "amount_capturable": one.amount if one.status == "requires_capture" else 0,
+        "client_secret": client_secret(one.id),
+    }
+
+
+def _payment_record(account: Account, one: records.PaymentRecord) -> Json:
+    outcome = account.kept(one.id, "outcome", "guaranteed")
+
+    def money(is_all: bool) -> Json:
+        return {"currency": one.currency, "value": one.amount if is_all else 0}
+
+    return {
+        "amount_authorized": money(False),
+        "amount_canceled": money(outcome == "canceled"),
+        "amount_failed": money(outcome == "failed"),
+        "amount_guaranteed": money(outcome == "guaranteed"),
+        "amount_refunded": money(False),
+        "amount_requested": money(True),
+        "latest_payment_attempt_record": f"par_{one.id.removeprefix('pr_')}",
+    }
+
+
+def _charge(account: Account, one: records.Charge) -> Json:
+    """An old charge that an invoice payment points at; only what the ledger knows of it."""
+    return {"amount_captured": one.amount}
+
+
+def _credit_note(account: Account, one: records.CreditNote) -> Json:
+    amounts = ("subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax")
+    return {
+        **dict.fromkeys(amounts, one.amount),
+        "effective_at": one.created,
+        "lines": printed(
+            f"/v1/credit_notes/{one.id}/lines", [_credit_note_line(one)], has_more=False
+        ),
+        "number": one.number or one.id,
+        "pdf": f"{PAGES}/credit_notes/{one.id}/pdf",
+        "refunds": [_refund(refund) for refund in one.refunds],
+    }
+
+
+def _credit_note_line(one: records.CreditNote) -> Json:
+    """A note of an amount has one line for all of it."""
+    return {
+        **constants("credit_note_line_item"),
+        "id": f"cnli_{one.id.removeprefix('cn_')}",
+        "object": "credit_note_line_item",
+        "amount": one.amount,
+        "description": one.memo,
+        "livemode": one.livemode,
+        "unit_amount": one.amount,
+        "unit_amount_decimal": str(one.amount),
+    }
+
+
+def _refund(one: records.CreditNoteRefund) -> Json:
+    outside = one.payment_record_id is not None
+    shown = written(one, {"type": "payment_record_refund" if outside else "refund"})
+    if outside:
+        shown["payment_record_refund"]["refund_group"] = None
+    return shown
+
+
+def _webhook_endpoint(account: Account, one: WebhookEndpoint) -> Json:
     return {
         "id": one.id,
         "object": "webhook_endpoint",
         "api_version": one.api_version,
-        "application": None,
         "created": one.created,
         "description": one.description,
         "enabled_events": list(one.enabled_events),
@@ -87,20 +221,26 @@ def _webhook_endpoint(account: Account, one: WebhookEndpoint) -> dict[str, Any]:
     }
 
 
-def _event(account: Account, one: StoredEvent) -> dict[str, Any]:
+def _event(account: Account, one: StoredEvent) -> Json:
     return {**orjson.loads(one.body), "pending_webhooks": len(one.waiting)}
 
 
-RENDERERS: Mapping[type, Callable[[Account, Any], dict[str, Any]]] = {
-    records.Customer: _customer,
-    records.Invoice: invoices.invoice,
-    records.InvoiceLineItem: invoices.line_item,
-    records.CreditNote: notes.credit_note,
-    InvoiceItem: invoices.invoice_item,
-    records.InvoicePayment: payments.invoice_payment,
-    records.PaymentIntent: payments.payment_intent,
-    records.PaymentRecord: payments.payment_record,
-    records.Charge: payments.charge,
-    WebhookEndpoint: _webhook_endpoint,
-    StoredEvent: _event,
+KIND_OF: Mapping[type, str] = {
+    **{shape.record: kind for kind, shape in SHAPES.items()},
+    InvoiceItem: "invoiceitem",
+    WebhookEndpoint: "webhook_endpoint",
+    StoredEvent: "event",
 }
+FOLLOWING: Mapping[str, Callable[[Account, Any], Json]] = {
+    "customer": _customer,
+    "invoice": _invoice,
+    "line_item": _line_item,
+    "credit_note": _credit_note,
+    "invoiceitem": _invoice_item,
+    "payment_intent": _payment_intent,
+    "payment_record": _payment_record,
+    "charge": _charge,
+    "webhook_endpoint": _webhook_endpoint,
+    "event": _event,
+}
+"""What follows from what an object says, or is no record of the ledger."""

@@ -17,27 +17,23 @@ from typing import Any
 
 from gateway.backends.memory.twin import Request
 from gateway.sandbox.stripe_api import (
-    charges,
     credit_notes,
     customers,
     events,
     invoice_items,
     invoice_payments,
-    invoice_steps,
     invoices,
     payment_intents,
     payment_records,
-    searching,
     webhook_endpoints,
 )
 from gateway.sandbox.stripe_api.account import Account
-from gateway.sandbox.stripe_api.calls import Call, Listed, Operation
 from gateway.sandbox.stripe_api.errors import StripeError, of_refusal, unrecognized_url
 from gateway.sandbox.stripe_api.expansion import check, expand
 from gateway.sandbox.stripe_api.faults import Fault, FaultKind
 from gateway.sandbox.stripe_api.forms import decode
 from gateway.sandbox.stripe_api.idempotency import Answer, IdempotencyKeys
-from gateway.sandbox.stripe_api.lists import printed
+from gateway.sandbox.stripe_api.operations import Call, Listed, Operation, printed
 from gateway.sandbox.stripe_api.parameters import checked
 from gateway.sandbox.stripe_api.rendering import render
 from gateway.sandbox.stripe_api.webhooks import WebhookSender
@@ -46,16 +42,24 @@ from schema.ports import Refused
 VERSION = "2026-10-28.endive"
 """The account's default version."""
 
+
+def _refuse_search(account: Account, call: Call) -> None:
+    """The ledger has no query language. Source: https://docs.stripe.com/search."""
+    raise StripeError("The sandbox does not support search. Use the list with its filters.")
+
+
+SEARCHES = tuple(
+    Operation("GET", f"/v1/{kind}s/search", kind, _refuse_search)
+    for kind in ("invoice", "payment_intent", "customer", "charge")
+)
 OPERATIONS: tuple[Operation, ...] = (
-    *searching.OPERATIONS,
+    *SEARCHES,
     *customers.OPERATIONS,
     *invoices.OPERATIONS,
-    *invoice_steps.OPERATIONS,
     *invoice_items.OPERATIONS,
     *invoice_payments.OPERATIONS,
     *payment_intents.OPERATIONS,
     *payment_records.OPERATIONS,
-    *charges.OPERATIONS,
     *credit_notes.OPERATIONS,
     *events.OPERATIONS,
     *webhook_endpoints.OPERATIONS,

@@ -10,19 +10,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.sandbox.stripe_api.account import Account, WebhookEndpoint, merged
-from gateway.sandbox.stripe_api.calls import Call, Listed, Operation
 from gateway.sandbox.stripe_api.errors import invalid
-from gateway.sandbox.stripe_api.lists import page_of, query_of
-from gateway.sandbox.stripe_api.parameters import (
-    Table,
-    boolean,
-    clearable,
-    list_of,
-    metadata,
-    refused,
-    required,
-    table,
-    text,
+from gateway.sandbox.stripe_api.operations import (
+    Call,
+    Operation,
+    listing,
+    reading,
 )
 from gateway.sandbox.stripe_api.rendering import render
 
@@ -72,13 +65,8 @@ def _events(names: list[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def retrieve(account: Account, call: Call) -> WebhookEndpoint:
-    found: WebhookEndpoint = account.get("webhook_endpoint", call.id)
-    return found
-
-
 def update(account: Account, call: Call) -> WebhookEndpoint:
-    endpoint, given = retrieve(account, call), call.params
+    endpoint, given = account.get("webhook_endpoint", call.id), call.params
     fields: dict[str, Any] = call.picked("description")
     if "url" in given:
         fields["url"] = _url(given["url"])
@@ -88,43 +76,24 @@ def update(account: Account, call: Call) -> WebhookEndpoint:
         fields["enabled"] = not given["disabled"]
     if "metadata" in given:
         fields["metadata"] = merged(endpoint.metadata, given["metadata"])
-    changed = replace(endpoint, **fields)
+    changed: WebhookEndpoint = replace(endpoint, **fields)
     account.webhook_endpoints.put(changed)
     return changed
 
 
 def delete(account: Account, call: Call) -> dict[str, Any]:
-    endpoint = retrieve(account, call)
+    endpoint = account.get("webhook_endpoint", call.id)
     account.webhook_endpoints.remove(endpoint.id)
     return {"id": endpoint.id, "object": "webhook_endpoint", "deleted": True}
 
 
-def list_all(account: Account, call: Call) -> Listed:
-    return page_of(call, "webhook_endpoint", account.webhook_endpoints, query_of(call))
-
-
-UPDATED: Table = table(
-    description=clearable,
-    disabled=boolean,
-    enabled_events=list_of(text),
-    metadata=metadata,
-    url=text,
-)
-CREATED: Table = table(
-    api_version=text,
-    connect=refused,
-    description=clearable,
-    enabled_events=required(list_of(text)),
-    metadata=metadata,
-    url=required(text),
-)
 KIND = "webhook_endpoint"
 ONE = "/v1/webhook_endpoints/{webhook_endpoint}"
 
 OPERATIONS = (
-    Operation("GET", "/v1/webhook_endpoints", KIND, list_all, is_list=True),
-    Operation("POST", "/v1/webhook_endpoints", KIND, create, CREATED),
-    Operation("GET", ONE, KIND, retrieve),
-    Operation("POST", ONE, KIND, update, UPDATED),
+    listing(KIND, "/v1/webhook_endpoints"),
+    Operation("POST", "/v1/webhook_endpoints", KIND, create),
+    reading(KIND, ONE),
+    Operation("POST", ONE, KIND, update),
     Operation("DELETE", ONE, KIND, delete),
 )

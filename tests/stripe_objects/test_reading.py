@@ -1,4 +1,4 @@
-"""The edge: each of Stripe's objects becomes its record, in the shapes of several versions."""
+"""Each of Stripe's objects becomes its record, in the shapes of several versions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.stripe import edge
+from gateway.stripe_objects import reading
 from schema import records
 from schema.ports import Deleted, ErrorCode, Failed
 from tests.stripe_edge import samples
@@ -19,7 +19,7 @@ def test_invoice_is_read_whole() -> None:
     """Every field that callers can ask for has a place, and comes from Stripe's."""
     raw = samples.invoice(paid=400, amount_overpaid=5, description="Work", metadata={"a": "b"})
 
-    record = edge.invoice_record(raw)
+    record = reading.invoice_record(raw)
 
     assert record == records.Invoice(
         id="in_1",
@@ -96,7 +96,7 @@ def test_invoice_is_read_whole() -> None:
 )
 def test_invoice_in_another_shape(changes: Raw, field: str, expected: object) -> None:
     """What older versions, expansion and tomorrow change is understood or passed over."""
-    record = edge.invoice_record(samples.invoice() | changes)
+    record = reading.invoice_record(samples.invoice() | changes)
 
     assert getattr(record, field) == expected
 
@@ -107,7 +107,7 @@ def test_invoice_of_an_old_version_has_the_defaults() -> None:
     for name in ("amount_overpaid", "pre_payment_credit_notes_amount", "status_transitions"):
         del raw[name]
 
-    record = edge.invoice_record(raw)
+    record = reading.invoice_record(raw)
 
     assert (record.amount_overpaid, record.pre_payment_credit_notes_amount) == (0, 0)
 
@@ -115,31 +115,36 @@ def test_invoice_of_an_old_version_has_the_defaults() -> None:
 ESSENTIAL: list[tuple[str, Callable[[object], Any], Raw, tuple[str, ...]]] = [
     (
         "invoice",
-        edge.invoice_record,
+        reading.invoice_record,
         samples.invoice(),
         ("created", "currency", "total", "amount_due", "amount_paid", "amount_remaining"),
     ),
     (
         "invoice_payment",
-        edge.invoice_payment_record,
+        reading.invoice_payment_record,
         samples.payment(),
         ("created", "currency", "invoice", "status", "payment", "amount_requested"),
     ),
     (
         "payment_intent",
-        edge.payment_intent_record,
+        reading.payment_intent_record,
         samples.intent(),
         ("created", "currency", "status", "amount"),
     ),
-    ("payment_record", edge.payment_record_record, samples.payment_record(), ("created", "amount")),
-    ("charge", edge.charge_record, samples.charge(), ("created", "currency", "amount")),
+    (
+        "payment_record",
+        reading.payment_record_record,
+        samples.payment_record(),
+        ("created", "amount"),
+    ),
+    ("charge", reading.charge_record, samples.charge(), ("created", "currency", "amount")),
     (
         "credit_note",
-        edge.credit_note_record,
+        reading.credit_note_record,
         samples.credit_note(),
         ("created", "currency", "invoice", "amount"),
     ),
-    ("customer", edge.customer_record, samples.customer(), ("created",)),
+    ("customer", reading.customer_record, samples.customer(), ("created",)),
 ]
 
 
@@ -171,7 +176,7 @@ def test_object_without_an_essential_field_is_refused(
 def test_amount_that_is_no_whole_number_is_refused(field: str, value: object) -> None:
     """Money is never rounded, parsed or guessed, and `true` is not 1."""
     with pytest.raises(Failed) as failed:
-        edge.invoice_record(samples.invoice() | {field: value})
+        reading.invoice_record(samples.invoice() | {field: value})
 
     assert failed.value.extensions["field"] == field
 
@@ -180,26 +185,26 @@ def test_amount_that_is_no_whole_number_is_refused(field: str, value: object) ->
 def test_reference_that_is_no_id_is_refused(value: object) -> None:
     """Whose an object is hangs on it, so it is never taken for nobody's."""
     with pytest.raises(Failed):
-        edge.invoice_record(samples.invoice(customer=value))
+        reading.invoice_record(samples.invoice(customer=value))
 
 
 @pytest.mark.parametrize("raw", [None, [], "in_1", 7, {}, {"id": 7}, {"id": "in_1?x"}])
 def test_what_is_no_object_with_an_id_is_refused(raw: object) -> None:
     """Nothing is normalised by an id that it has not."""
     with pytest.raises(Failed):
-        edge.invoice_record(raw)
+        reading.invoice_record(raw)
 
 
 def test_another_object_than_asked_for_is_refused() -> None:
     """A customer with an invoice's fields is somebody's mistake."""
     with pytest.raises(Failed):
-        edge.invoice_record(samples.invoice(object="customer"))
+        reading.invoice_record(samples.invoice(object="customer"))
 
 
 def test_deleted_customer_is_not_found() -> None:
     """Stripe answers 200 for it; for us it does not exist any more."""
     with pytest.raises(Failed) as failed:
-        edge.customer_record({"id": "cus_1", "object": "customer", "deleted": True})
+        reading.customer_record({"id": "cus_1", "object": "customer", "deleted": True})
 
     assert failed.value.code is ErrorCode.NOT_FOUND
 
@@ -229,21 +234,21 @@ def test_deleted_customer_is_not_found() -> None:
 )
 def test_source_of_an_invoice_payment(payment: Raw, expected: tuple[str, str]) -> None:
     """What pays is a type and an id, however much of it Stripe shows."""
-    record = edge.invoice_payment_record(samples.payment() | {"payment": payment})
+    record = reading.invoice_payment_record(samples.payment() | {"payment": payment})
 
     assert (record.source_type, record.source_id) == expected
 
 
 def test_open_invoice_payment_has_paid_nothing_yet() -> None:
     """`amount_paid` is null until it is paid, and null is not zero."""
-    record = edge.invoice_payment_record(samples.default_payment())
+    record = reading.invoice_payment_record(samples.default_payment())
 
     assert (record.status, record.amount_paid, record.is_default) == ("open", None, True)
 
 
 def test_payment_record_has_amount_customer_and_reference() -> None:
     """Its amounts are objects, and who paid stands in its details."""
-    record = edge.payment_record_record(samples.payment_record(amount=400))
+    record = reading.payment_record_record(samples.payment_record(amount=400))
 
     assert (record.amount, record.currency) == (400, "usd")
     assert (record.customer_id, record.reference) == ("cus_1", "transfer 7")
@@ -253,7 +258,7 @@ def test_mark_of_the_gateway_is_not_shown() -> None:
     """By it we know our own payment records again; callers see what they gave."""
     raw = samples.payment_record(metadata={"gateway_idempotency_key": "gw_1", "theirs": "x"})
 
-    assert edge.payment_record_record(raw).metadata == (("theirs", "x"),)
+    assert reading.payment_record_record(raw).metadata == (("theirs", "x"),)
 
 
 @pytest.mark.parametrize(
@@ -274,12 +279,12 @@ def test_mark_of_the_gateway_is_not_shown() -> None:
 )
 def test_credit_balance_of_a_customer(changes: Raw, expected: object) -> None:
     """Above zero is in the customer's favour, whichever of two fields says so."""
-    assert edge.customer_record(samples.customer() | changes).credit_balance == expected
+    assert reading.customer_record(samples.customer() | changes).credit_balance == expected
 
 
 def test_credit_note_is_split() -> None:
     """Of 700 given back 300 are refunded and 100 out of band, so 300 went to the balance."""
-    record = edge.credit_note_record(samples.credit_note())
+    record = reading.credit_note_record(samples.credit_note())
 
     assert (record.pre_payment_amount, record.post_payment_amount) == (200, 700)
     assert record.refunds == (records.CreditNoteRefund(300, "re_1"),)
@@ -311,7 +316,7 @@ OLD = {"pre_payment_amount": None, "post_payment_amount": None, "refunds": None}
 )
 def test_credit_note_of_an_old_version(changes: Raw, expected: object) -> None:
     """Before 2025-05-28.basil a note was of one kind, and its one refund stated no amount."""
-    record = edge.credit_note_record(samples.credit_note() | changes)
+    record = reading.credit_note_record(samples.credit_note() | changes)
 
     shown = (record.pre_payment_amount, record.post_payment_amount, record.credit_amount)
     assert (*shown, record.refunds) == expected
@@ -326,14 +331,14 @@ def test_refund_to_a_payment_record_is_read() -> None:
         "type": "payment_record_refund",
     }
 
-    record = edge.credit_note_record(samples.credit_note(refunds=[part]))
+    record = reading.credit_note_record(samples.credit_note(refunds=[part]))
 
     assert record.refunds == (records.CreditNoteRefund(300, None, "pr_1"),)
 
 
 def test_lines_belong_to_the_invoice_that_shows_them() -> None:
     """Older versions print no invoice on a line, and some none but its id."""
-    lines = edge.line_item_records(samples.listed([samples.line(invoice="in_7")]), "in_1")
+    lines = reading.line_item_records(samples.listed([samples.line(invoice="in_7")]), "in_1")
 
     assert lines == [
         records.InvoiceLineItem(
@@ -353,24 +358,24 @@ def test_confirmation_secret_is_read_and_not_shown() -> None:
     """It is there when it was asked for, and never in a representation."""
     raw = samples.invoice(confirmation_secret={"client_secret": "hush", "type": "payment_intent"})
 
-    secret = edge.confirmation_secret(raw)
+    secret = reading.confirmation_secret(raw)
 
     assert secret == records.ConfirmationSecret("hush")
     assert "hush" not in repr(secret)
-    assert edge.confirmation_secret(samples.invoice()) is None
+    assert reading.confirmation_secret(samples.invoice()) is None
 
 
 def test_embedded_list_says_whether_there_is_more() -> None:
     """A first page is not the list."""
-    assert edge.embedded_list(samples.listed([1, 2], has_more=True)) == ([1, 2], True)
-    assert edge.embedded_list({"data": []}) == ([], False)
+    assert reading.embedded_list(samples.listed([1, 2], has_more=True)) == ([1, 2], True)
+    assert reading.embedded_list({"data": []}) == ([], False)
 
 
 @pytest.mark.parametrize("raw", [None, [], {}, {"data": None}, {"data": {}}])
 def test_list_without_members_is_refused(raw: object) -> None:
     """No list is not an empty list."""
     with pytest.raises(Failed):
-        edge.embedded_list(raw)
+        reading.embedded_list(raw)
 
 
 def test_harvest_finds_every_full_object() -> None:
@@ -385,7 +390,7 @@ def test_harvest_finds_every_full_object() -> None:
         ]
     )
 
-    found = [record.id for record in edge.harvest(raw)]
+    found = [record.id for record in reading.harvest(raw)]
 
     assert sorted(found) == ["cus_1", "il_1", "in_1", "inpay_1", "inpay_2", "pi_1"]
     assert found[0] == "in_1"
@@ -395,7 +400,7 @@ def test_harvest_keeps_each_object_once() -> None:
     """An intent that pays twice is expanded twice."""
     both = [samples.payment(one, samples.intent()) for one in ("inpay_1", "inpay_2")]
 
-    found = [record.id for record in edge.harvest(samples.listed(both))]
+    found = [record.id for record in reading.harvest(samples.listed(both))]
 
     assert found.count("pi_1") == 1
 
@@ -404,13 +409,13 @@ def test_harvest_leaves_out_events() -> None:
     """A snapshot in an event is old."""
     event = {"id": "evt_1", "object": "event", "data": {"object": samples.intent()}}
 
-    assert edge.harvest([event]) == []
+    assert reading.harvest([event]) == []
 
 
 @pytest.mark.parametrize("said", [{"object": "customer"}, {}], ids=["in full", "by its id"])
 def test_harvest_tells_what_is_deleted(said: dict[str, str]) -> None:
     """Not read yet and gone are two things: the one is asked for, the other never again."""
-    (gone,) = edge.harvest([{"id": "cus_1", **said, "deleted": True}])
+    (gone,) = reading.harvest([{"id": "cus_1", **said, "deleted": True}])
 
     assert isinstance(gone, Deleted)
     assert (gone.kind, gone.id) == ("Customer", "cus_1")
@@ -421,7 +426,7 @@ def test_harvest_leaves_out_what_cannot_be_read(caplog: pytest.LogCaptureFixture
     bad = samples.payment("inpay_1")
     del bad["status"]
 
-    found = edge.harvest(samples.listed([bad, samples.payment("inpay_2")]))
+    found = reading.harvest(samples.listed([bad, samples.payment("inpay_2")]))
 
     assert [record.id for record in found] == ["inpay_2"]
     assert "inpay_1" in caplog.text
@@ -432,6 +437,6 @@ def test_harvest_reads_and_changes_nothing() -> None:
     raw = samples.invoice_with(samples.payment())
     before = copy.deepcopy(raw)
 
-    edge.harvest(raw)
+    reading.harvest(raw)
 
     assert raw == before

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.backends.stripe import edge
+from gateway.stripe_objects import reading
 from schema.ports import Failed
 from schema.records import Record
 from tests.stripe_edge import samples
@@ -20,18 +20,18 @@ from tests.stripe_edge.samples import Raw
 
 SAMPLES: dict[str, tuple[Callable[[object], Record], Raw]] = {
     "invoice": (
-        edge.invoice_record,
+        reading.invoice_record,
         samples.invoice(parent={"subscription_details": {"subscription": "sub_1"}}),
     ),
-    "invoice_payment": (edge.invoice_payment_record, samples.payment()),
-    "payment_intent": (edge.payment_intent_record, samples.intent()),
-    "payment_record": (edge.payment_record_record, samples.payment_record()),
-    "charge": (edge.charge_record, samples.charge()),
+    "invoice_payment": (reading.invoice_payment_record, samples.payment()),
+    "payment_intent": (reading.payment_intent_record, samples.intent()),
+    "payment_record": (reading.payment_record_record, samples.payment_record()),
+    "charge": (reading.charge_record, samples.charge()),
     "customer": (
-        edge.customer_record,
+        reading.customer_record,
         samples.customer(invoice_credit_balance={"usd": 5}, balance=-5),
     ),
-    "credit_note": (edge.credit_note_record, samples.credit_note()),
+    "credit_note": (reading.credit_note_record, samples.credit_note()),
 }
 
 json_values = st.recursive(
@@ -96,14 +96,14 @@ def test_mutated_response_is_harvested(data: st.DataObject) -> None:
     paid = samples.payment("inpay_1", samples.intent())
     raw = samples.invoice_with(paid, customer=samples.customer())
 
-    for record in edge.harvest(data.draw(mutated(raw))):
+    for record in reading.harvest(data.draw(mutated(raw))):
         check_types(record)
 
 
 @given(raw=json_values)
 def test_any_json_is_harvested(raw: Any) -> None:
     """So does what is no object of Stripe's at all."""
-    assert edge.harvest(raw) == []
+    assert reading.harvest(raw) == []
 
 
 def check_types(record: Record) -> None:
