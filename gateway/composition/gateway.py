@@ -15,18 +15,18 @@ from functools import partial
 
 from aiohttp import web
 
-from gateway.backends.caching.backend import CachingReads
+from gateway.backends.caching.reads import CachingReads
 from gateway.backends.caching.store import CacheStore
 from gateway.backends.guarded import GuardedWrites
-from gateway.backends.journal.backend import SOLE_OWNER, Dropped, JournaledWrites, nothing_cached
 from gateway.backends.journal.records import JournalStore, WriteRecord
 from gateway.backends.journal.settling import Settling
+from gateway.backends.journal.writes import SOLE_OWNER, Dropped, JournaledWrites, nothing_cached
 from gateway.backends.memory.backend import MemoryBackend
 from gateway.backends.memory.twin import Twin
 from gateway.backends.stripe.backend import StripeBackend
 from gateway.backends.stripe.client import Observe, Pacing, StripeApi, nobody_counts
-from gateway.backends.stripe.event_reader import StripeEventReader
-from gateway.backends.stripe.lookup import StripeLookup
+from gateway.backends.stripe.reads.events import StripeEventReader
+from gateway.backends.stripe.reads.intake_lookup import StripeLookup
 from gateway.backends.supplier import Supplier
 from gateway.callers.registry import Callers
 from gateway.clock import Clock, Ids, RandomIds, SystemClock, request_id

@@ -15,7 +15,7 @@ from itertools import product
 from aiocache.base import BaseCache
 from hypothesis import strategies as st
 
-from gateway.backends.caching.backend import CachingReads
+from gateway.backends.caching.reads import CachingReads
 from gateway.backends.caching.store import CacheStore
 from schema.ports import Meter, Viewer
 from tests.caching.gated import GatedBackend, GatedCache, Trouble

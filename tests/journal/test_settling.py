@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.attempt import FIRST, Attempt
 from gateway.backends.audit_trail import AuditTrail
-from gateway.backends.journal.backend import JournaledWrites
+from gateway.backends.journal.attempt import LEASE_SECONDS, STRIPE_KEY_SECONDS
 from gateway.backends.journal.records import MemoryJournalStore, WriteRecord
-from gateway.backends.journal.sameness import input_hash
+from gateway.backends.journal.same_input import input_hash
 from gateway.backends.journal.settling import Settling
 from gateway.backends.journal.states import State
-from gateway.backends.journal.trying import LEASE_SECONDS, STRIPE_KEY_SECONDS
+from gateway.backends.journal.writes import JournaledWrites
 from gateway.backends.memory.backend import MemoryBackend
+from gateway.backends.supplier import FIRST, Attempt
 from schema.ports import (
     Command,
     DetachPayment,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.attempt import FIRST, Attempt
-from gateway.backends.journal.trying import STRIPE_KEY_SECONDS
-from gateway.backends.stripe.writing import CLOCK_SECONDS_MAX, PREVIEW_VERSION
+from gateway.backends.journal.attempt import STRIPE_KEY_SECONDS
+from gateway.backends.stripe.writes.account import CLOCK_SECONDS_MAX, PREVIEW_VERSION
+from gateway.backends.supplier import FIRST, Attempt
 from schema.ports import Attached, AttachPayment, Capability, RefusalCode, Refused, Viewer
 from tests.stripe_edge import samples
 from tests.stripe_edge.conftest import Writing

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.attempt import FIRST, Attempt, Found
-from gateway.backends.journal.trying import STRIPE_KEY_SECONDS
+from gateway.backends.journal.attempt import STRIPE_KEY_SECONDS
 from gateway.backends.stripe.client import StripeApi
-from gateway.backends.stripe.writes import StripeWrites
-from gateway.backends.stripe.writing import PREVIEW_VERSION
+from gateway.backends.stripe.writes.account import PREVIEW_VERSION
+from gateway.backends.stripe.writes.writes import StripeWrites
+from gateway.backends.supplier import FIRST, Attempt, Found
 from schema.ports import Capability, Detached, DetachPayment, RefusalCode, Refused, Viewer
 from tests.stripe_edge import samples
 from tests.stripe_edge.conftest import Writing

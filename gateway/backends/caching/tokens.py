@@ -23,7 +23,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from gateway.backends.caching.names import ANY
+from gateway.backends.caching.dependencies import ANY
 from gateway.backends.caching.store import DROP_SECONDS_MAX, CacheStore
 
 TOKEN_SECONDS = 86_400.0

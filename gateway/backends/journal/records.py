@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from gateway.backends.attempt import NOTHING, Found
 from gateway.backends.journal.states import OPEN, RULES, Actor, Move, State
+from gateway.backends.supplier import NOTHING, Found
 from schema.ports import Command, Outcome, Viewer
 
 RECORDS_MAX = 100_000

@@ -12,14 +12,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from gateway.backends.attempt import NOTHING, Found
 from gateway.backends.refusals import no_such, pointing_out_of_band
-from gateway.backends.stripe import refusals
 from gateway.backends.stripe.client import PostResult
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
-from gateway.backends.stripe.invoice_book import SourceRef, book_of
-from gateway.backends.stripe.reporting import is_marked, report_params
-from gateway.backends.stripe.writing import (
+from gateway.backends.stripe.writes import refusals
+from gateway.backends.stripe.writes.account import (
     EXPAND,
     Account,
     Params,
@@ -31,6 +28,9 @@ from gateway.backends.stripe.writing import (
     look,
     look_back,
 )
+from gateway.backends.stripe.writes.invoice_state import SourceRef, book_of
+from gateway.backends.stripe.writes.payment_report import is_marked, report_params
+from gateway.backends.supplier import NOTHING, Found
 from gateway.ledger.book import Book
 from gateway.ledger.payments import attach_refusals, to_be_reported
 from gateway.stripe_objects.reading import fields_of

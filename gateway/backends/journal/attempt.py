@@ -10,10 +10,10 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from gateway.backends.attempt import NOTHING, Found, Overtaken
 from gateway.backends.journal.records import JournalStore, WriteRecord, may, moved
 from gateway.backends.journal.refusals import not_recorded
 from gateway.backends.journal.states import Actor, Move, State
+from gateway.backends.supplier import NOTHING, Found, Overtaken
 from schema.ports import Outcome
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ SWAPS_MAX = 5
 
 
 class Try:
-    """See `gateway.backends.attempt.Attempt`. `record` is what the store holds, as far as known.
+    """See `gateway.backends.supplier.Attempt`. `record` is what the store holds, as far as known.
 
     `may_be_recorded_as_out`: the store has been told so, whether or not it has answered.
     """

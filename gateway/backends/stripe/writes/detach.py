@@ -11,13 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from gateway.backends.attempt import Found
 from gateway.backends.refusals import no_such, no_such_invoice
-from gateway.backends.stripe import refusals
 from gateway.backends.stripe.client import PostResult
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
-from gateway.backends.stripe.invoice_book import SourceRef, book_of
-from gateway.backends.stripe.writing import (
+from gateway.backends.stripe.writes import refusals
+from gateway.backends.stripe.writes.account import (
     EXPAND,
     Account,
     asked_again,
@@ -28,6 +26,8 @@ from gateway.backends.stripe.writing import (
     look,
     look_back,
 )
+from gateway.backends.stripe.writes.invoice_state import SourceRef, book_of
+from gateway.backends.supplier import Found
 from gateway.ledger.book import Book
 from gateway.ledger.payments import detach_refusals
 from schema import records
