@@ -11,6 +11,9 @@ from typing import Protocol
 
 from schema.ports import Command, Meter, Outcome, Reads, Viewer
 
+KEY_PREFIX = "gw_"
+"""How the keys begin that the journal gives to commands; others' may as well."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:

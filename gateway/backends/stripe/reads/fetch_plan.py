@@ -19,14 +19,8 @@ from gateway.backends.assembly import Ask, FetchedPage, assemble_or_ask, cursor_
 from gateway.backends.stripe.reads.credit_note_preview import credit_note_preview
 from gateway.backends.stripe.reads.expansions import deepest, expansions
 from gateway.backends.stripe.reads.gather_intents import gather_intents
-from gateway.backends.stripe.reads.lists import (
-    Embedded,
-    ListRead,
-    cut,
-    filtered,
-    list_reads,
-    short_list,
-)
+from gateway.backends.stripe.reads.list_reads import ListRead, cut, list_reads
+from gateway.backends.stripe.reads.lists import Embedded, filtered, short_list
 from gateway.backends.stripe.reads.pool import Pool
 from gateway.stripe_objects import reading
 from schema import records

@@ -152,7 +152,8 @@ class Detaching:
     async def _after_doubt(self, before: Found, unknown: WriteUnknown) -> Detached | None:
         """None where the payment has left, be it by this call or by another: the key tells.
 
-        Where the key cannot be asked any more, what is gone must do. Raises `Refused`.
+        Where the key cannot be asked any more, what is gone must do, unless Stripe's event says
+        that another request took it off. Raises `Refused`.
         """
         book = await look_back(self._book(), unknown, self.command.invoice_id)
         is_asked_in_vain = unknown.stored or not self.account.attempt.may_send
@@ -164,12 +165,22 @@ class Detaching:
         if is_gone and not is_asked_in_vain:
             return None
         if is_gone and before.payment_id is not None:
+            if await self._took_another(before.payment_id, unknown):
+                raise refusals.not_done(unknown, self.command.invoice_id)
             return await self._detached(before, book)
         if unknown.stored and before.payment_id is None:
             return await self._after_stored_failure(before, book, unknown)
         if unknown.stored:
             raise refusals.not_done(unknown, self.command.invoice_id)
         raise refusals.outcome_unknown(unknown, self.command.invoice_id, seen=seen)
+
+    async def _took_another(self, payment_id: str, unknown: WriteUnknown) -> bool:
+        """Whether another request has taken this payment off. Raises `Refused`: still unknown."""
+        reading = self.account.books.keys_behind(
+            "detached", payment_id, self.account.since_first_sent
+        )
+        keys = await look_back(reading, unknown, self.command.invoice_id)
+        return bool(keys) and self.command.idempotency_key not in keys
 
     async def _after_stored_failure(
         self, before: Found, book: Book, unknown: WriteUnknown
