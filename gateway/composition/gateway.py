@@ -363,6 +363,10 @@ def make_web_app(
         metrics=gateway.metrics,
     )
     if gateway.webhooks is not None:
-        endpoint = WebhookEndpoint(gateway.webhooks, gateway.intake.receive)
+        endpoint = WebhookEndpoint(
+            gateway.webhooks,
+            gateway.intake.receive,
+            body_bytes_max=gateway.settings.webhook_body_bytes_max,
+        )
         app.router.add_route("*", WEBHOOK_PATH, endpoint.handle, expect_handler=asked_later)
     return app
