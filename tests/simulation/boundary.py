@@ -108,6 +108,8 @@ class Boundary:
         self._pending = [_Pending(one, one.after, one.times) for one in faults]
         self._draws: Counter[str] = Counter()
         self.on_crash: Callable[[Process], None] = Process.kill
+        self.last_arrival = 0.0
+        """When the last request that is on its way to Stripe will be there."""
 
     def draw(self, stream: str, below: int) -> int:
         """The next number of this stream, from 0 up to but not including `below`."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from gateway.backends.journal.attempt import STRIPE_KEY_SECONDS
+from gateway.backends.journal.attempt import STRIPE_KEY_SECONDS, TRANSIT_SECONDS
 from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.writes.account import PREVIEW_VERSION
 from gateway.backends.stripe.writes.writes import StripeWrites
@@ -267,6 +268,38 @@ async def test_what_this_request_took_off_is_known_by_its_event(
     peer.answer(EVENTS, samples.listed([detached_event(COMMAND.idempotency_key)]))
 
     assert await writes.write(operator, COMMAND, in_doubt(FOUND)) == DETACHED
+
+
+@pytest.mark.parametrize(
+    ("quiet_seconds", "settles"), [(TRANSIT_SECONDS - 1, False), (TRANSIT_SECONDS, True)]
+)
+async def test_a_rule_against_what_is_in_doubt_decides_once_nothing_can_arrive_any_more(
+    writes: Writing, operator: Viewer, peer: Peer, quiet_seconds: int, *, settles: bool
+) -> None:
+    """The first try found no payment. One has come since, and the caller's precondition stands
+    against taking it off: it must neither be taken off nor be asked about for a day."""
+    attempt = in_doubt(age_seconds=quiet_seconds, quiet_seconds=quiet_seconds)
+    peer.answer(READ, BEFORE)
+    peer.answer(EVENTS, samples.listed([]))
+    command = replace(COMMAND, if_amount_paid=1)
+
+    refused = await refusal(writes, operator, command, attempt)
+
+    assert (refused.code, refused.settles) == (RefusalCode.STALE_PRECONDITION, settles)
+    assert peer.calls() == [READ, EVENTS]
+
+
+async def test_a_rule_against_what_an_earlier_try_has_done_is_no_refusal(
+    writes: Writing, operator: Viewer, peer: Peer
+) -> None:
+    """It took the payment off, and another has come in its place."""
+    peer.answer(READ, BEFORE)
+    peer.answer(EVENTS, samples.listed([detached_event(COMMAND.idempotency_key)]))
+    command = replace(COMMAND, if_amount_paid=1)
+
+    detached = await writes.write(operator, command, in_doubt())
+
+    assert detached.invoice_payment_id == "inpay_1"
 
 
 def detached_event(key: str | None) -> dict[str, Any]:

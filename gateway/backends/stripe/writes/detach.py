@@ -54,7 +54,9 @@ class Detaching:
         recorded = self._before_recorded()
         if recorded is not None:
             return await self._send(recorded)
-        book = await self._look()
+        book, refused = await self._look()
+        if refused is not None:
+            return await self._against_the_rules(book, refused)
         return await self._send(_seen_in(book, self.source.id), book.intents.get(self.source.id))
 
     def _before_recorded(self) -> Found | None:
@@ -67,8 +69,8 @@ class Detaching:
             raise no_such_invoice(self.command.invoice_id)
         return found
 
-    async def _look(self) -> Book:
-        """The invoice before. Raises `Refused` where a rule stands against it.
+    async def _look(self) -> tuple[Book, Refused | None]:
+        """The invoice before, and the first rule that stands against it. Raises `Refused`.
 
         A payment that is not there is no refusal yet: this may be the repeat of a call that took
         it off and whose answer was lost, and then Stripe answers as it did the first time.
@@ -79,11 +81,25 @@ class Detaching:
         payment = book.live_payment_by(self.source.id)
         if payment is None:
             await self._check_intent_owner()
-        else:
-            refused = next(iter(self._rules(book)), None)
-            if refused is not None:
-                raise refused
-        return book
+            return book, None
+        return book, next(iter(self._rules(book)), None)
+
+    async def _against_the_rules(self, book: Book, refused: Refused) -> Detached:
+        """What a rule forbids now an earlier try may have done, which found no payment yet: then
+        Stripe's event names our key. That there is none proves that nothing was done, once nothing
+        can arrive any more. Raises `Refused`."""
+        attempt = self.account.attempt
+        if not attempt.in_doubt:
+            raise refused
+        reading = self.account.books.detached_under(
+            self.command.idempotency_key, self.account.since_first_sent
+        )
+        ours = await look_back(reading, WriteUnknown(), self.command.invoice_id)
+        if ours is not None:
+            before = replace(_seen_in(book, self.source.id), payment_id=ours.id)
+            return await self._detached(before, book)
+        refused.settles = not attempt.may_be_in_transit
+        raise refused
 
     async def _send(
         self, before: Found, met: records.PaymentIntent | None = None, *, is_asking: bool = False
