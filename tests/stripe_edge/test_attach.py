@@ -312,6 +312,22 @@ async def test_attach_whose_key_is_too_old_is_seen_by_reading_back(
     assert peer.calls() == [READ, EVENTS]
 
 
+async def test_what_a_forgotten_key_has_attached_is_told_by_its_event(
+    writes: Writing, operator: Viewer, peer: Peer
+) -> None:
+    """A wrong clock took the key for young, and Stripe, which has forgotten it, refuses the repeat:
+    the payment is there, and by whom is in the event."""
+    peer.answer(ATTACH, error(400, message="already attached"))
+    peer.answer(READ, DONE)
+    paid = samples.payment("inpay_1", "pi_1")
+    ours = event("invoice_payment.paid", paid, COMMAND.idempotency_key)
+    peer.answer(EVENTS, samples.listed([ours]))
+
+    attached = await writes.write(operator, COMMAND, in_doubt())
+
+    assert (attached.invoice_payment_id, attached.replayed) == (ATTACHED.invoice_payment_id, True)
+
+
 @pytest.mark.parametrize(
     ("key", "is_ours"),
     [("gw_other", False), (COMMAND.idempotency_key, True), ("confirmed-later", True), (None, True)],

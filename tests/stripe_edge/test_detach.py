@@ -270,6 +270,20 @@ async def test_what_this_request_took_off_is_known_by_its_event(
     assert await writes.write(operator, COMMAND, in_doubt(FOUND)) == DETACHED
 
 
+async def test_what_a_forgotten_key_has_done_is_told_by_its_event(
+    writes: Writing, operator: Viewer, peer: Peer
+) -> None:
+    """A wrong clock took the key for young, and Stripe, which has forgotten it, refuses the repeat:
+    the payment is gone, and by whom is in the event."""
+    peer.answer(DETACH, error(400))
+    peer.answer(READ, AFTER)
+    peer.answer(EVENTS, samples.listed([detached_event(COMMAND.idempotency_key)]))
+
+    detached = await writes.write(operator, COMMAND, in_doubt(FOUND))
+
+    assert (detached.invoice_payment_id, detached.replayed) == ("inpay_1", True)
+
+
 @pytest.mark.parametrize(
     ("quiet_seconds", "settles"), [(TRANSIT_SECONDS - 1, False), (TRANSIT_SECONDS, True)]
 )
