@@ -23,6 +23,7 @@ from gateway.backends.lists import Embedded, FetchedPage, filtered, short_list
 from gateway.backends.pool import Pool
 from gateway.backends.stripe.previewing import credit_note_preview
 from gateway.stripe_objects import reading
+from gateway.stripe_objects.harvest import harvest
 from schema import records
 from schema.ports import (
     ALWAYS,
@@ -152,7 +153,7 @@ class FetchPlan:
         return raw
 
     def harvest(self, raw: dict[str, Any]) -> None:
-        for one in reading.harvest(raw):
+        for one in harvest(raw):
             if isinstance(one, Deleted):
                 self.pool.fail(Ask(one.kind, one.id), one)
             elif not isinstance(one, records.InvoiceLineItem):
