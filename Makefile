@@ -9,7 +9,7 @@ LOCKED := --require-hashes --only-binary :all:
 CODE := gateway schema tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-stripe-sandbox install console test test-stripe test-key test-simulation test-simulation-of-faults test-crash test-fuzz test-memory bench format sdl lock clean
+.PHONY: help run run-stripe-sandbox install console test test-stripe test-key test-simulation test-simulation-of-faults test-crash test-fuzz test-memory test-long bench figures format sdl lock clean
 
 help: ## Say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -56,11 +56,17 @@ test-fuzz: $(VENV)/dev.stamp ## Made-up requests against running gateways, 1,000
 test-memory: $(VENV)/dev.stamp ## Memory under 1,000 subscribers that never read (SUBSCRIBERS=; half a minute)
 	ulimit -n 4096; GATEWAY_UNREAD_SUBSCRIBERS=$(or $(SUBSCRIBERS),1000) $(BIN)/pytest tests/crash/test_unread.py $(ARGS)
 
+test-long: $(VENV)/dev.stamp ## Generated cases so many times as often as in the check (TIMES=, ARGS= for some tests; hours)
+	GATEWAY_TEST_TIMES=$(or $(TIMES),20) $(BIN)/pytest -n 2 --dist worksteal $(ARGS)
+
 bench: $(VENV)/dev.stamp ## Measure: cost of lists against what is held (minutes; never part of the check)
 	$(BIN)/python -m tests.bench.scale
 	$(BIN)/python -m tests.bench.upstream
 	$(BIN)/python -m tests.bench.flood
 	$(BIN)/python -m tests.bench.documents
+
+figures: $(VENV)/dev.stamp ## Print the house in figures: lines, names, circles, calls
+	@$(BIN)/python -m tests.house.figures
 
 format: $(VENV)/dev.stamp ## Format the code and mend what lint can mend
 	$(BIN)/ruff format $(CODE)

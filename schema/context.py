@@ -70,4 +70,4 @@ Info = StrawberryInfo[Context, Any]
 def field_needs(info: Info) -> Needs:
     """The needs below the root field that is being resolved."""
     raw = info._raw_info
-    return info.context.selection.of_field(raw.field_name, raw.parent_type, str(raw.path.key))
+    return info.context.selection.of_field(raw.parent_type, str(raw.path.key))

@@ -7,7 +7,7 @@ from `schema.graphql`. Fragments are priced once for each type that they stand o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,10 @@ from graphql import (
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLField,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
     GraphQLSchema,
     InlineFragmentNode,
     IntValueNode,
@@ -25,12 +28,11 @@ from graphql import (
     SelectionSetNode,
     VariableNode,
     get_named_type,
-    is_interface_type,
-    is_object_type,
 )
+from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.schema_directive import Location
+from strawberry.types.field import StrawberryField
 
-from schema.planner import field_definition
 from schema.ports import NODES_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
 
 COST_COUNTED_MAX = 1_000_000_000
@@ -87,34 +89,76 @@ def ids_size() -> ListSize:
     )
 
 
-def priced(directives: Sequence[object], needs: Callable[..., Any] | None) -> list[object]:
-    """The directives of a field, with a cost of 1 where it may need a fetch and says no other."""
-    is_priced = needs is None or any(isinstance(one, Cost) for one in directives)
-    return [*directives] if is_priced else [Cost(weight="1"), *directives]
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What the directives of one field say. `behind` is the name of the type that it leads to."""
+
+    weight: int
+    behind: str = ""
+    sliced_by: frozenset[str] = frozenset()
+    assumed_size: int = 1
+
+
+PRICES = "prices"
+"""Where a schema has the price of each field, by the names of its type and its own."""
+
+
+def field_definition(definition: GraphQLField) -> StrawberryField | None:
+    """The Strawberry field behind a graphql-core field."""
+    return definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+
+
+def price_fields(schema: GraphQLSchema) -> None:
+    """Read the directives of all fields, so that no operation has to."""
+    assert schema.query_type is not None
+    schema.extensions[PRICES] = {
+        (kind.name, name): _price(definition)
+        for kind in schema.type_map.values()
+        if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType)
+        for name, definition in kind.fields.items()
+    } | {
+        (schema.query_type.name, name): Price(weight)
+        for name, weight in INTROSPECTION_COSTS.items()
+    }
+
+
+def _price(definition: GraphQLField) -> Price:
+    made = field_definition(definition)
+    weight, size = 0, ListSize(assumed_size=1, slicing_arguments=[])
+    for directive in made.directives if made else ():
+        if isinstance(directive, Cost):
+            weight = int(directive.weight)
+        elif isinstance(directive, ListSize):
+            size = directive
+    sliced_by = frozenset(size.slicing_arguments or ())
+    behind = get_named_type(definition.type).name
+    return Price(weight, behind, sliced_by, size.assumed_size or 1)
 
 
 @dataclass(slots=True)
 class _Pricing:
     """Prices selection sets; a fragment's price depends on the type that it stands on."""
 
-    schema: GraphQLSchema
+    prices: Mapping[tuple[str, str], Price]
     fragments: Mapping[str, FragmentDefinitionNode]
     variables: Mapping[str, Any] = field(repr=False)
     known: dict[str, int] = field(default_factory=dict)
 
     def of(self, selections: SelectionSetNode | None, type_name: str) -> int:
-        if selections is None:
-            return 0
-        total = sum(self._one(node, type_name) for node in selections.selections)
+        total = 0
+        for node in selections.selections if selections else ():
+            if isinstance(node, FieldNode):
+                price = self.prices.get((type_name, node.name.value))
+                if price is not None:  # None: __typename, or a part of introspection.
+                    inner = self.of(node.selection_set, price.behind) if node.selection_set else 0
+                    size = self._size(node, price) if price.sliced_by else 1
+                    total += size * (price.weight + inner)
+            elif isinstance(node, FragmentSpreadNode):
+                total += self._fragment(node.name.value)
+            elif isinstance(node, InlineFragmentNode):
+                on = node.type_condition
+                total += self.of(node.selection_set, on.name.value if on else type_name)
         return min(total, COST_COUNTED_MAX)
-
-    def _one(self, node: Any, type_name: str) -> int:
-        if isinstance(node, FieldNode):
-            return self._field(node, type_name)
-        if isinstance(node, InlineFragmentNode):
-            condition = node.type_condition
-            return self.of(node.selection_set, condition.name.value if condition else type_name)
-        return self._fragment(node.name.value)
 
     def _fragment(self, name: str) -> int:
         if name not in self.known:
@@ -123,28 +167,14 @@ class _Pricing:
             self.known[name] = self.of(definition.selection_set, on)
         return self.known[name]
 
-    def _field(self, node: FieldNode, type_name: str) -> int:
-        name = node.name.value
-        if name in INTROSPECTION_COSTS:
-            return INTROSPECTION_COSTS[name]
-        parent = self.schema.type_map[type_name]
-        if not (is_object_type(parent) or is_interface_type(parent)) or name not in parent.fields:
-            return 0  # __typename, also of a union.
-        definition = parent.fields[name]
-        inner = self.of(node.selection_set, get_named_type(definition.type).name)
-        return min(self._size(node, definition) * (weight_of(definition) + inner), COST_COUNTED_MAX)
-
-    def _size(self, node: FieldNode, definition: GraphQLField) -> int:
-        directive = _directive(definition, ListSize)
-        if directive is None:
-            return 1
+    def _size(self, node: FieldNode, price: Price) -> int:
         given = [
             size
             for argument in node.arguments or ()
-            if argument.name.value in directive.slicing_arguments
+            if argument.name.value in price.sliced_by
             and (size := self._argument_size(argument.value)) is not None
         ]
-        return max(given, default=directive.assumed_size)
+        return max(given, default=price.assumed_size)
 
     def _argument_size(self, value: Any) -> int | None:
         if isinstance(value, VariableNode):
@@ -157,18 +187,6 @@ class _Pricing:
         if isinstance(value, list):
             return min(max(len(value), 1), NODES_MAX)
         return min(max(value, 1), PAGE_SIZE_MAX) if isinstance(value, int) else None
-
-
-def _directive(definition: GraphQLField, kind: type[Any]) -> Any:
-    strawberry_field = field_definition(definition)
-    directives: Iterable[object] = strawberry_field.directives if strawberry_field else ()
-    return next((directive for directive in directives if isinstance(directive, kind)), None)
-
-
-def weight_of(definition: GraphQLField) -> int:
-    """The `@cost` of a field, 0 where it has none."""
-    cost = _directive(definition, Cost)
-    return 0 if cost is None else int(cost.weight)
 
 
 def cost_of(
@@ -188,4 +206,5 @@ def cost_of(
     }
     root = schema.get_root_type(operation.operation)
     assert root is not None
-    return max(1, _Pricing(schema, fragments, variables).of(operation.selection_set, root.name))
+    pricing = _Pricing(schema.extensions[PRICES], fragments, variables)
+    return max(1, pricing.of(operation.selection_set, root.name))

@@ -2,71 +2,42 @@
 
 from __future__ import annotations
 
-import enum
-from typing import TYPE_CHECKING, Annotated, Any
-
 import strawberry
 
 from schema import records
-from schema.fields import (
-    field,
-    instant_field,
-    is_record,
-    optional_instant_field,
-    plain,
-    recognize,
-    recognized,
-)
-from schema.money import Money, amount_field, money, optional_amount_field
+from schema.customer import LazyInvoice
+from schema.enums import CreditNoteReason, CreditNoteStatus, CreditNoteType, spelling
+from schema.fields import derived, described, enumerated, linked, optional, plain
+from schema.money import Money, amount_field, money
 from schema.node import Node, checked_id
-from schema.ports import Computed, CreditNoteDraft, Link, Loaded, bad_input
-from schema.scalars import MinorUnits
-
-if TYPE_CHECKING:
-    from schema.invoice import Invoice
-
-LazyInvoice = Annotated["Invoice", strawberry.lazy("schema.invoice")]
-
-INVOICE = Link("invoice")
-
-
-@strawberry.enum(description="Which part of the invoice a credit note touched.")
-class CreditNoteType(enum.Enum):
-    PRE_PAYMENT = "pre_payment"
-    POST_PAYMENT = "post_payment"
-    MIXED = "mixed"
-    UNRECOGNIZED = "UNRECOGNIZED"
-
-
-@strawberry.enum(description="Whether a credit note stands.")
-class CreditNoteStatus(enum.Enum):
-    ISSUED = "issued"
-    VOID = "void"
-    UNRECOGNIZED = "UNRECOGNIZED"
-
-
-@strawberry.enum(description="Why a credit note was issued.")
-class CreditNoteReason(enum.Enum):
-    DUPLICATE = "duplicate"
-    FRAUDULENT = "fraudulent"
-    ORDER_CHANGE = "order_change"
-    PRODUCT_UNSATISFACTORY = "product_unsatisfactory"
-    UNRECOGNIZED = "UNRECOGNIZED"
-
-
-def invoice_need() -> Link:
-    return INVOICE
+from schema.ports import Computed, CreditNoteDraft, bad_input
+from schema.scalars import DateTime, MinorUnits
 
 
 @strawberry.type(description="One refund that settles part of a credit note.")
 class CreditNoteRefund:
-    amount_refunded: Money = strawberry.field(description="How much of it was refunded.")
-    refund_id: strawberry.ID | None = strawberry.field(
-        description="The refund, when it was made through Stripe; else null."
+    amount_refunded: Money = described("How much of it was refunded.")
+    refund_id: strawberry.ID | None = described(
+        "The refund, when it was made through Stripe; else null."
     )
-    payment_record_id: strawberry.ID | None = strawberry.field(
-        description="The payment record, when the refund was made outside Stripe; else null."
+    payment_record_id: strawberry.ID | None = described(
+        "The payment record, when the refund was made outside Stripe; else null."
     )
+
+
+def _id(value: str | None) -> strawberry.ID | None:
+    return strawberry.ID(value) if value else None
+
+
+def _refunds(note: records.CreditNote) -> list[CreditNoteRefund]:
+    return [
+        CreditNoteRefund(
+            amount_refunded=money(refund.amount_refunded, note.currency),
+            refund_id=_id(refund.refund_id),
+            payment_record_id=_id(refund.payment_record_id),
+        )
+        for refund in note.refunds
+    ]
 
 
 @strawberry.type(
@@ -74,108 +45,60 @@ class CreditNoteRefund:
     "is refunded, credited to the customer or settled out of band."
 )
 class CreditNote(Node):
-    is_type_of = is_record(records.CreditNote)
-
     number: str | None = plain("Human-readable number; null while Stripe has given none.")
-
-    @field("Which part of the invoice it touched.")
-    @staticmethod
-    def type(parent: strawberry.Parent[Any]) -> CreditNoteType:
-        return recognize(CreditNoteType, parent.record.type)
-
-    @field("Whether it stands.")
-    @staticmethod
-    def status(parent: strawberry.Parent[Any]) -> CreditNoteStatus:
-        return recognize(CreditNoteStatus, parent.record.status)
-
-    @field("Why it was issued; null when no reason was given.")
-    @staticmethod
-    def reason(parent: strawberry.Parent[Any]) -> CreditNoteReason | None:
-        raw = parent.record.reason
-        return None if raw is None else recognize(CreditNoteReason, raw)
-
     memo: str | None = plain("Text that the customer sees; null when there is none.")
-
-    @field(
-        "The invoice it belongs to. Null, with an entry in errors, when only this fetch failed.",
-        needs=invoice_need,
-    )
-    @staticmethod
-    def invoice(parent: strawberry.Parent[Loaded[Any]]) -> LazyInvoice | None:
-        return parent.child(INVOICE)  # type: ignore[no-any-return]
-
     invoice_id: strawberry.ID = plain("Id of the invoice it belongs to.")
-    amount = amount_field("amount", "The whole of it: prePaymentAmount plus postPaymentAmount.")
-    pre_payment_amount = amount_field(
-        "pre_payment_amount", "The part that lowered the invoice's amountRemaining, never below 0."
+    type: CreditNoteType = enumerated(CreditNoteType, "Which part of the invoice it touched.")
+    status: CreditNoteStatus = enumerated(CreditNoteStatus, "Whether it stands.")
+    reason: CreditNoteReason | None = enumerated(
+        CreditNoteReason, "Why it was issued; null when no reason was given."
     )
-    post_payment_amount = amount_field(
-        "post_payment_amount",
-        "The rest: refunded, credited to the customer or settled out of band.",
+    invoice: LazyInvoice | None = linked(
+        "The invoice it belongs to. Null, with an entry in errors, when only this fetch failed."
     )
-    out_of_band_amount = optional_amount_field(
-        "out_of_band_amount", "The part settled outside Stripe; null when there is none."
+    amount: Money = amount_field("The whole of it: prePaymentAmount plus postPaymentAmount.")
+    pre_payment_amount: Money = amount_field(
+        "The part that lowered the invoice's amountRemaining, never below 0."
+    )
+    post_payment_amount: Money = amount_field(
+        "The rest: refunded, credited to the customer or settled out of band."
+    )
+    out_of_band_amount: Money | None = amount_field(
+        "The part settled outside Stripe; null when there is none."
     )
 
-    @field("The refunds that settle part of it, possibly none.")
-    @staticmethod
-    def refunds(parent: strawberry.Parent[Any]) -> list[CreditNoteRefund]:
-        record: records.CreditNote = parent.record
-        return [
-            CreditNoteRefund(
-                amount_refunded=money(refund.amount_refunded, record.currency),
-                refund_id=strawberry.ID(refund.refund_id) if refund.refund_id else None,
-                payment_record_id=(
-                    strawberry.ID(refund.payment_record_id) if refund.payment_record_id else None
-                ),
-            )
-            for refund in record.refunds
-        ]
-
-    created_at = instant_field("created", "When it was issued.")
-    voided_at = optional_instant_field("voided_at", "Null unless it was voided.")
+    refunds: list[CreditNoteRefund] = derived(
+        "The refunds that settle part of it, possibly none.", _refunds
+    )
+    created_at: DateTime = plain("When it was issued.", of="created")
+    voided_at: DateTime | None = plain("Null unless it was voided.")
 
 
 @strawberry.type(description="What a credit note would do, before it is issued.")
 class CreditNotePreview:
-    @field("Which part of the invoice it would touch.")
-    @staticmethod
-    def type(parent: strawberry.Parent[Any]) -> CreditNoteType:
-        return recognize(CreditNoteType, parent.record.type)
-
-    amount = amount_field("amount", "The whole of it.")
-    pre_payment_amount = amount_field(
-        "pre_payment_amount", "The part that would lower amountRemaining."
+    type: CreditNoteType = enumerated(CreditNoteType, "Which part of the invoice it would touch.")
+    amount: Money = amount_field("The whole of it.")
+    pre_payment_amount: Money = amount_field("The part that would lower amountRemaining.")
+    post_payment_amount: Money = amount_field(
+        "The rest, to be refunded, credited or settled out of band."
     )
-    post_payment_amount = amount_field(
-        "post_payment_amount", "The rest, to be refunded, credited or settled out of band."
-    )
-    amount_remaining_after = amount_field(
-        "amount_remaining_after", "What the invoice would still ask for."
-    )
+    amount_remaining_after: Money = amount_field("What the invoice would still ask for.")
 
 
 @strawberry.input(description="A credit note to be issued or previewed.")
 class CreditNoteInput:
-    invoice_id: strawberry.ID = strawberry.field(description="The open or paid invoice.")
-    amount_minor_units: MinorUnits = strawberry.field(
-        description="The whole amount, in the invoice's smallest unit; above zero."
+    invoice_id: strawberry.ID = described("The open or paid invoice.")
+    amount_minor_units: MinorUnits = described(
+        "The whole amount, in the invoice's smallest unit; above zero."
     )
-    reason: CreditNoteReason | None = strawberry.field(
-        default=None, description="Why; left out when none fits."
+    reason: CreditNoteReason | None = optional("Why; left out when none fits.")
+    memo: str | None = optional("Text that the customer sees.")
+    refund_minor_units: MinorUnits | None = optional(
+        "How the part beyond amountRemaining is settled: given back through Stripe. "
+        "The three must add up to that part."
     )
-    memo: str | None = strawberry.field(default=None, description="Text that the customer sees.")
-    refund_minor_units: MinorUnits | None = strawberry.field(
-        default=None,
-        description="How the part beyond amountRemaining is settled: given back through Stripe. "
-        "The three must add up to that part.",
-    )
-    credit_minor_units: MinorUnits | None = strawberry.field(
-        default=None, description="Credited to the customer's balance."
-    )
-    out_of_band_minor_units: MinorUnits | None = strawberry.field(
-        default=None, description="Settled outside Stripe."
-    )
+    credit_minor_units: MinorUnits | None = optional("Credited to the customer's balance.")
+    out_of_band_minor_units: MinorUnits | None = optional("Settled outside Stripe.")
 
 
 MEMO_LENGTH_MAX = 5000
@@ -189,7 +112,7 @@ def credit_note_draft(input: CreditNoteInput) -> CreditNoteDraft:
     return CreditNoteDraft(
         invoice_id=checked_id("Invoice", input.invoice_id, "invoiceId"),
         amount=input.amount_minor_units,
-        reason=None if input.reason is None else recognized(input.reason, "reason"),
+        reason=None if input.reason is None else spelling(input.reason, "reason"),
         memo=input.memo or None,
         refund=input.refund_minor_units or None,
         credit=input.credit_minor_units or None,
@@ -197,5 +120,6 @@ def credit_note_draft(input: CreditNoteInput) -> CreditNoteDraft:
     )
 
 
-def credit_note_preview_need(input: CreditNoteInput) -> Computed:
+def credit_note_preview(input: CreditNoteInput) -> Computed:
+    """The need of a preview. Raises `Failed` BAD_USER_INPUT."""
     return Computed("credit_note_preview", credit_note_draft(input))

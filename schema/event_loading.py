@@ -10,15 +10,16 @@ from typing import Any
 
 from schema import ports
 from schema.context import Context, Info
-from schema.invoice import CONFIRMATION_SECRET
-from schema.invoice_payment_event import INVOICE, INVOICE_PAYMENT, PAYMENT_INTENT, EventsLoaded
-from schema.permissions import require
+from schema.fields import require
+from schema.invoice_payment_event import EventsLoaded
 from schema.ports import (
     ROOT,
     ById,
+    Computed,
     ErrorCode,
     EventListing,
     Failed,
+    Link,
     Loaded,
     Meter,
     Need,
@@ -27,22 +28,26 @@ from schema.ports import (
     root_needs,
 )
 
+SECRET = Computed("confirmation_secret")
+OBJECTS: dict[Need, str] = {
+    Link("invoice"): "Invoice",
+    Link("invoice_payment"): "InvoicePayment",
+    Link("payment_intent"): "PaymentIntent",
+}
+"""The objects that an event's fields lead to; it holds their ids."""
+
 
 def _objects(
     event: ports.InvoicePaymentEvent, needs_of_event: Needs
 ) -> list[tuple[Need, ById, Needs]]:
     """What the event's fields need, as needs of the root."""
-    targets = {
-        INVOICE: ("Invoice", event.invoice_id),
-        INVOICE_PAYMENT: ("InvoicePayment", event.invoice_payment_id),
-        PAYMENT_INTENT: ("PaymentIntent", event.payment_intent_id),
-    }
-    wanted = []
-    for need, deeper in needs_of_event.of("InvoicePaymentEvent").items():
-        kind, object_id = targets[need]  # type: ignore[index]
-        if object_id is not None:
-            wanted.append((need, ById(kind, object_id, quiet=True), deeper))
-    return wanted
+    ids = (event.invoice_id, event.invoice_payment_id, event.payment_intent_id)
+    wanted = needs_of_event.of("InvoicePaymentEvent")
+    return [
+        (need, ById(kind, object_id, quiet=True), wanted[need])
+        for (need, kind), object_id in zip(OBJECTS.items(), ids, strict=True)
+        if object_id is not None and need in wanted
+    ]
 
 
 def needs_of_events(events: Iterable[ports.InvoicePaymentEvent], needs_of_event: Needs) -> Needs:
@@ -56,7 +61,7 @@ def check_no_secret(needs: Needs) -> None:
     """A confirmation secret is never part of an event. Raises `Failed`, saying where it is."""
     for of_type in needs.by_type.values():
         for need, deeper in of_type.items():
-            if need == CONFIRMATION_SECRET:
+            if need == SECRET:
                 raise bad_input(
                     "confirmationSecret is a secret and never part of an event: ask the query "
                     "invoice for it"
@@ -68,9 +73,7 @@ def with_objects(
     event: ports.InvoicePaymentEvent, needs_of_event: Needs, root: Loaded[Any]
 ) -> Loaded[Any]:
     """The event with what was loaded for it."""
-    loaded: Loaded[Any] = Loaded(
-        event, {INVOICE: None, INVOICE_PAYMENT: None, PAYMENT_INTENT: None}
-    )
+    loaded: Loaded[Any] = Loaded(event, dict.fromkeys(OBJECTS))
     for need, by_id, _ in _objects(event, needs_of_event):
         loaded.children[need] = root.children[by_id]
     return loaded
@@ -78,19 +81,19 @@ def with_objects(
 
 async def load_query(context: Context, needs_of_query: Needs) -> Loaded[Any]:
     """Answer a whole query: the log's pages first, then every object in one call of the port."""
-    rest, pages = Needs(), []
-    for need, deeper in needs_of_query.of(ROOT).items():
-        if isinstance(need, EventListing):
-            pages.append((need, deeper, await _page(context, need, deeper)))
-        else:
-            rest.add(ROOT, need).merge(deeper)
-    for _, deeper, page in pages:
+    wanted = needs_of_query.of(ROOT)
+    listings = [need for need in wanted if isinstance(need, EventListing)]
+    if not listings:
+        return await context.load(needs_of_query)
+    rest = root_needs((need, wanted[need]) for need in wanted if need not in listings)
+    pages = {need: await _page(context, need, wanted[need]) for need in listings}
+    for need, page in pages.items():
         if isinstance(page, ports.EventPage):
-            rest.merge(needs_of_events(page.events, deeper))
+            rest.merge(needs_of_events(page.events, wanted[need]))
     root = await context.load(rest)
-    for need, deeper, page in pages:
+    for need, page in pages.items():
         root.children[need] = (
-            EventsLoaded(page, [with_objects(event, deeper, root) for event in page.events])
+            EventsLoaded(page, [with_objects(event, wanted[need], root) for event in page.events])
             if isinstance(page, ports.EventPage)
             else page
         )

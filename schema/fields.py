@@ -1,96 +1,171 @@
-"""Small makers of fields, so that a noun's module reads as its table of fields.
+"""Makers of fields, so that a noun's module reads as its table of fields.
 
-Each takes the record's attribute and the description for the API's user. Values are taken from
-`Loaded.record`; nothing here fetches.
+A field shows an attribute of the record behind its object, or what was loaded for it before
+execution. Each takes the description for the API's user; nothing here fetches.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import strawberry
+from strawberry.types.field import StrawberryField
+from strawberry.types.info import Info
 
-from schema.cost import priced
-from schema.planner import NEEDS
-from schema.ports import Loaded, Need, bad_input
-from schema.scalars import DateTime
+from schema.cost import Cost, ListSize
+from schema.enums import UNRECOGNIZED
+from schema.ports import Computed, ErrorCode, Failed, Link, Loaded, Need, Viewer
 
-E = TypeVar("E", bound=enum.Enum)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def is_record(*kinds: type) -> Callable[[Any, Any], bool]:
-    """An `is_type_of` for a GraphQL type whose objects are these records."""
-
-    def is_type_of(value: Any, _info: Any) -> bool:
-        return isinstance(value, Loaded) and isinstance(value.record, kinds)
-
-    return is_type_of
-
-
-def read_attribute(source: object, name: str) -> object:
-    """Strawberry's default resolver here: a field without a resolver is its record's attribute."""
-    return getattr(source.record if type(source) is Loaded else source, name)
-
-
-def plain(description: str) -> Any:
-    """A field that is the record's attribute of the same name."""
-    return strawberry.field(description=description)
-
-
-def field(
-    description: str,
-    *,
-    needs: Callable[..., Need | tuple[Need, ...]] | None = None,
-    directives: Sequence[object] = (),
-) -> Callable[[F], F]:
-    """A field with a resolver. `needs` says what it needs loaded, given its arguments; such a
-    field has a cost.
+class RecordField(StrawberryField):
+    """Shows one attribute of the record, by default the one of its own name, or what `show` makes
+    of the record. Scalars and enumerations take the record's values as they are.
     """
-    made: Callable[[F], F] = strawberry.field(
-        description=description,
-        metadata=None if needs is None else {NEEDS: needs},
-        directives=priced(directives, needs),
-    )
+
+    attribute: str = ""
+    show: Callable[[Any], Any] | None = None
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        super().__set_name__(owner, name)
+        self.attribute = self.attribute or name
+
+    def __copy__(self) -> RecordField:
+        made = super().__copy__()
+        made.attribute, made.show = self.attribute, self.show
+        return made
+
+    def get_result(self, source: Any, info: object, args: object, kwargs: object) -> Any:
+        record = source.record if type(source) is Loaded else source
+        return getattr(record, self.attribute) if self.show is None else self.show(record)
+
+
+class EnumField(RecordField):
+    """The same for an enumeration that may have values of tomorrow."""
+
+    known: frozenset[str]
+
+    def get_result(self, source: Any, info: object, args: object, kwargs: object) -> Any:
+        value = getattr(source.record, self.attribute)
+        return value if value is None or value in self.known else UNRECOGNIZED
+
+
+def plain(description: str, of: str = "") -> Any:
+    """A field that is the record's attribute `of`, or the one of its own name."""
+    made = RecordField(description=description)
+    made.attribute = of
     return made
 
 
-def instant_field(attribute: str, description: str) -> Any:
-    def resolve(parent: strawberry.Parent[Any]) -> DateTime:
-        return DateTime(getattr(parent.record, attribute))
-
-    return strawberry.field(resolver=resolve, description=description)
+def described(description: str) -> Any:
+    """A field of an input, or of an object that is made here and no record."""
+    return strawberry.field(description=description)
 
 
-def optional_instant_field(attribute: str, description: str) -> Any:
-    def resolve(parent: strawberry.Parent[Any]) -> DateTime | None:
-        value = getattr(parent.record, attribute)
-        return None if value is None else DateTime(value)
-
-    return strawberry.field(resolver=resolve, description=description)
+def optional(description: str, default: object = None) -> Any:
+    """The same, which may be left out."""
+    return strawberry.field(default=default, description=description)
 
 
-def optional_id_field(attribute: str, description: str) -> Any:
-    def resolve(parent: strawberry.Parent[Any]) -> strawberry.ID | None:
-        value = getattr(parent.record, attribute)
-        return None if value is None else strawberry.ID(value)
-
-    return strawberry.field(resolver=resolve, description=description)
-
-
-def recognize(kind: type[E], raw: str) -> E:
-    """The enum's member for Stripe's spelling, UNRECOGNIZED for a value of tomorrow."""
-    try:
-        return kind(raw)
-    except ValueError:
-        return kind["UNRECOGNIZED"]
+def derived(description: str, show: Callable[[Any], object]) -> Any:
+    """A field that is worked out of nothing but the record."""
+    made = RecordField(description=description)
+    made.show = show
+    return made
 
 
-def recognized(value: enum.Enum, argument: str) -> str:
-    """Stripe's spelling of an enum argument. Raises `Failed` for UNRECOGNIZED."""
-    if value.name == "UNRECOGNIZED":
-        known = ", ".join(m.name for m in type(value) if m.name != "UNRECOGNIZED")
-        raise bad_input(f"{argument} must be one of {known}; UNRECOGNIZED is for output only")
-    return str(value.value)
+def enumerated(kind: type[enum.Enum], description: str, of: str = "") -> Any:
+    """A field that shows Stripe's string as a member of this enumeration."""
+    made = EnumField(description=description)
+    made.attribute, made.known = of, frozenset(one.value for one in kind)
+    return made
+
+
+def require(viewer: Viewer, scope: str) -> None:
+    """Raises `Failed` FORBIDDEN, which means a missing scope and nothing else: what belongs to
+    someone else is NOT_FOUND.
+    """
+    if not viewer.may(scope):
+        raise Failed(ErrorCode.FORBIDDEN, f"this needs the scope {scope}, which this caller lacks")
+
+
+Wanted = Need | Callable[..., Need | tuple[Need, ...]]
+"""What a field needs: always the same, or made from its arguments."""
+
+
+class LoadedField(StrawberryField):
+    """Shows what was loaded before execution. The planner asks `wanted` what that is, and so does
+    the field when it is resolved: they cannot disagree.
+    """
+
+    wanted: Wanted
+    named: Callable[[str], Wanted] | None = None
+    scope: str | None = None
+    """The right without which the field is FORBIDDEN."""
+    show: Callable[[Any, Any], Any] | None = None
+    """What becomes of the parent and the loaded value; the value itself where there is none."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        super().__set_name__(owner, name)
+        if self.named is not None:
+            self.wanted = self.named(name)
+        self.init = self.repr = self.compare = False
+        if callable(self.wanted):
+            self(self.wanted)  # Its arguments are the field's.
+
+    @property
+    def is_basic_field(self) -> bool:
+        """Strawberry's word for a field that is resolved without arguments and context."""
+        return self.scope is None and super().is_basic_field
+
+    def get_result(
+        self, source: Any, info: Info | None, args: object, kwargs: dict[str, Any]
+    ) -> Any:
+        if self.scope is not None:
+            assert info is not None
+            require(info.context.viewer, self.scope)
+        need = self.wanted(**kwargs) if callable(self.wanted) else self.wanted
+        if isinstance(need, tuple):
+            return [source.member(one) for one in need]
+        value = source.child(need)
+        return value if self.show is None else self.show(source, value)
+
+
+def loaded(
+    description: str,
+    wanted: Wanted | None = None,
+    *,
+    named: Callable[[str], Wanted] | None = None,
+    cost: int = 1,
+    size: ListSize | None = None,
+    scope: str | None = None,
+    show: Callable[[Any, Any], Any] | None = None,
+) -> Any:
+    """A field that shows what was loaded for it: `wanted`, or what `named` makes of its name."""
+    directives = [Cost(weight=str(cost)), *([] if size is None else [size])]
+    made = LoadedField(description=description, directives=directives)
+    if wanted is not None:
+        made.wanted = wanted
+    made.named, made.scope, made.show = named, scope, show
+    return made
+
+
+def linked(description: str, *, cost: int = 1) -> Any:
+    """A field that leads to the one object that the record points to under the field's name."""
+    return loaded(description, named=Link, cost=cost)
+
+
+def computed(description: str, *, cost: int = 1, scope: str | None = None) -> Any:
+    """A field that shows what the backend works out under the field's name."""
+    return loaded(description, named=Computed, cost=cost, scope=scope)
+
+
+def field(description: str, *, cost: int = 0, **given: Any) -> Callable[[F], F]:
+    """A field with a resolver of its own, which needs nothing loaded."""
+    made: Callable[[F], F] = strawberry.field(
+        description=description, directives=[Cost(weight=str(cost))] if cost else (), **given
+    )
+    return made

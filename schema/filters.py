@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import enum
 import re
 
 import strawberry
 
-from schema.fields import recognized
-from schema.invoice import CollectionMethod
-from schema.invoice_payment import InvoicePaymentStatus
-from schema.invoice_status import InvoiceStatus
+from schema.enums import CollectionMethod, InvoicePaymentStatus, InvoiceStatus, spelling
+from schema.fields import optional
 from schema.node import ID_LENGTH_MAX, checked_id, page_arguments
 from schema.ports import ALWAYS, ListFilter, Listing, TimeRange, bad_input
 from schema.scalars import DateTime
 
 
-@strawberry.input(description="A range of instants, both ends included.")
+@strawberry.input(name="TimeRange", description="A range of instants, both ends included.")
 class TimeRangeInput:
     start: DateTime | None = strawberry.field(
         default=None, name="from", description="From this instant on; open when left out."
@@ -25,27 +24,15 @@ class TimeRangeInput:
     )
 
 
-TimeRangeInput.__strawberry_definition__.name = "TimeRange"  # type: ignore[attr-defined]
-
-
 @strawberry.input(description="Which invoices are wanted; all that is given must hold.")
 class InvoiceFilter:
-    customer_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Only this customer's."
-    )
-    status: InvoiceStatus | None = strawberry.field(default=None, description="Only in this state.")
-    collection_method: CollectionMethod | None = strawberry.field(
-        default=None, description="Only collected this way."
-    )
-    subscription_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Only of this subscription (sub_)."
-    )
-    created: TimeRangeInput | None = strawberry.field(
-        default=None, description="Only created in this range."
-    )
-    due: TimeRangeInput | None = strawberry.field(
-        default=None,
-        description="Only due in this range; invoices without a due date are left out.",
+    customer_id: strawberry.ID | None = optional("Only this customer's.")
+    status: InvoiceStatus | None = optional("Only in this state.")
+    collection_method: CollectionMethod | None = optional("Only collected this way.")
+    subscription_id: strawberry.ID | None = optional("Only of this subscription (sub_).")
+    created: TimeRangeInput | None = optional("Only created in this range.")
+    due: TimeRangeInput | None = optional(
+        "Only due in this range; invoices without a due date are left out."
     )
 
 
@@ -54,21 +41,14 @@ class InvoiceFilter:
     "of the three ids: Stripe cannot filter payments by customer."
 )
 class InvoicePaymentFilter:
-    invoice_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Only of this invoice."
-    )
-    payment_intent_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Only by this PaymentIntent."
-    )
-    payment_record_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Only by this payment record."
-    )
-    status: InvoicePaymentStatus | None = strawberry.field(
-        default=None, description="Only in this state."
-    )
-    created: TimeRangeInput | None = strawberry.field(
-        default=None, description="Only attached in this range."
-    )
+    invoice_id: strawberry.ID | None = optional("Only of this invoice.")
+    payment_intent_id: strawberry.ID | None = optional("Only by this PaymentIntent.")
+    payment_record_id: strawberry.ID | None = optional("Only by this payment record.")
+    status: InvoicePaymentStatus | None = optional("Only in this state.")
+    created: TimeRangeInput | None = optional("Only attached in this range.")
+
+
+_SUBSCRIPTION = re.compile(rf"sub_[A-Za-z0-9_]{{1,{ID_LENGTH_MAX - 4}}}", re.ASCII)
 
 
 def _range(given: TimeRangeInput | None, argument: str) -> TimeRange:
@@ -79,12 +59,12 @@ def _range(given: TimeRangeInput | None, argument: str) -> TimeRange:
     return TimeRange(given.start, given.end)
 
 
-def _checked(kind: str, value: str | None, argument: str) -> str | None:
+def _id(kind: str, value: str | None, argument: str) -> str | None:
     """An empty id is refused: to Stripe it would be none, and the list be everybody's."""
     return None if value is None else checked_id(kind, value, argument)
 
 
-def _checked_subscription(value: str | None) -> str | None:
+def _subscription(value: str | None) -> str | None:
     if value is None or _SUBSCRIPTION.fullmatch(value):
         return value
     raise bad_input(
@@ -92,52 +72,53 @@ def _checked_subscription(value: str | None) -> str | None:
     )
 
 
-_SUBSCRIPTION = re.compile(rf"sub_[A-Za-z0-9_]{{1,{ID_LENGTH_MAX - 4}}}", re.ASCII)
+def _spelling(value: enum.Enum | None, argument: str) -> str | None:
+    return None if value is None else spelling(value, argument)
 
 
-def invoices_need(
+def invoices(
     first: int | None = None,
     after: str | None = None,
     last: int | None = None,
     before: str | None = None,
     filter: InvoiceFilter | None = None,
 ) -> Listing:
+    """The need of a page of all invoices. Raises `Failed` BAD_USER_INPUT."""
     page = page_arguments(first, after, last, before)
     if filter is None:
         return Listing("invoices", page)
+    status = _spelling(filter.status, "filter.status")
     where = ListFilter(
-        customer_id=_checked("Customer", filter.customer_id, "filter.customerId"),
-        statuses=() if filter.status is None else (recognized(filter.status, "filter.status"),),
-        collection_method=filter.collection_method
-        and recognized(filter.collection_method, "filter.collectionMethod"),
-        subscription_id=_checked_subscription(filter.subscription_id),
+        customer_id=_id("Customer", filter.customer_id, "filter.customerId"),
+        statuses=() if status is None else (status,),
+        collection_method=_spelling(filter.collection_method, "filter.collectionMethod"),
+        subscription_id=_subscription(filter.subscription_id),
         created=_range(filter.created, "filter.created"),
         due=_range(filter.due, "filter.due"),
     )
     return Listing("invoices", page, where)
 
 
-def invoice_payments_need(
+def invoice_payments(
     first: int | None = None,
     after: str | None = None,
     last: int | None = None,
     before: str | None = None,
     filter: InvoicePaymentFilter | None = None,
 ) -> Listing:
+    """The need of a page of all invoice payments. Raises `Failed` BAD_USER_INPUT."""
     page = page_arguments(first, after, last, before)
     if filter is None:
         return Listing("invoice_payments", page)
-    if filter.payment_intent_id is not None and filter.payment_record_id is not None:
+    intent, record = filter.payment_intent_id, filter.payment_record_id
+    if intent is not None and record is not None:
         raise bad_input("filter: give paymentIntentId or paymentRecordId, a payment has one source")
+    status = _spelling(filter.status, "filter.status")
     where = ListFilter(
-        invoice_id=_checked("Invoice", filter.invoice_id, "filter.invoiceId"),
-        payment_intent_id=_checked(
-            "PaymentIntent", filter.payment_intent_id, "filter.paymentIntentId"
-        ),
-        payment_record_id=_checked(
-            "PaymentRecord", filter.payment_record_id, "filter.paymentRecordId"
-        ),
-        statuses=() if filter.status is None else (recognized(filter.status, "filter.status"),),
+        invoice_id=_id("Invoice", filter.invoice_id, "filter.invoiceId"),
+        payment_intent_id=_id("PaymentIntent", intent, "filter.paymentIntentId"),
+        payment_record_id=_id("PaymentRecord", record, "filter.paymentRecordId"),
+        statuses=() if status is None else (status,),
         created=_range(filter.created, "filter.created"),
     )
     return Listing("invoice_payments", page, where)

@@ -8,6 +8,9 @@ from schema.fields import plain
 from schema.ports import BackendDescription, BackendKind, Capability, Viewer
 from schema.scalars import EventCursor
 
+VERSION = "0.1.0"
+"""Of the gateway, in one place; pyproject.toml reads it from here."""
+
 strawberry.enum(BackendKind, description="What supplies the answers.")
 strawberry.enum(Capability, description="Something that a deployment may or may not be able to do.")
 
@@ -38,11 +41,11 @@ class GatewayInfo:
 
 
 def gateway_info(
-    version: str, description: BackendDescription, viewer: Viewer, oldest: str | None
+    description: BackendDescription, viewer: Viewer, oldest: str | None
 ) -> GatewayInfo:
     able = [one for one in Capability if one in description.capabilities]
     return GatewayInfo(
-        version=version,
+        version=VERSION,
         backend=description.kind,
         livemode=description.livemode,
         stripe_api_version=description.stripe_api_version,

@@ -13,27 +13,16 @@ from typing import Annotated, Any, Union
 import strawberry
 
 from schema import ports
-from schema.cost import list_size
-from schema.fields import field, instant_field, plain, recognize, recognized
+from schema.enums import spelling
+from schema.fields import derived, enumerated, linked, optional, plain
 from schema.invoice import Invoice
 from schema.invoice_payment import InvoicePayment
 from schema.node import PageInfo, checked_id
 from schema.payment_intent import PaymentIntent
-from schema.ports import EventListing, Link, Loaded, bad_input
-from schema.scalars import EventCursor
-
-INVOICE = Link("invoice")
-
-
-INVOICE_PAYMENT = Link("invoice_payment")
-
-
-PAYMENT_INTENT = Link("payment_intent")
-
+from schema.ports import EventListing, Loaded, bad_input
+from schema.scalars import DateTime, EventCursor
 
 EVENTS_DEFAULT = 50
-
-
 FILTER_IDS_MAX = 100
 """A filter is compared with every event; longer lists belong in several streams."""
 
@@ -80,15 +69,9 @@ class StreamGapReason(enum.Enum):
 
 @strawberry.input(description="Which events are wanted; the three restrict together.")
 class InvoicePaymentEventFilter:
-    invoice_ids: list[strawberry.ID] | None = strawberry.field(
-        default=None, description="Only events of these invoices."
-    )
-    customer_ids: list[strawberry.ID] | None = strawberry.field(
-        default=None, description="Only events of these customers' invoices."
-    )
-    types: list[InvoicePaymentEventType] | None = strawberry.field(
-        default=None, description="Only these types."
-    )
+    invoice_ids: list[strawberry.ID] | None = optional("Only events of these invoices.")
+    customer_ids: list[strawberry.ID] | None = optional("Only events of these customers' invoices.")
+    types: list[InvoicePaymentEventType] | None = optional("Only these types.")
 
 
 def _checked_ids(kind: str, ids: Iterable[str] | None, argument: str) -> frozenset[str]:
@@ -105,63 +88,31 @@ def event_filter(given: InvoicePaymentEventFilter | None) -> ports.EventFilter:
     return ports.EventFilter(
         invoice_ids=_checked_ids("Invoice", given.invoice_ids, "filter.invoiceIds"),
         customer_ids=_checked_ids("Customer", given.customer_ids, "filter.customerIds"),
-        types=frozenset(recognized(one, "filter.types") for one in given.types or ()),
+        types=frozenset(spelling(one, "filter.types") for one in given.types or ()),
     )
 
 
-def events_need(
-    first: int | None = None,
-    after: str | None = None,
+def events(
+    first: int | None = EVENTS_DEFAULT,
+    after: EventCursor | None = None,
     filter: InvoicePaymentEventFilter | None = None,
 ) -> EventListing:
+    """The need of a page of the log. Raises `Failed` BAD_USER_INPUT."""
     size = EVENTS_DEFAULT if first is None else first
     if not 1 <= size <= ports.PAGE_SIZE_MAX:
         raise bad_input(f"first must be between 1 and {ports.PAGE_SIZE_MAX}, got {first}")
     return EventListing(size, after, event_filter(filter))
 
 
-def invoice_link() -> Link:
-    return INVOICE
-
-
-def invoice_payment_link() -> Link:
-    return INVOICE_PAYMENT
-
-
-def payment_intent_link() -> Link:
-    return PAYMENT_INTENT
-
-
-def is_event(value: Any, _info: Any) -> bool:
-    return isinstance(value, Loaded) and isinstance(value.record, ports.InvoicePaymentEvent)
-
-
 @strawberry.type(description="One entry of the payment event log.")
 class InvoicePaymentEvent:
-    is_type_of = is_event
-
     cursor: EventCursor = plain("Its place in the log; give it as `after` to go on from here.")
     source_event_id: str | None = plain(
         "Upstream event id where there is one; equal ids are the same fact."
     )
-
-    @field("What happened.")
-    @staticmethod
-    def type(parent: strawberry.Parent[Any]) -> InvoicePaymentEventType:
-        return recognize(InvoicePaymentEventType, parent.record.type)
-
     raw_type: str = plain(
         "Stripe's spelling, e.g. invoice_payment.detached; what the gateway announces itself "
         "begins with gateway."
-    )
-
-    @field("How the gateway came to know.")
-    @staticmethod
-    def origin(parent: strawberry.Parent[Any]) -> EventOrigin:
-        return EventOrigin(parent.record.origin)
-
-    occurred_at = instant_field(
-        "occurred_at", "When it happened upstream. Order events by cursor, never by this."
     )
     invoice_id: strawberry.ID = plain("The invoice.")
     customer_id: strawberry.ID | None = plain("Who is billed; null when nobody is.")
@@ -169,32 +120,22 @@ class InvoicePaymentEvent:
         "The payment, where there is one. Survives detach, when invoicePayment is null."
     )
     payment_intent_id: strawberry.ID | None = plain("The PaymentIntent, where there is one.")
-
-    @field(
-        "Current state, re-read at delivery and never older than this event: not the "
-        "snapshot inside the webhook.",
-        needs=invoice_link,
-    )
-    @staticmethod
-    def invoice(parent: strawberry.Parent[Loaded[Any]]) -> Invoice | None:
-        return parent.child(INVOICE)  # type: ignore[no-any-return]
-
-    @field("Current state; null once it is detached.", needs=invoice_payment_link)
-    @staticmethod
-    def invoice_payment(parent: strawberry.Parent[Loaded[Any]]) -> InvoicePayment | None:
-        return parent.child(INVOICE_PAYMENT)  # type: ignore[no-any-return]
-
-    @field(
-        "Current state; null where no intent is involved.",
-        needs=payment_intent_link,
-    )
-    @staticmethod
-    def payment_intent(parent: strawberry.Parent[Loaded[Any]]) -> PaymentIntent | None:
-        return parent.child(PAYMENT_INTENT)  # type: ignore[no-any-return]
-
     idempotency_key: str | None = plain(
         "Key of the mutation that caused it, so its own client can drop the echo. Only shown to "
         "that client."
+    )
+    type: InvoicePaymentEventType = enumerated(InvoicePaymentEventType, "What happened.")
+    origin: EventOrigin = plain("How the gateway came to know.")
+    occurred_at: DateTime = plain(
+        "When it happened upstream. Order events by cursor, never by this."
+    )
+    invoice: Invoice | None = linked(
+        "Current state, re-read at delivery and never older than this event: not the snapshot "
+        "inside the webhook."
+    )
+    invoice_payment: InvoicePayment | None = linked("Current state; null once it is detached.")
+    payment_intent: PaymentIntent | None = linked(
+        "Current state; null where no intent is involved."
     )
 
 
@@ -206,10 +147,6 @@ class StreamCheckpoint:
     cursor: EventCursor = plain("Where to resume from.")
     live: bool = plain("True once the backlog is through.")
 
-    @classmethod
-    def is_type_of(cls, value: Any, _info: Any) -> bool:
-        return isinstance(value, ports.StreamCheckpoint)
-
 
 @strawberry.type(
     description="History between the two positions is gone, was dropped or cannot be read: "
@@ -218,15 +155,7 @@ class StreamCheckpoint:
 class StreamGap:
     after: EventCursor | None = plain("The last position that was delivered or asked for, or null.")
     resumes_at: EventCursor = plain("Where the history goes on.")
-
-    @field("Why history is missing.")
-    @staticmethod
-    def reason(parent: strawberry.Parent[Any]) -> StreamGapReason:
-        return StreamGapReason(parent.reason)
-
-    @classmethod
-    def is_type_of(cls, value: Any, _info: Any) -> bool:
-        return isinstance(value, ports.StreamGap)
+    reason: StreamGapReason = plain("Why history is missing.")
 
 
 InvoicePaymentStreamItem = Annotated[
@@ -241,36 +170,6 @@ class InvoicePaymentEventEdge:
     cursor: EventCursor = plain("The event's own place in the log.")
 
 
-@strawberry.type(description="One page of the log, oldest first.")
-class InvoicePaymentEventConnection:
-    @field("The events of the page, each with its cursor.")
-    @staticmethod
-    def edges(page: strawberry.Parent[Any]) -> list[InvoicePaymentEventEdge]:
-        return [
-            InvoicePaymentEventEdge(node=event, cursor=event.record.cursor) for event in page.items
-        ]
-
-    @field("The events of the page.")
-    @staticmethod
-    def nodes(page: strawberry.Parent[Any]) -> list[InvoicePaymentEvent]:
-        return page.items  # type: ignore[no-any-return]
-
-    @field("endCursor is never null: on an empty page it is where to go on from.")
-    @staticmethod
-    def page_info(page: strawberry.Parent[Any]) -> PageInfo:
-        return PageInfo(
-            has_next_page=page.page.has_next,
-            has_previous_page=page.page.has_previous,
-            start_cursor=page.items[0].record.cursor if page.items else None,
-            end_cursor=page.page.end,
-        )
-
-    @field("Where history is missing before endCursor, oldest first; mostly empty.")
-    @staticmethod
-    def gaps(page: strawberry.Parent[Any]) -> list[StreamGap]:
-        return list(page.page.gaps)
-
-
 class EventsLoaded:
     """A page of the log with the objects of its events."""
 
@@ -279,4 +178,30 @@ class EventsLoaded:
         self.items = items
 
 
-EVENTS_LIST_SIZE = list_size("first", assumed=EVENTS_DEFAULT)
+def _edges(events: EventsLoaded) -> list[InvoicePaymentEventEdge]:
+    items: list[Any] = events.items
+    return [InvoicePaymentEventEdge(node=one, cursor=one.record.cursor) for one in items]
+
+
+def _page_info(events: EventsLoaded) -> PageInfo:
+    return PageInfo(
+        has_next_page=events.page.has_next,
+        has_previous_page=events.page.has_previous,
+        start_cursor=events.items[0].record.cursor if events.items else None,
+        end_cursor=events.page.end,
+    )
+
+
+@strawberry.type(description="One page of the log, oldest first.")
+class InvoicePaymentEventConnection:
+    edges: list[InvoicePaymentEventEdge] = derived(
+        "The events of the page, each with its cursor.", _edges
+    )
+    nodes: list[InvoicePaymentEvent] = plain("The events of the page.", of="items")
+    page_info: PageInfo = derived(
+        "endCursor is never null: on an empty page it is where to go on from.", _page_info
+    )
+    gaps: list[StreamGap] = derived(
+        "Where history is missing before endCursor, oldest first; mostly empty.",
+        lambda events: events.page.gaps,
+    )

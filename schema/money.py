@@ -17,7 +17,7 @@ from babel import Locale, UnknownLocaleError
 from babel.numbers import NumberPattern, parse_pattern
 
 from schema.currencies import exponent
-from schema.fields import field
+from schema.fields import RecordField, described, field
 from schema.scalars import CurrencyCode, Decimal, MinorUnits
 
 _CURRENCY_SPACING = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
@@ -68,10 +68,10 @@ def _pattern(locale: Locale, digits: int) -> NumberPattern:
 
 @strawberry.type(description="An amount of money, exact in every form.")
 class Money:
-    minor_units: MinorUnits = strawberry.field(
-        description="Whole number of the currency's smallest unit as Stripe counts it."
+    minor_units: MinorUnits = described(
+        "Whole number of the currency's smallest unit as Stripe counts it."
     )
-    currency: CurrencyCode = strawberry.field(description="ISO 4217 code, upper case.")
+    currency: CurrencyCode = described("ISO 4217 code, upper case.")
 
     @field("Digits after the point for this currency in Stripe: 0, 2 or 3.")
     def exponent(self) -> int:
@@ -98,22 +98,15 @@ def money(minor_units: int, currency: str) -> Money:
     return Money(minor_units=MinorUnits(minor_units), currency=CurrencyCode(currency))
 
 
-def amount_field(attribute: str, description: str) -> Any:
-    """A field that shows one of the record's amounts in the record's currency."""
+class AmountField(RecordField):
+    """Shows one of the record's amounts in the record's currency."""
 
-    def resolve(parent: strawberry.Parent[Any]) -> Money:
-        record = parent.record
-        return money(getattr(record, attribute), record.currency)
+    def get_result(self, source: Any, info: object, args: object, kwargs: object) -> Money | None:
+        record = source.record
+        value = getattr(record, self.attribute)
+        return None if value is None else Money(minor_units=value, currency=record.currency)
 
-    return strawberry.field(resolver=resolve, description=description)
 
-
-def optional_amount_field(attribute: str, description: str) -> Any:
-    """The same, null where the record has no such amount."""
-
-    def resolve(parent: strawberry.Parent[Any]) -> Money | None:
-        record = parent.record
-        value = getattr(record, attribute)
-        return None if value is None else money(value, record.currency)
-
-    return strawberry.field(resolver=resolve, description=description)
+def amount_field(description: str) -> Any:
+    """A field that is the record's amount of its own name, null where the record has none."""
+    return AmountField(description=description)

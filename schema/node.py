@@ -9,19 +9,21 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from inspect import signature
 from typing import Any, Generic, TypeVar
 
 import strawberry
 
 from schema import records
-from schema.fields import field
+from schema.cost import list_size
+from schema.fields import derived, described, loaded, plain
 from schema.ports import (
-    NODES_MAX,
     PAGE_SIZE_DEFAULT,
     PAGE_SIZE_MAX,
     ById,
     Cursor,
+    Listing,
     Loaded,
     LoadedPage,
     Page,
@@ -71,13 +73,6 @@ def id_need(value: str, argument: str, *, quiet: bool = False) -> ById:
             f"{argument} must be one of Stripe's ids beginning with {prefixes}; got {_shown(value)}"
         )
     return ById(KIND_BY_PREFIX[match[1]], value, quiet)
-
-
-def node_needs(ids: list[str]) -> tuple[ById, ...]:
-    """The needs of `nodes(ids:)`, in the order of the ids."""
-    if len(ids) > NODES_MAX:
-        raise bad_input(f"ids must be at most {NODES_MAX} at a time, got {len(ids)}")
-    return tuple(id_need(value, f"ids[{at}]", quiet=True) for at, value in enumerate(ids))
 
 
 def _shown(value: str) -> str:
@@ -133,33 +128,49 @@ def page_arguments(
 
 @strawberry.interface(description="Anything with an id of its own.")
 class Node:
-    id: strawberry.ID = strawberry.field(
-        description="Stripe's own id (in_, inpay_, pi_, pr_, ch_, cn_, cus_), unencoded."
-    )
+    id: strawberry.ID = plain("Stripe's own id (in_, inpay_, pi_, pr_, ch_, cn_, cus_), unencoded.")
 
 
 @strawberry.type(description="Where a page lies in its list.")
 class PageInfo:
-    has_next_page: bool = strawberry.field(
-        description="Whether objects follow this page. When paging backward: always true, as the "
+    has_next_page: bool = described(
+        "Whether objects follow this page. When paging backward: always true, as the "
         "cursor in `before` follows."
     )
-    has_previous_page: bool = strawberry.field(
-        description="Whether objects precede this page. When paging forward with `after`: true."
+    has_previous_page: bool = described(
+        "Whether objects precede this page. When paging forward with `after`: true."
     )
-    start_cursor: str | None = strawberry.field(
-        description="Cursor of the first object of the page; null when the page is empty."
+    start_cursor: str | None = described(
+        "Cursor of the first object of the page; null when the page is empty."
     )
-    end_cursor: str | None = strawberry.field(
-        description="Cursor of the last object of the page; null when the page is empty."
+    end_cursor: str | None = described(
+        "Cursor of the last object of the page; null when the page is empty."
     )
 
 
 @strawberry.type(description="One object of a list, with its place in it.")
 class Edge(Generic[T]):
-    node: T = strawberry.field(description="The object.")
-    cursor: str = strawberry.field(
-        description="Opaque place of this object in this list, for `after` and `before`."
+    node: T = described("The object.")
+    cursor: str = described("Opaque place of this object in this list, for `after` and `before`.")
+
+
+def _cursors(page: LoadedPage, items: list[Loaded[Any]]) -> list[str]:
+    digest = page.digest
+    return [encode_cursor(digest, item.record.id) for item in items]
+
+
+def _edges(page: LoadedPage) -> list[Edge[Loaded[Any]]]:
+    cursors = _cursors(page, page.items)
+    return [Edge(node=node, cursor=at) for node, at in zip(page.items, cursors, strict=True)]
+
+
+def _page_info(page: LoadedPage) -> PageInfo:
+    ends = _cursors(page, [*page.items[:1], *page.items[-1:]])
+    return PageInfo(
+        has_next_page=page.has_next,
+        has_previous_page=page.has_previous,
+        start_cursor=ends[0] if ends else None,
+        end_cursor=ends[-1] if ends else None,
     )
 
 
@@ -167,37 +178,48 @@ class Edge(Generic[T]):
     description="One page of a list, newest first. `nodes` is short for `edges { node }`."
 )
 class Connection(Generic[T]):
-    @field("The objects of the page, each with its cursor.")
-    @staticmethod
-    def edges(page: strawberry.Parent[LoadedPage]) -> list[Edge[T]]:
-        digest = page.digest
-        # Loaded stands for its type: resolvers receive it as their parent.
-        items: list[Any] = page.items
-        return [Edge(node=item, cursor=encode_cursor(digest, item.record.id)) for item in items]
+    edges: list[Edge[T]] = derived("The objects of the page, each with its cursor.", _edges)
+    nodes: list[T] = plain("The objects of the page.", of="items")
+    page_info: PageInfo = derived("Where the page lies in its list.", _page_info)
 
-    @field("The objects of the page.")
-    @staticmethod
-    def nodes(page: strawberry.Parent[LoadedPage]) -> list[T]:
-        items: list[Any] = page.items
-        return items
 
-    @field("Where the page lies in its list.")
-    @staticmethod
-    def page_info(page: strawberry.Parent[LoadedPage]) -> PageInfo:
-        ids = [item.record.id for item in page.items]
-        return PageInfo(
-            has_next_page=page.has_next,
-            has_previous_page=page.has_previous,
-            start_cursor=encode_cursor(page.digest, ids[0]) if ids else None,
-            end_cursor=encode_cursor(page.digest, ids[-1]) if ids else None,
-        )
+def forward(name: str) -> Callable[..., Listing]:
+    """The need of a list that is paged forward only and has no filter."""
+
+    def page(first: int | None = PAGE_SIZE_DEFAULT, after: str | None = None) -> Listing:
+        return Listing(name, page_arguments(first, after))
+
+    return page
+
+
+def listed(
+    description: str,
+    wanted: Callable[..., Any] | None = None,
+    *,
+    cost: int = 1,
+    scope: str | None = None,
+) -> Any:
+    """A field that shows one page of a list: of the one of the field's name, paged forward, or of
+    the one that `wanted` makes of the field's arguments.
+    """
+    given = signature(wanted or forward("")).parameters
+    size = list_size(
+        *(name for name in ("first", "last") if name in given),
+        assumed=given["first"].default or PAGE_SIZE_DEFAULT,
+    )
+    named = forward if wanted is None else None
+    return loaded(description, wanted, named=named, cost=cost, size=size, scope=scope)
 
 
 @strawberry.type(description="One key and value of Stripe's metadata.")
 class MetadataEntry:
-    key: str = strawberry.field(description="At most 40 characters.")
-    value: str = strawberry.field(description="At most 500 characters.")
+    key: str = described("At most 40 characters.")
+    value: str = described("At most 500 characters.")
 
 
-def metadata_entries(parent: Loaded[Any]) -> list[MetadataEntry]:
-    return [MetadataEntry(key=key, value=value) for key, value in parent.record.metadata]
+def metadata_field() -> Any:
+    """A field that shows the record's metadata."""
+    return derived(
+        "Stripe's metadata, possibly empty.",
+        lambda record: [MetadataEntry(key=key, value=value) for key, value in record.metadata],
+    )

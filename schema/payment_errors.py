@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import strawberry
 
-from schema.fields import field
+from schema.fields import described, linked, optional
 from schema.invoice import Invoice
-from schema.ports import (
-    Link,
-    Need,
-    RefusalCode,
-    Refused,
-)
+from schema.ports import Link, RefusalCode, Refused
 
-STATE = Link("state")
+STATE = Link("invoice")
 """The invoice behind a StateProblem."""
 
-
 UPSTREAM_CODES = frozenset(code for code in RefusalCode if code.value.startswith("UPSTREAM_"))
-
-
 STATE_CODES = frozenset(
     {
         RefusalCode.STALE_PRECONDITION,
@@ -37,22 +28,13 @@ STATE_CODES = frozenset(
 )
 
 
-def need_of(need: Need) -> Callable[[], Need]:
-    def constant() -> Need:
-        return need
-
-    return constant
-
-
 @strawberry.interface(
     description="A refusal that the caller can act on. `path` points into the input."
 )
 class PaymentError:
-    code: RefusalCode = strawberry.field(description="The rule that was broken.")
-    message: str = strawberry.field(description="What was wrong and what would be right.")
-    path: list[str] | None = strawberry.field(
-        default=None, description="Where in the input; null when no single field is at fault."
-    )
+    code: RefusalCode = described("The rule that was broken.")
+    message: str = described("What was wrong and what would be right.")
+    path: list[str] | None = optional("Where in the input; null when no single field is at fault.")
 
 
 @strawberry.type(description="What was sent cannot be accepted as it is.")
@@ -62,18 +44,14 @@ class InputProblem(PaymentError):
 
 @strawberry.type(description="Stripe refused, or could not be reached.")
 class UpstreamProblem(PaymentError):
-    stripe_code: str | None = strawberry.field(
-        default=None, description="Stripe's error code; null where it gave none."
+    stripe_code: str | None = optional("Stripe's error code; null where it gave none.")
+    stripe_request_id: str | None = optional(
+        "For Stripe's support; null where there was no answer."
     )
-    stripe_request_id: str | None = strawberry.field(
-        default=None, description="For Stripe's support; null where there was no answer."
-    )
-    doc_url: str | None = strawberry.field(default=None, description="Stripe's page on the code.")
-    retryable: bool = strawberry.field(
-        default=False, description="True: repeat with the SAME idempotencyKey."
-    )
-    retry_after_seconds: int | None = strawberry.field(
-        default=None, description="How long to wait before that; null where nothing is known."
+    doc_url: str | None = optional("Stripe's page on the code.")
+    retryable: bool = optional("True: repeat with the SAME idempotencyKey.", False)
+    retry_after_seconds: int | None = optional(
+        "How long to wait before that; null where nothing is known."
     )
 
 
@@ -81,14 +59,15 @@ class UpstreamProblem(PaymentError):
 class StateProblem(PaymentError):
     invoice_state: strawberry.Private[Any] = None
 
-    @field(
-        "What it really is now, so the UI can refresh without a second query.",
-        needs=need_of(STATE),
+    invoice: Invoice | None = linked(
+        "What it really is now, so the UI can refresh without a second query."
     )
-    def invoice(self) -> Invoice | None:
+
+    def child(self, _need: Link) -> Any:
+        """What the link leads to, as `Loaded.child` has it."""
         if isinstance(self.invoice_state, Exception):
             raise self.invoice_state
-        return self.invoice_state  # type: ignore[no-any-return]
+        return self.invoice_state
 
 
 def problem(refused: Refused, state: Any = None) -> PaymentError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import strawberry
 
 from schema.credit_note import CreditNoteInput, credit_note_draft
+from schema.fields import described, optional
 from schema.node import checked_id
 from schema.ports import (
     GATEWAY_KEY,
@@ -24,30 +25,23 @@ from schema.ports import (
 from schema.scalars import CurrencyCode, DateTime, MinorUnits
 
 REFERENCE_LENGTH_MAX = 5000
+KEY = "Chosen by the caller for this one attempt; repeat it to retry. 1 to 255 characters."
 
 
 @strawberry.input(description="One key and value of metadata.")
 class MetadataInput:
-    key: str = strawberry.field(
-        description="1 to 40 characters, without square brackets, and each key once."
-    )
-    value: str = strawberry.field(
-        description="At most 500 characters. An empty value sets nothing, as in Stripe."
-    )
+    key: str = described("1 to 40 characters, without square brackets, and each key once.")
+    value: str = described("At most 500 characters. An empty value sets nothing, as in Stripe.")
 
 
 @strawberry.input(description="The facts of a payment made elsewhere.")
 class OutOfBandPaymentInput:
-    amount_minor_units: MinorUnits = strawberry.field(description="What was paid; above zero.")
-    currency: CurrencyCode = strawberry.field(description="Must be the invoice's currency.")
-    paid_at: DateTime = strawberry.field(
-        description="When it was paid; part of what a retry must repeat."
-    )
-    reference: str | None = strawberry.field(
-        default=None, description="Number of the transfer, the cheque or the like."
-    )
-    metadata: list[MetadataInput] | None = strawberry.field(
-        default=None, description="At most 50 entries. Their order means nothing."
+    amount_minor_units: MinorUnits = described("What was paid; above zero.")
+    currency: CurrencyCode = described("Must be the invoice's currency.")
+    paid_at: DateTime = described("When it was paid; part of what a retry must repeat.")
+    reference: str | None = optional("Number of the transfer, the cheque or the like.")
+    metadata: list[MetadataInput] | None = optional(
+        "At most 50 entries. Their order means nothing."
     )
 
 
@@ -57,54 +51,41 @@ class OutOfBandPaymentInput:
     "of a payment made elsewhere.",
 )
 class PaymentRef:
-    payment_intent_id: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET, description="A PaymentIntent (pi_)."
+    payment_intent_id: strawberry.ID | None = optional("A PaymentIntent (pi_).", strawberry.UNSET)
+    payment_record_id: strawberry.ID | None = optional(
+        "A payment record (pr_) that Stripe knows already.", strawberry.UNSET
     )
-    payment_record_id: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET, description="A payment record (pr_) that Stripe knows already."
-    )
-    out_of_band: OutOfBandPaymentInput | None = strawberry.field(
-        default=strawberry.UNSET, description="A payment that Stripe is to be told about now."
+    out_of_band: OutOfBandPaymentInput | None = optional(
+        "A payment that Stripe is to be told about now.", strawberry.UNSET
     )
 
 
 @strawberry.input(description="Attach a payment to an invoice.")
 class AttachPaymentInput:
-    invoice_id: strawberry.ID = strawberry.field(description="An open or uncollectible invoice.")
-    payment: PaymentRef = strawberry.field(description="What pays.")
-    amount_requested_minor_units: MinorUnits | None = strawberry.field(
-        default=None,
-        description="Share of the payment to apply to this invoice; the whole of it when absent. "
-        "Preview in Stripe.",
+    invoice_id: strawberry.ID = described("An open or uncollectible invoice.")
+    payment: PaymentRef = described("What pays.")
+    amount_requested_minor_units: MinorUnits | None = optional(
+        "Share of the payment to apply to this invoice; the whole of it when absent. "
+        "Preview in Stripe."
     )
-    idempotency_key: str = strawberry.field(
-        description="Chosen by the caller for this one attempt; repeat it to retry. 1 to 255 "
-        "characters."
-    )
+    idempotency_key: str = described(KEY)
 
 
 @strawberry.input(description="Detach a PaymentIntent from an invoice.")
 class DetachPaymentInput:
-    invoice_id: strawberry.ID = strawberry.field(description="The invoice it pays.")
-    payment_intent_id: strawberry.ID = strawberry.field(description="The intent to be freed.")
-    idempotency_key: str = strawberry.field(
-        description="Chosen by the caller for this one attempt; repeat it to retry. 1 to 255 "
-        "characters."
-    )
-    if_amount_paid_minor_units: MinorUnits | None = strawberry.field(
-        default=None,
-        description="Refuse when the invoice moved on since the caller last read it: checked by a "
-        "fresh read just before (Stripe has no conditional write).",
+    invoice_id: strawberry.ID = described("The invoice it pays.")
+    payment_intent_id: strawberry.ID = described("The intent to be freed.")
+    idempotency_key: str = described(KEY)
+    if_amount_paid_minor_units: MinorUnits | None = optional(
+        "Refuse when the invoice moved on since the caller last read it: checked by a "
+        "fresh read just before (Stripe has no conditional write)."
     )
 
 
 @strawberry.input(description="Issue a credit note.")
 class CreateCreditNoteInput:
-    credit_note: CreditNoteInput = strawberry.field(description="What is to be issued.")
-    idempotency_key: str = strawberry.field(
-        description="Chosen by the caller for this one attempt; repeat it to retry. 1 to 255 "
-        "characters."
-    )
+    credit_note: CreditNoteInput = described("What is to be issued.")
+    idempotency_key: str = described(KEY)
 
 
 def checked_key(key: str) -> str:

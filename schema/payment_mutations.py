@@ -14,18 +14,11 @@ from typing import Any
 import strawberry
 
 from schema.context import Context, Info, field_needs
-from schema.cost import Cost
 from schema.credit_note import CreditNote
-from schema.fields import field, plain
+from schema.fields import field, linked, plain
 from schema.invoice import Invoice
 from schema.invoice_payment import InvoicePayment
-from schema.payment_errors import (
-    STATE,
-    STATE_CODES,
-    PaymentError,
-    need_of,
-    problem,
-)
+from schema.payment_errors import STATE, STATE_CODES, PaymentError, problem
 from schema.payment_inputs import (
     AttachPaymentInput,
     CreateCreditNoteInput,
@@ -50,17 +43,9 @@ from schema.ports import (
 )
 
 INVOICE = Link("invoice")
-
-
 INVOICE_PAYMENT = Link("invoice_payment")
-
-
 PAYMENT_INTENT = Link("payment_intent")
-
-
 NEW_DEFAULT_PAYMENT = Link("new_default_payment")
-
-
 CREDIT_NOTE = Link("credit_note")
 
 
@@ -101,68 +86,36 @@ REPLAYED = (
 
 @strawberry.type(description="What attaching did.")
 class AttachPaymentPayload:
-    @field("The invoice after the change; null on refusal.", needs=need_of(INVOICE))
-    @staticmethod
-    def invoice(parent: strawberry.Parent[Any]) -> Invoice | None:
-        return parent.child(INVOICE)  # type: ignore[no-any-return]
-
-    @field(
-        "The new link; null on refusal, or once it is detached again.",
-        needs=need_of(INVOICE_PAYMENT),
-    )
-    @staticmethod
-    def invoice_payment(parent: strawberry.Parent[Any]) -> InvoicePayment | None:
-        return parent.child(INVOICE_PAYMENT)  # type: ignore[no-any-return]
-
     errors: list[PaymentError] = plain(ERRORS)
     replayed: bool = plain(REPLAYED)
+    invoice: Invoice | None = linked("The invoice after the change; null on refusal.")
+    invoice_payment: InvoicePayment | None = linked(
+        "The new link; null on refusal, or once it is detached again."
+    )
 
 
 @strawberry.type(description="What detaching did.")
 class DetachPaymentPayload:
-    @field(
-        "The invoice after the change: reopened where a balance came back.",
-        needs=need_of(INVOICE),
-    )
-    @staticmethod
-    def invoice(parent: strawberry.Parent[Any]) -> Invoice | None:
-        return parent.child(INVOICE)  # type: ignore[no-any-return]
-
-    @field("The freed intent, ready for another invoice.", needs=need_of(PAYMENT_INTENT))
-    @staticmethod
-    def payment_intent(parent: strawberry.Parent[Any]) -> PaymentIntent | None:
-        return parent.child(PAYMENT_INTENT)  # type: ignore[no-any-return]
-
     detached_invoice_payment_id: strawberry.ID | None = plain(
         "Id of the link that is gone; null on refusal."
     )
-
-    @field(
-        "The default payment that took over the reopened balance, where there is one.",
-        needs=need_of(NEW_DEFAULT_PAYMENT),
-    )
-    @staticmethod
-    def new_default_payment(parent: strawberry.Parent[Any]) -> InvoicePayment | None:
-        return parent.child(NEW_DEFAULT_PAYMENT)  # type: ignore[no-any-return]
-
     errors: list[PaymentError] = plain(ERRORS)
     replayed: bool = plain(REPLAYED)
+    invoice: Invoice | None = linked(
+        "The invoice after the change: reopened where a balance came back."
+    )
+    payment_intent: PaymentIntent | None = linked("The freed intent, ready for another invoice.")
+    new_default_payment: InvoicePayment | None = linked(
+        "The default payment that took over the reopened balance, where there is one."
+    )
 
 
 @strawberry.type(description="What issuing a credit note did.")
 class CreateCreditNotePayload:
-    @field("The credit note; null on refusal.", needs=need_of(CREDIT_NOTE))
-    @staticmethod
-    def credit_note(parent: strawberry.Parent[Any]) -> CreditNote | None:
-        return parent.child(CREDIT_NOTE)  # type: ignore[no-any-return]
-
-    @field("The invoice after the change; null on refusal.", needs=need_of(INVOICE))
-    @staticmethod
-    def invoice(parent: strawberry.Parent[Any]) -> Invoice | None:
-        return parent.child(INVOICE)  # type: ignore[no-any-return]
-
     errors: list[PaymentError] = plain(ERRORS)
     replayed: bool = plain(REPLAYED)
+    credit_note: CreditNote | None = linked("The credit note; null on refusal.")
+    invoice: Invoice | None = linked("The invoice after the change; null on refusal.")
 
 
 Targets = Callable[[Any], dict[Link, ById | None]]
@@ -229,28 +182,25 @@ async def _state(context: Context, wanted: Needs, refused: Refused) -> Any:
 class Mutation:
     @field(
         "Attach a payment to an open invoice. It counts at once if it has already succeeded.",
-        directives=[Cost(weight="10")],
+        cost=10,
+        graphql_type=AttachPaymentPayload | None,
     )
-    async def attach_payment(
-        self, info: Info, input: AttachPaymentInput
-    ) -> AttachPaymentPayload | None:
-        return await _answer(info, "AttachPaymentPayload", attach_command(input), _attached)  # type: ignore[return-value]
+    async def attach_payment(self, info: Info, input: AttachPaymentInput) -> Payload:
+        return await _answer(info, "AttachPaymentPayload", attach_command(input), _attached)
 
     @field(
         "Free a PaymentIntent from an invoice. A paid invoice reopens when a balance comes back.",
-        directives=[Cost(weight="10")],
+        cost=10,
+        graphql_type=DetachPaymentPayload | None,
     )
-    async def detach_payment(
-        self, info: Info, input: DetachPaymentInput
-    ) -> DetachPaymentPayload | None:
-        return await _answer(info, "DetachPaymentPayload", detach_command(input), _detached)  # type: ignore[return-value]
+    async def detach_payment(self, info: Info, input: DetachPaymentInput) -> Payload:
+        return await _answer(info, "DetachPaymentPayload", detach_command(input), _detached)
 
     @field(
         "Issue a credit note: it first lowers what is still asked for, the rest is "
         "settled as the input says.",
-        directives=[Cost(weight="10")],
+        cost=10,
+        graphql_type=CreateCreditNotePayload | None,
     )
-    async def create_credit_note(
-        self, info: Info, input: CreateCreditNoteInput
-    ) -> CreateCreditNotePayload | None:
-        return await _answer(info, "CreateCreditNotePayload", credit_note_command(input), _credited)  # type: ignore[return-value]
+    async def create_credit_note(self, info: Info, input: CreateCreditNoteInput) -> Payload:
+        return await _answer(info, "CreateCreditNotePayload", credit_note_command(input), _credited)

@@ -1,13 +1,10 @@
 """The planner: from a selection to what must be loaded. Knows no noun.
 
-What a field needs stands on the field itself: `metadata={NEEDS: function}`, where the function
-turns the field's coerced arguments into a `Need` (or several). Resolvers call the same function
-to find what was loaded for them, so plan and projection cannot disagree. Nothing here fetches.
+What a field needs stands on the field itself, as a `LoadedField`. Nothing here fetches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +14,6 @@ from graphql import (
     GraphQLSchema,
     OperationDefinitionNode,
     get_named_type,
-    is_composite_type,
 )
 from graphql.execution.collect_fields import (
     FieldDetailsList,
@@ -30,12 +26,12 @@ from graphql.execution.values import VariableValues, get_argument_values
 from graphql.type import GraphQLField
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.arguments import convert_arguments
-from strawberry.types.field import StrawberryField
 
+from schema.fields import LoadedField
 from schema.ports import ROOT, Failed, Need, Needs
 
-NEEDS = "needs"
-"""Key of a field's metadata: the function from its arguments to its need."""
+STRAWBERRY = GraphQLCoreConverter.DEFINITION_BACKREF
+"""Under which graphql-core's fields and schema know Strawberry's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,80 +45,63 @@ class Selection:
 
     def of_root(self, root_type: GraphQLObjectType) -> Needs:
         """The needs of a whole operation."""
-        grouped = collect_fields(
-            self.schema, self.fragments, self.variables, root_type, self.operation
-        ).grouped_field_set
         needs = Needs()
-        self._collect(grouped, root_type, needs, ROOT)
+        self._plan(self._fields(root_type), root_type, needs, ROOT)
         return needs
 
-    def of_field(self, name: str, root_type: GraphQLObjectType, response_key: str) -> Needs:
+    def of_field(self, root_type: GraphQLObjectType, response_key: str) -> Needs:
         """The needs below one root field, for a mutation's payload or a stream's item."""
-        grouped = collect_fields(
-            self.schema, self.fragments, self.variables, root_type, self.operation
-        ).grouped_field_set
         needs = Needs()
-        self._descend(grouped[response_key], root_type.fields[name], needs)
+        details = self._fields(root_type)[response_key]
+        self._plan({response_key: details}, root_type, needs, ROOT)
         return needs
 
-    def _collect(
+    def _fields(self, root_type: GraphQLObjectType) -> GroupedFieldSet:
+        return collect_fields(
+            self.schema, self.fragments, self.variables, root_type, self.operation
+        ).grouped_field_set
+
+    def _plan(
         self, grouped: GroupedFieldSet, parent: GraphQLObjectType, needs: Needs, type_name: str
     ) -> None:
+        """What a field needs takes over what is selected below it; else that belongs right here."""
         for details in grouped.values():
             definition = parent.fields.get(details[0].node.name.value)
             if definition is None:
                 continue
-            for deeper in self._below(details, definition, needs, type_name):
-                self._descend(details, definition, deeper)
+            below, made = [needs], definition.extensions[STRAWBERRY]
+            if isinstance(made, LoadedField):
+                wanted = self._wanted(made, definition, details)
+                below = [needs.add(type_name, need) for need in wanted]
+            if details[0].node.selection_set is None or not below:
+                continue
+            named = get_named_type(definition.type)
+            one = isinstance(named, GraphQLObjectType)
+            for kind in (named,) if one else self.schema.get_possible_types(named):
+                fields = collect_subfields(
+                    self.schema, self.fragments, self.variables, self.operation, kind, details
+                ).grouped_field_set
+                for deeper in below:
+                    self._plan(fields, kind, deeper, kind.name)
 
-    def _below(
-        self, details: FieldDetailsList, definition: GraphQLField, needs: Needs, type_name: str
-    ) -> list[Needs]:
-        """Where the field's own selection puts its needs: below its need, or right here."""
-        key = need_function(definition)
-        if key is None:
-            return [needs]
+    def _wanted(
+        self, made: LoadedField, definition: GraphQLField, details: FieldDetailsList
+    ) -> tuple[Need, ...]:
+        if not callable(made.wanted):
+            return (made.wanted,)
         try:
-            wanted = key(**self._arguments(details, definition))
+            wanted = made.wanted(**self._arguments(made, definition, details))
         except (Failed, GraphQLError):
-            return []  # Execution meets the same refusal, at its own path.
-        many = wanted if isinstance(wanted, tuple) else (wanted,)
-        return [needs.add(type_name, need) for need in many]
+            return ()  # Execution meets the same refusal, at its own path.
+        return wanted if isinstance(wanted, tuple) else (wanted,)
 
-    def _descend(self, details: FieldDetailsList, definition: GraphQLField, needs: Needs) -> None:
-        named = get_named_type(definition.type)
-        if not is_composite_type(named):
-            return
-        possible = (
-            [named]
-            if isinstance(named, GraphQLObjectType)
-            else self.schema.get_possible_types(named)
-        )
-        for concrete in possible:
-            grouped = collect_subfields(
-                self.schema, self.fragments, self.variables, self.operation, concrete, details
-            ).grouped_field_set
-            self._collect(grouped, concrete, needs, concrete.name)
-
-    def _arguments(self, details: FieldDetailsList, definition: GraphQLField) -> dict[str, Any]:
-        values = get_argument_values(definition, details[0].node, self.variables)
-        strawberry_field = field_definition(definition)
-        assert strawberry_field is not None
-        owner = self.schema.extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
+    def _arguments(
+        self, made: LoadedField, definition: GraphQLField, details: FieldDetailsList
+    ) -> dict[str, Any]:
+        owner = self.schema.extensions[STRAWBERRY]
         return convert_arguments(
-            values,
-            strawberry_field.arguments,
+            get_argument_values(definition, details[0].node, self.variables),
+            made.arguments,
             scalar_registry=owner.schema_converter.scalar_registry,
             config=owner.config,
         )
-
-
-def field_definition(definition: GraphQLField) -> StrawberryField | None:
-    """The Strawberry field behind a graphql-core field."""
-    return definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
-
-
-def need_function(definition: GraphQLField) -> Callable[..., Need | tuple[Need, ...]] | None:
-    """The field's own way from arguments to needs, if it needs anything."""
-    strawberry_field = field_definition(definition)
-    return strawberry_field.metadata.get(NEEDS) if strawberry_field else None

@@ -4,195 +4,95 @@ execution began.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import strawberry
 
+from schema import filters
 from schema.context import Info
-from schema.cost import ids_size, list_size
-from schema.credit_note import (
-    CreditNoteInput,
-    CreditNotePreview,
-    credit_note_preview_need,
-)
+from schema.cost import ids_size
+from schema.credit_note import CreditNotePreview, credit_note_preview
 from schema.customer import Customer
-from schema.fields import field
-from schema.filters import InvoiceFilter, InvoicePaymentFilter, invoice_payments_need, invoices_need
+from schema.fields import field, loaded
 from schema.gateway_info import GatewayInfo, gateway_info
 from schema.invoice import Invoice
 from schema.invoice_payment import InvoicePayment
-from schema.invoice_payment_event import (
-    EVENTS_LIST_SIZE,
-    InvoicePaymentEventConnection,
-    InvoicePaymentEventFilter,
-    events_need,
-)
-from schema.node import Connection, Node, checked_id, id_need, node_needs
+from schema.invoice_payment_event import InvoicePaymentEventConnection, events
+from schema.node import Connection, Node, checked_id, id_need, listed
 from schema.payment_intent import PaymentIntent
-from schema.permissions import require
-from schema.ports import ById, Loaded
-from schema.scalars import EventCursor
-from schema.version import VERSION
+from schema.ports import NODES_MAX, ById, bad_input
+
+READ = "invoices:read"
 
 
-def invoice_need(id: str) -> ById:
-    return ById("Invoice", checked_id("Invoice", id, "id"))
-
-
-def invoice_payment_need(id: str) -> ById:
-    return ById("InvoicePayment", checked_id("InvoicePayment", id, "id"))
-
-
-def payment_intent_need(id: str) -> ById:
-    return ById("PaymentIntent", checked_id("PaymentIntent", id, "id"))
-
-
-def customer_need(id: str) -> ById:
-    return ById("Customer", checked_id("Customer", id, "id"))
-
-
-def node_need(id: str) -> ById:
+def _of_any_kind(id: strawberry.ID) -> ById:
     return id_need(id, "id")
 
 
-def nodes_need(ids: list[str]) -> tuple[ById, ...]:
-    return node_needs(ids)
+def _several(ids: list[strawberry.ID]) -> tuple[ById, ...]:
+    """In the order of the ids."""
+    if len(ids) > NODES_MAX:
+        raise bad_input(f"ids must be at most {NODES_MAX} at a time, got {len(ids)}")
+    return tuple(id_need(value, f"ids[{at}]", quiet=True) for at, value in enumerate(ids))
+
+
+def _one(kind: str) -> Callable[..., ById]:
+    def by_id(id: strawberry.ID) -> ById:
+        return ById(kind, checked_id(kind, id, "id"))
+
+    return by_id
+
+
+def found(kind: str, description: str) -> Any:
+    """A field that shows the object of this kind that has the given id."""
+    return loaded(description, _one(kind), scope=READ)
 
 
 @strawberry.type(description="Everything that can be read.")
 class Query:
-    @field(
-        "Any object by its id; what it is follows from the id's prefix.",
-        needs=node_need,
+    node: Node | None = loaded(
+        "Any object by its id; what it is follows from the id's prefix.", _of_any_kind, scope=READ
     )
-    @staticmethod
-    def node(root: strawberry.Parent[Loaded[Any]], info: Info, id: strawberry.ID) -> Node | None:
-        require(info.context.viewer, "invoices:read")
-        return root.child(node_need(id))  # type: ignore[no-any-return]
-
-    @field(
+    nodes: list[Node | None] | None = loaded(
         "Several objects at once, at most 50; a null where an id is unknown or not yours.",
-        needs=nodes_need,
-        directives=[ids_size()],
+        _several,
+        size=ids_size(),
+        scope=READ,
     )
-    @staticmethod
-    def nodes(
-        root: strawberry.Parent[Loaded[Any]], info: Info, ids: list[strawberry.ID]
-    ) -> list[Node | None] | None:
-        require(info.context.viewer, "invoices:read")
-        return [root.member(need) for need in nodes_need(ids)]  # type: ignore[arg-type]
-
-    @field(
-        "One invoice. NOT_FOUND when it is unknown or not yours.",
-        needs=invoice_need,
+    invoice: Invoice | None = found(
+        "Invoice", "One invoice. NOT_FOUND when it is unknown or not yours."
     )
-    @staticmethod
-    def invoice(
-        root: strawberry.Parent[Loaded[Any]], info: Info, id: strawberry.ID
-    ) -> Invoice | None:
-        require(info.context.viewer, "invoices:read")
-        return root.child(invoice_need(id))  # type: ignore[no-any-return]
-
-    @field(
-        "Invoices, newest first.",
-        needs=invoices_need,
-        directives=[list_size("first", "last")],
+    invoices: Connection[Invoice] | None = listed(
+        "Invoices, newest first.", filters.invoices, scope=READ
     )
-    @staticmethod
-    def invoices(
-        root: strawberry.Parent[Loaded[Any]],
-        info: Info,
-        first: int | None = None,
-        after: str | None = None,
-        last: int | None = None,
-        before: str | None = None,
-        filter: InvoiceFilter | None = None,
-    ) -> Connection[Invoice] | None:
-        require(info.context.viewer, "invoices:read")
-        return root.child(invoices_need(first, after, last, before, filter))  # type: ignore[no-any-return]
-
-    @field(
+    invoice_payment: InvoicePayment | None = found(
+        "InvoicePayment",
         "One invoice payment. NOT_FOUND when it is unknown, detached or not yours.",
-        needs=invoice_payment_need,
     )
-    @staticmethod
-    def invoice_payment(
-        root: strawberry.Parent[Loaded[Any]], info: Info, id: strawberry.ID
-    ) -> InvoicePayment | None:
-        require(info.context.viewer, "invoices:read")
-        return root.child(invoice_payment_need(id))  # type: ignore[no-any-return]
-
-    @field(
-        "Invoice payments, newest first.",
-        needs=invoice_payments_need,
-        directives=[list_size("first", "last")],
+    invoice_payments: Connection[InvoicePayment] | None = listed(
+        "Invoice payments, newest first.", filters.invoice_payments, scope=READ
     )
-    @staticmethod
-    def invoice_payments(
-        root: strawberry.Parent[Loaded[Any]],
-        info: Info,
-        first: int | None = None,
-        after: str | None = None,
-        last: int | None = None,
-        before: str | None = None,
-        filter: InvoicePaymentFilter | None = None,
-    ) -> Connection[InvoicePayment] | None:
-        require(info.context.viewer, "invoices:read")
-        return root.child(invoice_payments_need(first, after, last, before, filter))  # type: ignore[no-any-return]
-
-    @field(
-        "One PaymentIntent. NOT_FOUND when it is unknown or not yours.",
-        needs=payment_intent_need,
+    payment_intent: PaymentIntent | None = found(
+        "PaymentIntent", "One PaymentIntent. NOT_FOUND when it is unknown or not yours."
     )
-    @staticmethod
-    def payment_intent(
-        root: strawberry.Parent[Loaded[Any]], info: Info, id: strawberry.ID
-    ) -> PaymentIntent | None:
-        require(info.context.viewer, "invoices:read")
-        return root.child(payment_intent_need(id))  # type: ignore[no-any-return]
-
-    @field(
-        "One customer. NOT_FOUND when it is unknown or not yours.",
-        needs=customer_need,
+    customer: Customer | None = found(
+        "Customer", "One customer. NOT_FOUND when it is unknown or not yours."
     )
-    @staticmethod
-    def customer(
-        root: strawberry.Parent[Loaded[Any]], info: Info, id: strawberry.ID
-    ) -> Customer | None:
-        require(info.context.viewer, "invoices:read")
-        return root.child(customer_need(id))  # type: ignore[no-any-return]
-
-    @field(
-        "What a credit note would do, before it is issued. Writes nothing. Null, with "
-        "an entry in errors that names the rule, when it would be refused.",
-        needs=credit_note_preview_need,
+    credit_note_preview: CreditNotePreview | None = loaded(
+        "What a credit note would do, before it is issued. Writes nothing. Null, with an entry in "
+        "errors that names the rule, when it would be refused.",
+        credit_note_preview,
+        scope=READ,
     )
-    @staticmethod
-    def credit_note_preview(
-        root: strawberry.Parent[Loaded[Any]], info: Info, input: CreditNoteInput
-    ) -> CreditNotePreview | None:
-        require(info.context.viewer, "invoices:read")
-        return root.child(credit_note_preview_need(input))  # type: ignore[no-any-return]
-
-    @field(
-        "The payment event log, oldest first: same log and cursors as the "
-        "subscription, for pollers, partners and catch-up. Without `after` it begins at the "
-        "oldest event.",
-        needs=events_need,
-        directives=[EVENTS_LIST_SIZE],
+    invoice_payment_events: InvoicePaymentEventConnection | None = listed(
+        "The payment event log, oldest first: same log and cursors as the subscription, for "
+        "pollers, partners and catch-up. Without `after` it begins at the oldest event.",
+        events,
     )
-    @staticmethod
-    def invoice_payment_events(
-        root: strawberry.Parent[Loaded[Any]],
-        first: int | None = 50,
-        after: EventCursor | None = None,
-        filter: InvoicePaymentEventFilter | None = None,
-    ) -> InvoicePaymentEventConnection | None:
-        return root.child(events_need(first, after, filter))  # type: ignore[no-any-return]
 
     @field("What this deployment is, and what it can do for this caller.")
     async def gateway(self, info: Info) -> GatewayInfo:
         context = info.context
-        return gateway_info(
-            VERSION, context.reads.describe(), context.viewer, await context.events.oldest()
-        )
+        oldest = await context.events.oldest()
+        return gateway_info(context.reads.describe(), context.viewer, oldest)

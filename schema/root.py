@@ -6,6 +6,8 @@ The subscription loads for each event.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from functools import cache
+from typing import Any
 
 import strawberry
 from graphql import (
@@ -13,18 +15,18 @@ from graphql import (
     GraphQLInputField,
     GraphQLInputObjectType,
     GraphQLInterfaceType,
+    GraphQLNamedType,
     GraphQLObjectType,
-    GraphQLSchema,
+    GraphQLUnionType,
     Undefined,
 )
 from strawberry.schema.config import StrawberryConfig
 
 from schema.context import Info, field_needs
-from schema.credit_note import (
-    CreditNote,
-)
+from schema.cost import price_fields
+from schema.credit_note import CreditNote
 from schema.event_loading import stream
-from schema.fields import read_attribute
+from schema.fields import field
 from schema.invoice_payment_event import (
     InvoicePaymentEventFilter,
     InvoicePaymentStreamItem,
@@ -33,15 +35,17 @@ from schema.invoice_payment_event import (
 from schema.payment_errors import InputProblem, StateProblem, UpstreamProblem
 from schema.payment_mutations import Mutation
 from schema.payment_record import Charge, PaymentRecord
+from schema.ports import Loaded
 from schema.query import Query
 from schema.scalars import SCALARS, EventCursor
 
 
 @strawberry.type(description="Everything that can be listened to.")
 class Subscription:
-    @strawberry.subscription(  # type: ignore[untyped-decorator]
-        description="Invoice payment events as they happen: first a checkpoint, then everything "
-        "after `after`, then live. Nothing is delivered twice and nothing is left out in silence."
+    @field(
+        "Invoice payment events as they happen: first a checkpoint, then everything after "
+        "`after`, then live. Nothing is delivered twice and nothing is left out in silence.",
+        is_subscription=True,
     )
     async def invoice_payment_events(
         self,
@@ -55,35 +59,40 @@ class Subscription:
             yield item
 
 
-def _without_null_defaults(schema: GraphQLSchema) -> None:
-    """Print `first: Int` and not `first: Int = null`, which clients would take for a value."""
-    for kind in schema.type_map.values():
-        if isinstance(kind, GraphQLInputObjectType):
-            inputs: list[GraphQLArgument | GraphQLInputField] = list(kind.fields.values())
-        elif isinstance(kind, GraphQLObjectType | GraphQLInterfaceType):
-            inputs = [one for field in kind.fields.values() for one in field.args.values()]
-        else:
-            continue
-        for one in inputs:
-            if one.default_value is None:
-                one.default_value = Undefined
+def type_of(value: Any, *_: object) -> str:
+    """The GraphQL type of an object is named as the class of its record is."""
+    return type(value.record if type(value) is Loaded else value).__name__
 
 
+def _finish(kind: GraphQLNamedType) -> None:
+    """What Strawberry makes otherwise: types are known by their records alone, and it is printed
+    `first: Int` and not `first: Int = null`, which clients would take for a value.
+    """
+    inputs: list[GraphQLArgument | GraphQLInputField] = []
+    if isinstance(kind, GraphQLInputObjectType):
+        inputs = list(kind.fields.values())
+    elif isinstance(kind, GraphQLObjectType | GraphQLInterfaceType):
+        inputs = [one for field in kind.fields.values() for one in field.args.values()]
+    for one in inputs:
+        if one.default_value is None:
+            one.default_value = Undefined
+    if isinstance(kind, GraphQLInterfaceType | GraphQLUnionType):
+        kind.resolve_type = type_of
+    elif isinstance(kind, GraphQLObjectType):
+        kind.is_type_of = None
+
+
+@cache
 def make_schema() -> strawberry.Schema:
-    """The one schema; building it does no I/O."""
+    """The one schema of this process; building it does no I/O."""
     schema = strawberry.Schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[
-            Charge,
-            CreditNote,
-            PaymentRecord,
-            InputProblem,
-            UpstreamProblem,
-            StateProblem,
-        ],
-        config=StrawberryConfig(default_resolver=read_attribute, scalar_map=SCALARS),
+        types=[Charge, CreditNote, PaymentRecord, InputProblem, UpstreamProblem, StateProblem],
+        config=StrawberryConfig(scalar_map=SCALARS),
     )
-    _without_null_defaults(schema._schema)
+    for kind in schema._schema.type_map.values():
+        _finish(kind)
+    price_fields(schema._schema)
     return schema

@@ -7,7 +7,7 @@ of a whole number. Resolvers hand over plain Python values; only this module kno
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal as PythonDecimal
 from typing import Any, NewType
@@ -115,11 +115,16 @@ def parse_decimal(value: object) -> Decimal:
     raise _refusal(f"Decimal is for output only, got {value!r}")
 
 
-def _string_literal(parse: Any) -> Any:
+def _string_scalar(
+    name: str, description: str, parse: Callable[[object], Any], **more: Any
+) -> ScalarDefinition:
+    """A scalar that is written as a string, also in documents."""
+
     def parse_literal(node: ValueNode, _variables: object = None) -> Any:
         return parse(node.value if isinstance(node, StringValueNode) else print_ast(node))
 
-    return parse_literal
+    given = {"serialize": str, "parse_value": parse, "parse_literal": parse_literal, **more}
+    return _scalar(name, description, **given)
 
 
 def _scalar(name: str, description: str, **functions: Any) -> ScalarDefinition:
@@ -128,21 +133,18 @@ def _scalar(name: str, description: str, **functions: Any) -> ScalarDefinition:
 
 
 SCALARS: Mapping[object, ScalarDefinition] = {
-    DateTime: _scalar(
+    DateTime: _string_scalar(
         "DateTime",
         "RFC 3339 instant, always UTC, with whole seconds: Stripe's epoch seconds, converted once "
         "at the edge. As input any zone, from 1970 to 9999.",
-        specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
+        parse_date_time,
         serialize=serialize_date_time,
-        parse_value=parse_date_time,
-        parse_literal=_string_literal(parse_date_time),
+        specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
     ),
-    Decimal: _scalar(
+    Decimal: _string_scalar(
         "Decimal",
         'Exact decimal written as a string, for example "12.99". Never a float.',
-        serialize=str,
-        parse_value=parse_decimal,
-        parse_literal=_string_literal(parse_decimal),
+        parse_decimal,
     ),
     MinorUnits: _scalar(
         "MinorUnits",
@@ -153,19 +155,16 @@ SCALARS: Mapping[object, ScalarDefinition] = {
         parse_value=parse_minor_units,
         parse_literal=parse_minor_units_literal,
     ),
-    CurrencyCode: _scalar(
+    CurrencyCode: _string_scalar(
         "CurrencyCode",
         "ISO 4217 alphabetic code, upper case. Lower case is understood as input.",
+        parse_currency_code,
         serialize=str.upper,
-        parse_value=parse_currency_code,
-        parse_literal=_string_literal(parse_currency_code),
     ),
-    EventCursor: _scalar(
+    EventCursor: _string_scalar(
         "EventCursor",
         "Opaque position in the payment event log. A position, not a right: rights are checked per "
         "item. Compare for equality only.",
-        serialize=str,
-        parse_value=parse_event_cursor,
-        parse_literal=_string_literal(parse_event_cursor),
+        parse_event_cursor,
     ),
 }

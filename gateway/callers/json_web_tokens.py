@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jwt
 
-from gateway.callers.key_set import KeySource, KeysUnavailable
+from gateway.callers.json_web_keys import KeySource, KeysUnavailable
+from gateway.settings import TokenSettings
 from schema.ports import SCOPES, Viewer
 
 TOKEN_CHARACTERS_MAX = 8_000
@@ -32,20 +33,6 @@ class TokenRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class TokenRules:
-    """What tokens must look like. `customers_claim` empty: no token is bound to customers."""
-
-    issuer: str
-    audience: str
-    algorithms: tuple[str, ...]
-    leeway_seconds: int = 30
-    tenant_claim: str = ""
-    scopes_claim: str = "scope"
-    customers_claim: str = "customers"
-    trusted_documents_only: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Bearer:
     """Who a good token speaks for, and how long it still does."""
 
@@ -54,10 +41,17 @@ class Bearer:
 
 
 class JsonWebTokens:
-    """Verifies tokens by one set of rules."""
+    """Verifies tokens by one set of rules, signed with one of these algorithms."""
 
-    def __init__(self, rules: TokenRules, keys: KeySource, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        rules: TokenSettings,
+        keys: KeySource,
+        now: Callable[[], float],
+        algorithms: Sequence[str],
+    ) -> None:
         self._rules = rules
+        self._algorithms = algorithms
         self._keys = keys
         self._now = now
 
@@ -77,9 +71,9 @@ class JsonWebTokens:
             claims: dict[str, Any] = jwt.decode(
                 token,
                 key,
-                algorithms=list(rules.algorithms),
-                audience=rules.audience,
-                issuer=rules.issuer,
+                algorithms=self._algorithms,
+                audience=rules.jwt_audience,
+                issuer=rules.jwt_issuer,
                 options={
                     "require": _REQUIRED,
                     "verify_exp": False,
@@ -94,7 +88,7 @@ class JsonWebTokens:
         return claims
 
     def _remaining_seconds(self, claims: dict[str, Any]) -> float:
-        leeway = self._rules.leeway_seconds
+        leeway = self._rules.jwt_leeway_seconds
         remaining = _time(claims, "exp") + leeway - self._now()
         if remaining <= 0:
             raise TokenRefused("the token has expired: get a new one")
@@ -111,23 +105,23 @@ def _time(claims: dict[str, Any], name: str) -> float:
     return float(value)
 
 
-def _viewer(claims: dict[str, Any], rules: TokenRules) -> Viewer:
+def _viewer(claims: dict[str, Any], rules: TokenSettings) -> Viewer:
     tenant = _tenant(claims, rules)
     return Viewer(
         tenant=tenant,
-        scopes=_scopes(claims.get(rules.scopes_claim)),
-        customers=_customers(claims, rules.customers_claim),
+        scopes=_scopes(claims.get(rules.jwt_scopes_claim)),
+        customers=_customers(claims, rules.jwt_customers_claim),
         caller=_bearer_id(claims),
-        trusted_documents_only=rules.trusted_documents_only,
+        trusted_documents_only=rules.jwt_trusted_documents_only,
     )
 
 
-def _tenant(claims: dict[str, Any], rules: TokenRules) -> str:
-    if not rules.tenant_claim:
+def _tenant(claims: dict[str, Any], rules: TokenSettings) -> str:
+    if not rules.jwt_tenant_claim:
         return _bearer_id(claims)
-    tenant = claims.get(rules.tenant_claim)
+    tenant = claims.get(rules.jwt_tenant_claim)
     if not isinstance(tenant, str) or not _TENANT.fullmatch(tenant):
-        raise TokenRefused(f"the token's claim {rules.tenant_claim} names no tenant")
+        raise TokenRefused(f"the token's claim {rules.jwt_tenant_claim} names no tenant")
     return tenant
 
 

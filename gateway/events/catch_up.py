@@ -18,7 +18,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gateway.events.covered import Covered, PassedOver, Progress
+from gateway.events.catch_up_progress import Covered, PassedOver, Progress
 from gateway.events.intake import Hint
 from gateway.events.webhook import read_event
 from schema.ports import EventOrigin, Failed

@@ -19,7 +19,7 @@ from gateway.events.log import (
     encode_position,
     newer_cursor,
 )
-from gateway.events.reader import Subscriber, Told, View
+from gateway.events.subscriber import Subscriber, Told, View
 from schema.ports import (
     ErrorCode,
     EventFilter,

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from gateway.events.log import LogEntry, Logged, Unreadable
-from gateway.storage.codec import RecordCodec
-from gateway.storage.refusals import RecordUnreadable
+from gateway.storage import RecordUnreadable
+from gateway.storage.record_codec import RecordCodec
 
 log = logging.getLogger(__name__)
 

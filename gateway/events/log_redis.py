@@ -14,9 +14,8 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from typing import Any
 
-from gateway.events.log import Bounds, LogEntry, Logged
+from gateway.events.log import AT_ONCE_MAX, Bounds, LogEntry, Logged, Retention
 from gateway.events.log_codec import UnreadableCount, encoded_entry, logged
-from gateway.events.retention import AT_ONCE_MAX, Retention
 from gateway.storage.redis_store import RedisStore
 
 log = logging.getLogger(__name__)

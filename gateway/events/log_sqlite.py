@@ -11,9 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from gateway.events.log import Bounds, LogEntry, Logged
+from gateway.events.log import AT_ONCE_MAX, Bounds, LogEntry, Logged, Retention
 from gateway.events.log_codec import UnreadableCount, encoded_entry, logged
-from gateway.events.retention import AT_ONCE_MAX, Retention
 from gateway.storage.sqlite_file import Part
 from gateway.storage.sqlite_store import SqliteStore
 

@@ -28,8 +28,9 @@ from graphql import (
 from graphql.execution.collect_fields import FragmentDetails
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from gateway.execution.discretion import Discretion
-from schema.limits import Excess, Limits, excesses_of
+from gateway.execution.document_limits import Excess, excesses_of
+from gateway.execution.schema_redaction import SchemaRedaction
+from gateway.settings import Limits
 from schema.ports import ErrorCode
 
 log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class Documents:
     ) -> None:
         self.schema = schema
         self.limits = limits
-        self.discretion = Discretion(schema)
+        self.redaction = SchemaRedaction(schema)
         self._on_exceeded = on_exceeded
         self._characters = 0
         self._known: OrderedDict[tuple[str, bool], _Looked] = OrderedDict()
@@ -144,7 +145,7 @@ class Documents:
         except Exceeds as exceeds:
             return _Looked([exceeds.excess.error], (*excesses, exceeds.excess))
         if errors:
-            told = errors if may_introspect else self.discretion.applied(errors, sent=text)
+            told = errors if may_introspect else self.redaction.applied(errors, sent=text)
             return _Looked(told, excesses)
         return _Looked(_document(node), excesses)
 

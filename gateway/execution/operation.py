@@ -7,11 +7,14 @@ schemas, plans or backends. The runner supplies them and knows nothing of transp
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from schema.ports import Viewer
+
+_HASH = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.IGNORECASE)
 
 
 class OperationKind(enum.Enum):
@@ -34,6 +37,12 @@ class OperationRequest:
     operation_name: str | None = None
     extensions: dict[str, Any] | None = field(default=None, repr=False)
     document_id: str | None = None
+
+
+def normal_id(document_id: str) -> str:
+    """A trusted document's id as manifests are keyed: a hash has its prefix, in lower case."""
+    is_hash = _HASH.fullmatch(document_id)
+    return f"sha256:{is_hash[1].lower()}" if is_hash else document_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,16 +30,16 @@ from graphql.execution import (
 from graphql.execution.values import VariableValues, get_variable_values
 from graphql.pyutils import AwaitableOrValue
 
-from gateway.execution.answers import answer, given_up, refused
+from gateway.execution.answers import answer, formatted, given_up, refused
+from gateway.execution.document_limits import Excess, exceeded, input_depth
 from gateway.execution.documents import ERRORS_MAX, Document, Documents, OnExceeded, nobody
-from gateway.execution.errors import formatted
+from gateway.execution.fair_queue import FairQueue
 from gateway.execution.operation import Answer, OperationKind, OperationRequest, Prepared
 from gateway.execution.trusted_documents import TrustedDocuments, check_manifest
-from gateway.execution.turnstile import Turnstile
+from gateway.settings import Limits
 from schema.context import Context
 from schema.cost import cost_of
 from schema.event_loading import load_query
-from schema.limits import Excess, Limits, exceeded, input_depth
 from schema.planner import Selection
 from schema.ports import (
     UPSTREAM_CALLS_MAX,
@@ -114,7 +114,7 @@ class GraphQLRunner:
         self._on_exceeded = on_exceeded
         self._documents = documents or Documents(self._schema, limits, on_exceeded=on_exceeded)
         self._trusted = TrustedDocuments()
-        self._turnstile = Turnstile()
+        self._fair_queue = FairQueue()
 
     def trust(self, manifest: Mapping[str, str], *, source: str) -> None:
         """Trust these documents, and no others, from now on.
@@ -127,7 +127,7 @@ class GraphQLRunner:
 
     async def prepare(self, request: OperationRequest, viewer: Viewer) -> Prepared | Answer:
         if self._takes_long_to_read(request.query or "", viewer):
-            await self._turnstile.turn(viewer.tenant)
+            await self._fair_queue.turn(viewer.tenant)
         try:
             return self._prepared(request, viewer)
         except Refusals as refusals:
@@ -171,9 +171,9 @@ class GraphQLRunner:
             hide_suggestions=not viewer.may_introspect,
         )
         if isinstance(values, list):
-            discretion = self._documents.discretion
+            redaction = self._documents.redaction
             sent = f"{text} {given}"
-            told = values if viewer.may_introspect else discretion.applied(values, sent=sent)
+            told = values if viewer.may_introspect else redaction.applied(values, sent=sent)
             raise Refusals([_as_bad_input(error) for error in told])
         return values
 
@@ -240,7 +240,7 @@ class GraphQLRunner:
             selection=operation.selection,
             request_id=request_id,
             meter=Meter(viewer.tenant, self._upstream_calls_max, request_id=request_id),
-            turn=None if operation.cost < COSTLY else self._turnstile.turn,
+            turn=None if operation.cost < COSTLY else self._fair_queue.turn,
             resume_after=resume_after,
         )
 

@@ -11,24 +11,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, validate
 
+from gateway.execution.document_limits import excesses_of
 from gateway.execution.documents import Documents, Exceeds, parse_document, validation_rules
-from gateway.execution.operation import OperationRequest
+from gateway.execution.operation import OperationRequest, normal_id
 from schema.cost import cost_of
-from schema.limits import excesses_of
 from schema.ports import ErrorCode, Viewer
 
 APOLLO_FORMAT = "apollo-persisted-query-manifest"
 PROBLEMS_MAX = 20
 """Sentences about one manifest: enough to see what kind of mistake it is."""
-
-_HASH = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.IGNORECASE)
 
 
 class ManifestRefused(ValueError):
@@ -38,12 +35,6 @@ class ManifestRefused(ValueError):
 def hash_of(text: str) -> str:
     """The id that every document has, whatever the manifest calls it."""
     return "sha256:" + hashlib.sha256(text.encode(errors="replace")).hexdigest()
-
-
-def normal_id(document_id: str) -> str:
-    """The id as manifests are keyed here: a hash has its prefix and is in lower case."""
-    is_hash = _HASH.fullmatch(document_id)
-    return f"sha256:{is_hash[1].lower()}" if is_hash else document_id
 
 
 def read_manifest(path: Path) -> dict[str, str]:

@@ -5,15 +5,25 @@ sentence that says which setting, what is wrong and how to mend it.
 """
 
 from gateway.settings.checks import findings
-from gateway.settings.fields import Settings, variable_of
-from gateway.settings.page import settings_page
-from gateway.settings.reading import SettingsRefused, read_settings
+from gateway.settings.environment import (
+    SettingsRefused,
+    read_settings,
+    settings_page,
+    variable_of,
+    without_effect,
+)
+from gateway.settings.fields import Settings
+from gateway.settings.groups import Limits, TokenSettings, WebSettings
 
 __all__ = [
+    "Limits",
     "Settings",
     "SettingsRefused",
+    "TokenSettings",
+    "WebSettings",
     "findings",
     "read_settings",
     "settings_page",
     "variable_of",
+    "without_effect",
 ]

@@ -16,7 +16,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from gateway.storage.refusals import StoreRefused, StoreUnavailable
+from gateway.storage import StoreRefused, StoreUnavailable
 
 SECONDS_MAX = 2.0
 """For each step of a command; a Redis nearby answers in a millisecond, and webhooks must be

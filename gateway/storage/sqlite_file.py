@@ -13,7 +13,7 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.storage.refusals import StoreInUse, StoreRefused
+from gateway.storage import StoreInUse, StoreRefused
 
 PRAGMAS = (
     "locking_mode = EXCLUSIVE",

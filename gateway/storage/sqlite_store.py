@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gateway.storage.refusals import StoreUnavailable
+from gateway.storage import StoreUnavailable
 from gateway.storage.sqlite_file import Part, install, opened
 
 PENDING_MAX = 10_000

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gateway.decimals import exact_decimal
 from gateway.ledger.credit_notes import split_of, type_of
+from gateway.ledger.decimals import exact_decimal
 
 Raw = Mapping[str, object]
 

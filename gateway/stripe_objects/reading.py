@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeGuard, TypeVar
 
-from gateway.decimals import exact_decimal
+from gateway.ledger.decimals import exact_decimal
 from gateway.stripe_objects import shapes
 from gateway.stripe_objects.older_versions import AS_TODAY
 from gateway.stripe_objects.shapes import SOURCE_TYPES, Field, Kind, Shape, Shaped

@@ -11,25 +11,25 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.callers.callers import Callers
+from gateway.callers.registry import Callers
 from gateway.execution.operation import Runner
-from gateway.web.auth import Authenticator
-from gateway.web.drain import Drain
-from gateway.web.framing import asked_later
-from gateway.web.graphql_view import GraphQLView
+from gateway.settings import WebSettings
+from gateway.web.authentication import Authenticator, Sessions, everybody_stays
+from gateway.web.graphiql import add_console_files
+from gateway.web.graphql_endpoint import GraphQLEndpoint
 from gateway.web.health import Health, Ping
 from gateway.web.metrics import Metrics
 from gateway.web.middleware import add_headers, error_middleware
 from gateway.web.operations import AnswerEncoder, Operations
 from gateway.web.origins import Origins
-from gateway.web.page import add_console_files
-from gateway.web.sessions import Sessions, everybody_stays
-from gateway.web.settings import WebSettings
-from gateway.web.socket_door import SocketDoor
-from gateway.web.sse import EventStreams
+from gateway.web.request_body import asked_later
+from gateway.web.services import Services
+from gateway.web.shutdown import Shutdown
 
-DRAIN = web.AppKey("drain", Drain)
-"""Call `app[DRAIN].begin()` as soon as a stop is asked for: readiness turns false at once."""
+PATH = "/graphql"
+
+SHUTDOWN = web.AppKey("shutdown", Shutdown)
+"""Call `app[SHUTDOWN].begin()` as soon as a stop is asked for: readiness turns false at once."""
 
 
 def create_app(
@@ -48,58 +48,31 @@ def create_app(
 
     `callers` are those whose rights may change while it runs.
     """
-    drain = Drain(mutations_max=settings.mutations_under_way_max)
-    origins = _origins(settings, callers)
-    sessions = _sessions(callers)
+    shutdown = Shutdown(mutations_max=settings.mutations_under_way_max)
     metrics = metrics or Metrics()
+    services = Services(
+        settings=settings,
+        authenticator=authenticator,
+        operations=Operations(runner, shutdown, metrics),
+        encoder=AnswerEncoder(),
+        origins=_origins(settings, callers),
+        sessions=_sessions(callers),
+        shutdown=shutdown,
+        metrics=metrics,
+        new_id=ids,
+    )
     app = web.Application(middlewares=[error_middleware(ids, metrics.request_refused)])
-    app[DRAIN] = drain
-    view = _view(runner, authenticator, drain, origins, sessions, ids, settings, page, metrics)
-    health = Health(pings, drain, timeout_seconds=settings.check_timeout_seconds)
-    app.router.add_route("*", settings.path, view.handle, expect_handler=asked_later)
+    app[SHUTDOWN] = shutdown
+    endpoint = GraphQLEndpoint(services, page)
+    health = Health(pings, shutdown, timeout_seconds=settings.check_timeout_seconds)
+    app.router.add_route("*", PATH, endpoint.handle, expect_handler=asked_later)
     app.router.add_get("/livez", health.live)
     app.router.add_get("/readyz", health.ready)
     if console_directory is not None:
         add_console_files(app, console_directory)
-    app.on_response_prepare.append(add_headers(origins))
-    app.on_shutdown.append(_finish(drain, settings))
+    app.on_response_prepare.append(add_headers(services.origins))
+    app.on_shutdown.append(_finish(shutdown, settings))
     return app
-
-
-def _view(
-    runner: Runner,
-    authenticator: Authenticator,
-    drain: Drain,
-    origins: Origins,
-    sessions: Sessions,
-    ids: Callable[[], str],
-    settings: WebSettings,
-    page: bytes | None,
-    metrics: Metrics,
-) -> GraphQLView:
-    operations = Operations(runner, drain, metrics)
-    encoder = AnswerEncoder()
-    sockets = SocketDoor(
-        authenticator=authenticator,
-        operations=operations,
-        encoder=encoder,
-        origins=origins,
-        drain=drain,
-        sessions=sessions,
-        ids=ids,
-        settings=settings,
-        metrics=metrics,
-    )
-    return GraphQLView(
-        authenticator=authenticator,
-        operations=operations,
-        encoder=encoder,
-        streams=EventStreams(settings, drain, encoder, sessions, metrics),
-        sockets=sockets,
-        origins=origins,
-        page=page,
-        settings=settings,
-    )
 
 
 def _origins(settings: WebSettings, callers: Callers | None) -> Origins:
@@ -121,9 +94,9 @@ def _sessions(callers: Callers | None) -> Sessions:
 
 
 def _finish(
-    drain: Drain, settings: WebSettings
+    shutdown: Shutdown, settings: WebSettings
 ) -> Callable[[web.Application], Coroutine[Any, Any, None]]:
     async def finish(app: web.Application) -> None:
-        await drain.finish(timeout_seconds=settings.drain_timeout_seconds)
+        await shutdown.finish(timeout_seconds=settings.shutdown_timeout_seconds)
 
     return finish

@@ -13,10 +13,9 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from gateway.web.drain import Drain
-from gateway.web.masking import masked
-from gateway.web.refusals import json_response
-from gateway.web.request_id import request_id_of
+from gateway.web.http_errors import error_boundary, json_response
+from gateway.web.middleware import request_id_of
+from gateway.web.shutdown import Shutdown
 
 Ping = Callable[[], Awaitable[None]]
 """Returns when its dependency works; raises `OSError` when it does not. Read-only and cheap."""
@@ -27,9 +26,11 @@ _log = logging.getLogger("gateway.web")
 class Health:
     """The two pages that probes ask for."""
 
-    def __init__(self, pings: Mapping[str, Ping], drain: Drain, *, timeout_seconds: float) -> None:
+    def __init__(
+        self, pings: Mapping[str, Ping], shutdown: Shutdown, *, timeout_seconds: float
+    ) -> None:
         self._pings = pings
-        self._drain = drain
+        self._shutdown = shutdown
         self._timeout_seconds = timeout_seconds
         self._away: set[str] = set()
 
@@ -43,12 +44,12 @@ class Health:
             *(self._check(name, ping, request_id) for name, ping in self._pings.items())
         )
         checks = dict(zip(self._pings, outcomes, strict=True))
-        checks["accepting"] = "draining" if self._drain.draining else "ok"
+        checks["accepting"] = "draining" if self._shutdown.has_begun else "ok"
         ready = all(outcome == "ok" for outcome in checks.values())
         return json_response({"ready": ready, "checks": checks}, 200 if ready else 503)
 
     async def _check(self, name: str, ping: Ping, request_id: str) -> str:
-        outcome = await masked(self._answered(name, ping), request_id=request_id)
+        outcome = await error_boundary(self._answered(name, ping), request_id=request_id)
         return "ok" if outcome is True else "failed"
 
     async def _answered(self, name: str, ping: Ping) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
 from aiohttp import web
 from prometheus_client import (
@@ -27,7 +28,7 @@ from prometheus_client.registry import Collector
 from gateway.events.log_codec import UnreadableCount
 from gateway.events.webhook import Counts, IgnoredReason, RefusedReason
 from gateway.execution.operation import OperationKind
-from gateway.web.outcomes import Outcome
+from gateway.web.operation_log import Outcome
 
 PATH = "/metrics"
 SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -106,24 +107,61 @@ class Metrics:
         return self._streams.track_inprogress()
 
     def watch_webhooks(self, counts: Counts) -> None:
-        """Tell these counts, too, as they are whenever somebody asks."""
-        self.registry.register(_Webhooks(counts))
+        """Tell what became of the webhooks, as it is whenever somebody asks."""
 
-    def watch_writes(self, open_by_state: Callable[[], Mapping[str, int]]) -> None:
-        """Tell these counts, too; their states are of a closed list."""
-        self.registry.register(_OpenWrites(open_by_state))
+        def outcomes() -> dict[str, float]:
+            return {
+                "taken": counts.taken,
+                "known": counts.known,
+                "put_off": counts.put_off,
+                **{f"ignored_{reason.value}": counts.ignored[reason] for reason in IgnoredReason},
+                **{f"refused_{reason.value}": counts.refused[reason] for reason in RefusedReason},
+            }
+
+        def matches() -> dict[str, float]:
+            return {str(at): count for at, count in enumerate(counts.matched, start=1)}
+
+        told = "Requests at the webhooks' path, by outcome."
+        self._watch(CounterMetricFamily, "gateway_webhooks", told, outcomes, "outcome")
+        told = "Good signatures, by the place of the secret in the setting: 1 is the first."
+        self._watch(CounterMetricFamily, "gateway_webhook_signatures", told, matches, "position")
+
+    def watch_writes(self, open_by_state: Callable[[], Mapping[str, float]]) -> None:
+        """Tell of writes that somebody still has to do something about; `undecidable` waits for a
+        person. Their states are of a closed list."""
+        told = "Recorded writes without an end, by state."
+        self._watch(GaugeMetricFamily, "gateway_writes_open", told, open_by_state, "state")
 
     def watch_log(self, unreadable: UnreadableCount) -> None:
         """Tell how many entries of the event log this release could not read."""
-        self.registry.register(_Log(unreadable))
+        told = "Entries of the event log that this release could not read."
+        name = "gateway_log_entries_unreadable"
+        self._watch(CounterMetricFamily, name, told, lambda: {"": unreadable.count})
 
     def watch_catch_up(self, counts: Callable[[], tuple[int, int]]) -> None:
         """Tell how many events wait to be tried again, and how many were given up."""
-        self.registry.register(_CatchUp(counts))
+        told = "Events that could not be taken in, and are tried again."
+        waiting = "gateway_catch_up_waiting"
+        self._watch(GaugeMetricFamily, waiting, told, lambda: {"": counts()[0]})
+        told = "Events that could not be taken in until Stripe listed them no longer."
+        given_up = "gateway_catch_up_given_up"
+        self._watch(CounterMetricFamily, given_up, told, lambda: {"": counts()[1]})
 
-    def watch_chores(self, failures: Mapping[str, int]) -> None:
-        """Tell how often each chore has failed; their names are of a closed list."""
-        self.registry.register(_Chores(failures))
+    def watch_tasks(self, failures: Mapping[str, float]) -> None:
+        """Tell how often each background task has failed; their names are of a closed list."""
+        told = "Failures of what is done again and again, by chore."
+        self._watch(CounterMetricFamily, "gateway_chore_failures", told, lambda: failures, "chore")
+
+    def _watch(
+        self,
+        family: type[CounterMetricFamily | GaugeMetricFamily],
+        name: str,
+        told: str,
+        read: Callable[[], Mapping[str, float]],
+        label: str | None = None,
+    ) -> None:
+        """Tell counts that somebody else keeps. Without a label there is one, under ""."""
+        self.registry.register(_Watched(family, name, told, read, label))
 
     def page(self) -> bytes:
         """Everything, in Prometheus' text format."""
@@ -137,101 +175,21 @@ class Metrics:
         return name
 
 
-class _Webhooks(Collector):
-    """What became of the webhooks, read from the counts that their reader keeps."""
+@dataclass(frozen=True, slots=True)
+class _Watched(Collector):
+    """One metric, read whenever a scraper asks."""
 
-    def __init__(self, counts: Counts) -> None:
-        self._counts = counts
-
-    def collect(self) -> Iterator[Metric]:
-        counts = self._counts
-        outcomes = {
-            "taken": counts.taken,
-            "known": counts.known,
-            "put_off": counts.put_off,
-            **{f"ignored_{reason.value}": counts.ignored[reason] for reason in IgnoredReason},
-            **{f"refused_{reason.value}": counts.refused[reason] for reason in RefusedReason},
-        }
-        webhooks = CounterMetricFamily(
-            "gateway_webhooks", "Requests at the webhooks' path, by outcome.", labels=("outcome",)
-        )
-        for outcome, count in outcomes.items():
-            webhooks.add_metric((outcome,), count)
-        yield webhooks
-        matches = CounterMetricFamily(
-            "gateway_webhook_signatures",
-            "Good signatures, by the place of the secret in the setting: 1 is the first.",
-            labels=("position",),
-        )
-        for position, count in enumerate(counts.matched, start=1):
-            matches.add_metric((str(position),), count)
-        yield matches
-
-
-class _OpenWrites(Collector):
-    """Writes that somebody still has to do something about; `undecidable` waits for a person."""
-
-    def __init__(self, open_by_state: Callable[[], Mapping[str, int]]) -> None:
-        self._open_by_state = open_by_state
+    family: type[CounterMetricFamily | GaugeMetricFamily]
+    name: str
+    told: str
+    read: Callable[[], Mapping[str, float]]
+    label: str | None
 
     def collect(self) -> Iterator[Metric]:
-        writes = GaugeMetricFamily(
-            "gateway_writes_open", "Recorded writes without an end, by state.", labels=("state",)
-        )
-        for state, count in self._open_by_state().items():
-            writes.add_metric((state,), count)
-        yield writes
-
-
-class _Log(Collector):
-    """What the event log itself has counted."""
-
-    def __init__(self, unreadable: UnreadableCount) -> None:
-        self._unreadable = unreadable
-
-    def collect(self) -> Iterator[Metric]:
-        yield CounterMetricFamily(
-            "gateway_log_entries_unreadable",
-            "Entries of the event log that this release could not read.",
-            value=self._unreadable.count,
-        )
-
-
-class _CatchUp(Collector):
-    """Events of Stripe's that could not be taken in."""
-
-    def __init__(self, counts: Callable[[], tuple[int, int]]) -> None:
-        self._counts = counts
-
-    def collect(self) -> Iterator[Metric]:
-        waiting, given_up = self._counts()
-        yield GaugeMetricFamily(
-            "gateway_catch_up_waiting",
-            "Events that could not be taken in, and are tried again.",
-            value=waiting,
-        )
-        yield CounterMetricFamily(
-            "gateway_catch_up_given_up",
-            "Events that could not be taken in until Stripe listed them no longer.",
-            value=given_up,
-        )
-
-
-class _Chores(Collector):
-    """Chores that have met what nobody expected, and begun anew."""
-
-    def __init__(self, failures: Mapping[str, int]) -> None:
-        self._failures = failures
-
-    def collect(self) -> Iterator[Metric]:
-        chores = CounterMetricFamily(
-            "gateway_chore_failures",
-            "Failures of what is done again and again, by chore.",
-            labels=("chore",),
-        )
-        for name, count in self._failures.items():
-            chores.add_metric((name,), count)
-        yield chores
+        metric = self.family(self.name, self.told, labels=(self.label,) if self.label else ())
+        for value, count in self.read().items():
+            metric.add_metric((value,) if self.label else (), count)
+        yield metric
 
 
 def metrics_app(metrics: Metrics) -> web.Application:

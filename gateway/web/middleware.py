@@ -1,23 +1,46 @@
 """The outer edge: every request gets an id, every failure a JSON body, every response its headers.
 
-The only way out of the web layer for an exception. It knows no route.
+The id stands in the log, in error bodies and in a response header. Nothing else lets an exception
+out of the web layer. It knows no route.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from gateway.execution.operation import Answer
-from gateway.web.framing import refuse_doubtful_framing
-from gateway.web.masking import masked
+from gateway.web.http_errors import HttpRefusal, error_body, error_boundary, json_response
 from gateway.web.origins import Origins
-from gateway.web.refusals import HttpRefusal, error_body, json_response
-from gateway.web.request_id import give_request_id, request_id_header
+from gateway.web.request_body import refuse_doubtful_framing
 from schema.ports import ErrorCode
+
+_HEADER = "X-Request-Id"
+_FORM = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_REQUEST_ID = web.RequestKey("request_id", str)
+
+
+def give_request_id(request: web.Request, ids: Callable[[], str]) -> str:
+    """Keep the client's id where it is harmless in a log, else give a new one."""
+    theirs = request.headers.get(_HEADER, "")
+    request_id = theirs if _FORM.fullmatch(theirs) else ids()
+    request[_REQUEST_ID] = request_id
+    return request_id
+
+
+def request_id_of(request: web.Request) -> str:
+    return request[_REQUEST_ID]
+
+
+def request_id_header(request: web.Request) -> dict[str, str]:
+    """The header for the response; none where aiohttp refused before the middleware ran."""
+    request_id = request.get(_REQUEST_ID)
+    return {} if request_id is None else {_HEADER: request_id}
+
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 CountRefusal = Callable[[int, str], None]
@@ -53,7 +76,7 @@ def error_middleware(
         # A connection's requests share one task, and with it the context of the last one.
         clear_contextvars()
         bind_contextvars(request_id=request_id)
-        outcome = await masked(_answered(request, handler, tell), request_id=request_id)
+        outcome = await error_boundary(_answered(request, handler, tell), request_id=request_id)
         if isinstance(outcome, Answer):
             tell(500, ErrorCode.INTERNAL_SERVER_ERROR)
             return json_response(outcome.body, 500)

@@ -1,8 +1,8 @@
 """Runs operations for every transport with the same promises, and encodes their answers.
 
-An unexpected exception becomes a masked answer, a mutation goes on when its client has gone, and
-a stream is closed when nobody reads it. Each operation is told once, in log and counts. It knows
-the runner and no transport.
+An unexpected exception becomes a masked answer, a mutation goes on when its client has gone, and a
+stream is closed when nobody reads it. Each operation is told once, in log and counts. It knows the
+runner and no transport.
 """
 
 from __future__ import annotations
@@ -23,10 +23,9 @@ from gateway.execution.operation import (
     Prepared,
     Runner,
 )
-from gateway.web.drain import Drain
-from gateway.web.masking import masked
+from gateway.web.http_errors import error_boundary, refused
 from gateway.web.metrics import Metrics
-from gateway.web.outcomes import (
+from gateway.web.operation_log import (
     CLIENT_GONE,
     Outcome,
     codes_of,
@@ -35,7 +34,7 @@ from gateway.web.outcomes import (
     log_outcome,
     tellable_name,
 )
-from gateway.web.refusals import refused
+from gateway.web.shutdown import Shutdown
 from schema.ports import ErrorCode, Viewer
 
 
@@ -60,9 +59,9 @@ class Call:
 class Operations:
     """The runner as the transports see it."""
 
-    def __init__(self, runner: Runner, drain: Drain, metrics: Metrics) -> None:
+    def __init__(self, runner: Runner, shutdown: Shutdown, metrics: Metrics) -> None:
         self._runner = runner
-        self._drain = drain
+        self._shutdown = shutdown
         self._metrics = metrics
 
     async def prepare(self, call: Call) -> Prepared | Answer:
@@ -74,7 +73,7 @@ class Operations:
         caller = viewer.caller or viewer.tenant
         bind_contextvars(request_id=call.request_id, tenant=viewer.tenant, caller=caller)
         work = self._runner.prepare(call.request, viewer)
-        prepared = await masked(work, request_id=call.request_id)
+        prepared = await error_boundary(work, request_id=call.request_id)
         return self._told(call, None, prepared) if isinstance(prepared, Answer) else prepared
 
     async def execute(self, prepared: Prepared, call: Call) -> Answer:
@@ -82,11 +81,11 @@ class Operations:
         execution = self._execute(prepared, call)
         if prepared.kind is not OperationKind.MUTATION:
             return await execution
-        if self._drain.full:
+        if self._shutdown.full:
             execution.close()
             text = "Too many mutations are under way; try again."
             return self._told(call, prepared, refused(ErrorCode.RATE_LIMITED, text))
-        return await self._drain.carry_through(execution)
+        return await self._shutdown.run_to_the_end(execution)
 
     async def answers(self, prepared: Prepared, call: Call) -> AsyncGenerator[Answer, None]:
         """The answers of an operation of any kind; the last may be a refusal.
@@ -99,7 +98,9 @@ class Operations:
         codes: list[str] = []
         try:
             async with aclosing(self._subscribe(prepared, call)) as stream:
-                while answer := await masked(anext(stream, None), request_id=call.request_id):
+                while answer := await error_boundary(
+                    anext(stream, None), request_id=call.request_id
+                ):
                     codes = each_once([*codes, *codes_of(answer)])
                     yield answer
                     if not answer.executed:
@@ -110,7 +111,7 @@ class Operations:
     async def _execute(self, prepared: Prepared, call: Call) -> Answer:
         work = self._runner.execute(prepared, call.request, call.viewer, call.request_id)
         try:
-            answer = await masked(work, request_id=call.request_id)
+            answer = await error_boundary(work, request_id=call.request_id)
         except asyncio.CancelledError:
             self._tell(call, prepared, [CLIENT_GONE])
             raise

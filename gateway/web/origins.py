@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 from aiohttp import web
 
-from gateway.own_machine import is_same_origin
+from gateway.settings.hosts import is_same_origin
 from gateway.web.request_body import media_type
 
 _PREFLIGHT_HEADERS = ("Apollo-Require-Preflight", "X-Apollo-Operation-Name", "GraphQL-Preflight")

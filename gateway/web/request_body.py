@@ -1,7 +1,8 @@
 """Reads a request body within a size and a time, whatever the headers promise.
 
-It decides on the headers first, so that what is refused is not read. A compressed body counts as
-long as it is unpacked, and is unpacked no further than that.
+It decides on the headers first, so that what is refused is not read, and refuses what two servers
+could read as two different messages. A compressed body counts as long as it is unpacked, and is
+unpacked no further than that.
 """
 
 from __future__ import annotations
@@ -10,10 +11,9 @@ import asyncio
 import zlib
 from collections.abc import Callable
 
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, web
 
-from gateway.web.framing import ask_for_body
-from gateway.web.refusals import HttpRefusal, bad_request
+from gateway.web.http_errors import HttpRefusal, bad_request
 from schema.ports import ErrorCode
 
 
@@ -118,3 +118,38 @@ def _malformed() -> HttpRefusal:
 def _unsupported(message: str) -> HttpRefusal:
     headers = {"Accept": "application/json", "Accept-Encoding": "gzip"}
     return HttpRefusal(415, ErrorCode.BAD_USER_INPUT, message, headers)
+
+
+_CONTINUE = "100-continue"
+_CLOSE = {"Connection": "close"}
+
+
+def refuse_doubtful_framing(request: web.Request) -> None:
+    """Let through what everybody reads in the same way. Reads no body."""
+    if request.version not in (HttpVersion10, HttpVersion11):
+        raise HttpRefusal(505, ErrorCode.BAD_USER_INPUT, "Use HTTP/1.1.", _CLOSE)
+    codings = request.headers.getall("Transfer-Encoding", [])
+    if codings and request.version == HttpVersion10:
+        raise _doubtful("HTTP/1.0 has no Transfer-Encoding.")
+    if codings and [coding.strip().lower() for coding in codings] != ["chunked"]:
+        raise _doubtful("The one Transfer-Encoding that is understood is chunked, once.")
+    expected = request.headers.get("Expect", _CONTINUE)
+    if expected.lower() != _CONTINUE:
+        raise HttpRefusal(417, ErrorCode.BAD_USER_INPUT, "Expect 100-continue, or nothing.", _CLOSE)
+
+
+async def asked_later(request: web.Request) -> None:
+    """For aiohttp, which would ask for every body: ours is asked for once it is wanted."""
+
+
+async def ask_for_body(request: web.Request) -> None:
+    """Tell a client that holds its body back until somebody wants it."""
+    if "Expect" in request.headers and request.version == HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # The answer itself has not begun.
+
+
+def _doubtful(message: str) -> HttpRefusal:
+    refusal = bad_request(message)
+    refusal.headers = _CLOSE
+    return refusal

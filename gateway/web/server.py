@@ -13,9 +13,9 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
+from gateway.settings import WebSettings
+from gateway.web.http_errors import HttpRefusal, bad_request
 from gateway.web.middleware import SECURITY_HEADERS
-from gateway.web.refusals import HttpRefusal, bad_request
-from gateway.web.settings import WebSettings
 from schema.ports import ErrorCode
 
 _LINGERING_SECONDS = 1.0
@@ -42,7 +42,7 @@ def make_runner(app: web.Application, settings: WebSettings) -> web.AppRunner:
             "access_log": None,
         },
         handler_cancellation=True,
-        shutdown_timeout=settings.drain_timeout_seconds,
+        shutdown_timeout=settings.shutdown_timeout_seconds,
     )
 
 

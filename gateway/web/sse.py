@@ -8,26 +8,20 @@ Source: https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md (read a
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from typing import Any
 
 from aiohttp import web
 
-from gateway.callers.callers import Standing
+from gateway.callers.registry import Standing
 from gateway.execution.operation import Answer
-from gateway.web.auth import Grant
-from gateway.web.drain import Drain
-from gateway.web.masking import masked
-from gateway.web.metrics import Metrics
-from gateway.web.operations import AnswerEncoder
-from gateway.web.places import Places
-from gateway.web.refusals import HttpRefusal, refused
-from gateway.web.request_id import request_id_of
-from gateway.web.sessions import Sessions
-from gateway.web.settings import WebSettings
-from gateway.web.stall import StallWatch
+from gateway.web.authentication import Grant
+from gateway.web.concurrency_limits import ConcurrencyLimit
+from gateway.web.http_errors import HttpRefusal, error_boundary, refused
+from gateway.web.middleware import request_id_of
+from gateway.web.services import Services
+from gateway.web.slow_clients import WriteTimeout, drop_dead_peers
 from schema.ports import ErrorCode
 
 COMPLETE = b"event: complete\ndata: \n\n"
@@ -40,20 +34,10 @@ _PINGS_UNANSWERED_MAX = 2
 class EventStreams:
     """Sends the answers of operations as event streams."""
 
-    def __init__(
-        self,
-        settings: WebSettings,
-        drain: Drain,
-        encoder: AnswerEncoder,
-        sessions: Sessions,
-        metrics: Metrics,
-    ) -> None:
-        self._settings = settings
-        self._drain = drain
-        self._encoder = encoder
-        self._sessions = sessions
-        self._metrics = metrics
-        self._places = Places(per_key_max=settings.streams_per_viewer_max)
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._settings = services.settings
+        self._limit = ConcurrencyLimit(per_key_max=self._settings.streams_per_viewer_max)
 
     async def respond(
         self,
@@ -62,14 +46,14 @@ class EventStreams:
         grant: Grant,
     ) -> web.StreamResponse:
         """Send all answers and close their generator, also when the client goes first."""
-        if self._drain.draining:
+        if self._services.shutdown.has_begun:
             await answers.aclose()
             raise HttpRefusal(503, ErrorCode.RATE_LIMITED, _STOPPING, {"Retry-After": "1"})
-        with self._places.place(grant.viewer.tenant) as free:
+        with self._limit.slot(grant.viewer.tenant) as free:
             if not free:
                 await answers.aclose()
                 raise HttpRefusal(429, ErrorCode.RATE_LIMITED, _TOO_MANY, {"Retry-After": "10"})
-            with self._metrics.stream_open():
+            with self._services.metrics.stream_open():
                 return await self._respond(request, answers, grant)
 
     async def _respond(
@@ -88,8 +72,8 @@ class EventStreams:
         if gone or transport is None:
             await answers.aclose()
             return response
-        _drop_dead_peers(transport, self._settings.stream_ping_seconds)
-        stream = _Stream(response, transport, self._settings, self._encoder)
+        drop_dead_peers(transport, _PINGS_UNANSWERED_MAX * self._settings.stream_ping_seconds)
+        stream = _Stream(response, transport, self._services)
         why = await self._serve(stream, answers, grant, request_id_of(request))
         with suppress(ConnectionError):
             await stream.end(why)
@@ -119,7 +103,10 @@ class EventStreams:
             end(_REMOVED if standing is Standing.REMOVED else None)
 
         try:
-            with self._drain.closing_with(stop), self._sessions.joined(grant, look):
+            with (
+                self._services.shutdown.closing_with(stop),
+                self._services.sessions.joined(grant, look),
+            ):
                 waited: set[asyncio.Future[Any]] = {pump, ping, ended}
                 done, _ = await asyncio.wait(
                     waited,
@@ -140,19 +127,19 @@ class _Stream:
         self,
         response: web.StreamResponse,
         transport: asyncio.Transport,
-        settings: WebSettings,
-        encoder: AnswerEncoder,
+        services: Services,
     ) -> None:
+        settings = services.settings
         self._response = response
-        self._watch = StallWatch(transport, timeout_seconds=settings.stall_timeout_seconds)
+        self._write_timeout = WriteTimeout(transport, settings.stall_timeout_seconds)
         self._ping_seconds = settings.stream_ping_seconds
-        self._encoder = encoder
+        self._encoder = services.encoder
         self._writing = asyncio.Lock()
 
     async def pump(self, answers: AsyncGenerator[Answer, None], request_id: str) -> None:
         """Send every answer and `complete`; ends early and in silence when the client is gone."""
         with suppress(ConnectionError):
-            failure = await masked(self._send_all(answers), request_id=request_id)
+            failure = await error_boundary(self._send_all(answers), request_id=request_id)
             if failure is not None:
                 await self._send(failure)
             await self._write(COMPLETE)
@@ -169,7 +156,7 @@ class _Stream:
         if why is not None:
             await self._send(refused(ErrorCode.UNAUTHENTICATED, why))
             await self._write(COMPLETE)
-        with self._watch.watching():
+        with self._write_timeout.running():
             await self._response.write_eof()
 
     async def _send_all(self, answers: AsyncGenerator[Answer, None]) -> None:
@@ -185,7 +172,7 @@ class _Stream:
 
     async def _write(self, event: bytes) -> None:
         async with self._writing:
-            with self._watch.watching():
+            with self._write_timeout.running():
                 await self._response.write(event)
 
 
@@ -193,19 +180,6 @@ def next_event(body: bytes, cursor: str | None) -> bytes:
     """One `next` event with LF line ends; a browser sends `cursor` back as Last-Event-ID."""
     event_id = f"id: {cursor}\n".encode() if cursor else b""
     return b"%bevent: next\ndata: %b\n\n" % (event_id, body)
-
-
-def _drop_dead_peers(transport: asyncio.Transport, ping_seconds: float) -> None:
-    """Have the system end the connection when nothing is acknowledged, as after a pulled cable.
-
-    An event stream hears nothing back from its client, so only TCP can tell; its own patience is
-    a quarter of an hour. Where the system has no such option (it is Linux's) that stays.
-    """
-    connection = transport.get_extra_info("socket")
-    option = getattr(socket, "TCP_USER_TIMEOUT", None)
-    if connection is not None and option is not None:
-        patience_ms = int(_PINGS_UNANSWERED_MAX * ping_seconds * 1000)
-        connection.setsockopt(socket.IPPROTO_TCP, option, patience_ms)
 
 
 async def _end_tasks(*tasks: asyncio.Task[None]) -> None:

@@ -9,7 +9,7 @@ from graphql import GraphQLNamedType, GraphQLObjectType, is_introspection_type, 
 from typer.testing import CliRunner
 
 import schema
-from gateway.cli import app
+from gateway.cli.commands import app
 from schema.root import make_schema
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,7 +12,7 @@ import time
 from graphql import get_introspection_query
 
 from gateway.execution.documents import Documents
-from schema.limits import Limits
+from gateway.settings import Limits
 from schema.root import make_schema
 
 ROUNDS = 5

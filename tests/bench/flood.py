@@ -21,8 +21,7 @@ from pathlib import Path
 from aiohttp import ClientSession, TCPConnector
 
 from gateway.backends.memory.twin import Twin
-from gateway.callers.client import digest_of
-from gateway.callers.clients_file import entry_of
+from gateway.callers.clients import digest_of, entry_of
 from gateway.clock import RandomIds, SystemClock
 from gateway.sandbox.fixtures import write_fixtures
 from tests.support.many_invoices import generate

@@ -25,7 +25,7 @@ from gateway.events.feed import Feed
 from gateway.events.log import MemoryEventLog
 from gateway.execution.operation import Answer, OperationRequest
 from gateway.execution.runner import GraphQLRunner
-from schema.limits import Limits
+from gateway.settings import Limits
 from schema.ports import Viewer
 from schema.root import make_schema
 from tests.support.many_invoices import generate

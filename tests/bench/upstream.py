@@ -27,7 +27,7 @@ from gateway.events.log import MemoryEventLog
 from gateway.execution.operation import Answer, OperationRequest
 from gateway.execution.runner import GraphQLRunner
 from gateway.sandbox.stripe_api import Sandbox
-from schema.limits import Limits
+from gateway.settings import Limits
 from schema.ports import Viewer
 from schema.root import make_schema
 from tests.fetch_plan.test_calls import paid_invoice

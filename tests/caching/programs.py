@@ -89,18 +89,18 @@ class Stand:
             for cache in self.caches
         ]
 
-    async def perform(self, program: Sequence[Part], finals: Sequence[int]) -> int:
-        """Run all parts at once, then see that everybody has heard of everything; how many steps
-        the parts took."""
+    async def perform(self, program: Sequence[Part], finals: Sequence[int]) -> list[int]:
+        """Run all parts at once, then see that everybody has heard of everything; how many could
+        have gone on at each step of the parts."""
         await asyncio.gather(*(self._part(part) for part in program))
         await asyncio.gather(*(late for cache in self.caches for late in cache.late))
-        taken = self.schedule.taken
+        choices = self.schedule.choices[:]
         self.schedule.settle()
         for replica, needs in product(range(len(self.replicas)), finals):
             await self._ask(Read(replica, needs))
         for backend in self.replicas:
             await backend.close()
-        return taken
+        return choices
 
     async def _part(self, part: Part) -> None:
         await self.schedule.step()
@@ -151,14 +151,15 @@ def perform(
     *,
     troubles: Iterable[Trouble] = (),
     finals: Sequence[int] = EVERYTHING,
-) -> int:
-    """Run a program on a schedule; how many steps it took. Raises `AssertionError` if stale.
+) -> list[int]:
+    """Run a program on a schedule; how many could have gone on at each step. Raises
+    `AssertionError` if stale.
 
     `caches` are what the replicas hold: one for each, or one that they share.
     """
     schedule, trouble = Schedule(switches), iter(troubles)
 
-    async def main() -> int:
+    async def main() -> list[int]:
         given = caches()
         gated = {id(cache): GatedCache(cache, schedule, trouble) for cache in given}
         stand = Stand(schedule, [gated[id(cache)] for cache in given])
@@ -167,12 +168,21 @@ def perform(
     return schedule.run(main)
 
 
-def with_every_switch(parts: int, perform: Callable[[list[Switch]], int]) -> int:
-    """Perform with every schedule of up to two switches; how many there are."""
-    others, count = range(1, parts), 0
-    for first, one in product(range(perform([])), others):
-        steps = perform([(first, one)]) - first
-        for second, other in product(range(steps), others):
+def with_every_switch(parts: int, perform: Callable[[list[Switch]], list[int]]) -> int:
+    """Perform with every schedule of up to two switches, each once; how many there are."""
+    count = 1
+    for first, one in _switches(parts, perform([])):
+        count += 1
+        for second, other in _switches(parts, perform([(first, one)])[first + 1 :]):
             perform([(first, one), (second, other)])
             count += 1
     return count
+
+
+def _switches(parts: int, choices: list[int]) -> list[Switch]:
+    """Those that change anything: there is somebody else to go on, and each of them once."""
+    return [
+        (step, turn)
+        for step, waiting in enumerate(choices)
+        for turn in range(1, min(parts, waiting))
+    ]

@@ -46,7 +46,8 @@ class Schedule:
         self._waiting: list[asyncio.Future[None]] = []
         self._outside = 0
         self._is_over = False
-        self.taken = 0
+        self.choices: list[int] = []
+        """How many could have gone on at each step so far."""
 
     async def step(self) -> None:
         """Wait for one's turn."""
@@ -77,6 +78,7 @@ class Schedule:
         if self._outside or self._is_over:
             return False
         assert self._waiting, "every task waits for something that never comes"
+        self.choices.append(len(self._waiting))
         self._waiting.pop(-1 - self._turn() % len(self._waiting)).set_result(None)
         return True
 
@@ -86,7 +88,6 @@ class Schedule:
 
     def _turn(self) -> int:
         self._steps += 1
-        self.taken += 1
         if self._next is None or self._steps <= self._next[0]:
             return 0
         turn, self._next, self._steps = self._next[1], next(self._switches, None), 0

@@ -27,6 +27,7 @@ from tests.caching.programs import (
 )
 from tests.caching.stepping import Switch
 from tests.caching.world import FIRST, INVOICES, LATER, OPERATOR, PARTNER
+from tests.support.long_form import examples
 from tests.support.time_and_ids import ManualClock
 
 RUNS = count()
@@ -73,27 +74,27 @@ def test_no_schedule_of_two_switches_is_stale(race: str) -> None:
     """Most races need one task to be interrupted once or twice: here, at every two places."""
     program, caches = RACES[race]
 
-    def performed(switches: list[Switch]) -> int:
+    def performed(switches: list[Switch]) -> list[int]:
         return perform(program, switches, caches, finals=(0, 1))
 
     assert with_every_switch(len(program), performed) > 100
 
 
-@settings(print_blob=True, deadline=None, max_examples=150)
+@settings(print_blob=True, deadline=None, max_examples=examples(60))
 @given(program=PROGRAMS, switches=SWITCHES)
 def test_no_stale_answer_in_one_process(program: list[Part], switches: list[Switch]) -> None:
     """What a read that began before a drop brings back is never served after it."""
     perform(program, switches, one_process)
 
 
-@settings(print_blob=True, deadline=None, max_examples=150)
+@settings(print_blob=True, deadline=None, max_examples=examples(60))
 @given(program=PROGRAMS, switches=SWITCHES)
 def test_no_stale_answer_with_two_replicas(program: list[Part], switches: list[Switch]) -> None:
     """A drop on one replica counts for the other, whatever that one is doing."""
     perform(program, switches, two_replicas)
 
 
-@settings(print_blob=True, deadline=None, max_examples=150)
+@settings(print_blob=True, deadline=None, max_examples=examples(60))
 @given(program=PROGRAMS, switches=SWITCHES, troubles=TROUBLES)
 def test_no_stale_answer_from_a_cache_in_trouble(
     program: list[Part], switches: list[Switch], troubles: list[Trouble]
@@ -102,7 +103,7 @@ def test_no_stale_answer_from_a_cache_in_trouble(
     perform(program, switches, two_replicas, troubles=troubles)
 
 
-@settings(print_blob=True, deadline=None, max_examples=25)
+@settings(print_blob=True, deadline=None, max_examples=examples(10))
 @given(program=PROGRAMS, switches=SWITCHES)
 def test_no_stale_answer_with_replicas_that_share_a_redis(
     redis_url: str, program: list[Part], switches: list[Switch]

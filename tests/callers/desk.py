@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gateway.callers.client import digest_of
+from gateway.callers.clients import digest_of
 from schema.ports import SCOPES
 from tests.support.served import Served, serving
 

@@ -87,17 +87,34 @@ async def test_what_may_be_personal_is_left_out(desk: Desk, tmp_path: Path) -> N
 async def test_a_file_that_was_moved_away_is_followed_by_a_new_one(
     desk: Desk, tmp_path: Path
 ) -> None:
-    """As logrotate does it: move, then SIGHUP."""
+    """As logrotate does it, and nobody has to tell the gateway."""
     token, path = desk.admit("acme"), tmp_path / "audit.jsonl"
 
     async with guarded(desk, audit_file=path) as served:
         await ask(served, token, DETACH, key="key-1")
         path.rename(tmp_path / "audit.jsonl.1")
-        served.gateway.rereading.again()
         await ask(served, token, DETACH, key="key-2")
 
     assert [line["idempotency_key"] for line in lines(tmp_path / "audit.jsonl.1")] == ["key-1"]
     assert [line["idempotency_key"] for line in lines(path)] == ["key-2"]
+
+
+async def test_a_file_that_cannot_be_opened_anew_is_told_with_the_line(
+    desk: Desk, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No line is lost, and no write fails for it."""
+    token, folder = desk.admit("acme"), tmp_path / "audit"
+    path = folder / "audit.jsonl"
+
+    async with guarded(desk, audit_file=path) as served:
+        path.rename(tmp_path / "audit.jsonl.1")
+        folder.rmdir()
+        _, body, _ = await ask(served, token, DETACH, key="key-1")
+
+    assert body["data"]["detachPayment"]["errors"] == []
+    (told,) = [one.getMessage() for one in caplog.records if one.name == "gateway.audit"]
+    assert "the audit file takes nothing" in told
+    assert "key-1" in told
 
 
 async def test_without_a_file_the_trail_is_part_of_the_log(

@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 
 from gateway.backends.rate_budget import SYSTEM_CALLER
-from gateway.callers.client import TOKEN_PREFIX, digest_of, new_token
-from gateway.callers.clients_file import ClientsRefused, entry_of, parse_clients, read_clients
+from gateway.callers.clients import (
+    TOKEN_PREFIX,
+    ClientsRefused,
+    digest_of,
+    entry_of,
+    new_token,
+    parse_clients,
+    read_clients,
+)
 
 HASH = "0123456789abcdef" * 4
 

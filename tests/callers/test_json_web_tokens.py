@@ -6,7 +6,6 @@ import asyncio
 import base64
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -14,8 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from gateway.callers.json_web_tokens import JsonWebTokens, TokenRefused, TokenRules
-from gateway.callers.key_set import (
+from gateway.callers.json_web_keys import (
     FRESH_SECONDS,
     RENEWED_SECONDS,
     RETRY_SECONDS,
@@ -24,10 +22,13 @@ from gateway.callers.key_set import (
     KeysUnavailable,
     SharedSecret,
 )
+from gateway.callers.json_web_tokens import JsonWebTokens, TokenRefused
+from gateway.settings import TokenSettings
 from tests.support.time_and_ids import START, ManualClock
 
 SECRET = "a-secret-for-tests-that-is-long-enough"
-RULES = TokenRules(issuer="https://login.example", audience="gateway", algorithms=("HS256",))
+RULES = TokenSettings(jwt_issuer="https://login.example", jwt_audience="gateway")
+HS256 = ("HS256",)
 CLAIMS: dict[str, Any] = {
     "iss": "https://login.example",
     "aud": "gateway",
@@ -38,8 +39,8 @@ CLAIMS: dict[str, Any] = {
 }
 
 
-def reader(rules: TokenRules = RULES) -> JsonWebTokens:
-    return JsonWebTokens(rules, SharedSecret(SECRET), ManualClock().now)
+def reader(rules: TokenSettings = RULES) -> JsonWebTokens:
+    return JsonWebTokens(rules, SharedSecret(SECRET), ManualClock().now, HS256)
 
 
 def signed(changes: dict[str, Any] | None = None, secret: str = SECRET, **options: Any) -> str:
@@ -53,7 +54,7 @@ async def test_a_good_token_says_who_may_do_what_and_how_long() -> None:
 
     assert bearer.viewer.scopes == {"invoices:read", "payments:write"}
     assert bearer.viewer.customers == {"cus_1"}
-    assert bearer.expires_in_seconds == 600 + RULES.leeway_seconds
+    assert bearer.expires_in_seconds == 600 + RULES.jwt_leeway_seconds
 
 
 async def test_issuer_and_subject_make_the_tenant_and_cannot_be_read_from_it() -> None:
@@ -67,7 +68,7 @@ async def test_issuer_and_subject_make_the_tenant_and_cannot_be_read_from_it() -
 
 
 async def test_a_claim_may_name_the_tenant() -> None:
-    rules = replace(RULES, tenant_claim="org")
+    rules = RULES.model_copy(update={"jwt_tenant_claim": "org"})
 
     assert (await reader(rules).read(signed({"org": "acme"}))).viewer.tenant == "acme"
     for bad in (None, 7, "", "a b", ["acme"]):
@@ -105,7 +106,7 @@ async def test_a_token_that_does_not_say_its_customers_is_refused(claimed: Any) 
 
 
 async def test_tokens_see_all_customers_only_where_the_operator_says_so() -> None:
-    rules = replace(RULES, customers_claim="")
+    rules = RULES.model_copy(update={"jwt_customers_claim": ""})
 
     assert (await reader(rules).read(signed({"customers": None}))).viewer.customers is None
 
@@ -134,9 +135,9 @@ BAD_TOKENS: dict[str, Callable[[], str]] = {
     "an end that is no time": lambda: signed({"exp": "soon"}),
     "an end that is true": lambda: signed({"exp": True}),
     "an end beyond all times": lambda: signed({"exp": 10**400}),
-    "expired": lambda: signed({"exp": START - RULES.leeway_seconds}),
-    "not valid yet": lambda: signed({"nbf": START + RULES.leeway_seconds + 1}),
-    "issued in the future": lambda: signed({"iat": START + RULES.leeway_seconds + 1}),
+    "expired": lambda: signed({"exp": START - RULES.jwt_leeway_seconds}),
+    "not valid yet": lambda: signed({"nbf": START + RULES.jwt_leeway_seconds + 1}),
+    "issued in the future": lambda: signed({"iat": START + RULES.jwt_leeway_seconds + 1}),
     "a key id that is no text": lambda: signed(headers={"kid": "x"}).replace("eyJ", "eyK", 1),
 }
 
@@ -149,7 +150,7 @@ async def test_a_bad_token_is_refused(make: Callable[[], str]) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"exp": START - RULES.leeway_seconds + 1}, {"nbf": START + RULES.leeway_seconds}],
+    [{"exp": START - RULES.jwt_leeway_seconds + 1}, {"nbf": START + RULES.jwt_leeway_seconds}],
 )
 async def test_clocks_may_differ_by_the_leeway(changes: dict[str, int]) -> None:
     await reader().read(signed(changes))
@@ -187,8 +188,8 @@ class Issuer:
         return jwt.encode(claims, self.keys[key_id], algorithm, headers={"kid": key_id})
 
     def reader(self) -> JsonWebTokens:
-        rules = replace(RULES, algorithms=("RS256", "ES256"))
-        return JsonWebTokens(rules, KeySet(self.fetch, self.clock.monotonic), self.clock.now)
+        keys = KeySet(self.fetch, self.clock.monotonic)
+        return JsonWebTokens(RULES, keys, self.clock.now, ("RS256", "ES256"))
 
 
 def _jwk(key: Any) -> str:
@@ -353,8 +354,8 @@ async def test_a_symmetric_key_in_a_public_set_is_left_out(issuer: Issuer) -> No
         secret = base64.urlsafe_b64encode(SECRET.encode()).rstrip(b"=").decode()
         return {"keys": [{"kty": "oct", "k": secret, "kid": "k1", "alg": "HS256"}]}
 
-    rules = replace(RULES, algorithms=("HS256", "ES256"))
-    tokens = JsonWebTokens(rules, KeySet(fetch, ManualClock().monotonic), ManualClock().now)
+    keys = KeySet(fetch, ManualClock().monotonic)
+    tokens = JsonWebTokens(RULES, keys, ManualClock().now, ("HS256", "ES256"))
 
     with pytest.raises(TokenRefused):
         await tokens.read(signed(headers={"kid": "k1"}))
@@ -365,7 +366,8 @@ async def test_a_document_that_is_no_key_set_is_as_good_as_none(document: Any) -
     async def fetch() -> Any:
         return document
 
-    tokens = JsonWebTokens(RULES, KeySet(fetch, ManualClock().monotonic), ManualClock().now)
+    keys = KeySet(fetch, ManualClock().monotonic)
+    tokens = JsonWebTokens(RULES, keys, ManualClock().now, HS256)
 
     with pytest.raises(KeysUnavailable):
         await tokens.read(signed(headers={"kid": "k1"}))

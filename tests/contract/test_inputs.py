@@ -17,7 +17,7 @@ from gateway.events.feed import Feed
 from gateway.events.log import MemoryEventLog
 from gateway.execution.operation import Answer, OperationRequest
 from gateway.execution.runner import GraphQLRunner
-from schema.limits import Limits
+from gateway.settings import Limits
 from schema.ports import Viewer
 from tests.contract.staging import Stage
 from tests.support.backends import Backend

@@ -91,7 +91,6 @@ async def test_memory_stays_flat_and_every_connection_is_ended(
         fixtures=str(fixtures),
         sockets_per_viewer_max=str(SUBSCRIBERS),
         streams_per_viewer_max=str(SUBSCRIBERS),
-        stall_timeout_seconds=str(STALL_SECONDS),
     )
     await gateway.start()
     try:

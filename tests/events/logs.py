@@ -9,8 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from gateway.events.log import ENTRIES_MAX, EventLog, MemoryEventLog
-from gateway.events.retention import Retention
+from gateway.events.log import ENTRIES_MAX, EventLog, MemoryEventLog, Retention
 from tests.storage.durable import redis_log, sqlite_log
 from tests.storage.redis_server import REDIS, VALKEY
 from tests.support.time_and_ids import ManualClock

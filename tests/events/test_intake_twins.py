@@ -10,7 +10,7 @@ import pytest
 from gateway.backends.journal.backend import JournaledWrites
 from gateway.backends.journal.records import MemoryJournalStore, WriteRecord
 from gateway.backends.memory.backend import MemoryBackend
-from gateway.wiring import callers_of, entry_of
+from gateway.composition.gateway import callers_of, entry_of
 from schema.ports import (
     AttachPayment,
     Command,

@@ -1,1 +1,1 @@
-"""Documents before they run: limits, cost, discretion and trust; and what ends a run early."""
+"""Documents before they run: limits, cost, redaction and trust; and what ends a run early."""

@@ -28,8 +28,8 @@ from graphql import (
 )
 from hypothesis import given, settings
 
-from schema.cost import COST_COUNTED_MAX, cost_of, weight_of
-from schema.planner import need_function
+from schema.cost import COST_COUNTED_MAX, PRICES, cost_of, field_definition
+from schema.fields import LoadedField
 from tests.support.documents import SDL, valid_queries
 from tests.support.running import SCHEMA
 
@@ -214,7 +214,8 @@ def test_everything_that_may_need_a_fetch_has_a_price() -> None:
         for kind in OURS.type_map.values()
         if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType)
         for name, definition in kind.fields.items()
-        if need_function(definition) is not None and weight_of(definition) < 1
+        if isinstance(field_definition(definition), LoadedField)
+        and OURS.extensions[PRICES][kind.name, name].weight < 1
     }
 
     assert free == set()

@@ -11,7 +11,7 @@ from gateway.execution.documents import (
     Document,
     Documents,
 )
-from schema.limits import Limits
+from gateway.settings import Limits
 from tests.support.running import SCHEMA, Running
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from graphql import get_introspection_query, parse
 
+from gateway.execution.document_limits import NESTING_MAX, excesses_of, input_depth
 from gateway.execution.operation import Answer, OperationKind, OperationRequest
-from schema.limits import NESTING_MAX, Limits, excesses_of, input_depth
+from gateway.settings import Limits
 from tests.support.running import OPERATOR, Running
 
 FAN_OUT_LEVELS = 40
@@ -331,7 +332,7 @@ async def test_introspection_that_goes_in_circles_is_refused_with_the_right_too(
     assert "data" not in body
 
 
-WARNED = Limits(is_enforced=False)
+WARNED = Limits(limits_mode="warn")
 
 TOLD = {
     "depth": nested(5),

@@ -15,8 +15,8 @@ from gateway.events.log import MemoryEventLog
 from gateway.execution.operation import Answer, OperationRequest
 from gateway.execution.runner import GraphQLRunner
 from gateway.sandbox.stripe_api import Sandbox
+from gateway.settings import Limits
 from schema import records
-from schema.limits import Limits
 from schema.ports import Viewer
 from tests.support.running import SCHEMA
 from tests.support.stage import ACME, GLOBEX, Stage

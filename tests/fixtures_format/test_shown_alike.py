@@ -13,7 +13,7 @@ from gateway.execution.operation import Answer, OperationRequest
 from gateway.execution.runner import GraphQLRunner
 from gateway.sandbox.fixtures import load, read_fixtures, write_fixtures
 from gateway.sandbox.stripe_api import running_sandbox
-from schema.limits import Limits
+from gateway.settings import Limits
 from schema.ports import Failed, Meter, Viewer
 from tests.caching.cached_twin import cached
 from tests.contract.features import Arrange, Supplies, bare, memory, stripe

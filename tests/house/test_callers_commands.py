@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
-from gateway.callers.client import digest_of
-from gateway.callers.clients_file import parse_clients
+from gateway.callers.clients import digest_of, parse_clients
 
 START_SECONDS_MAX = 30
 

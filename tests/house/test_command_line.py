@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gateway.cli import app
+from gateway.cli.commands import app
 from gateway.settings import Settings, SettingsRefused, read_settings, settings_page, variable_of
+from gateway.settings.environment import REMOVED
 from tests.support.log_lines import log_given_back
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,6 +133,32 @@ def test_every_setting_is_documented() -> None:
 def test_every_setting_says_its_reason(name: str) -> None:
     """Unit and reason stand beside each."""
     assert Settings.model_fields[name].description, variable_of(name)
+
+
+@pytest.mark.parametrize("name", REMOVED)
+def test_a_removed_setting_is_told_at_the_start(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Whoever still sets it learns that it does nothing, and the gateway starts all the same."""
+    monkeypatch.setenv(name, "1")
+
+    result = runner.invoke(app, ["doctor", "--port", "0"])
+
+    assert [line for line in result.output.splitlines() if line.startswith(f"{name} has no effect")]
+    assert name not in settings_page()
+    assert read_settings().backend == "memory"
+
+
+def test_no_variable_sets_a_constant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A constant stands among the settings, and the environment does not reach it."""
+    constants = [name for name, field in Settings.model_fields.items() if field.exclude]
+    for name in constants:
+        monkeypatch.setenv(variable_of(name), "3")
+
+    settings = Settings()
+
+    assert len(constants) > 5
+    assert [getattr(settings, name) for name in constants] == [
+        Settings.model_fields[name].default for name in constants
+    ]
 
 
 def test_keys_are_not_shown_by_settings(monkeypatch: pytest.MonkeyPatch) -> None:

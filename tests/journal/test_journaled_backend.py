@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.backends.journal.states import State
-from gateway.wiring import callers_of
+from gateway.composition.gateway import callers_of
 from schema.ports import (
     EventType,
     RefusalCode,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from graphql import GraphQLError, Source, parse
 
-from gateway.execution.errors import formatted
+from gateway.execution.answers import formatted
 from tests.support.log_lines import log_lines
 
 DOCUMENT = '{ invoice(id: "c4n4ry") { id } }'

@@ -107,16 +107,17 @@ def test_deep_and_wide_values_are_bounded() -> None:
     assert len(masked["wide"]) == ITEMS_MAX
 
 
-MEGABYTE = 1_000_000
+LONG = 240_000
+"""Characters: a quarter is still cut like a text that is endless."""
 HOSTILE = {
-    unit: unit * (MEGABYTE // len(unit))
+    unit: unit * (LONG // len(unit))
     for unit in (
         "a", "1", "é", '"', "a.", "a@", "1 ", "-_", "%40", "://", "eyJ.", "sk_", "v1=", "4242 ",
         "token ", "token=", "_secret_", "bearer ", "authorization ", 'password"', "a@a.",
     )
 }  # fmt: skip
 HOSTILE |= {
-    f"{head}, then {tail!r}": head + tail * MEGABYTE
+    f"{head}, then {tail!r}": head + tail * LONG
     for head, tail in [
         ("://", "a"), ("authorization", " "), ("bearer", " "), ("sk_test_", "."), ("a@", "a"),
         ("a@", "a."), ("token", " "), ("x_secret", "_"),
@@ -125,7 +126,7 @@ HOSTILE |= {
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_megabyte_takes_no_longer_than_its_length(text: str) -> None:
+def test_hostile_text_takes_no_longer_than_its_length(text: str) -> None:
     """Measured against a shorter text of the same kind, as machines differ: four times the text
     may take ten times as long, where a pattern that walks it again and again takes sixteen."""
     quarter = text[: len(text) // 4]

@@ -8,7 +8,7 @@ connections, and of what is refused it is proved that nobody upstream was asked 
 Rows that need minutes, processes or other machinery are proved where that stands:
 
 - killed with -9 at random, also right after a webhook's 2xx: `tests.crash.test_killer`
-- told to stop amid a write: `tests.crash.test_drain`
+- told to stop amid a write: `tests.crash.test_shutdown`
 - Redis away and back: `tests.crash.test_redis_outage`; two replicas: `tests.crash.test_replicas`
 - memory under a thousand readers who never read: `tests.crash.test_unread`
 - a peer whose cable is pulled, a stalled reader: `tests.web.test_socket_limits`, `test_stall`

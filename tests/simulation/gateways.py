@@ -17,13 +17,12 @@ from typing import Any
 from pydantic import SecretStr
 
 from gateway.clock import Ids
+from gateway.composition.gateway import Gateway, opened_gateway
+from gateway.composition.outside import Outside
 from gateway.events.webhook import Ignored, WebhookRefused
 from gateway.execution.documents import Documents
 from gateway.execution.operation import Answer, OperationRequest
 from gateway.settings import Settings
-from gateway.wiring import Gateway, opened_gateway
-from gateway.wiring_execution import limits_of
-from gateway.wiring_outside import Outside
 from schema.ports import EventOrigin, Failed, Viewer
 from schema.root import make_schema
 from tests.simulation.boundary import CALL, PROCESS, Boundary, Process
@@ -50,7 +49,7 @@ def shared_schema() -> Any:
 @cache
 def shared_documents() -> Documents:
     """Parsed once for all gateways of all histories in this process."""
-    return Documents(shared_schema()._schema, limits_of(Settings()))
+    return Documents(shared_schema()._schema, Settings())
 
 
 @cache

@@ -13,8 +13,8 @@ from functools import partial
 from typing import Any
 
 from gateway.backends.caching.memory_cache import BoundedMemoryCache
+from gateway.composition.stores import Stores
 from gateway.events.log import LogEntry
-from gateway.wiring_stores import Stores
 from tests.simulation.boundary import Across, Boundary
 
 TAIL_BATCH = 200

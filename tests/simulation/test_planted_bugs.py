@@ -20,9 +20,9 @@ from gateway.backends.journal.records import JournalStore, WriteRecord
 from gateway.backends.journal.settling import Settling
 from gateway.backends.journal.states import State
 from gateway.backends.journal.trying import Try
+from gateway.composition.stores import Stores
 from gateway.events.feed import Feed
 from gateway.events.log import LogEntry, decode_position, encode_position
-from gateway.wiring_stores import Stores
 from tests.simulation.planning import plan_of
 from tests.simulation.runs import breaks
 from tests.simulation.shrinking import promises_of

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from gateway.backends.caching.memory_cache import BoundedMemoryCache
+from gateway.composition.stores import Stores, open_stores
 from gateway.events.log import encode_position
 from gateway.settings import Settings
-from gateway.wiring_stores import Stores, open_stores
 from tests.simulation.boundary import PROCESS, Boundary, Process, task_factory
 from tests.simulation.callers import Listener, Writer, read_after
 from tests.simulation.documents import LOG, seen_of

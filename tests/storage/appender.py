@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from gateway.events.log_sqlite import SqliteEventLog
-from gateway.storage.refusals import StoreRefused
+from gateway.storage import StoreRefused
 from tests.events.entries import entry
 from tests.storage.durable import sqlite_log
 from tests.support.time_and_ids import ManualClock

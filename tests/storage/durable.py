@@ -10,9 +10,9 @@ from pathlib import Path
 from gateway.backends.journal.records import RECORDS_MAX
 from gateway.backends.journal.redis import RedisJournalStore
 from gateway.backends.journal.sqlite import SqliteJournalStore
+from gateway.events.log import Retention
 from gateway.events.log_redis import RedisEventLog
 from gateway.events.log_sqlite import SqliteEventLog
-from gateway.events.retention import Retention
 from gateway.storage.redis_store import RedisStore
 from gateway.storage.sqlite_store import PENDING_MAX, SqliteStore
 from tests.storage.redis_server import REDIS, VALKEY, prefix_of, shared_server

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.events import log_redis, log_sqlite
 from gateway.events.log import EventLog, LogEntry, Logged, Unreadable
-from gateway.storage.codec import RecordCodec
+from gateway.storage.record_codec import RecordCodec
 from tests.events.entries import entry
 
 VERSION = 2

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import pytest
 
 from gateway.backends.journal.records import MemoryJournalStore
+from gateway.composition.stores import Stores, publisher
 from gateway.events.feed import Feed
 from gateway.events.log import Logged
 from gateway.events.log_redis import RedisEventLog
 from gateway.storage.redis_store import RedisStore
-from gateway.wiring_stores import Stores, publisher
 from tests.events.channel import Channel, items
 from tests.events.entries import at, entry
 from tests.storage.durable import redis_store

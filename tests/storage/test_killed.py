@@ -12,7 +12,7 @@ import pytest
 
 from gateway.events.log import EventLog, LogEntry
 from gateway.events.log_redis import RedisEventLog
-from gateway.storage.refusals import StoreUnavailable
+from gateway.storage import StoreUnavailable
 from tests.events.entries import entry
 from tests.storage.durable import redis_store, sqlite_log
 from tests.storage.redis_server import RedisServer

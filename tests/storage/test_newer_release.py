@@ -11,9 +11,8 @@ import pytest
 
 from gateway.events import log_codec
 from gateway.events.feed import Feed
-from gateway.events.log import Bounds, Unreadable
+from gateway.events.log import Bounds, Retention, Unreadable
 from gateway.events.log_codec import NOTED_MAX, UnreadableCount
-from gateway.events.retention import Retention
 from schema.ports import GapReason, StreamGap
 from tests.events.channel import Channel, items
 from tests.events.entries import entry

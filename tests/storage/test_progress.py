@@ -8,8 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.events.covered import Covered, PassedOver, Progress
-from gateway.events.progress import RedisProgress, SqliteProgress
+from gateway.events.catch_up_progress import (
+    Covered,
+    PassedOver,
+    Progress,
+    RedisProgress,
+    SqliteProgress,
+)
 from tests.events.door import hint
 from tests.storage.durable import redis_store, sqlite_store
 from tests.storage.redis_server import KINDS, prefix_of, shared_server

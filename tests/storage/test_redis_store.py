@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.storage import StoreRefused
 from gateway.storage.redis_store import RedisStore
-from gateway.storage.refusals import StoreRefused
 from tests.storage.durable import redis_store
 from tests.storage.redis_server import RedisServer, free_port
 

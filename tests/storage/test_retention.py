@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.events.log import Bounds
-from gateway.events.retention import AT_ONCE_MAX, DAY_SECONDS, Retention
+from gateway.events.log import AT_ONCE_MAX, DAY_SECONDS, Bounds, Retention
 from tests.events.entries import entry
 from tests.storage.durable import LOGS, OpenLog, redis_store, sqlite_log
 from tests.storage.redis_server import prefix_of, shared_server

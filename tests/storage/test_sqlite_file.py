@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.storage.refusals import StoreInUse, StoreRefused
+from gateway.storage import StoreInUse, StoreRefused
 from gateway.storage.sqlite_file import Part
 from gateway.storage.sqlite_store import SqliteStore
 from tests.storage.durable import sqlite_store

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.storage.refusals import StoreUnavailable
+from gateway.storage import StoreUnavailable
 from gateway.storage.sqlite_file import Part
 from gateway.storage.sqlite_store import GROUP_MAX, SqliteStore
 from tests.storage.durable import sqlite_store

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from gateway.backends.journal.sqlite import SqliteJournalStore
+from gateway.composition.stores import open_stores
 from gateway.settings import Settings
+from gateway.storage import StoreUnavailable
 from gateway.storage.redis_store import RedisStore
-from gateway.storage.refusals import StoreUnavailable
 from gateway.storage.sqlite_store import SqliteStore
 from gateway.storage.write_probe import (
     KEPT_SECONDS,
@@ -21,7 +22,6 @@ from gateway.storage.write_probe import (
     redis_probe,
     sqlite_probe,
 )
-from gateway.wiring_stores import open_stores
 from tests.events.entries import entry
 from tests.storage.durable import redis_store, sqlite_store
 from tests.storage.redis_server import RedisServer
@@ -175,8 +175,8 @@ async def test_where_the_probe_has_no_room_an_event_has_none(
     tmp_path: Path, clock: ManualClock
 ) -> None:
     """The promise of the probe: what it finds writable takes at least one event."""
+    from gateway.events.log import Retention
     from gateway.events.log_sqlite import SqliteEventLog
-    from gateway.events.retention import Retention
 
     async with sqlite_store(tmp_path) as file:
         log = await SqliteEventLog.open(

@@ -27,12 +27,12 @@ from gateway.backends.stripe.breaker import FAILURES_MAX
 from gateway.backends.stripe.client import Pacing, StripeApi
 from gateway.backends.stripe.refusals import STORED_FAILURE
 from gateway.backends.stripe.writing import PREVIEW_VERSION
+from gateway.composition.gateway import callers_of, entry_of, nothing_to_drop
 from gateway.events.intake import Intake
 from gateway.events.log import MemoryEventLog
 from gateway.sandbox.deliveries import TwinLookup
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
 from gateway.sandbox.stripe_api.faults import Fault, FaultKind
-from gateway.wiring import callers_of, entry_of, nothing_to_drop
 from schema.ports import Failed, Meter, Outcome, RefusalCode, Refused, Viewer
 from tests.storage.redis_server import free_port
 from tests.stripe_edge.trials import TRIALS, Trial, detach

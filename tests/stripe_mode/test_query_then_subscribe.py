@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 
 from gateway.backends.memory.twin import TwinEvent
+from gateway.composition.gateway import Gateway, opened_gateway
 from gateway.events.intake import event_type
 from gateway.execution.operation import Answer, OperationRequest
 from gateway.sandbox.deliveries import hint_of
 from gateway.sandbox.stripe_api import running_sandbox
 from gateway.settings import Settings
-from gateway.wiring import Gateway, opened_gateway
 from schema.ports import EventOrigin, Viewer
 from tests.storage.redis_server import RedisServer
 from tests.support.stage import Stage
@@ -151,7 +151,7 @@ class World:
 async def memory(folder: Path) -> AsyncIterator[World]:
     """The embedded twin, whose events come in by themselves."""
     clock, ids = ManualClock(), CountingIds()
-    async with opened_gateway(Settings(), clock=clock, ids=ids, with_chores=False) as gateway:
+    async with opened_gateway(Settings(), clock=clock, ids=ids, with_background=False) as gateway:
         assert gateway.twin is not None
         assert gateway.deliveries is not None
         idle = gateway.deliveries.idle
@@ -168,7 +168,7 @@ async def stripe(folder: Path, **settings: Any) -> AsyncIterator[World]:
     stage = Stage.empty()
     async with running_sandbox(stage.twin) as sandbox:
         given = Settings(**STRIPE, stripe_api_base=sandbox.url, **settings)
-        opened = opened_gateway(given, clock=stage.clock, ids=stage.ids, with_chores=False)
+        opened = opened_gateway(given, clock=stage.clock, ids=stage.ids, with_background=False)
         async with opened as gateway:
 
             async def deliver(events: list[TwinEvent]) -> None:

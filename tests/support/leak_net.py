@@ -16,7 +16,7 @@ from functools import cache
 
 import pytest
 
-from gateway.logs.output import formatter
+from gateway.logs.setup import formatter
 from gateway.sandbox.fixtures import demo_text
 
 LIKE_A_SECRET = re.compile(

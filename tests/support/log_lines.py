@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from gateway.logs.output import formatter
+from gateway.logs.setup import formatter
 
 
 class LogLines(logging.Handler):

@@ -10,7 +10,7 @@ from gateway.events.feed import Feed
 from gateway.events.log import EventLog, MemoryEventLog
 from gateway.execution.operation import Answer, OperationRequest
 from gateway.execution.runner import GraphQLRunner
-from schema.limits import Limits
+from gateway.settings import Limits
 from schema.ports import ErrorCode, Failed, Loaded, Meter, Need, Needs, Viewer
 from schema.root import make_schema
 from tests.support.stage import Stage

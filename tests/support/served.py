@@ -12,10 +12,10 @@ from aiohttp import ClientSession, web
 from yarl import URL
 
 from gateway.backends.memory.twin import Twin
+from gateway.composition.gateway import Gateway, make_web_app, opened_gateway
 from gateway.settings import Settings
-from gateway.web.auth import Authenticator
+from gateway.web.authentication import Authenticator
 from gateway.web.server import make_runner
-from gateway.wiring import Gateway, make_web_app, opened_gateway, web_settings
 from tests.support.time_and_ids import CountingIds, ManualClock
 
 
@@ -69,7 +69,7 @@ async def serving(
     given = Settings(port=0, fixtures=fixtures, **settings)
     async with opened_gateway(given, clock=clock, ids=CountingIds()) as gateway:
         application = make_web_app(gateway, authenticator=authenticator)
-        runner = make_runner(application, web_settings(given))
+        runner = make_runner(application, given)
         await runner.setup()
         try:
             await web.TCPSite(runner, "127.0.0.1", 0).start()

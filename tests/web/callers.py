@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.web.auth import Grant, Refusal
+from gateway.web.authentication import Grant, Refusal
 from schema.ports import ErrorCode, Viewer
 
 

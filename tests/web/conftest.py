@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,11 @@ import pytest
 from aiohttp import ClientSession, web
 from yarl import URL
 
+from gateway.settings import WebSettings
 from gateway.web.app import create_app
-from gateway.web.auth import Authenticator, DevelopmentAuthenticator
+from gateway.web.authentication import Authenticator, DevelopmentAuthenticator
 from gateway.web.health import Ping
 from gateway.web.server import make_runner
-from gateway.web.settings import WebSettings
 from tests.web.peer import PeerRunner
 from tests.web.serving import Serve, Served
 
@@ -36,7 +35,8 @@ async def serve() -> AsyncIterator[Serve]:
             console_directory: Path | None = None,
             **limits: Any,
         ) -> Served:
-            settings = replace(settings or WebSettings(drain_timeout_seconds=2), **limits)
+            settings = settings or WebSettings(shutdown_timeout_seconds=2)
+            settings = settings.model_copy(update=limits)
             runner = PeerRunner()
             app = create_app(
                 runner=runner,

@@ -30,7 +30,7 @@ from graphql import (
 from graphql.language import DocumentNode
 
 from gateway.execution.operation import Answer, OperationKind, OperationRequest, Prepared
-from gateway.web.refusals import refused
+from gateway.web.http_errors import refused
 from schema.ports import ErrorCode, Viewer
 
 _SCHEMA = build_schema("""

@@ -13,10 +13,10 @@ import sys
 
 from aiohttp import web
 
+from gateway.settings import WebSettings
 from gateway.web.app import create_app
-from gateway.web.auth import DevelopmentAuthenticator
+from gateway.web.authentication import DevelopmentAuthenticator
 from gateway.web.server import make_runner
-from gateway.web.settings import WebSettings
 from tests.web.peer import PeerRunner
 
 

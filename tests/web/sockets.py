@@ -106,6 +106,6 @@ async def unread_connection(
 
 
 def _client_frame(payload: bytes) -> bytes:
-    """A masked text frame of up to 125 bytes; the mask of zeros changes nothing."""
+    """A error_boundary text frame of up to 125 bytes; the mask of zeros changes nothing."""
     assert len(payload) < 126
     return bytes([0x81, 0x80 | len(payload), 0, 0, 0, 0]) + payload

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from aiohttp import ClientConnectionError
 
-from gateway.web.app import DRAIN
+from gateway.web.app import SHUTDOWN
 from tests.web.serving import Serve, Served
 from tests.web.sockets import acknowledged, closed, handshake_status, received, subscribe
 from tests.web.test_sse import event, streaming
@@ -98,7 +98,7 @@ async def test_liveness_asks_nobody(serve: Serve) -> None:
 
 async def test_a_draining_gateway_is_not_ready_and_still_answers(gateway: Served) -> None:
     """Traffic goes elsewhere first; what still arrives here is served."""
-    gateway.app[DRAIN].begin()
+    gateway.app[SHUTDOWN].begin()
 
     async with gateway.session.get(gateway.url / "readyz") as response:
         answer = await response.json()
@@ -111,7 +111,7 @@ async def test_a_draining_gateway_is_not_ready_and_still_answers(gateway: Served
 
 async def test_a_draining_gateway_opens_no_sockets_and_streams(gateway: Served) -> None:
     """They would only be closed again."""
-    gateway.app[DRAIN].begin()
+    gateway.app[SHUTDOWN].begin()
 
     socket_status = await handshake_status(gateway, {})
     async with streaming(gateway, "subscription { held }") as stream:
@@ -167,7 +167,7 @@ async def test_a_stopping_gateway_finishes_its_mutations(gateway: Served) -> Non
 
 async def test_a_stopping_gateway_does_not_wait_for_ever(serve: Serve) -> None:
     """The supervisor would kill it anyway; the journal knows what is unfinished."""
-    gateway = await serve(drain_timeout_seconds=0.05)
+    gateway = await serve(shutdown_timeout_seconds=0.05)
     paying = asyncio.create_task(gateway.post("mutation { pay }"))
     await gateway.runner.asked_to_pay.wait()
 

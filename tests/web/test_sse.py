@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse
 
-from gateway.web.app import DRAIN
+from gateway.web.app import SHUTDOWN
 from tests.web.callers import TokenAuthenticator
 from tests.web.serving import Serve, Served
 from tests.web.sockets import unread_connection
@@ -173,7 +173,7 @@ async def test_a_mutation_outlives_its_stream(gateway: Served) -> None:
         await gateway.runner.asked_to_pay.wait()
         response.close()
     gateway.runner.may_pay.set()
-    await gateway.app[DRAIN].finish(timeout_seconds=5)
+    await gateway.app[SHUTDOWN].finish(timeout_seconds=5)
 
     assert gateway.runner.paid == 1
 

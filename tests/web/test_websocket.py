@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from gateway.web.app import DRAIN
+from gateway.web.app import SHUTDOWN
 from tests.web.serving import Serve, Served
 from tests.web.sockets import acknowledged, closed, opened, raw_socket, received, subscribe
 
@@ -98,7 +98,7 @@ async def test_complete_does_not_stop_a_mutation(gateway: Served) -> None:
         await subscribe(socket, "{ hello }", id="q")
         answers = [await received(socket) for _ in range(2)]
         gateway.runner.may_pay.set()
-        await gateway.app[DRAIN].finish(timeout_seconds=5)
+        await gateway.app[SHUTDOWN].finish(timeout_seconds=5)
 
     assert {answer["id"] for answer in answers} == {"q"}
     assert gateway.runner.paid == 1

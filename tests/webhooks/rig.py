@@ -22,15 +22,15 @@ from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.event_reader import StripeEventReader
 from gateway.backends.stripe.lookup import StripeLookup
 from gateway.events.catch_up import CatchUp
-from gateway.events.covered import MemoryProgress
+from gateway.events.catch_up_progress import MemoryProgress
 from gateway.events.intake import Intake, Touched
 from gateway.events.log import LogEntry, MemoryEventLog
 from gateway.events.webhook import WebhookReader
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
+from gateway.settings import WebSettings
 from gateway.web.middleware import error_middleware
 from gateway.web.server import make_runner
-from gateway.web.settings import WebSettings
-from gateway.web.webhook_view import WebhookView
+from gateway.web.webhook_endpoint import WebhookEndpoint
 from tests.sandbox.driving import sdk_of
 from tests.support.stage import Stage
 from tests.support.upstream import stripe_api
@@ -143,7 +143,7 @@ async def rigged(
     ):
         api = stripe_api(sandbox.url)
         rig = _assembled(stage, sandbox, api, sdk, log, session, secrets, options)
-        runner = make_runner(rig.app, WebSettings(drain_timeout_seconds=2))
+        runner = make_runner(rig.app, WebSettings(shutdown_timeout_seconds=2))
         await runner.setup()
         try:
             await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -191,7 +191,7 @@ def _assembled(
     )
     ids = count(1)
     app = web.Application(middlewares=[error_middleware(lambda: f"req_{next(ids)}")])
-    view = WebhookView(reader, intake.receive, **options)
+    view = WebhookEndpoint(reader, intake.receive, **options)
     app.router.add_route("*", "/webhooks/stripe", view.handle)
     return Rig(
         stage=stage,

@@ -20,7 +20,7 @@ from gateway.events.catch_up import (
     SAVE_EVERY,
     Summary,
 )
-from gateway.events.covered import Covered, PassedOver
+from gateway.events.catch_up_progress import Covered, PassedOver
 from gateway.sandbox.stripe_api import FaultKind
 from schema.ports import Failed
 from tests.events.door import hint

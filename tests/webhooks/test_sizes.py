@@ -11,8 +11,12 @@ import pytest
 from aiohttp import ClientSession
 from yarl import URL
 
-from gateway.settings import Settings
-from gateway.web.webhook_body import EVENT_BYTES_MAX, LARGE_BODIES_MAX, LARGE_BYTES
+from gateway.web.webhook_endpoint import (
+    BODY_BYTES_MAX,
+    EVENT_BYTES_MAX,
+    LARGE_BODIES_MAX,
+    LARGE_BYTES,
+)
 from tests.support.time_and_ids import START
 from tests.webhooks.rig import HANG_SECONDS_MAX, Rig, rigged
 from tests.webhooks.signing import event
@@ -65,7 +69,7 @@ def test_no_event_reaches_the_bound(letter: str, escaped: bool) -> None:
     """Stripe's own limits end below it, whatever the language and however it is written."""
     length = len(printed(largest_event(letter), escaped=escaped))
 
-    assert length < EVENT_BYTES_MAX < Settings().webhook_body_bytes_max
+    assert length < EVENT_BYTES_MAX < BODY_BYTES_MAX
 
 
 @pytest.mark.parametrize("letter", LETTERS.values(), ids=LETTERS.keys())
@@ -93,7 +97,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 async def test_a_refusal_for_size_is_told_once_and_counted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The operator learns which setting to raise, and a flood does not fill the log."""
+    """The operator learns whose mistake it is, and a flood does not fill the log."""
     async with rigged(body_bytes_max=256_000) as rig:
         for _ in range(3):
             await rig.post(b" " * 256_001, "t=1,v1=0")
@@ -101,7 +105,7 @@ async def test_a_refusal_for_size_is_told_once_and_counted(
         assert rig.reader.counts.refused == {"body_too_large": 3}
     assert len(warnings(caplog)) == 1
     assert "256000 bytes" in warnings(caplog)[0]
-    assert "GATEWAY_WEBHOOK_BODY_BYTES_MAX" in warnings(caplog)[0]
+    assert "beyond Stripe's own limits" in warnings(caplog)[0]
 
 
 async def test_a_body_that_never_arrives_is_told_once_and_counted(

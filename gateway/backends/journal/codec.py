@@ -15,8 +15,8 @@ import orjson
 from gateway.backends.attempt import Found
 from gateway.backends.journal.records import WriteRecord
 from gateway.backends.journal.states import State
-from gateway.storage.codec import RecordCodec
-from gateway.storage.refusals import RecordUnreadable
+from gateway.storage import RecordUnreadable
+from gateway.storage.record_codec import RecordCodec
 from schema.ports import Command, CreditNoteDraft, Outcome, OutOfBandPayment
 
 log = logging.getLogger(__name__)

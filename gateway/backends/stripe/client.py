@@ -13,6 +13,7 @@ import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -294,10 +295,16 @@ def _session(ca_path: str) -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(
         limit=CONNECTIONS_MAX,
         keepalive_timeout=KEEPALIVE_SECONDS,
-        ssl=ssl.create_default_context(cafile=ca_path),
+        ssl=_trusting(ca_path),
     )
     session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
     # It would send a read that got no answer once more by itself, past meter, budget and breaker;
     # aiohttp 3.14 has no public word for this, and a test fails if the private one is gone.
     session._retry_connection = False
     return session
+
+
+@cache
+def _trusting(ca_path: str) -> ssl.SSLContext:
+    """Read once in a process, as it takes ten milliseconds; it never changes."""
+    return ssl.create_default_context(cafile=ca_path)

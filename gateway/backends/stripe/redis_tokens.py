@@ -11,8 +11,8 @@ import asyncio
 from collections.abc import Callable
 
 from gateway.backends.rate_budget import ENDPOINT_PER_SECOND, Tokens
+from gateway.storage import StoreUnavailable
 from gateway.storage.redis_store import RedisStore
-from gateway.storage.refusals import StoreUnavailable
 
 TAKE_SECONDS_MAX = 0.1
 """Every call to Stripe asks first, so a Redis that has stopped answering must not hold it up."""

@@ -23,7 +23,6 @@ import orjson
 from aiohttp import web
 
 from gateway.backends.memory.twin import Request
-from gateway.own_machine import is_loopback_host, is_same_origin
 from gateway.sandbox.fixtures import FixturesRefused
 from gateway.sandbox.stripe_api import edits, payment_methods
 from gateway.sandbox.stripe_api.account import Account
@@ -32,6 +31,7 @@ from gateway.sandbox.stripe_api.errors import StripeError, of_refusal
 from gateway.sandbox.stripe_api.faults import Fault, FaultKind
 from gateway.sandbox.stripe_api.parameters import amount, currency, text
 from gateway.sandbox.stripe_api.rendering import render
+from gateway.settings.hosts import is_loopback_host, is_same_origin
 from schema import records
 from schema.ports import Refused
 

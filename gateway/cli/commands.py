@@ -1,0 +1,266 @@
+"""The command line: serve, sdl, doctor. Each command is short; the work is done elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from gateway.cli.stripe_account import catch_up, webhook_app
+from gateway.cli.writes import writes_app
+from gateway.settings import (
+    Settings,
+    SettingsRefused,
+    findings,
+    read_settings,
+    settings_page,
+    without_effect,
+)
+from schema.ports import SCOPES
+
+log = logging.getLogger(__name__)
+
+app = typer.Typer(
+    name="invoice-gateway",
+    help="A GraphQL gateway over Stripe's invoices and their payments.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+fixtures_app = typer.Typer(help="Work with fixtures files.", no_args_is_help=True)
+token_app = typer.Typer(help="The tokens of clients.", no_args_is_help=True)
+app.add_typer(fixtures_app, name="fixtures")
+app.add_typer(webhook_app, name="webhook")
+app.add_typer(token_app, name="token")
+app.add_typer(writes_app, name="writes")
+app.command(name="catch-up")(catch_up)
+
+_DEFAULT_SCOPES = ["invoices:read", "events:read"]
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on. Default 127.0.0.1.")]
+Port = Annotated[int | None, typer.Option(help="TCP port. Default 8000.", min=0, max=65535)]
+BackendName = Annotated[
+    Literal["memory", "stripe"] | None,
+    typer.Option(help="What supplies the answers. Default memory, which needs no key."),
+]
+FixturesFile = Annotated[
+    Path | None, typer.Option(help="Data of the memory backend; the demo when left out.")
+]
+
+
+@app.command()
+def serve(
+    host: Host = None,
+    port: Port = None,
+    backend: BackendName = None,
+    fixtures: FixturesFile = None,
+    with_sandbox: Annotated[
+        bool,
+        typer.Option(
+            "--with-sandbox",
+            help="Serve Stripe's backend against a sandbox in this process, webhooks included: "
+            "the demo that is closest to production. Needs no key.",
+        ),
+    ] = False,
+    sandbox_port: Annotated[
+        int, typer.Option(help="TCP port of that sandbox.", min=0, max=65535)
+    ] = 12111,
+) -> None:
+    """Start the gateway and serve until it is told to stop."""
+    from gateway.callers.clients import ClientsRefused
+    from gateway.cli.serving import serve_gateway, serve_with_sandbox
+    from gateway.execution.trusted_documents import ManifestRefused
+    from gateway.logs import configure
+    from gateway.sandbox.fixtures import FixturesRefused
+    from gateway.storage import StoreRefused
+
+    settings = _settings(host=host, port=port, backend=backend, fixtures=fixtures)
+    configure(format=settings.log_format, level=settings.log_level, stream=sys.stderr)
+    for sentence in without_effect(os.environ):
+        log.warning(sentence)
+    try:
+        if with_sandbox:
+            asyncio.run(serve_with_sandbox(settings, typer.echo, sandbox_port=sandbox_port))
+        else:
+            asyncio.run(serve_gateway(settings, typer.echo))
+    except FixturesRefused as refused:
+        raise _stop(f"{settings.fixtures} cannot be loaded:\n{refused}") from refused
+    except (ClientsRefused, ManifestRefused, SettingsRefused, StoreRefused) as refused:
+        raise _stop(str(refused)) from refused
+    except OSError as error:
+        raise _cannot_listen(settings.host, settings.port, error) from error
+
+
+@app.command()
+def sandbox(
+    port: Annotated[int, typer.Option(help="TCP port.", min=0, max=65535)] = 12111,
+    fixtures: FixturesFile = None,
+) -> None:
+    """Serve the sandbox by itself: the ledger in Stripe's REST API, for any Stripe SDK."""
+    from gateway.cli.serving import serve_sandbox
+    from gateway.logs import configure
+    from gateway.sandbox.fixtures import FixturesRefused
+
+    configure(format="auto", level="info", stream=sys.stderr)
+    try:
+        asyncio.run(serve_sandbox(port, fixtures, typer.echo))
+    except FixturesRefused as refused:
+        raise _stop(f"{fixtures} cannot be loaded:\n{refused}") from refused
+    except OSError as error:
+        raise _cannot_listen("127.0.0.1", port, error) from error
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> typer.Exit:
+    return _stop(
+        f"Cannot listen on {host}:{port}: {error.strerror or error}. Choose another with --port."
+    )
+
+
+@app.command(name="settings")
+def print_settings() -> None:
+    """Print every setting with its default and its reason, as docs/settings.md has it."""
+    typer.echo(settings_page(), nl=False)
+
+
+@fixtures_app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="A fixtures file.", exists=True, dir_okay=False)],
+) -> None:
+    """Say what is wrong with a fixtures file: id, field and reason, one line each."""
+    from gateway.sandbox.fixtures import check_file
+
+    lines = [str(one) for one in check_file(file)]
+    for line in lines:
+        typer.echo(line)
+    if lines:
+        raise typer.Exit(1)
+    typer.echo(f"{file} is good.")
+
+
+@token_app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="The client's name: letters, digits and . _ : @ -")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help=f"May be given several times: {', '.join(SCOPES)}. Default: reading."),
+    ] = None,
+    customer: Annotated[
+        list[str] | None,
+        typer.Option(help="A customer (cus_...) it may see; may be given several times. All."),
+    ] = None,
+) -> None:
+    """Make a token and print the client's entry for GATEWAY_CLIENTS_FILE.
+
+    The entry goes to standard output, to be appended to the file; the token, which is kept
+    nowhere, to standard error.
+    """
+    from gateway.callers.clients import ClientsRefused, digest_of, entry_of, new_token
+
+    token = new_token()
+    try:
+        entry = entry_of(name, digest_of(token), scope or _DEFAULT_SCOPES, customer or [])
+    except ClientsRefused as refused:
+        typer.echo(str(refused), err=True)
+        raise typer.Exit(1) from refused
+    typer.echo(entry)
+    typer.echo(
+        f"Token of {name}, shown only now (the entry above holds its hash):\n{token}", err=True
+    )
+
+
+@app.command()
+def sdl() -> None:
+    """Print the schema."""
+    from schema.root import make_schema
+
+    typer.echo(make_schema().as_str())
+
+
+@app.command()
+def doctor(
+    host: Host = None,
+    port: Port = None,
+    backend: BackendName = None,
+    fixtures: FixturesFile = None,
+) -> None:
+    """Say what would keep the gateway from starting, one line each, with its cure."""
+    for note in without_effect(os.environ):
+        typer.echo(note)
+    lines = list(_diagnosis(host=host, port=port, backend=backend, fixtures=fixtures))
+    for line in lines:
+        typer.echo(line)
+    if lines:
+        raise typer.Exit(1)
+    typer.echo("Nothing is wrong.")
+
+
+def _diagnosis(**given: object) -> list[str]:
+    from gateway.composition.graphql import problems_of_documents
+    from gateway.console import console_directory
+    from gateway.sandbox.fixtures import check_file
+
+    try:
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValueError:
+        try:
+            read_settings(**given)
+        except SettingsRefused as refused:
+            return str(refused).splitlines()
+        raise
+    lines = findings(settings)
+    if settings.clients_file is not None:
+        lines += _problems_of_clients(settings.clients_file)
+    lines += problems_of_documents(settings)
+    if settings.fixtures is not None and settings.fixtures.is_file():
+        lines += [f"{settings.fixtures}: {one}" for one in check_file(settings.fixtures)]
+    if console_directory() is None:
+        lines.append("The GraphiQL page is not built. Run make console.")
+    if settings.port and _is_taken(settings.host, settings.port):
+        lines.append(
+            f"Port {settings.port} on {settings.host} is taken. Choose another with --port, or "
+            "stop what listens there."
+        )
+    return lines
+
+
+def _problems_of_clients(path: Path) -> list[str]:
+    from gateway.callers.clients import ClientsRefused, read_clients
+
+    try:
+        read_clients(path)
+    except ClientsRefused as refused:
+        return str(refused).splitlines()
+    return []
+
+
+def _is_taken(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return True
+    return False
+
+
+def _settings(**given: object) -> Settings:
+    try:
+        return read_settings(**given)
+    except SettingsRefused as refused:
+        raise _stop(str(refused)) from refused
+
+
+def _stop(message: str) -> typer.Exit:
+    typer.echo(message, err=True)
+    return typer.Exit(1)
+
+
+def main() -> None:
+    app()

@@ -1,0 +1,194 @@
+"""Serving until told to stop: the gateway, the sandbox, or one against the other.
+
+Opens ports and listens to signals; everything else is made by `wiring` and `sandbox`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from pydantic import SecretStr
+
+from gateway.backends.memory.twin import Twin
+from gateway.clock import RandomIds, SystemClock
+from gateway.composition.gateway import (
+    WEBHOOK_PATH,
+    make_web_app,
+    opened_gateway,
+    stripe_api,
+)
+from gateway.sandbox.fixtures import seed
+from gateway.sandbox.stripe_api import Sandbox, running_sandbox
+from gateway.settings import Settings, SettingsRefused
+from gateway.web.app import SHUTDOWN
+from gateway.web.metrics import PATH as METRICS_PATH
+from gateway.web.metrics import Metrics, metrics_app
+from gateway.web.server import make_runner
+from schema.ports import Meter
+
+log = logging.getLogger(__name__)
+
+Tell = Callable[[str], Any]
+
+SANDBOX_KEY = "sk_test_sandbox"
+SANDBOX_PORT = 12111
+SANDBOX_CALLS_PER_SECOND = 1000.0
+"""A sandbox has no limit to be kept."""
+FIRST_QUERY = (
+    '{ invoice(id: "in_demo_paid_by_two") { number status amountPaid { formatted } '
+    "payments { nodes { id amountPaid { formatted } paymentIntent { id status } } } } }"
+)
+
+
+async def serve_gateway(settings: Settings, tell: Tell) -> None:
+    """Serve until SIGINT or SIGTERM, then finish what runs."""
+    stopped = _stop_signal()
+    async with _listening(settings, stopped) as port:
+        tell(_greeting(settings, port))
+        await stopped.wait()
+
+
+async def serve_sandbox(port: int, fixtures: Path | None, tell: Tell) -> None:
+    """Serve the sandbox by itself until SIGINT or SIGTERM."""
+    stopped = _stop_signal()
+    async with running_sandbox(_twin(fixtures), port=port) as sandbox:
+        tell(
+            f"\n  Sandbox of Stripe's API\n  Base     {sandbox.url}\n  Key      {SANDBOX_KEY}\n"
+            "  Stop     Ctrl+C\n"
+        )
+        await stopped.wait()
+
+
+async def serve_with_sandbox(
+    settings: Settings, tell: Tell, *, sandbox_port: int = SANDBOX_PORT
+) -> None:
+    """Serve the Stripe backend against a sandbox of its own, with webhooks flowing back."""
+    stopped = _stop_signal()
+    async with running_sandbox(_twin(settings.fixtures), port=sandbox_port) as sandbox:
+        against = _against(settings, sandbox)
+        secret = await _register(against, sandbox)
+        against = against.model_copy(update={"stripe_webhook_secrets": SecretStr(secret)})
+        async with _listening(against, stopped) as port:
+            tell(_greeting(against, port) + f"  Sandbox  {sandbox.url} (key {SANDBOX_KEY})\n")
+            await stopped.wait()
+
+
+def _twin(fixtures: Path | None) -> Twin:
+    twin = Twin(now=SystemClock().now, new_id=RandomIds().new)
+    seed(twin, fixtures)
+    return twin
+
+
+def _against(settings: Settings, sandbox: Sandbox) -> Settings:
+    """The same gateway with Stripe's backend, pointed at the sandbox. Its log is as short-lived
+    as the sandbox itself."""
+    return settings.model_copy(
+        update={
+            "backend": "stripe",
+            "fixtures": None,
+            "port": settings.port or _free_port(settings.host),
+            "stripe_api_key": SecretStr(SANDBOX_KEY),
+            "stripe_api_base": sandbox.url,
+            "stripe_calls_per_second": SANDBOX_CALLS_PER_SECOND,
+            "stripe_endpoint_calls_per_second": SANDBOX_CALLS_PER_SECOND,
+            "log": "memory",
+        }
+    )
+
+
+def _free_port(host: str) -> int:
+    """A port that is free now: the webhook's address must be known before the gateway listens."""
+    with socket.create_server((host, 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+async def _register(settings: Settings, sandbox: Sandbox) -> str:
+    """Register the gateway's webhook endpoint at the sandbox; its signing secret."""
+    api = stripe_api(settings)
+    try:
+        url = f"http://127.0.0.1:{settings.port}{WEBHOOK_PATH}"
+        params = {"url": url, "enabled_events": ["*"], "api_version": settings.stripe_version}
+        made = await api.post(
+            "/v1/webhook_endpoints", params, Meter("gateway"), idempotency_key="register"
+        )
+        return str(made.body["secret"])
+    finally:
+        await api.close()
+
+
+@asynccontextmanager
+async def _listening(settings: Settings, stopped: asyncio.Event) -> AsyncIterator[int]:
+    """A gateway on its port; answers which one that is."""
+    async with opened_gateway(settings) as gateway, _metrics_listening(settings, gateway.metrics):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.rereading.again)
+        application = make_web_app(gateway)
+        runner = make_runner(application, settings)
+        await runner.setup()
+        draining = asyncio.create_task(_begin_shutdown_when(stopped, application))
+        try:
+            await web.TCPSite(runner, settings.host, settings.port).start()
+            yield int(runner.addresses[0][1])
+        finally:
+            draining.cancel()
+            await runner.cleanup()
+
+
+@asynccontextmanager
+async def _metrics_listening(settings: Settings, metrics: Metrics) -> AsyncIterator[None]:
+    """The page of metrics on its own port, if there is to be one. Raises `SettingsRefused`."""
+    if settings.metrics_port is None:
+        yield
+        return
+    runner = web.AppRunner(metrics_app(metrics), access_log=None)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, settings.metrics_host, settings.metrics_port).start()
+        except OSError as error:
+            raise SettingsRefused(
+                f"The metrics cannot be served on {settings.metrics_host}:{settings.metrics_port}: "
+                f"{error.strerror or error}. Choose another GATEWAY_METRICS_PORT or "
+                "GATEWAY_METRICS_HOST."
+            ) from error
+        host, port = runner.addresses[0][:2]
+        log.info("metrics are at http://%s:%d%s", host, port, METRICS_PATH)
+        yield
+    finally:
+        await runner.cleanup()
+
+
+async def _begin_shutdown_when(stopped: asyncio.Event, application: web.Application) -> None:
+    await stopped.wait()
+    application[SHUTDOWN].begin()
+
+
+def _stop_signal() -> asyncio.Event:
+    stopped = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, stopped.set)
+    return stopped
+
+
+def _greeting(settings: Settings, port: int) -> str:
+    host = "127.0.0.1" if settings.host == "localhost" else settings.host
+    return (
+        f"\n  Invoice payments gateway, backend: {settings.backend}\n"
+        f"  Open     http://{host}:{port}/graphql\n"
+        f"{_first_step(settings)}\n"
+        "  Stop     Ctrl+C\n"
+    )
+
+
+def _first_step(settings: Settings) -> str:
+    """What to do there: on the page, or, where there is none, as a caller."""
+    if settings.gives_page:
+        return f"  Paste    {FIRST_QUERY}"
+    return "  Callers  send Authorization: Bearer and their token"

@@ -1,0 +1,147 @@
+"""The commands that work on a Stripe account: catch-up, and the webhook endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from gateway.settings import Settings, SettingsRefused, read_settings
+
+if TYPE_CHECKING:
+    from gateway.backends.stripe.client import StripeApi
+
+webhook_app = typer.Typer(help="The webhook endpoint at Stripe.", no_args_is_help=True)
+
+
+Url = Annotated[str, typer.Option(help="Address of the gateway's /webhooks/stripe, over https.")]
+
+
+def catch_up(
+    since: Annotated[
+        datetime,
+        typer.Option(help="From this moment (UTC) on.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    ],
+) -> None:
+    """Take in what Stripe lists since a moment, through the same door as webhooks."""
+    settings = _stripe_settings()
+    _run(_catch_up(settings, int(since.replace(tzinfo=UTC).timestamp())))
+
+
+async def _catch_up(settings: Settings, since: int) -> None:
+    from gateway.composition.gateway import opened_gateway
+    from gateway.events.catch_up import Summary
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    async with opened_gateway(settings, with_background=False) as gateway:
+        assert gateway.catch_up is not None
+        with Progress(*columns, transient=True) as bar:
+            task = bar.add_task("Catching up", total=1.0)
+
+            def show(summary: Summary) -> None:
+                span = max(1, summary.to - summary.from_)
+                text = f"{summary.seen} events seen, {summary.taken} new"
+                bar.update(task, completed=(summary.at - summary.from_) / span, description=text)
+
+            summary = await gateway.catch_up.run(since, show)
+    typer.echo(
+        f"{summary.seen} events seen: {summary.taken} new, {summary.known} known, "
+        f"{summary.ignored} not followed, {summary.failed} failed."
+    )
+    if summary.out_of_reach:
+        typer.echo(
+            f"What lies between {_shown(summary.wanted_from)} and {_shown(summary.from_)} is out "
+            "of reach: Stripe lists events for 30 days."
+        )
+    if summary.failed:
+        raise typer.Exit(1)
+
+
+def _shown(instant: int) -> str:
+    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@webhook_app.command()
+def create(url: Url) -> None:
+    """Register the endpoint with the events that are followed, and print its secret once."""
+    from gateway.backends.stripe.registration import create_endpoint
+    from gateway.clock import RandomIds
+    from gateway.events.webhook import FOLLOWED_EVENTS, PREVIEW_EVENTS
+
+    async def work(api: StripeApi) -> None:
+        made = await create_endpoint(
+            api,
+            url,
+            events=FOLLOWED_EVENTS,
+            preview_events=PREVIEW_EVENTS,
+            idempotency_key=RandomIds().new("register"),
+        )
+        typer.echo(f"Endpoint {made.id}, {len(made.enabled_events)} events, {made.api_version}")
+        typer.echo(f"GATEWAY_STRIPE_WEBHOOK_SECRETS={made.secret}")
+        for note in made.notes:
+            typer.echo(note)
+
+    _run(_at_stripe(_stripe_settings(), work))
+
+
+@webhook_app.command()
+def check(url: Url) -> None:
+    """Compare the endpoint at Stripe with what is needed; exit code 1 if anything is wrong."""
+    from gateway.backends.stripe.registration import check_endpoint
+    from gateway.events.webhook import FOLLOWED_EVENTS, PREVIEW_EVENTS
+
+    async def work(api: StripeApi) -> None:
+        found = await check_endpoint(
+            api, url, events=FOLLOWED_EVENTS, preview_events=PREVIEW_EVENTS
+        )
+        for one in found:
+            typer.echo(one.message)
+        if any(one.is_problem for one in found):
+            raise typer.Exit(1)
+        typer.echo("The endpoint is as it should be.")
+
+    _run(_at_stripe(_stripe_settings(), work))
+
+
+async def _at_stripe(settings: Settings, work: Callable[[StripeApi], Awaitable[None]]) -> None:
+    """The work, with a connection to the account that is closed after it."""
+    from gateway.composition.gateway import stripe_api
+
+    api = stripe_api(settings)
+    try:
+        await work(api)
+    finally:
+        await api.close()
+
+
+def _stripe_settings() -> Settings:
+    """The settings, with the log open: nothing may write to stderr around its redaction."""
+    from gateway.logs import configure
+
+    try:
+        settings = read_settings(backend="stripe")
+    except SettingsRefused as refused:
+        typer.echo(str(refused), err=True)
+        raise typer.Exit(1) from refused
+    configure(format=settings.log_format, level="warning", stream=sys.stderr)
+    return settings
+
+
+def _run(work: Awaitable[None]) -> None:
+    from gateway.backends.stripe.registration import RegistrationRefused
+    from gateway.storage import StoreRefused
+    from schema.ports import Failed
+
+    async def run() -> None:
+        await work
+
+    try:
+        asyncio.run(run())
+    except (RegistrationRefused, StoreRefused, Failed, OSError) as refused:
+        typer.echo(str(refused), err=True)
+        raise typer.Exit(1) from refused

@@ -1,0 +1,135 @@
+"""How far catch-up has come, and where that is kept: in memory, or beside the log.
+
+A time of Stripe's, and what was passed over before it. It decides nothing about an event. The
+releases before kept a number, the time alone, which is still read.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from gateway.events.intake import Hint
+from gateway.storage.record_codec import RecordCodec
+from gateway.storage.redis_store import RedisStore
+from gateway.storage.sqlite_file import Part
+from gateway.storage.sqlite_store import SqliteStore
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """An event that could not be taken in, and how often that was tried."""
+
+    hint: Hint
+    tries: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """All events up to `until`, in Stripe's epoch seconds, were taken in, but for those that were
+    passed over, which are tried again in the order in which they stand here.
+
+    `ended_at` is when a run came to the end of Stripe's list the last time, by our clock, which
+    may have been wrong: it tells a quiet account from a gateway that did not run, and never from
+    where to read.
+    """
+
+    until: int
+    passed_over: tuple[PassedOver, ...] = ()
+    ended_at: int | None = None
+
+
+class Progress(Protocol):
+    """Where catch-up keeps how far it has come.
+
+    A time and not an event's id: the overlap begins before the event that was seen last, and
+    Stripe forgets events. `load` answers None before the first `save`; what was saved last counts.
+    Both raise `OSError` when the store is not to be had.
+    """
+
+    async def load(self) -> Covered | None: ...
+
+    async def save(self, covered: Covered) -> None: ...
+
+
+class MemoryProgress:
+    """Forgets with the process, as the log in memory does."""
+
+    def __init__(self) -> None:
+        self._covered: Covered | None = None
+
+    async def load(self) -> Covered | None:
+        return self._covered
+
+    async def save(self, covered: Covered) -> None:
+        self._covered = covered
+
+
+_CODEC = RecordCodec(version=1, kinds=[Covered, PassedOver, Hint])
+
+PART = Part(
+    "catch-up progress",
+    steps=(
+        ("CREATE TABLE catch_up (id INTEGER PRIMARY KEY CHECK (id = 1), until INTEGER)",),
+        ("ALTER TABLE catch_up ADD COLUMN body TEXT",),
+    ),
+)
+
+
+def _decoded(text: str | bytes) -> Covered:
+    """Raises `RecordUnreadable`."""
+    covered: Covered = _CODEC.decoded(text)
+    return covered
+
+
+class SqliteProgress:
+    """In the file of the log."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+
+    @classmethod
+    async def open(cls, store: SqliteStore) -> SqliteProgress:
+        """Raises `StoreRefused`; `OSError`."""
+        await store.install(PART)
+        return cls(store)
+
+    async def load(self) -> Covered | None:
+        return await self._store.read(_load)
+
+    async def save(self, covered: Covered) -> None:
+        await self._store.write(partial(_save, covered=covered))
+
+
+def _load(database: sqlite3.Connection) -> Covered | None:
+    row = database.execute("SELECT until, body FROM catch_up").fetchone()
+    if row is None:
+        return None
+    until, body = row
+    return Covered(int(until)) if body is None else _decoded(body)
+
+
+def _save(database: sqlite3.Connection, *, covered: Covered) -> None:
+    database.execute(
+        "INSERT OR REPLACE INTO catch_up VALUES (1, ?, ?)",
+        (covered.until, _CODEC.encoded(covered)),
+    )
+
+
+class RedisProgress:
+    """In the Redis of the log; replicas share it, and the earliest of them may win harmlessly."""
+
+    def __init__(self, store: RedisStore) -> None:
+        self._store = store
+        self._key = store.key("catch_up")
+
+    async def load(self) -> Covered | None:
+        held: bytes | None = await self._store.command("GET", self._key)
+        if held is None:
+            return None
+        return Covered(int(held)) if held.isdigit() else _decoded(held)
+
+    async def save(self, covered: Covered) -> None:
+        await self._store.command("SET", self._key, _CODEC.encoded(covered))

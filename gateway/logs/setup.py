@@ -1,0 +1,148 @@
+"""Configures the process's one log: every record of every library, one line each, on stderr.
+
+JSON for machines, a readable line for a terminal. It also takes over what Python would print by
+itself (uncaught exceptions, warnings, records that cannot be formatted), as that knows no
+redaction. Called once, by whoever starts the process; it is never called at import.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import MutableMapping
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Literal, TextIO
+
+import orjson
+import structlog
+from structlog.typing import Processor
+
+from gateway.logs.redaction import redact
+from gateway.logs.writer_thread import LineWriter
+
+Format = Literal["auto", "json", "text"]
+Level = Literal["debug", "info", "warning", "error"]
+
+log = logging.getLogger("gateway")
+
+_TEXT_FIRST = ("timestamp", "level", "logger", "event")
+
+
+def configure(*, format: Format, level: Level, stream: TextIO) -> None:
+    """From now on every record of at least this level is one line on the stream."""
+    is_json = format == "json" or (format == "auto" and not stream.isatty())
+    handler = _Handler(stream, formatter(is_json=is_json))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+    sys.unraisablehook = _log_unraisable
+    threading.excepthook = _log_thread
+
+
+def formatter(*, is_json: bool) -> logging.Formatter:
+    """Records as redacted lines."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.ExtraAdder(),
+        _add_origin,
+    ]
+    last: list[Processor] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+        redact,
+        _json if is_json else _text,
+    ]
+    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last)
+
+
+def _add_origin(
+    logger: object, method_name: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """When, how grave and whose, from the record itself."""
+    record: logging.LogRecord = event["_record"]
+    at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+    head = {
+        "timestamp": at.replace("+00:00", "Z"),
+        "level": record.levelname.lower(),
+        "logger": record.name,
+    }
+    return {**head, **event}
+
+
+def _json(logger: object, method_name: str, event: MutableMapping[str, Any]) -> str:
+    try:
+        return orjson.dumps(event).decode()
+    except TypeError:
+        return orjson.dumps(_encodable(event)).decode()
+
+
+def _encodable(value: Any) -> Any:
+    """Halves of surrogate pairs, which clients may send, are no JSON."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, dict):
+        return {_encodable(name): _encodable(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_encodable(one) for one in value]
+    return value
+
+
+def _text(logger: object, method_name: str, event: MutableMapping[str, Any]) -> str:
+    """One readable line, and below it the traceback of a failure."""
+    shown = dict(event)
+    exception = shown.pop("exception", None)
+    at, level, name, said = (str(shown.pop(field, "")) for field in _TEXT_FIRST)
+    fields = "".join(f" {name}={_encodable(value)}" for name, value in shown.items())
+    line = f"{at} {level:<7} {name}: {_encodable(said)}{fields}".replace("\n", "\\n")
+    return line if exception is None else f"{line}\n{_encodable(exception)}"
+
+
+class _Handler(logging.Handler):
+    """Makes lines where the record is made, and has them written elsewhere."""
+
+    def __init__(self, stream: TextIO, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self.setFormatter(formatter)
+        self._writer = LineWriter(stream, self._left_out)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._writer.write(self.format(record))
+        except Exception:  # noqa: BLE001 - a record that cannot be told must not fail its teller.
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name.
+        """Tells of a record that cannot be made a line by its place in the code alone: the library
+        would print the record's arguments, and nobody would have masked them."""
+        where = f"{record.name}, {record.filename}:{record.lineno}"
+        self._writer.write(f"A log record could not be written ({where}).")
+
+    def close(self) -> None:
+        """Also called at the end of the process."""
+        self._writer.close()
+        super().close()
+
+    def _left_out(self, count: int) -> str:
+        said = f"{count} lines of the log were left out: nobody took them in time"
+        record = {"name": log.name, "levelname": "WARNING", "levelno": logging.WARNING, "msg": said}
+        return self.format(logging.makeLogRecord(record))
+
+
+def _log_uncaught(
+    type_: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    if issubclass(type_, KeyboardInterrupt):
+        return
+    log.critical("the process ends with an error", exc_info=(type_, error, trace))
+
+
+def _log_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    """The object is not told: its representation may hold anything."""
+    error = unraisable.exc_value
+    log.error("an error where none can be raised", exc_info=error)
+
+
+def _log_thread(told: threading.ExceptHookArgs) -> None:
+    log.error("a thread ended with an error", exc_info=told.exc_value)

@@ -1,0 +1,181 @@
+"""Who calls: by a bearer token, or, for development, by being on the same machine.
+
+A refusal is data. Nothing here may put a token or a header into a message or a log. What is open
+for longer than one request is listed here, so that it can be ended with its caller's rights; how a
+socket or a stream ends is theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from gateway.callers.json_web_keys import KeysUnavailable
+from gateway.callers.json_web_tokens import TokenRefused
+from gateway.callers.registry import Caller, Callers, Standing
+from gateway.settings.hosts import is_loopback_host, is_same_origin
+from schema.ports import SCOPES, ErrorCode, Viewer
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A caller who was let in. `expires_in_seconds` ends sockets and streams; None: never.
+
+    `caller` is whose rights these are, where they may change while a socket is open.
+    """
+
+    viewer: Viewer
+    expires_in_seconds: float | None = None
+    caller: Caller | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A caller who was not. `code` is UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED, or
+    UPSTREAM_ERROR when nobody can tell now."""
+
+    code: ErrorCode
+    message: str
+    retry_after_seconds: int | None = None
+
+
+class Authenticator(Protocol):
+    """Decides who a caller is. Safe for any number of concurrent calls."""
+
+    async def identify(
+        self, request: web.Request, connection_params: Mapping[str, Any] | None = None
+    ) -> Grant | Refusal:
+        """Who sent this request.
+
+        `connection_params` is the payload of a socket's `connection_init`, where browsers have to
+        put the token because they cannot set headers on a WebSocket. At a socket's handshake it
+        is None and a refusal only means "not known yet". Never raises for what a client sent.
+        """
+        ...
+
+
+class DevelopmentAuthenticator:
+    """Everyone who reaches the loopback is one viewer with every right.
+
+    The name in `Host` must be the loopback's too: a foreign page can point its own name at
+    127.0.0.1 (DNS rebinding), and would then be of the same origin.
+    """
+
+    async def identify(
+        self, request: web.Request, connection_params: Mapping[str, Any] | None = None
+    ) -> Grant | Refusal:
+        if is_loopback_host(request.host):
+            return Grant(Viewer(tenant="dev", scopes=frozenset(SCOPES), customers=None))
+        message = "Without configured callers the gateway answers only to localhost."
+        return Refusal(ErrorCode.FORBIDDEN, message)
+
+
+class BearerAuthenticator:
+    """Callers say who they are with `Authorization: Bearer <token>`, and sockets may say it in
+    the payload of `connection_init` instead, which then counts."""
+
+    def __init__(self, callers: Callers) -> None:
+        self._callers = callers
+
+    async def identify(
+        self, request: web.Request, connection_params: Mapping[str, Any] | None = None
+    ) -> Grant | Refusal:
+        token = _payload_token(connection_params)
+        if token is None:
+            token = _header_token(request)
+        if token is None:
+            message = "This needs a token: send the header `Authorization: Bearer <token>`."
+            return Refusal(ErrorCode.UNAUTHENTICATED, message)
+        try:
+            caller = await self._callers.identify(token)
+        except TokenRefused as refused:
+            return Refusal(ErrorCode.UNAUTHENTICATED, f"The token was refused: {refused}.")
+        except KeysUnavailable:
+            message = "Tokens cannot be checked at the moment; try again."
+            return Refusal(ErrorCode.UPSTREAM_ERROR, message, retry_after_seconds=_KEYS_SECONDS)
+        if not _may_come_from(caller, request):
+            message = "This token may not be used by pages of this origin."
+            return Refusal(ErrorCode.FORBIDDEN, message)
+        return Grant(caller.viewer, caller.expires_in_seconds, caller)
+
+
+def _header_token(request: web.Request) -> str | None:
+    """None: no header was sent; empty, which no token is: it cannot be read."""
+    given = request.headers.getall("Authorization", [])
+    if len(given) > 1:
+        return ""
+    return _token(given[0], is_bare_enough=False) if given else None
+
+
+def _payload_token(payload: Mapping[str, Any] | None) -> str | None:
+    """The token in the payload of `connection_init`: flat, as GraphiQL has it, or under `headers`,
+    as other clients have it."""
+    flat = dict(payload or {})
+    nested = next((flat[name] for name in flat if name.lower() == "headers"), None)
+    for name, value in [*flat.items(), *(nested.items() if isinstance(nested, dict) else ())]:
+        if name.lower() == "authorization" and isinstance(value, str):
+            return _token(value, is_bare_enough=True)
+    return None
+
+
+def _token(text: str, *, is_bare_enough: bool) -> str:
+    scheme, _, rest = text.strip().partition(" ")
+    if scheme.lower() == "bearer":
+        return rest.strip()
+    return scheme if is_bare_enough and not rest else ""
+
+
+def _may_come_from(caller: Caller, request: web.Request) -> bool:
+    """A caller bound to origins is for their pages, and for programs, which are of no origin."""
+    origin = request.headers.get("Origin")
+    if not caller.origins or origin is None or is_same_origin(origin, request.host):
+        return True
+    return origin.lower() in {one.lower() for one in caller.origins}
+
+
+_KEYS_SECONDS = 10
+
+
+End = Callable[[Standing], None]
+"""Ends a session at once; must not raise."""
+
+
+class Sessions:
+    """The sockets and streams of this process."""
+
+    def __init__(self, standing: Callable[[Caller], Standing]) -> None:
+        self._standing = standing
+        self._open: dict[object, tuple[Caller, End]] = {}
+
+    @contextmanager
+    def joined(self, grant: Grant, end: End) -> Iterator[None]:
+        """Be ended, while inside, when the caller's rights are changed or gone."""
+        if grant.caller is None:
+            yield
+            return
+        key = object()
+        self._open[key] = (grant.caller, end)
+        try:
+            self._look(grant.caller, end)  # The rights may have gone since they were read.
+            yield
+        finally:
+            del self._open[key]
+
+    def review(self) -> None:
+        """Look at every session again; for when the callers have changed."""
+        for caller, end in list(self._open.values()):
+            self._look(caller, end)
+
+    def _look(self, caller: Caller, end: End) -> None:
+        standing = self._standing(caller)
+        if standing is not Standing.KEPT:
+            end(standing)
+
+
+def everybody_stays(caller: Caller) -> Standing:
+    """For a gateway whose callers never change."""
+    return Standing.KEPT

@@ -1,0 +1,28 @@
+"""What the endpoints of one process share, made once and handed to each of them whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.settings import WebSettings
+from gateway.web.authentication import Authenticator, Sessions
+from gateway.web.metrics import Metrics
+from gateway.web.operations import AnswerEncoder, Operations
+from gateway.web.origins import Origins
+from gateway.web.shutdown import Shutdown
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The collaborators of every transport. `new_id` makes an id for one request."""
+
+    settings: WebSettings
+    authenticator: Authenticator
+    operations: Operations
+    encoder: AnswerEncoder
+    origins: Origins
+    sessions: Sessions
+    shutdown: Shutdown
+    metrics: Metrics
+    new_id: Callable[[], str]
