@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.stripe_objects import reading
+from gateway.stripe_objects.harvest import harvest
 from schema.ports import Failed
 from schema.records import Record
 from tests.stripe_edge import samples
@@ -96,14 +97,14 @@ def test_mutated_response_is_harvested(data: st.DataObject) -> None:
     paid = samples.payment("inpay_1", samples.intent())
     raw = samples.invoice_with(paid, customer=samples.customer())
 
-    for record in reading.harvest(data.draw(mutated(raw))):
+    for record in harvest(data.draw(mutated(raw))):
         check_types(record)
 
 
 @given(raw=json_values)
 def test_any_json_is_harvested(raw: Any) -> None:
     """So does what is no object of Stripe's at all."""
-    assert reading.harvest(raw) == []
+    assert harvest(raw) == []
 
 
 def check_types(record: Record) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.stripe_objects import reading
+from gateway.stripe_objects.harvest import harvest
 from schema import records
 from schema.ports import Deleted, ErrorCode, Failed
 from tests.stripe_edge import samples
@@ -390,7 +391,7 @@ def test_harvest_finds_every_full_object() -> None:
         ]
     )
 
-    found = [record.id for record in reading.harvest(raw)]
+    found = [record.id for record in harvest(raw)]
 
     assert sorted(found) == ["cus_1", "il_1", "in_1", "inpay_1", "inpay_2", "pi_1"]
     assert found[0] == "in_1"
@@ -400,7 +401,7 @@ def test_harvest_keeps_each_object_once() -> None:
     """An intent that pays twice is expanded twice."""
     both = [samples.payment(one, samples.intent()) for one in ("inpay_1", "inpay_2")]
 
-    found = [record.id for record in reading.harvest(samples.listed(both))]
+    found = [record.id for record in harvest(samples.listed(both))]
 
     assert found.count("pi_1") == 1
 
@@ -409,13 +410,13 @@ def test_harvest_leaves_out_events() -> None:
     """A snapshot in an event is old."""
     event = {"id": "evt_1", "object": "event", "data": {"object": samples.intent()}}
 
-    assert reading.harvest([event]) == []
+    assert harvest([event]) == []
 
 
 @pytest.mark.parametrize("said", [{"object": "customer"}, {}], ids=["in full", "by its id"])
 def test_harvest_tells_what_is_deleted(said: dict[str, str]) -> None:
     """Not read yet and gone are two things: the one is asked for, the other never again."""
-    (gone,) = reading.harvest([{"id": "cus_1", **said, "deleted": True}])
+    (gone,) = harvest([{"id": "cus_1", **said, "deleted": True}])
 
     assert isinstance(gone, Deleted)
     assert (gone.kind, gone.id) == ("Customer", "cus_1")
@@ -426,7 +427,7 @@ def test_harvest_leaves_out_what_cannot_be_read(caplog: pytest.LogCaptureFixture
     bad = samples.payment("inpay_1")
     del bad["status"]
 
-    found = reading.harvest(samples.listed([bad, samples.payment("inpay_2")]))
+    found = harvest(samples.listed([bad, samples.payment("inpay_2")]))
 
     assert [record.id for record in found] == ["inpay_2"]
     assert "inpay_1" in caplog.text
@@ -437,6 +438,6 @@ def test_harvest_reads_and_changes_nothing() -> None:
     raw = samples.invoice_with(samples.payment())
     before = copy.deepcopy(raw)
 
-    reading.harvest(raw)
+    harvest(raw)
 
     assert raw == before

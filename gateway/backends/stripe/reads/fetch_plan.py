@@ -23,6 +23,7 @@ from gateway.backends.stripe.reads.list_reads import ListRead, cut, list_reads
 from gateway.backends.stripe.reads.lists import Embedded, filtered, short_list
 from gateway.backends.stripe.reads.pool import Pool
 from gateway.stripe_objects import reading
+from gateway.stripe_objects.harvest import harvest
 from schema import records
 from schema.ports import (
     ALWAYS,
@@ -152,7 +153,7 @@ class FetchPlan:
         return raw
 
     def harvest(self, raw: dict[str, Any]) -> None:
-        for one in reading.harvest(raw):
+        for one in harvest(raw):
             if isinstance(one, Deleted):
                 self.pool.fail(Ask(one.kind, one.id), one)
             elif not isinstance(one, records.InvoiceLineItem):
