@@ -29,8 +29,8 @@ FIELDS: Mapping[str, str] = {
     "Customer": "id name email balance invoiceCreditBalance createdAt invoices paymentIntents",
     "Invoice": "id number description customerName customerEmail accountName currency "
     "hostedInvoiceUrl invoicePdf livemode status rawStatus collectionMethod customer customerId "
-    "subtotal total startingBalance endingBalance amountDue amountPaid amountRemaining amountOverpaid "
-    "amountPaidOutOfBand outOfBandCoverage "
+    "subtotal total startingBalance endingBalance amountDue amountPaid amountRemaining "
+    "amountOverpaid amountPaidOutOfBand outOfBandCoverage "
     "prePaymentCreditNotesAmount postPaymentCreditNotesAmount createdAt dueAt finalizedAt paidAt "
     "voidedAt markedUncollectibleAt metadata metadataValue lines payments creditNotes "
     "confirmationSecret eventCursor",
