@@ -298,7 +298,12 @@ def _upstream(
         preview_version=settings.stripe_preview_version,
     )
     cache = outside.cache or open_cache(settings, clock)
-    caching = CachingReads(stripe, CacheStore(cache), partial(ids.new, "tok"))
+    caching = CachingReads(
+        stripe,
+        CacheStore(cache),
+        partial(ids.new, "tok"),
+        is_shared=outside.cache is not None or settings.cache_url is not None,
+    )
 
     async def drop(touched: Touched) -> None:
         await caching.drop(touched.invoice_id, touched.customer_id, touched.payment_intent_id)

@@ -19,10 +19,11 @@ from typing import Any
 from gateway.backends.assembly import Ask, assemble_or_ask
 from gateway.backends.caching import dependencies, entries
 from gateway.backends.caching.entries import Keys
+from gateway.backends.caching.guards import Before
 from gateway.backends.caching.policy import Keepable, is_keepable, keepable
 from gateway.backends.caching.source import Shelf, walk
 from gateway.backends.caching.store import READ_SECONDS_MAX, CacheDownError, CacheStore
-from gateway.backends.caching.tokens import Before, Tokens
+from gateway.backends.caching.tokens import Tokens
 from schema.ports import (
     ROOT,
     BackendDescription,
@@ -57,13 +58,21 @@ class _Flight:
 
 
 class CachingReads:
-    """See `schema.ports.Reads`. `new_token` never repeats itself, in any process."""
+    """See `schema.ports.Reads`. `new_token` never repeats itself, in any process. `is_shared` where
+    other processes drop what is in this cache, too."""
 
-    def __init__(self, inner: Reads, store: CacheStore, new_token: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        inner: Reads,
+        store: CacheStore,
+        new_token: Callable[[], str],
+        *,
+        is_shared: bool = True,
+    ) -> None:
         self._inner = inner
         self._store = store
         self._keys = Keys.of(inner.describe())
-        self._tokens = Tokens(store, new_token, self._keys.tokens)
+        self._tokens = Tokens(store, new_token, self._keys.tokens, is_shared=is_shared)
         self._flights: dict[Hashable, _Flight] = {}
 
     def describe(self) -> BackendDescription:
