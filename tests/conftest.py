@@ -7,16 +7,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.storage.redis_server import end_shared_servers
+from tests.support.long_form import examples
 from tests.support.workers import made_once, run_folder
 
 pytest_plugins = ["tests.support.leak_net"]
 
 
 def pytest_configure() -> None:
-    """Cycles are looked for a tenth as often: it took a fifth of the time."""
+    """Cycles are looked for a tenth as often: it took a fifth of the time. And a generated case may
+    take as long as a busy machine makes it."""
     gc.set_threshold(10_000)
+    settings.register_profile(
+        "check",
+        deadline=None,
+        max_examples=examples(100),
+        print_blob=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    settings.load_profile("check")
 
 
 def pytest_collection_finish() -> None:
