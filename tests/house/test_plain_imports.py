@@ -1,4 +1,4 @@
-"""Backends, events and the ledger load neither GraphQL nor HTTP, save where the table says why."""
+"""What should be plain loads neither GraphQL nor HTTP, save where the table says why."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PLAIN = ("gateway.backends", "gateway.events", "gateway.ledger")
+PLAIN = ("gateway.backends", "gateway.events", "gateway.ledger", "gateway.stripe_objects")
 FOREIGN = ("strawberry", "graphql", "aiohttp")
 BUSINESS = {
     ("gateway.backends.stripe.client", "aiohttp"): "holds the connections of Stripe's SDK",

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import fields
-from importlib.resources import files
-from pathlib import Path
 from typing import get_args, get_type_hints
 
 import pytest
@@ -86,23 +82,3 @@ def test_every_record_of_the_demo_is_read_as_it_was_written() -> None:
             assert READERS[shown["object"]](shown) == record
     for invoice_id, lines in twin.lines.items():
         assert line_item_records({"data": [written(one) for one in lines]}, invoice_id) == [*lines]
-
-
-PLAIN = ("gateway.ledger", "gateway.stripe_objects")
-MODULES = [
-    f"{package}.{Path(one.name).stem}"
-    for package in PLAIN
-    for one in files(package).iterdir()
-    if one.name.endswith(".py")
-]
-
-
-def test_ledger_and_shapes_load_no_framework() -> None:
-    """In a fresh interpreter: whoever uses a rule does not pay for GraphQL or HTTP."""
-    names = "strawberry", "graphql", "aiohttp", "stripe"
-    imports = "; ".join(f"import {one.removesuffix('.__init__')}" for one in sorted(MODULES))
-    code = f"import sys; {imports}; print([one for one in {names} if one in sys.modules])"
-
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-
-    assert done.stdout.strip() == "[]"
