@@ -8,6 +8,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := --require-hashes --only-binary :all:
 CODE := gateway schema tests
 
+# Bytecode is kept, whatever the caller's shell says: the tests start many interpreters.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run run-stripe-sandbox install console test test-stripe test-key test-simulation test-simulation-of-faults test-crash test-fuzz test-memory test-long bench figures format sdl lock clean
 
@@ -27,8 +30,9 @@ install: $(VENV)/run.stamp ## Make .venv with the locked dependencies and the pr
 test: $(VENV)/dev.stamp console ## The whole check: format, lint, types, import rules, tests
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+	@# The types keep one core busy; the other compiles the tests, which each worker would do anew.
+	$(BIN)/pytest --collect-only -qq > /dev/null 2>&1 & \
+	$(BIN)/mypy && $(BIN)/lint-imports; checked=$$?; wait; exit $$checked
 	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 
 test-stripe: test-key $(VENV)/dev.stamp ## The contract against Stripe's test mode (STRIPE_API_KEY=sk_test_...)

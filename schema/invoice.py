@@ -97,6 +97,9 @@ class Invoice(Node):
     description: str | None = plain("Free text; null when there is none.")
     customer_name: str | None = plain("Name at finalization; may differ from the customer's now.")
     customer_email: str | None = plain("E-mail at finalization; may differ from the customer's.")
+    account_name: str | None = plain(
+        "Public name of the business that issues it; null when Stripe names none."
+    )
     currency: CurrencyCode = plain("Currency of every amount of this invoice.")
     hosted_invoice_url: str | None = plain("Stripe's page for the payer; null while a draft.")
     invoice_pdf: str | None = plain("Link to the PDF; null while a draft.")

@@ -62,6 +62,7 @@ class Invoice:
     description: str | None = field(default=None, repr=False)
     customer_name: str | None = field(default=None, repr=False)
     customer_email: str | None = field(default=None, repr=False)
+    account_name: str | None = field(default=None, repr=False)
     subscription_id: str | None = None
     subtotal: int = 0
     total: int = 0

@@ -45,6 +45,15 @@ class Ask:
     need: Listing | Computed | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FetchedPage:
+    """One page as it came: its members, and whether more lie beyond it on either side."""
+
+    members: tuple[Any, ...]
+    has_next: bool
+    has_previous: bool
+
+
 class Missing(Exception):
     """Raised by a source for what it does not hold yet."""
 

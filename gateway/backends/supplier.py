@@ -1,11 +1,87 @@
-"""What stands behind both ports: a supplier of objects that can change them as well."""
+"""What stands behind both ports: a supplier of objects that can change them, in recorded tries.
+
+The journal hands over one attempt with each try; whoever is about to change anything upstream says
+so on it first. An attempt knows neither the journal's states nor Stripe.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.backends.attempt import FIRST, Attempt
 from schema.ports import Command, Meter, Outcome, Reads, Viewer
+
+KEY_PREFIX = "gw_"
+"""How the keys begin that the journal gives to commands; others' may as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a write has learnt that its next try cannot look up any more, kept with its record.
+
+    `payment_id` and `payment_ids`, of an invoice before a payment was detached: the one that is
+    about to leave, and all. `payment_record_id`: what was reported already.
+    """
+
+    customer_id: str | None = None
+    payment_id: str | None = None
+    payment_ids: tuple[str, ...] = ()
+    payment_record_id: str | None = None
+
+
+NOTHING = Found()
+
+
+class Attempt(Protocol):
+    """What a backend may know of the try that it is part of, and must tell.
+
+    `in_doubt`: an earlier try with the same key may have been done. `may_send` is False where the
+    key is too old to be sent again: then only a look can help. `may_be_in_transit`: what an
+    earlier try has sent may still arrive upstream. `sent_at`: when this key went out first, in
+    epoch seconds; None where it has not, or nobody knows. `found`: what earlier tries have learnt.
+    """
+
+    @property
+    def in_doubt(self) -> bool: ...
+
+    @property
+    def may_send(self) -> bool: ...
+
+    @property
+    def sent_at(self) -> int | None: ...
+
+    @property
+    def may_be_in_transit(self) -> bool: ...
+
+    @property
+    def found(self) -> Found: ...
+
+    async def going_out(self, found: Found = NOTHING) -> None:
+        """Called before each request that may change anything; returns once that is recorded.
+
+        Raises `Refused` where it cannot be recorded, and `Overtaken`: then nothing may be sent.
+        """
+        ...
+
+
+class Overtaken(Exception):
+    """Somebody else has taken this write over, so that this try must send nothing more."""
+
+
+class Unrecorded:
+    """The try of a write that nobody records: a first one, and free to go out."""
+
+    in_doubt = False
+    may_send = True
+    sent_at: int | None = None
+    may_be_in_transit = False
+    found = NOTHING
+
+    async def going_out(self, found: Found = NOTHING) -> None:
+        return
+
+
+FIRST: Attempt = Unrecorded()
 
 
 class Supplier(Reads, Protocol):

@@ -121,8 +121,8 @@ async def _checked(api: StripeApi, record: WriteRecord, object_id: str) -> str |
     """Whose the invoice is. What was attached or credited must be its own; what was detached is
     gone. Raises `ResolveRefused`, `Failed`."""
     from gateway.backends.journal.resolving import ResolveRefused
-    from gateway.backends.rate_budget import SYSTEM_CALLER
-    from gateway.backends.stripe.lookup import StripeLookup
+    from gateway.backends.stripe.rate_limit import SYSTEM_CALLER
+    from gateway.backends.stripe.reads.intake_lookup import StripeLookup
     from schema.ports import Meter
 
     invoice_id = record.command.invoice_id

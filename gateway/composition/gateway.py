@@ -15,18 +15,18 @@ from functools import partial
 
 from aiohttp import web
 
-from gateway.backends.caching.backend import CachingReads
+from gateway.backends.caching.reads import CachingReads
 from gateway.backends.caching.store import CacheStore
 from gateway.backends.guarded import GuardedWrites
-from gateway.backends.journal.backend import SOLE_OWNER, Dropped, JournaledWrites, nothing_cached
 from gateway.backends.journal.records import JournalStore, WriteRecord
 from gateway.backends.journal.settling import Settling
+from gateway.backends.journal.writes import SOLE_OWNER, Dropped, JournaledWrites, nothing_cached
 from gateway.backends.memory.backend import MemoryBackend
 from gateway.backends.memory.twin import Twin
 from gateway.backends.stripe.backend import StripeBackend
 from gateway.backends.stripe.client import Observe, Pacing, StripeApi, nobody_counts
-from gateway.backends.stripe.event_reader import StripeEventReader
-from gateway.backends.stripe.lookup import StripeLookup
+from gateway.backends.stripe.reads.events import StripeEventReader
+from gateway.backends.stripe.reads.intake_lookup import StripeLookup
 from gateway.backends.supplier import Supplier
 from gateway.callers.registry import Callers
 from gateway.clock import Clock, Ids, RandomIds, SystemClock, request_id
@@ -298,7 +298,12 @@ def _upstream(
         preview_version=settings.stripe_preview_version,
     )
     cache = outside.cache or open_cache(settings, clock)
-    caching = CachingReads(stripe, CacheStore(cache), partial(ids.new, "tok"))
+    caching = CachingReads(
+        stripe,
+        CacheStore(cache),
+        partial(ids.new, "tok"),
+        is_shared=outside.cache is not None or settings.cache_url is not None,
+    )
 
     async def drop(touched: Touched) -> None:
         await caching.drop(touched.invoice_id, touched.customer_id, touched.payment_intent_id)
@@ -363,6 +368,10 @@ def make_web_app(
         metrics=gateway.metrics,
     )
     if gateway.webhooks is not None:
-        endpoint = WebhookEndpoint(gateway.webhooks, gateway.intake.receive)
+        endpoint = WebhookEndpoint(
+            gateway.webhooks,
+            gateway.intake.receive,
+            body_bytes_max=gateway.settings.webhook_body_bytes_max,
+        )
         app.router.add_route("*", WEBHOOK_PATH, endpoint.handle, expect_handler=asked_later)
     return app

@@ -15,7 +15,7 @@ from aiocache.base import BaseCache
 
 from gateway.backends.caching.memory_cache import BoundedMemoryCache
 from gateway.backends.journal.records import JournalStore, MemoryJournalStore
-from gateway.backends.rate_budget import LocalTokens, RateBudget, Tokens
+from gateway.backends.stripe.rate_limit import LocalTokens, RateBudget, Tokens
 from gateway.clock import Clock, Ids
 from gateway.events.catch_up_progress import MemoryProgress, Progress, RedisProgress, SqliteProgress
 from gateway.events.feed import Feed
@@ -86,7 +86,7 @@ def settings_retention(settings: Settings) -> Retention:
 
 
 async def _sqlite(settings: Settings, clock: Clock, epoch: str, stack: AsyncExitStack) -> Stores:
-    from gateway.backends.journal.sqlite import SqliteJournalStore
+    from gateway.backends.journal.sqlite_store import SqliteJournalStore
     from gateway.events.log_sqlite import SqliteEventLog
     from gateway.storage.sqlite_store import SqliteStore
 
@@ -103,7 +103,7 @@ async def _sqlite(settings: Settings, clock: Clock, epoch: str, stack: AsyncExit
 
 
 async def _redis(settings: Settings, clock: Clock, epoch: str, stack: AsyncExitStack) -> Stores:
-    from gateway.backends.journal.redis import RedisJournalStore
+    from gateway.backends.journal.redis_store import RedisJournalStore
 
     assert settings.redis_url is not None
     store = RedisStore.connect(settings.redis_url.get_secret_value())
@@ -168,7 +168,7 @@ def rate_budget(settings: Settings, redis: RedisStore | None) -> RateBudget:
         monotonic=monotonic,
     )
     if redis is not None:
-        from gateway.backends.stripe.redis_tokens import RedisTokens
+        from gateway.backends.stripe.redis_rate_limit import RedisTokens
 
         tokens = RedisTokens(
             redis,

@@ -149,6 +149,7 @@ class Intake:
         self._account = account
         self._livemode = livemode
         self._order = asyncio.Lock()
+        self._line_of_others = asyncio.Lock()
         self._announcing: set[asyncio.Task[int]] = set()
         self._receiving: dict[str, asyncio.Task[int]] = {}
 
@@ -254,8 +255,16 @@ class Intake:
         """Drop, append, publish. Duplicates drop too: an earlier drop may have come too soon."""
         await self._drop(Touched(entry.invoice_id, entry.customer_id, entry.payment_intent_id))
         named = await self._with_state_name(entry)
+        if entry.origin == EventOrigin.MUTATION.value:
+            return await self._appended(named)
+        async with self._line_of_others:
+            return await self._appended(named)
+
+    async def _appended(self, entry: LogEntry) -> int:
+        """Somebody waits for the announcement of a write before they are answered: of all that
+        Stripe tells, at most one entry is between it and the log."""
         async with self._order:
-            placed = await self._log.append(named)
+            placed = await self._log.append(entry)
             if placed is None:
                 return 0
             self._publish(placed)

@@ -59,6 +59,9 @@ class WebSettings(Group):
     and the like)."""
     body_bytes_max: int = Field(100_000, ge=1_000)
     """Bytes of one request body; documents are a few kilobytes."""
+    webhook_body_bytes_max: int = Field(32_000_000, ge=256_000)
+    """Bytes of one webhook; the default is beyond what Stripe's own limits allow, and at most four
+    above 256 kB are held at once."""
     frame_bytes_max: int = constant(100_000)
     """Bytes of one WebSocket message: the same operations, so the same ceiling."""
     head_timeout_seconds: float = Field(10.0, gt=0)
@@ -83,7 +86,7 @@ class WebSettings(Group):
     """Event streams over HTTP that one caller may hold at once."""
     mutations_under_way_max: int = constant(1000)
     """Mutations outlive their clients, so only this bounds how many one process carries."""
-    stall_timeout_seconds: float = constant(5.0)
+    stall_timeout_seconds: float = Field(5.0, gt=0)
     """Seconds until a peer that takes not one byte is aborted, so that memory stays flat."""
     socket_ping_seconds: float = constant(20.0)
     """Seconds between pings of a WebSocket, well under the idle time of common proxies (60 s); an

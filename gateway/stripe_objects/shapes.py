@@ -139,6 +139,7 @@ INVOICE = Shape(
         _text("description"),
         _text("customer_name"),
         _text("customer_email"),
+        _text("account_name"),
         _alone("subscription_id", "parent.subscription_details.subscription", "sub"),
         _amount("subtotal", otherwise=0),
         _needed_amount("total", implied=True),

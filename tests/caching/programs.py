@@ -15,7 +15,7 @@ from itertools import product
 from aiocache.base import BaseCache
 from hypothesis import strategies as st
 
-from gateway.backends.caching.backend import CachingReads
+from gateway.backends.caching.reads import CachingReads
 from gateway.backends.caching.store import CacheStore
 from schema.ports import Meter, Viewer
 from tests.caching.gated import GatedBackend, GatedCache, Trouble
@@ -77,6 +77,7 @@ class Stand:
     schedule: Schedule
     caches: list[GatedCache]
     world: World = field(default_factory=World)
+    is_shared: bool = True
     replicas: list[CachingReads] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -85,6 +86,7 @@ class Stand:
                 GatedBackend(self.world.stage.twin, self.schedule),
                 CacheStore(cache, seconds_max=NEVER),
                 lambda: self.world.stage.ids.new("tok"),
+                is_shared=self.is_shared,
             )
             for cache in self.caches
         ]
@@ -150,19 +152,20 @@ def perform(
     caches: Callable[[], list[BaseCache]],
     *,
     troubles: Iterable[Trouble] = (),
+    is_shared: bool = True,
     finals: Sequence[int] = EVERYTHING,
 ) -> list[int]:
     """Run a program on a schedule; how many could have gone on at each step. Raises
     `AssertionError` if stale.
 
-    `caches` are what the replicas hold: one for each, or one that they share.
+    `caches` are what the replicas hold: one for each, or one that they share, or one process's own.
     """
     schedule, trouble = Schedule(switches), iter(troubles)
 
     async def main() -> list[int]:
         given = caches()
         gated = {id(cache): GatedCache(cache, schedule, trouble) for cache in given}
-        stand = Stand(schedule, [gated[id(cache)] for cache in given])
+        stand = Stand(schedule, [gated[id(cache)] for cache in given], is_shared=is_shared)
         return await stand.perform(program, finals)
 
     return schedule.run(main)

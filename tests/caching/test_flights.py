@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.caching.backend import CachingReads
+from gateway.backends.caching.reads import CachingReads
 from schema.ports import ErrorCode, Failed, Loaded, Meter, Needs, Viewer
 from tests.caching.cached import OPERATOR, Cached
 from tests.support.running import WatchedBackend

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.backends.caching.keys import Keys
+from gateway.backends.caching.entries import Keys
 from schema.ports import ROOT, ById, Computed, ErrorCode, Failed, Link, Viewer
 from tests.caching.cached import Cached
 from tests.support.stage import ACME, GLOBEX

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gateway.backends.caching.tree import walk
+from gateway.backends.caching.source import walk
 from schema import records
 from schema.ports import (
     ById,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.backends.rate_budget import SYSTEM_CALLER
+from gateway.backends.stripe.rate_limit import SYSTEM_CALLER
 from gateway.callers.clients import (
     TOKEN_PREFIX,
     ClientsRefused,

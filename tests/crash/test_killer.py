@@ -18,7 +18,7 @@ from tests.crash.watcher import Event, Watcher, log_events, watching
 from tests.crash.world import World
 from tests.crash.writers import History, Stranger, Writer
 
-ROUNDS = int(os.environ.get("GATEWAY_CRASH_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("GATEWAY_CRASH_ROUNDS", "2"))
 SEED = int(os.environ.get("GATEWAY_CRASH_SEED", random.randrange(10**6)))
 """Of the first round; each further one has the next number."""
 KILLS = 2

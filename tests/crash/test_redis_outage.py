@@ -14,7 +14,7 @@ from tests.crash.waiting import until, until_true
 from tests.crash.watcher import log_events, watching
 from tests.crash.world import World
 from tests.crash.writers import DETACH
-from tests.storage.redis_server import RedisServer
+from tests.storage.redis_server import OUTLIVES_ITS_PROCESS, RedisServer
 
 STATUS = "query ($id: ID!) { invoice(id: $id) { status } }"
 
@@ -24,7 +24,7 @@ async def redis(gateway: GatewayProcess, tmp_path: Path) -> AsyncIterator[RedisS
     """The Redis of the gateway, which keeps its file over its lives."""
     folder = tmp_path / "redis"
     folder.mkdir()
-    redis = RedisServer(folder)
+    redis = RedisServer(folder, OUTLIVES_ITS_PROCESS)
     await asyncio.to_thread(redis.start)
     gateway.configure(redis_url=redis.url, cache_url=redis.url)
     yield redis

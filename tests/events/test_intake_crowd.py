@@ -76,6 +76,29 @@ async def test_a_write_of_ours_waits_for_no_webhook(slow: Door) -> None:
     assert await asyncio.gather(*webhooks) == [1] * WEBHOOKS
 
 
+async def test_a_write_of_ours_waits_for_one_slow_append_and_not_for_forty(door: Door) -> None:
+    """The log takes its time for each entry, and forty of Stripe's have come before ours."""
+    gate = door.steps.gates["append"] = asyncio.Event()
+    for _ in range(WEBHOOKS):
+        door.stage.paid_by(500)
+    webhooks = [
+        asyncio.create_task(door.intake.receive(one, EventOrigin.WEBHOOK))
+        for one in door.hints("invoice_payment.paid")
+    ]
+    await settled(door, "read", WEBHOOKS)
+    await settled(door, "append", 1)
+    ours = asyncio.create_task(door.intake.announce(announcement(door.stage), "gw_1"))
+    await settled(door, "drop", WEBHOOKS + 1)
+    for _ in range(TURNS_MAX):
+        await turn()
+
+    gate.set()
+    await asyncio.gather(ours, *webhooks)
+
+    assert "DETACHED" in [one.type for one in door.published[:3]]
+    assert len(door.published) == WEBHOOKS + 1
+
+
 async def test_all_reads_are_under_way_at_once(slow: Door) -> None:
     """One line of reads would make the last webhook wait for all before it."""
     webhooks = paid(slow, WEBHOOKS)

@@ -15,7 +15,7 @@ import pytest
 import stripe
 from aiohttp import ClientSession
 
-START_SECONDS_MAX = 30
+START_SECONDS_MAX = 60
 
 
 @asynccontextmanager
@@ -31,12 +31,12 @@ async def started(*arguments: str) -> AsyncIterator[tuple[asyncio.subprocess.Pro
     )
     assert process.stdout is not None
     greeting = ""
-    async with asyncio.timeout(START_SECONDS_MAX):
-        while "Stop" not in greeting:
-            line = await process.stdout.readline()
-            assert line, "it ended before it was up"
-            greeting += line.decode()
     try:
+        async with asyncio.timeout(START_SECONDS_MAX):
+            while "Stop" not in greeting:
+                line = await process.stdout.readline()
+                assert line, "it ended before it was up"
+                greeting += line.decode()
         yield process, greeting
     finally:
         if process.returncode is None:

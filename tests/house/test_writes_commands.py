@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.backends.journal.records import JournalStore, WriteRecord
-from gateway.backends.journal.sqlite import SqliteJournalStore
+from gateway.backends.journal.sqlite_store import SqliteJournalStore
 from gateway.backends.journal.states import State
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
 from gateway.storage.sqlite_store import SqliteStore

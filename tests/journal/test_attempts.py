@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.attempt import Found
 from gateway.backends.journal.states import State
+from gateway.backends.supplier import Found
 from schema.ports import (
     PRECEDENCE,
     Attached,

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.attempt import FIRST, Attempt
 from gateway.backends.audit_trail import AuditTrail
-from gateway.backends.journal.backend import JournaledWrites
+from gateway.backends.journal.attempt import AHEAD_SECONDS_MAX, LEASE_SECONDS, STRIPE_KEY_SECONDS
 from gateway.backends.journal.records import MemoryJournalStore, WriteRecord
-from gateway.backends.journal.sameness import input_hash
+from gateway.backends.journal.same_input import input_hash
 from gateway.backends.journal.settling import Settling
 from gateway.backends.journal.states import State
-from gateway.backends.journal.trying import LEASE_SECONDS, STRIPE_KEY_SECONDS
+from gateway.backends.journal.writes import JournaledWrites
 from gateway.backends.memory.backend import MemoryBackend
+from gateway.backends.supplier import FIRST, Attempt
 from schema.ports import (
     Command,
     DetachPayment,
@@ -257,14 +257,25 @@ async def test_write_whose_key_stripe_may_have_forgotten_is_left_to_a_person(
     assert len(errors) == 1
 
 
-@pytest.mark.parametrize("age", [STRIPE_KEY_SECONDS - 1, 1 - STRIPE_KEY_SECONDS])
+@pytest.mark.parametrize("age", [STRIPE_KEY_SECONDS - 1, -AHEAD_SECONDS_MAX])
 async def test_a_write_younger_by_a_second_is_sent(world: World, age: int) -> None:
-    """Stripe still knows the key; so it does where another replica's clock is hours ahead."""
+    """Stripe still knows the key; so it does where another replica's clock is minutes ahead."""
     await world.left(State.IN_DOUBT, sent_at=world.stage.clock.now() - age)
 
     await world.settle()
 
     assert world.is_detached
+
+
+async def test_a_key_from_the_future_may_be_as_old_as_any(world: World) -> None:
+    """Its clock was a day and an hour ahead, and a day has passed since: it looks an hour young
+    from the other side, and Stripe has forgotten it."""
+    await world.left(State.IN_DOUBT, sent_at=world.stage.clock.now() + 3600)
+
+    await world.settle()
+
+    assert not world.is_detached
+    assert await world.state() is State.UNDECIDABLE
 
 
 async def test_an_old_write_that_was_done_is_found_by_looking(world: World) -> None:

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.backends.attempt import Found
 from gateway.backends.journal.records import (
     Command,
     JournalFull,
@@ -19,6 +18,7 @@ from gateway.backends.journal.records import (
     WriteRecord,
 )
 from gateway.backends.journal.states import State
+from gateway.backends.supplier import Found
 from schema.ports import Attached, CreditNoteCreated, Detached
 from tests.journal.records import COMMANDS, DETACHED, OUTCOMES, put, record
 from tests.journal.stores import STORES, StoreFeatures

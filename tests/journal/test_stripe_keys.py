@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.backends.attempt import Found
 from gateway.backends.journal.states import State
+from gateway.backends.supplier import Found
 from schema.ports import DetachPayment
 from tests.journal.records import COMMANDS, DETACHED, record
 from tests.support.time_and_ids import START

@@ -11,11 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from gateway.backends.attempt import FIRST, NOTHING, Attempt
-from gateway.backends.journal.backend import JournaledWrites
 from gateway.backends.journal.records import JournalStore, MemoryJournalStore, WriteRecord
+from gateway.backends.journal.writes import JournaledWrites
 from gateway.backends.memory.backend import MemoryBackend
-from gateway.backends.supplier import Supplier
+from gateway.backends.supplier import FIRST, NOTHING, Attempt, Supplier
 from schema.ports import (
     AttachPayment,
     BackendDescription,

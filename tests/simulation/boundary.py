@@ -106,14 +106,19 @@ class Boundary:
         self._seed = seed & 0xFFFFFFFF
         self._tempo = tempo
         self._pending = [_Pending(one, one.after, one.times) for one in faults]
-        self._draws: Counter[str] = Counter()
+        self._drawn: dict[str, list[int]] = {}
+        """Of each stream: the checksum of its name, and how many were drawn."""
         self.on_crash: Callable[[Process], None] = Process.kill
+        self.last_arrival = 0.0
+        """When the last request that is on its way to Stripe will be there."""
 
     def draw(self, stream: str, below: int) -> int:
         """The next number of this stream, from 0 up to but not including `below`."""
-        self._draws[stream] += 1
-        text = f"{self._seed}:{stream}:{self._draws[stream]}"
-        return (zlib.crc32(text.encode()) * 2654435761 >> 11 & 0xFFFFFF) % below
+        drawn = self._drawn.get(stream)
+        if drawn is None:
+            drawn = self._drawn[stream] = [zlib.crc32(f"{self._seed}:{stream}:".encode()), 0]
+        drawn[1] += 1
+        return (zlib.crc32(b"%d" % drawn[1], drawn[0]) * 2654435761 >> 11 & 0xFFFFFF) % below
 
     def tell(self, line: str, *parts: Any) -> None:
         """A line of the story, where somebody wants it."""
@@ -147,24 +152,31 @@ class Boundary:
     async def cross(self, where: str, what: str, work: Callable[[], Awaitable[T]]) -> T:
         """One call to a store or a cache, with its fate."""
         check_alive()
-        call, loop = CALL.get(), asyncio.get_running_loop()
+        call = CALL.get()
+        if call is None:
+            return await self._crossed(where, what, work)
+        loop = asyncio.get_running_loop()
         begun = loop.time()
         try:
             return await self._crossed(where, what, work)
         finally:
-            if call is not None:
-                call.own_seconds += loop.time() - begun
+            call.own_seconds += loop.time() - begun
 
     async def _crossed(self, where: str, what: str, work: Callable[[], Awaitable[T]]) -> T:
-        await thawed()
+        process, loop = PROCESS.get(), asyncio.get_running_loop()
+        if process is not None and process.frozen_until > loop.time():
+            await thawed()
         fault = self.fate(where, what)
         wait = self.wait_of(where, what)
         if wait:
             await asyncio.sleep(wait)
         if fault is None:
             answer = await work()
-            await thawed()
-            check_alive()
+            if process is not None:
+                if process.frozen_until > loop.time():
+                    await thawed()
+                if not process.is_alive:
+                    raise asyncio.CancelledError
             return answer
         match fault.kind:
             case "fail before" | "away" | "full":

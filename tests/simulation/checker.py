@@ -224,6 +224,9 @@ def _attached_before(write: Write, history: History) -> dict[str, int]:
 def nothing_waits_for_ever(plan: Plan, history: History) -> Iterator[str]:
     together = Counter(one.invoice for one in plan.writes)
     frozen = sum(one.seconds for one in plan.happenings if one.kind == "freeze")
+    slow_log = max((one.seconds for one in plan.faults if one.where == "log"), default=0.0)
+    patience = STALL_SECONDS_MAX + slow_log * len(plan.writes)  # appends are one after the other
+    patience += BUDGET_SECONDS if plan.calls_per_second < 50 else 0
     for call in history.calls:
         if call.ended is None:
             yield f"key-{call.write} at {call.gateway} was never answered"
@@ -238,7 +241,7 @@ def nothing_waits_for_ever(plan: Plan, history: History) -> Iterator[str]:
         # What it reads back it may wait for together with others, who then made the call.
         if reads_back or beside > 1 or call.code in (GONE, LOST):
             continue
-        if stall > STALL_SECONDS_MAX + (BUDGET_SECONDS if plan.calls_per_second < 50 else 0):
+        if stall > patience:
             yield f"key-{call.write} waited {stall:g} s while nothing was under way for it"
 
 

@@ -14,7 +14,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import orjson
 import stripe
+from stripe import _api_requestor, _stripe_response, _util
 
 from tests.simulation.checker import broken
 from tests.simulation.history import History
@@ -34,15 +36,26 @@ TOLD_AFTER = 1_000
 
 
 def quietly() -> None:
-    """What gateways log in a history of faults is no news, and formatting it costs time."""
+    """What gateways log in a history of faults is no news, and formatting it costs time; so does
+    what the SDK finds out anew for each call: who runs it, and on which machine."""
     logging.disable(logging.CRITICAL)
-    stripe._util.logfmt = _no_line
+    stripe.enable_telemetry = False
+    _util.logfmt = _nothing
+    _api_requestor._APIRequestor._detect_ai_agent = staticmethod(_nothing)
+    _stripe_response.json = _FastJson  # type: ignore[attr-defined]
     gc.disable()
 
 
-def _no_line(parts: object) -> str:
-    """In place of the lines that the SDK puts together even where no log takes them."""
+def _nothing(of: object) -> str:
     return ""
+
+
+class _FastJson:
+    """In place of the module that reads the bodies of Stripe's answers."""
+
+    @staticmethod
+    def loads(body: str, **_: object) -> object:
+        return orjson.loads(body)
 
 
 def played(plan: Plan, *, with_story: bool = False, twist: Twist = Twist()) -> History:

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.caching.backend import CachingReads
+from gateway.backends.caching.reads import CachingReads
 from gateway.backends.caching.tokens import Tokens
+from gateway.backends.journal.attempt import Try
 from gateway.backends.journal.records import JournalStore, WriteRecord
 from gateway.backends.journal.settling import Settling
 from gateway.backends.journal.states import State
-from gateway.backends.journal.trying import Try
 from gateway.composition.stores import Stores
 from gateway.events.feed import Feed
 from gateway.events.log import LogEntry, decode_position, encode_position

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 HISTORIES = 2_000
-PART = 500
+PART = 1_000
 ROOT = Path(__file__).parents[2]
 SECONDS_MAX = 600
-"""Of a part, under fifteen seconds on an idle core; a busy machine gets the time that it needs, and
+"""Of a part, under a minute on an idle core; a busy machine gets the time that it needs, and
 so does shrinking what fails."""
 
 

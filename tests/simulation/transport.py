@@ -129,6 +129,8 @@ class InProcessClient(stripe.HTTPClient):
         if kind == "hang":
             await asyncio.get_running_loop().create_future()
         if seconds:
+            arrives = asyncio.get_running_loop().time() + seconds
+            self._boundary.last_arrival = max(self._boundary.last_arrival, arrives)
             await asyncio.sleep(seconds)
         if self._era() != departed:  # nothing is on its way for a day
             await asyncio.get_running_loop().create_future()

@@ -7,7 +7,9 @@ is asyncio's own loop. Who waits for what never comes is told at once instead of
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextvars import Context
 from typing import Any, TypeVar
 
 TURNS_MAX = 400_000
@@ -27,6 +29,8 @@ class Spinning(Exception):
 class VirtualLoop(asyncio.BaseEventLoop):
     """Time begins at 0 and moves only when nothing else can."""
 
+    _ready: deque[asyncio.Handle]
+
     def __init__(self) -> None:
         super().__init__()
         self._clock_resolution = 1e-7
@@ -36,6 +40,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def time(self) -> float:
         return self._now
+
+    def call_soon(
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        """asyncio's own without its checks, which are half of the time that it takes."""
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
 
     def select(self, timeout: float | None) -> list[Any]:
         """What a selector would do: wait for sockets, of which there are none."""

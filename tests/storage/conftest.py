@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from gateway.storage.sqlite_store import SqliteStore
 from tests.storage.durable import sqlite_store
-from tests.storage.redis_server import KINDS, RedisServer
+from tests.storage.redis_server import KINDS, OUTLIVES_ITS_PROCESS, RedisServer
 from tests.support.time_and_ids import ManualClock
 
 
@@ -24,7 +24,7 @@ def server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RedisServ
     """A server that the test may stop, kill and misconfigure, of each kind."""
     directory = tmp_path / "redis"
     directory.mkdir()
-    started = RedisServer(directory, kind=request.param)
+    started = RedisServer(directory, OUTLIVES_ITS_PROCESS, kind=request.param)
     started.start()
     yield started
     started.stop()

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from gateway.backends.journal.records import RECORDS_MAX
-from gateway.backends.journal.redis import RedisJournalStore
-from gateway.backends.journal.sqlite import SqliteJournalStore
+from gateway.backends.journal.redis_store import RedisJournalStore
+from gateway.backends.journal.sqlite_store import SqliteJournalStore
 from gateway.events.log import Retention
 from gateway.events.log_redis import RedisEventLog
 from gateway.events.log_sqlite import SqliteEventLog

@@ -19,9 +19,11 @@ from pathlib import Path
 
 import pytest
 
-DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
-"""As docs/operations.md says. With `everysec` a server answers before it writes while its disk is
-still busy with the second before: what it said then is lost with the process alone.
+DURABLE = {"appendonly": "yes", "maxmemory-policy": "noeviction"}
+OUTLIVES_ITS_PROCESS = {"appendfsync": "always"}
+"""For a server that is killed, as docs/operations.md says. With the default it answers before it
+writes while its disk is still busy with the second before, and what it said then is lost with the
+process alone. One that is shared need not wait for the disk at every step of every test.
 """
 
 REDIS, VALKEY = "redis", "valkey"

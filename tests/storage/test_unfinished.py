@@ -11,8 +11,8 @@ import pytest
 
 from gateway.backends.journal.codec import decoded_record, encoded_record
 from gateway.backends.journal.records import KEPT_SECONDS, JournalFull, JournalStore
-from gateway.backends.journal.redis import RedisJournalStore
-from gateway.backends.journal.sqlite import AT_ONCE_MAX, SqliteJournalStore
+from gateway.backends.journal.redis_store import RedisJournalStore
+from gateway.backends.journal.sqlite_store import AT_ONCE_MAX, SqliteJournalStore
 from gateway.backends.journal.states import State
 from tests.journal.records import DETACHED, put, record
 from tests.storage.durable import JOURNALS, OpenJournal, sqlite_journal

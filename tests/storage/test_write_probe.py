@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.backends.journal.sqlite import SqliteJournalStore
+from gateway.backends.journal.sqlite_store import SqliteJournalStore
 from gateway.composition.stores import open_stores
 from gateway.settings import Settings
 from gateway.storage import StoreUnavailable

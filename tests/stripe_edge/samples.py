@@ -52,6 +52,7 @@ def invoice(invoice_id: str = "in_1", *, due: int = 1000, paid: int = 0, **field
         "customer": "cus_1",
         "customer_name": "Ada",
         "customer_email": "ada@example.com",
+        "account_name": "Example Books",
         "status": "open" if paid < due else "paid",
         "livemode": False,
         "number": "A-1",

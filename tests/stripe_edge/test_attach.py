@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.attempt import FIRST, Attempt
-from gateway.backends.journal.trying import STRIPE_KEY_SECONDS
-from gateway.backends.stripe.writing import CLOCK_SECONDS_MAX, PREVIEW_VERSION
+from gateway.backends.journal.attempt import STRIPE_KEY_SECONDS
+from gateway.backends.stripe.writes.account import CLOCK_SECONDS_MAX, PREVIEW_VERSION
+from gateway.backends.supplier import FIRST, Attempt
 from schema.ports import Attached, AttachPayment, Capability, RefusalCode, Refused, Viewer
 from tests.stripe_edge import samples
 from tests.stripe_edge.conftest import Writing
@@ -295,6 +295,7 @@ async def test_attach_whose_key_holds_a_failure_is_seen_by_reading_back(
     """The key would be answered with the failure for a day, so that what is there must do."""
     peer.answer(ATTACH, STORED)
     peer.answer(READ, DONE)
+    peer.answer(EVENTS, samples.listed([]))
 
     assert await writes.write(operator, COMMAND) == ATTACHED
 
@@ -305,9 +306,47 @@ async def test_attach_whose_key_is_too_old_is_seen_by_reading_back(
     """Nothing is sent: Stripe may have forgotten the key."""
     attempt = in_doubt(age_seconds=STRIPE_KEY_SECONDS)
     peer.answer(READ, DONE)
+    peer.answer(EVENTS, samples.listed([]))
 
     assert await writes.write(operator, COMMAND, attempt) == ATTACHED
-    assert peer.calls() == [READ]
+    assert peer.calls() == [READ, EVENTS]
+
+
+async def test_what_a_forgotten_key_has_attached_is_told_by_its_event(
+    writes: Writing, operator: Viewer, peer: Peer
+) -> None:
+    """A wrong clock took the key for young, and Stripe, which has forgotten it, refuses the repeat:
+    the payment is there, and by whom is in the event."""
+    peer.answer(ATTACH, error(400, message="already attached"))
+    peer.answer(READ, DONE)
+    paid = samples.payment("inpay_1", "pi_1")
+    ours = event("invoice_payment.paid", paid, COMMAND.idempotency_key)
+    peer.answer(EVENTS, samples.listed([ours]))
+
+    attached = await writes.write(operator, COMMAND, in_doubt())
+
+    assert (attached.invoice_payment_id, attached.replayed) == (ATTACHED.invoice_payment_id, True)
+
+
+@pytest.mark.parametrize(
+    ("key", "is_ours"),
+    [("gw_other", False), (COMMAND.idempotency_key, True), ("confirmed-later", True), (None, True)],
+)
+async def test_what_another_write_attached_was_not_attached_by_this_one(
+    writes: Writing, operator: Viewer, peer: Peer, key: str | None, *, is_ours: bool
+) -> None:
+    """Stripe's event names who attached what counted at once; a key that is none of ours may be of
+    a request that paid the intent after it was attached."""
+    peer.answer(ATTACH, STORED)
+    peer.answer(READ, DONE)
+    paid = event("invoice_payment.paid", samples.payment("inpay_1", "pi_1"), key)
+    peer.answer(EVENTS, samples.listed([paid]))
+
+    if is_ours:
+        assert await writes.write(operator, COMMAND) == ATTACHED
+        return
+    refused = await refusal(writes, operator, COMMAND)
+    assert (refused.code, refused.settles) == (RefusalCode.UPSTREAM_UNAVAILABLE, True)
 
 
 @pytest.mark.parametrize(

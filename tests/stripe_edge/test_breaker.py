@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gateway.backends.stripe.breaker import FAILURES_MAX, OPEN_SECONDS
+from gateway.backends.stripe.circuit_breaker import FAILURES_MAX, OPEN_SECONDS
 from gateway.backends.stripe.client import StripeApi
 from schema.ports import ErrorCode, Failed, Meter, RefusalCode, Refused
 from tests.stripe_edge.conftest import MakeApi, Waits

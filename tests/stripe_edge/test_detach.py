@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from gateway.backends.attempt import FIRST, Attempt, Found
-from gateway.backends.journal.trying import STRIPE_KEY_SECONDS
+from gateway.backends.journal.attempt import STRIPE_KEY_SECONDS, TRANSIT_SECONDS
 from gateway.backends.stripe.client import StripeApi
-from gateway.backends.stripe.writes import StripeWrites
-from gateway.backends.stripe.writing import PREVIEW_VERSION
+from gateway.backends.stripe.writes.account import PREVIEW_VERSION
+from gateway.backends.stripe.writes.writes import StripeWrites
+from gateway.backends.supplier import FIRST, Attempt, Found
 from schema.ports import Capability, Detached, DetachPayment, RefusalCode, Refused, Viewer
 from tests.stripe_edge import samples
 from tests.stripe_edge.conftest import Writing
@@ -229,15 +230,99 @@ async def test_detach_that_is_seen_and_never_answered_stays_unknown(
 async def test_detach_whose_key_cannot_be_asked_is_seen_by_reading_back(
     writes: Writing, operator: Viewer, peer: Peer, age_seconds: int
 ) -> None:
-    """Stripe has stored a failure under it, or may have forgotten it: what is gone must do."""
+    """Stripe has stored a failure under it, or may have forgotten it, and has no event of it: what
+    is gone must do."""
     attempt = in_doubt(FOUND, age_seconds=age_seconds)
     peer.answer(READ, AFTER)
     peer.answer(DETACH, STORED)
+    peer.answer(EVENTS, samples.listed([]))
 
     detached = await writes.write(operator, COMMAND, attempt)
 
     assert detached == DETACHED
-    assert peer.calls() == ([DETACH, READ] if age_seconds == 0 else [READ])
+    assert peer.calls() == ([DETACH, READ, EVENTS] if age_seconds == 0 else [READ, EVENTS])
+
+
+@pytest.mark.parametrize("key", ["gw_other", None], ids=["another write", "the dashboard"])
+@pytest.mark.parametrize("age_seconds", [0, STRIPE_KEY_SECONDS], ids=["failure", "too old"])
+async def test_what_another_request_took_off_was_not_taken_off_by_this_one(
+    writes: Writing, operator: Viewer, peer: Peer, age_seconds: int, key: str | None
+) -> None:
+    """Two callers detach one payment and one of them meets a failure that Stripe has stored: only
+    one of them has done it, and the other's next try is told the rule."""
+    peer.answer(READ, AFTER)
+    peer.answer(DETACH, STORED)
+    peer.answer(EVENTS, samples.listed([detached_event(key)]))
+
+    refused = await refusal(writes, operator, COMMAND, in_doubt(FOUND, age_seconds=age_seconds))
+
+    assert (refused.code, refused.settles) == (RefusalCode.UPSTREAM_UNAVAILABLE, True)
+
+
+async def test_what_this_request_took_off_is_known_by_its_event(
+    writes: Writing, operator: Viewer, peer: Peer
+) -> None:
+    """The failure came behind the deed."""
+    peer.answer(READ, AFTER)
+    peer.answer(DETACH, STORED)
+    peer.answer(EVENTS, samples.listed([detached_event(COMMAND.idempotency_key)]))
+
+    assert await writes.write(operator, COMMAND, in_doubt(FOUND)) == DETACHED
+
+
+async def test_what_a_forgotten_key_has_done_is_told_by_its_event(
+    writes: Writing, operator: Viewer, peer: Peer
+) -> None:
+    """A wrong clock took the key for young, and Stripe, which has forgotten it, refuses the repeat:
+    the payment is gone, and by whom is in the event."""
+    peer.answer(DETACH, error(400))
+    peer.answer(READ, AFTER)
+    peer.answer(EVENTS, samples.listed([detached_event(COMMAND.idempotency_key)]))
+
+    detached = await writes.write(operator, COMMAND, in_doubt(FOUND))
+
+    assert (detached.invoice_payment_id, detached.replayed) == ("inpay_1", True)
+
+
+@pytest.mark.parametrize(
+    ("quiet_seconds", "settles"), [(TRANSIT_SECONDS - 1, False), (TRANSIT_SECONDS, True)]
+)
+async def test_a_rule_against_what_is_in_doubt_decides_once_nothing_can_arrive_any_more(
+    writes: Writing, operator: Viewer, peer: Peer, quiet_seconds: int, *, settles: bool
+) -> None:
+    """The first try found no payment. One has come since, and the caller's precondition stands
+    against taking it off: it must neither be taken off nor be asked about for a day."""
+    attempt = in_doubt(age_seconds=quiet_seconds, quiet_seconds=quiet_seconds)
+    peer.answer(READ, BEFORE)
+    peer.answer(EVENTS, samples.listed([]))
+    command = replace(COMMAND, if_amount_paid=1)
+
+    refused = await refusal(writes, operator, command, attempt)
+
+    assert (refused.code, refused.settles) == (RefusalCode.STALE_PRECONDITION, settles)
+    assert peer.calls() == [READ, EVENTS]
+
+
+async def test_a_rule_against_what_an_earlier_try_has_done_is_no_refusal(
+    writes: Writing, operator: Viewer, peer: Peer
+) -> None:
+    """It took the payment off, and another has come in its place."""
+    peer.answer(READ, BEFORE)
+    peer.answer(EVENTS, samples.listed([detached_event(COMMAND.idempotency_key)]))
+    command = replace(COMMAND, if_amount_paid=1)
+
+    detached = await writes.write(operator, command, in_doubt())
+
+    assert detached.invoice_payment_id == "inpay_1"
+
+
+def detached_event(key: str | None) -> dict[str, Any]:
+    return {
+        "id": "evt_1",
+        "object": "event",
+        "request": {"id": "req_1", "idempotency_key": key},
+        "data": {"object": samples.payment("inpay_1", "pi_1")},
+    }
 
 
 @pytest.mark.parametrize("key", ["gw_1", "gw_other"])
@@ -246,15 +331,9 @@ async def test_stored_failure_of_what_was_not_there_is_decided_by_the_event(
 ) -> None:
     """It may have come between the look and the call. Each detach has an event with its key."""
     attempt = first_try()
-    event = {
-        "id": "evt_1",
-        "object": "event",
-        "request": {"id": "req_1", "idempotency_key": key},
-        "data": {"object": samples.payment("inpay_1", "pi_1")},
-    }
     peer.answer(READ, AFTER)
     peer.answer(DETACH, STORED)
-    peer.answer(EVENTS, samples.listed([event]))
+    peer.answer(EVENTS, samples.listed([detached_event(key)]))
 
     if key == COMMAND.idempotency_key:
         assert (await writes.write(operator, COMMAND, attempt)).invoice_payment_id == "inpay_1"
@@ -270,6 +349,7 @@ async def test_payment_that_came_back_counts_as_gone(
     again = samples.payment("inpay_5", samples.intent("pi_1"))
     peer.answer(READ, BEFORE, samples.invoice_with(OTHER, again))
     peer.answer(DETACH, STORED)
+    peer.answer(EVENTS, samples.listed([]))
 
     detached = await writes.write(operator, COMMAND)
 

@@ -16,17 +16,17 @@ from typing import Any
 import pytest
 
 from gateway.backends.audit_trail import AuditTrail
-from gateway.backends.journal.backend import JournaledWrites
+from gateway.backends.journal.attempt import STRIPE_KEY_SECONDS
 from gateway.backends.journal.records import MemoryJournalStore, WriteRecord
 from gateway.backends.journal.settling import Settling
 from gateway.backends.journal.states import State
-from gateway.backends.journal.trying import STRIPE_KEY_SECONDS
-from gateway.backends.rate_budget import LocalTokens, RateBudget
+from gateway.backends.journal.writes import JournaledWrites
 from gateway.backends.stripe.backend import StripeBackend
-from gateway.backends.stripe.breaker import FAILURES_MAX
+from gateway.backends.stripe.circuit_breaker import FAILURES_MAX
 from gateway.backends.stripe.client import Pacing, StripeApi
-from gateway.backends.stripe.refusals import STORED_FAILURE
-from gateway.backends.stripe.writing import PREVIEW_VERSION
+from gateway.backends.stripe.rate_limit import LocalTokens, RateBudget
+from gateway.backends.stripe.writes.account import PREVIEW_VERSION
+from gateway.backends.stripe.writes.refusals import STORED_FAILURE
 from gateway.composition.gateway import callers_of, entry_of, nothing_to_drop
 from gateway.events.intake import Intake
 from gateway.events.log import MemoryEventLog

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.backends.rate_budget import (
+from gateway.backends.stripe.rate_limit import (
     ACCOUNT_PER_SECOND_TEST,
     SYSTEM_CALLER,
     SYSTEM_TURNS,

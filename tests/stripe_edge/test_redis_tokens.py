@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.rate_budget import LocalTokens
-from gateway.backends.stripe.redis_tokens import AWAY_SECONDS, RedisTokens
+from gateway.backends.stripe.rate_limit import LocalTokens
+from gateway.backends.stripe.redis_rate_limit import AWAY_SECONDS, RedisTokens
 from gateway.storage.redis_store import RedisStore
 from tests.storage.redis_server import KINDS, RedisServer, free_port, prefix_of, shared_server
 from tests.stripe_edge.conftest import Waits

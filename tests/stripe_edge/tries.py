@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gateway.backends.attempt import NOTHING, Found
+from gateway.backends.journal.attempt import Try
 from gateway.backends.journal.records import MemoryJournalStore, WriteRecord
 from gateway.backends.journal.states import State
-from gateway.backends.journal.trying import Try
+from gateway.backends.supplier import NOTHING, Found
 from tests.journal.records import record
 from tests.support.time_and_ids import START, ManualClock
 

@@ -33,6 +33,7 @@ def test_invoice_is_read_whole() -> None:
         description="Work",
         customer_name="Ada",
         customer_email="ada@example.com",
+        account_name="Example Books",
         subtotal=1000,
         total=1000,
         amount_due=1000,

@@ -240,6 +240,7 @@ def _sign(twin: Twin) -> None:
                 description=f"for {name}",
                 customer_name=name,
                 customer_email=f"{name}@example.com",
+                account_name=f"for {name}",
                 hosted_invoice_url=f"https://invoice.example.com/{name}",
                 invoice_pdf=f"https://invoice.example.com/{name}.pdf",
                 metadata=(("owner", name),),

@@ -27,10 +27,10 @@ FIELDS: Mapping[str, str] = {
     "Mutation": "attachPayment detachPayment createCreditNote",
     "Subscription": "invoicePaymentEvents",
     "Customer": "id name email balance invoiceCreditBalance createdAt invoices paymentIntents",
-    "Invoice": "id number description customerName customerEmail currency hostedInvoiceUrl "
-    "invoicePdf livemode status rawStatus collectionMethod customer customerId subtotal total "
-    "startingBalance endingBalance amountDue amountPaid amountRemaining amountOverpaid "
-    "amountPaidOutOfBand outOfBandCoverage "
+    "Invoice": "id number description customerName customerEmail accountName currency "
+    "hostedInvoiceUrl invoicePdf livemode status rawStatus collectionMethod customer customerId "
+    "subtotal total startingBalance endingBalance amountDue amountPaid amountRemaining "
+    "amountOverpaid amountPaidOutOfBand outOfBandCoverage "
     "prePaymentCreditNotesAmount postPaymentCreditNotesAmount createdAt dueAt finalizedAt paidAt "
     "voidedAt markedUncollectibleAt metadata metadataValue lines payments creditNotes "
     "confirmationSecret eventCursor",

@@ -12,9 +12,9 @@ from typing import get_args
 
 import orjson
 
-from gateway.backends.attempt import Found
 from gateway.backends.journal.records import WriteRecord
 from gateway.backends.journal.states import State
+from gateway.backends.supplier import Found
 from gateway.storage import RecordUnreadable
 from gateway.storage.record_codec import RecordCodec
 from schema.ports import Command, CreditNoteDraft, Outcome, OutOfBandPayment

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from gateway.backends.attempt import NOTHING, Found
 from gateway.backends.journal.states import OPEN, RULES, Actor, Move, State
+from gateway.backends.supplier import KEY_PREFIX, NOTHING, Found
 from schema.ports import Command, Outcome, Viewer
 
 RECORDS_MAX = 100_000
@@ -76,7 +76,7 @@ class WriteRecord:
     def stripe_key(self) -> str:
         """What Stripe gets as Idempotency-Key; always the same for the same attempt."""
         parts = "\x00".join((self.tenant, self.operation, self.key, str(self.attempt)))
-        return "gw_" + hashlib.sha256(parts.encode()).hexdigest()
+        return KEY_PREFIX + hashlib.sha256(parts.encode()).hexdigest()
 
 
 def moved(record: WriteRecord, move: Move, actor: Actor, **changes: Any) -> WriteRecord:

@@ -1,6 +1,6 @@
 """What the journal tells a caller whose write it cannot let through, or cannot vouch for.
 
-Words and codes only; when one of these is due is said in `gateway.backends.journal.backend`.
+Words and codes only; when one of these is due is said in `gateway.backends.journal.writes`.
 """
 
 from __future__ import annotations

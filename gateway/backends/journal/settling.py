@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Callable
 
 from gateway.backends.audit_trail import AuditTrail
-from gateway.backends.journal.backend import JournaledWrites
 from gateway.backends.journal.records import JournalStore, WriteRecord, moved
 from gateway.backends.journal.states import OPEN, Actor, Move, State
+from gateway.backends.journal.writes import JournaledWrites
 from schema.ports import Meter, Outcome, Refused
 
 log = logging.getLogger(__name__)

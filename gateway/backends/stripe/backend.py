@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.backends.attempt import FIRST, Attempt
-from gateway.backends.fetch_plan import FetchPlan, Known
 from gateway.backends.stripe.client import StripeApi
-from gateway.backends.stripe.writes import StripeWrites
+from gateway.backends.stripe.reads.fetch_plan import FetchPlan, Known
+from gateway.backends.stripe.writes.writes import StripeWrites
+from gateway.backends.supplier import FIRST, Attempt
 from schema.ports import (
     BackendDescription,
     BackendKind,

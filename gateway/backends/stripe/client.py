@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from gateway.backends.rate_budget import Admission
-from gateway.backends.stripe.attempts import Tries, ended, worth_another
-from gateway.backends.stripe.breaker import Breaker, BreakerOpen, Passage
+from gateway.backends.stripe.circuit_breaker import Breaker, BreakerOpen, Passage
 from gateway.backends.stripe.errors import failed, is_stored, trouble_of, upstream_errors
+from gateway.backends.stripe.rate_limit import Admission
+from gateway.backends.stripe.retries import Tries, ended, worth_another
 from schema.ports import Failed, Meter
 
 if TYPE_CHECKING:

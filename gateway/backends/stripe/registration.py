@@ -15,9 +15,9 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from gateway.backends.rate_budget import SYSTEM_CALLER
 from gateway.backends.stripe.client import PostResult, StripeApi
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
+from gateway.backends.stripe.rate_limit import SYSTEM_CALLER
 from gateway.stripe_objects.reading import Fields, embedded_list, fields_of
 from schema.ports import Meter, Refused
 

@@ -1,7 +1,10 @@
-"""Cached things as text, and back: a record, a page of them, a computed value, or a gap.
+"""Cache entries: things as text and back, and the keys under which they are kept.
 
 What does not fit is not cached; what cannot be read is not there. The version is made from the
-records' own fields, so that two releases with other fields never read each other's values.
+records' own fields, so that two releases with other fields never read each other's values. A key
+says mode, account, version of the shapes, object and list. Objects are everybody's, because rights
+are checked wherever one is shown; lists, and what is hidden, are narrowed by the customers that a
+viewer may see. No key holds a secret.
 """
 
 from __future__ import annotations
@@ -14,8 +17,9 @@ from typing import Any
 
 import orjson
 
-from gateway.backends.lists import FetchedPage
+from gateway.backends.assembly import Ask, FetchedPage
 from schema import records
+from schema.ports import BackendDescription, Viewer
 
 
 class Gone(enum.Enum):
@@ -131,3 +135,37 @@ def _record(row: list[Any]) -> Any:
         elif isinstance(value, list):
             values[name] = tuple(tuple(one) if isinstance(one, list) else one for one in value)
     return kind(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of one deployment. Tokens have no version: a drop counts for all releases."""
+
+    tokens: str
+    values: str
+
+    @classmethod
+    def of(cls, description: BackendDescription, version: str = VERSION) -> Keys:
+        mode = "live" if description.livemode else "test"
+        tokens = f"{mode}:{description.account}:"
+        return cls(tokens, f"{tokens}{version}:")
+
+    def held(self, viewer: Viewer, ask: Ask) -> str:
+        """Where an object, a list or a computed value is kept."""
+        if ask.need is None:
+            return f"{self.values}o:{ask.kind}:{ask.id}"
+        digest = _digest(f"{ask.need!r}{_customers(viewer)}")
+        return f"{self.values}n:{ask.kind}:{ask.id}:{ask.need.name}:{digest}"
+
+    def gone(self, viewer: Viewer, kind: str, record_id: str) -> str:
+        """Where it is kept that the viewer finds no such object."""
+        scope = "" if viewer.customers is None else _digest(_customers(viewer))
+        return f"{self.values}x:{kind}:{record_id}:{scope}"
+
+
+def _customers(viewer: Viewer) -> str:
+    return "" if viewer.customers is None else f"|{sorted(viewer.customers)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

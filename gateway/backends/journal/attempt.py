@@ -10,16 +10,19 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from gateway.backends.attempt import NOTHING, Found, Overtaken
 from gateway.backends.journal.records import JournalStore, WriteRecord, may, moved
 from gateway.backends.journal.refusals import not_recorded
 from gateway.backends.journal.states import Actor, Move, State
+from gateway.backends.supplier import NOTHING, Found, Overtaken
 from schema.ports import Outcome
 
 log = logging.getLogger(__name__)
 
 STRIPE_KEY_SECONDS = 23 * 3600
 """Stripe forgets a key after 24 hours at the earliest; with an hour to spare, a repeat is safe."""
+AHEAD_SECONDS_MAX = 300
+"""How far a replica's clock may be ahead of another's, for the age of a key to be known. The hour
+that is spared above is more."""
 CLOCK_SECONDS_MAX = 30
 """How far the clocks of replicas may differ without their leases being taken for mistakes."""
 TRANSIT_SECONDS = 600
@@ -33,7 +36,7 @@ SWAPS_MAX = 5
 
 
 class Try:
-    """See `gateway.backends.attempt.Attempt`. `record` is what the store holds, as far as known.
+    """See `gateway.backends.supplier.Attempt`. `record` is what the store holds, as far as known.
 
     `may_be_recorded_as_out`: the store has been told so, whether or not it has answered.
     """
@@ -53,13 +56,13 @@ class Try:
     def may_send(self) -> bool:
         """Whether Stripe still knows the key, if it ever saw it.
 
-        A key from the future was recorded by a clock that was ahead, at least by as much: from so
-        far ahead that it says nothing any more, nobody knows how old it is.
+        A key from the future was recorded by a clock that was ahead, nobody knows by how much: it
+        may be as old as any.
         """
         sent_at = self.record.sent_at
         if sent_at is None:
             return True
-        return abs(self._now() - sent_at) < STRIPE_KEY_SECONDS
+        return -AHEAD_SECONDS_MAX <= self._now() - sent_at < STRIPE_KEY_SECONDS
 
     @property
     def sent_at(self) -> int | None:

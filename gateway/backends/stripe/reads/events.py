@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from gateway.backends.rate_budget import SYSTEM_CALLER
-from gateway.backends.stripe.lookup import Api
+from gateway.backends.stripe.rate_limit import SYSTEM_CALLER
+from gateway.backends.stripe.reads.intake_lookup import Api
 from gateway.stripe_objects.reading import embedded_list, is_id, malformed
 from schema.ports import ErrorCode, Failed, Meter
 

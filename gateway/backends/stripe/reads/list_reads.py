@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, replace
 
-from gateway.backends.assembly import Ask
-from gateway.backends.lists import FetchedPage, ListKey, short_list
-from gateway.backends.pool import Pool
+from gateway.backends.assembly import Ask, FetchedPage
+from gateway.backends.stripe.reads.lists import ListKey, short_list
+from gateway.backends.stripe.reads.pool import Pool
 from schema.ports import PAGE_SIZE_MAX, Computed, Listing, Needs, Page, Viewer
 
 DETACH_PREVIEW = Computed("detach_preview")

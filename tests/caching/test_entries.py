@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.backends.caching import codec
-from gateway.backends.caching.codec import GONE, KINDS, Kept
-from gateway.backends.lists import FetchedPage
+from gateway.backends.assembly import FetchedPage
+from gateway.backends.caching import entries
+from gateway.backends.caching.entries import GONE, KINDS, Kept
 from schema import records
 
 st.register_type_strategy(int, st.integers(-(2**53), 2**53))
@@ -23,10 +23,10 @@ def test_record_is_read_back_as_it_was(record: Any) -> None:
     """Every field of every kind, nested pairs and refunds among them."""
     kept = Kept({"Invoice:in_1": "tok_1"}, record)
 
-    text = codec.written(kept)
+    text = entries.written(kept)
 
     assert text is not None
-    assert codec.read(text) == kept
+    assert entries.read(text) == kept
 
 
 @pytest.mark.parametrize(
@@ -42,10 +42,10 @@ def test_record_is_read_back_as_it_was(record: Any) -> None:
 )
 def test_thing_is_read_back_as_it_was(thing: Any) -> None:
     """Nothing and no such object are two things."""
-    text = codec.written(Kept({}, thing))
+    text = entries.written(Kept({}, thing))
 
     assert text is not None
-    assert codec.read(text) == Kept({}, thing)
+    assert entries.read(text) == Kept({}, thing)
 
 
 FOREIGN = """
@@ -65,14 +65,14 @@ null
 @pytest.mark.parametrize("text", FOREIGN.split("\n"))
 def test_text_of_another_make_is_no_answer(text: str) -> None:
     """Who else writes into the same cache makes misses, and no errors."""
-    assert codec.read(text) is None
+    assert entries.read(text) is None
 
 
 def test_what_json_cannot_hold_is_not_kept() -> None:
     """Half a surrogate pair in somebody's metadata is Stripe's to keep, not ours to fail on."""
     charge = records.Charge("ch_1", 1, "\ud800", 700)
 
-    assert codec.written(Kept({}, charge)) is None
+    assert entries.written(Kept({}, charge)) is None
 
 
 def test_another_field_is_another_version() -> None:
@@ -85,4 +85,4 @@ def test_another_field_is_another_version() -> None:
 
     other = {**KINDS, "Charge": Charge}
 
-    assert codec.version_of(other) != codec.version_of(KINDS) == codec.VERSION
+    assert entries.version_of(other) != entries.version_of(KINDS) == entries.VERSION

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gateway.backends.assembly import Ask
-from gateway.backends.expansions import expansions
+from gateway.backends.stripe.reads.expansions import expansions
 from schema import records
 from schema.ports import Failed, Link, Needs
 
 if TYPE_CHECKING:
-    from gateway.backends.fetch_plan import FetchPlan
+    from gateway.backends.stripe.reads.fetch_plan import FetchPlan
 
 PAYMENTS = "/v1/invoice_payments"
 SCAN_FROM = 3

@@ -5,7 +5,7 @@ Source: https://docs.stripe.com/api/payment-record/report-payment, 2026-10-28.en
 
 from __future__ import annotations
 
-from gateway.backends.stripe.writing import Params
+from gateway.backends.stripe.writes.account import Params
 from schema.ports import GATEWAY_KEY, METADATA_ENTRIES_MAX, OutOfBandPayment
 
 

@@ -166,6 +166,12 @@ class InvoiceBooks:
         """The payment that this key has taken off, from Stripe's event."""
         return await self._payment_under("invoice_payment.detached", key, since)
 
+    async def keys_behind(self, type: str, payment_id: str, since: int | None) -> set[str | None]:
+        """The idempotency keys of the requests that Stripe's events of this type tell of this
+        payment; None for one without."""
+        events = await self._events(f"invoice_payment.{type}", since)
+        return {key for key, subject in events if subject.get("id") == payment_id}
+
     async def _payment_under(
         self, type: str, key: str, since: int | None
     ) -> records.InvoicePayment | None:

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable
 from typing import Any, Protocol, TypeVar
 
-from gateway.backends.rate_budget import SYSTEM_CALLER
+from gateway.backends.stripe.rate_limit import SYSTEM_CALLER
 from gateway.stripe_objects.reading import embedded_list, fields_of, invoice_payment_record
 from schema.ports import ErrorCode, Failed, Meter
 from schema.records import InvoicePayment

@@ -1,4 +1,4 @@
-"""What one read has at hand, from the cache and from inside: a source for the assembly.
+"""A loaded tree taken apart, and what one read has at hand of such: a source for the assembly.
 
 Unlike the pool of a fetcher it works out nothing: a list that was filtered and a value that was
 computed inside are taken as they are. It outlives no read.
@@ -6,14 +6,66 @@ computed inside are taken as they are. It outlives no read.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.backends.assembly import LINKS, Ask, Missing, not_found
-from gateway.backends.caching.codec import DELETED, GONE
-from gateway.backends.caching.tree import Held, ask_of, walk
-from gateway.backends.lists import FetchedPage
-from schema.ports import ById, Computed, Deleted, Failed, Link, Listing, Loaded, LoadedPage, Viewer
+from gateway.backends.assembly import LINKS, Ask, FetchedPage, Missing, not_found
+from gateway.backends.caching.entries import DELETED, GONE
+from schema.ports import (
+    ById,
+    Computed,
+    Deleted,
+    ErrorCode,
+    Failed,
+    Link,
+    Listing,
+    Loaded,
+    LoadedPage,
+    Need,
+    Viewer,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What came for a need of a parent (None at the root); without a need, a record itself."""
+
+    parent: Any
+    need: Need | None
+    outcome: Any
+
+
+def walk(loaded: Any) -> Iterator[Held]:
+    """Everything in the tree, parents first."""
+    if isinstance(loaded, LoadedPage):
+        for item in loaded.items:
+            yield from walk(item)
+    elif isinstance(loaded, Loaded):
+        if is_object(loaded.record):
+            yield Held(None, None, loaded.record)
+        for need, outcome in loaded.children.items():
+            yield Held(loaded.record, need, outcome)
+            yield from walk(outcome)
+
+
+def is_object(value: Any) -> bool:
+    """Whether it has an id of its own; previews and secrets have none."""
+    return hasattr(value, "id")
+
+
+def ask_of(parent: Any, need: Listing | Computed) -> Ask:
+    """What a source would be asked for this list or value."""
+    if parent is None:
+        return Ask(None, None, need)
+    return Ask(type(parent).__name__, parent.id, need)
+
+
+def is_not_found(need: ById, outcome: Any) -> bool:
+    """Whether there is no such object, for this viewer; other failures say nothing about it."""
+    if outcome is None:
+        return need.quiet
+    return isinstance(outcome, Failed) and outcome.code is ErrorCode.NOT_FOUND
 
 
 @dataclass(slots=True)

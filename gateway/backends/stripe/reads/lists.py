@@ -9,17 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gateway.backends.assembly import Ask, cursor_gone
+from gateway.backends.assembly import Ask, FetchedPage, cursor_gone
 from schema.ports import ListFilter, Listing, Viewer
-
-
-@dataclass(frozen=True, slots=True)
-class FetchedPage:
-    """One page as it came: its members, and whether more lie beyond it on either side."""
-
-    members: tuple[Any, ...]
-    has_next: bool
-    has_previous: bool
 
 
 @dataclass(slots=True)

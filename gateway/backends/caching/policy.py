@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.backends.assembly import Ask
-from gateway.backends.caching import names
-from gateway.backends.caching.codec import DELETED, GONE
-from gateway.backends.caching.keys import Keys
-from gateway.backends.caching.shelf import bare
-from gateway.backends.caching.tree import Held, ask_of, is_not_found, walk
+from gateway.backends.caching import dependencies
+from gateway.backends.caching.entries import DELETED, GONE, Keys
+from gateway.backends.caching.source import Held, ask_of, bare, is_not_found, walk
 from schema import records
 from schema.ports import ById, Computed, Deleted, Link, Listing, Loaded, LoadedPage, Viewer
 
@@ -57,7 +55,7 @@ def keepable(keys: Keys, viewer: Viewer, tree: Loaded[Any]) -> Iterator[Keepable
                 yield _deleted(keys, viewer, held.outcome)
             case ById() as need if is_not_found(need, held.outcome):
                 key = keys.gone(viewer, need.kind, need.id)
-                yield Keepable(key, names.of_gone(need.kind, need.id), GONE, GONE_SECONDS)
+                yield Keepable(key, dependencies.of_gone(need.kind, need.id), GONE, GONE_SECONDS)
             case Listing() as need if isinstance(held.outcome, LoadedPage):
                 yield _page(keys, viewer, held, need)
             case Computed() as need:
@@ -68,13 +66,13 @@ def keepable(keys: Keys, viewer: Viewer, tree: Loaded[Any]) -> Iterator[Keepable
 
 def _deleted(keys: Keys, viewer: Viewer, one: Deleted) -> Keepable:
     """Nothing deleted comes back, so it is kept for as long as what is there."""
-    depends_on = names.of_gone(one.kind, one.id)
+    depends_on = dependencies.of_gone(one.kind, one.id)
     return Keepable(keys.gone(viewer, one.kind, one.id), depends_on, DELETED, VALUE_SECONDS)
 
 
 def _object(keys: Keys, viewer: Viewer, record: Any) -> Keepable:
     key = keys.held(viewer, Ask(type(record).__name__, record.id))
-    return Keepable(key, names.of_record(record), record, _seconds(record))
+    return Keepable(key, dependencies.of_record(record), record, _seconds(record))
 
 
 def _page(keys: Keys, viewer: Viewer, held: Held, need: Listing) -> Keepable:
@@ -82,7 +80,7 @@ def _page(keys: Keys, viewer: Viewer, held: Held, need: Listing) -> Keepable:
     moves_on = need.name == "payment_intents"
     return Keepable(
         keys.held(viewer, ask_of(held.parent, need)),
-        names.of_page(need, held.parent),
+        dependencies.of_page(need, held.parent),
         page,
         INTENT_SECONDS if moves_on else VALUE_SECONDS,
     )
@@ -95,7 +93,7 @@ def _computed(
     is_value = thing is None or isinstance(thing, int | records.DetachPreview)
     if need.name in COMPUTED and is_value:
         key = keys.held(viewer, ask_of(held.parent, need))
-        depends_on = names.of_computed(need, held.parent, customers)
+        depends_on = dependencies.of_computed(need, held.parent, customers)
         yield Keepable(key, depends_on, thing, INTENT_SECONDS)
 
 

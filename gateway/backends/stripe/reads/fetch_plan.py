@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
-from gateway.backends.assembly import Ask, assemble_or_ask, cursor_gone
-from gateway.backends.expansions import deepest, expansions
-from gateway.backends.gather import gather_intents
-from gateway.backends.list_reads import ListRead, cut, list_reads
-from gateway.backends.lists import Embedded, FetchedPage, filtered, short_list
-from gateway.backends.pool import Pool
-from gateway.backends.stripe.previewing import credit_note_preview
+from gateway.backends.assembly import Ask, FetchedPage, assemble_or_ask, cursor_gone
+from gateway.backends.stripe.reads.credit_note_preview import credit_note_preview
+from gateway.backends.stripe.reads.expansions import deepest, expansions
+from gateway.backends.stripe.reads.gather_intents import gather_intents
+from gateway.backends.stripe.reads.list_reads import ListRead, cut, list_reads
+from gateway.backends.stripe.reads.lists import Embedded, filtered, short_list
+from gateway.backends.stripe.reads.pool import Pool
 from gateway.stripe_objects import reading
 from gateway.stripe_objects.harvest import harvest
 from schema import records

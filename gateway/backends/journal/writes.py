@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from gateway.backends.attempt import Found, Overtaken
+from gateway.backends.journal.attempt import CLOCK_SECONDS_MAX, LEASE_SECONDS, Try
 from gateway.backends.journal.records import JournalStore, Name, WriteRecord, moved
 from gateway.backends.journal.refusals import (
     in_progress,
@@ -23,11 +23,10 @@ from gateway.backends.journal.refusals import (
     undecidable,
     unrecorded_refusal,
 )
-from gateway.backends.journal.sameness import input_hash, is_same_input, meaning
+from gateway.backends.journal.same_input import input_hash, is_same_input, meaning
 from gateway.backends.journal.states import Actor, Move, State
-from gateway.backends.journal.trying import CLOCK_SECONDS_MAX, LEASE_SECONDS, Try
 from gateway.backends.refusals import key_reused, no_such_invoice
-from gateway.backends.supplier import Supplier
+from gateway.backends.supplier import Found, Overtaken, Supplier
 from schema.ports import Command, Meter, Outcome, RefusalCode, Refused, Viewer
 
 log = logging.getLogger(__name__)

@@ -12,14 +12,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from gateway.backends.attempt import NOTHING, Found
 from gateway.backends.refusals import no_such, pointing_out_of_band
-from gateway.backends.stripe import refusals
 from gateway.backends.stripe.client import PostResult
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
-from gateway.backends.stripe.invoice_book import SourceRef, book_of
-from gateway.backends.stripe.reporting import is_marked, report_params
-from gateway.backends.stripe.writing import (
+from gateway.backends.stripe.writes import refusals
+from gateway.backends.stripe.writes.account import (
     EXPAND,
     Account,
     Params,
@@ -31,6 +28,9 @@ from gateway.backends.stripe.writing import (
     look,
     look_back,
 )
+from gateway.backends.stripe.writes.invoice_state import SourceRef, book_of
+from gateway.backends.stripe.writes.payment_report import is_marked, report_params
+from gateway.backends.supplier import KEY_PREFIX, NOTHING, Found
 from gateway.ledger.book import Book
 from gateway.ledger.payments import attach_refusals, to_be_reported
 from gateway.stripe_objects.reading import fields_of
@@ -103,7 +103,7 @@ class Attaching:
                 found=found,
             )
         except WriteRejected as rejected:
-            return await self._after_rejection(source, rejected)
+            return await self._after_rejection(source, key, rejected)
         except WriteUnknown as unknown:
             if is_asking:
                 raise refusals.outcome_unknown(unknown, command.invoice_id, seen=SEEN) from None
@@ -138,20 +138,31 @@ class Attaching:
     ) -> Attached | None:
         """None where the payment is attached now, be it by this call or by another: the key tells.
 
-        Where the key cannot be asked any more, what is there must do. Raises `Refused`.
+        Where the key cannot be asked any more, what is there must do, unless Stripe's event says
+        that another write of ours attached it. Raises `Refused`.
         """
         reading = self.account.books.book(self.command.invoice_id, source)
         book = await look_back(reading, unknown, self.command.invoice_id)
         payment = book.live_payment_by(source.id)
         if payment is not None:
-            is_asked_in_vain = unknown.stored or not self.account.attempt.may_send
-            return self._attached(payment, book.invoice.customer_id) if is_asked_in_vain else None
+            if not unknown.stored and self.account.attempt.may_send:
+                return None
+            if await self._came_by_another(payment.id, key, unknown):
+                raise refusals.not_done(unknown, self.command.invoice_id)
+            return self._attached(payment, book.invoice.customer_id)
         if unknown.stored:
             customer_id = book.invoice.customer_id
             return await self._after_stored_failure(source, key, unknown, customer_id)
         raise refusals.outcome_unknown(
             unknown, self.command.invoice_id, seen=", and the payment is not attached so far"
         )
+
+    async def _came_by_another(self, payment_id: str, key: str, unknown: WriteUnknown) -> bool:
+        """Whether it counted at once under another key of ours. Any other key may be of a request
+        that paid the intent later, and says nothing. Raises `Refused`: still unknown."""
+        reading = self.account.books.keys_behind("paid", payment_id, self.account.since_first_sent)
+        keys = await look_back(reading, unknown, self.command.invoice_id)
+        return key not in keys and any(one and one.startswith(KEY_PREFIX) for one in keys)
 
     async def _after_stored_failure(
         self, source: SourceRef, key: str, unknown: WriteUnknown, customer_id: str | None
@@ -174,7 +185,9 @@ class Attaching:
             raise refusals.never_known(unknown, invoice_id)
         return self._attached(ours, customer_id)
 
-    async def _after_rejection(self, source: SourceRef, rejected: WriteRejected) -> Attached:
+    async def _after_rejection(
+        self, source: SourceRef, key: str, rejected: WriteRejected
+    ) -> Attached:
         """The first rule of the ledger that stands against it; Stripe's words if none does."""
         if rejected.unsupported:
             whole = self.command.amount_requested is None
@@ -182,6 +195,11 @@ class Attaching:
             capability = CAPABILITIES[source.type] if whole else None
             raise self.account.unsupported(capability, what, rejected)
         book = await self._seen_after(source, rejected)
+        if self.account.attempt.in_doubt:
+            # A key whose age a wrong clock has noted may be forgotten, and its deed stand.
+            ours = await glance(self.account.books.paid_under(key, None))
+            if ours is not None:
+                return self._attached(ours, book.invoice.customer_id, replayed=True)
         refused = await self._broken_rule(book, source)
         if refused is None:
             raise refusals.upstream_rejected(rejected, self.command.invoice_id)

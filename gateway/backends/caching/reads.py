@@ -17,13 +17,13 @@ from functools import partial
 from typing import Any
 
 from gateway.backends.assembly import Ask, assemble_or_ask
-from gateway.backends.caching import codec, names
-from gateway.backends.caching.keeping import Keepable, is_keepable, keepable
-from gateway.backends.caching.keys import Keys
-from gateway.backends.caching.shelf import Shelf
+from gateway.backends.caching import dependencies, entries
+from gateway.backends.caching.entries import Keys
+from gateway.backends.caching.guards import Before
+from gateway.backends.caching.policy import Keepable, is_keepable, keepable
+from gateway.backends.caching.source import Shelf, walk
 from gateway.backends.caching.store import READ_SECONDS_MAX, CacheDownError, CacheStore
-from gateway.backends.caching.tokens import Before, Tokens
-from gateway.backends.caching.tree import walk
+from gateway.backends.caching.tokens import Tokens
 from schema.ports import (
     ROOT,
     BackendDescription,
@@ -58,13 +58,21 @@ class _Flight:
 
 
 class CachingReads:
-    """See `schema.ports.Reads`. `new_token` never repeats itself, in any process."""
+    """See `schema.ports.Reads`. `new_token` never repeats itself, in any process. `is_shared` where
+    other processes drop what is in this cache, too."""
 
-    def __init__(self, inner: Reads, store: CacheStore, new_token: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        inner: Reads,
+        store: CacheStore,
+        new_token: Callable[[], str],
+        *,
+        is_shared: bool = True,
+    ) -> None:
         self._inner = inner
         self._store = store
         self._keys = Keys.of(inner.describe())
-        self._tokens = Tokens(store, new_token, self._keys.tokens)
+        self._tokens = Tokens(store, new_token, self._keys.tokens, is_shared=is_shared)
         self._flights: dict[Hashable, _Flight] = {}
 
     def describe(self) -> BackendDescription:
@@ -83,7 +91,9 @@ class CachingReads:
 
         `customer_id` is the invoice's. Idempotent. Raises `OSError` unless it is certain.
         """
-        await self._tokens.renew(names.dropped_by(invoice_id, customer_id, payment_intent_id))
+        await self._tokens.renew(
+            dependencies.dropped_by(invoice_id, customer_id, payment_intent_id)
+        )
 
     async def load(
         self, viewer: Viewer, needs: Needs, meter: Meter, known: object = None
@@ -131,7 +141,7 @@ class CachingReads:
         found = [
             (ask, kept)
             for (_, ask), text in zip(keyed, texts, strict=True)
-            if text is not None and (kept := codec.read(text)) is not None
+            if text is not None and (kept := entries.read(text)) is not None
         ]
         unseen = {name for _, kept in found for name in kept.tokens} - tokens.keys()
         tokens.update(await self._tokens.now(sorted(unseen)))
@@ -218,7 +228,7 @@ class CachingReads:
         lasting: dict[float, dict[str, str]] = defaultdict(dict)
         for one in things:
             if all(name in tokens for name in one.names):
-                text = codec.written(codec.Kept({n: tokens[n] for n in one.names}, one.thing))
+                text = entries.written(entries.Kept({n: tokens[n] for n in one.names}, one.thing))
                 if text is not None:
                     lasting[one.seconds][one.key] = text
         for seconds, texts in lasting.items():
@@ -235,7 +245,7 @@ class CachingReads:
         the write's success stands."""
         customer_id = None if outcome is None else outcome.customer_id
         intent_id = getattr(command, "payment_intent_id", None)
-        await self._drop_or_owe(names.dropped_by(command.invoice_id, customer_id, intent_id))
+        await self._drop_or_owe(dependencies.dropped_by(command.invoice_id, customer_id, intent_id))
 
     async def _drop_or_owe(self, dropped: Iterable[str]) -> None:
         try:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.backends.assembly import Ask, Missing
-from gateway.backends.lists import Embedded, FetchedPage, ListKey, page_of, short_list
+from gateway.backends.assembly import Ask, FetchedPage, Missing
+from gateway.backends.stripe.reads.lists import Embedded, ListKey, page_of, short_list
 from gateway.ledger import payments
 from gateway.ledger.book import Book
 from schema import records

@@ -13,12 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
-from gateway.backends.attempt import FIRST, Attempt
-from gateway.backends.stripe.attaching import Attaching
 from gateway.backends.stripe.client import StripeApi
-from gateway.backends.stripe.crediting import Crediting
-from gateway.backends.stripe.detaching import Detaching
-from gateway.backends.stripe.writing import PREVIEW_VERSION, Account
+from gateway.backends.stripe.writes.account import PREVIEW_VERSION, Account
+from gateway.backends.stripe.writes.attach import Attaching
+from gateway.backends.stripe.writes.credit_note import Crediting
+from gateway.backends.stripe.writes.detach import Detaching
+from gateway.backends.supplier import FIRST, Attempt
 from schema.ports import (
     AttachPayment,
     Capability,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from gateway.backends.rate_budget import ENDPOINT_PER_SECOND, Tokens
+from gateway.backends.stripe.rate_limit import ENDPOINT_PER_SECOND, Tokens
 from gateway.storage import StoreUnavailable
 from gateway.storage.redis_store import RedisStore
 

@@ -11,13 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from gateway.backends.attempt import Found
 from gateway.backends.refusals import no_such, no_such_invoice
-from gateway.backends.stripe import refusals
 from gateway.backends.stripe.client import PostResult
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
-from gateway.backends.stripe.invoice_book import SourceRef, book_of
-from gateway.backends.stripe.writing import (
+from gateway.backends.stripe.writes import refusals
+from gateway.backends.stripe.writes.account import (
     EXPAND,
     Account,
     asked_again,
@@ -28,6 +26,8 @@ from gateway.backends.stripe.writing import (
     look,
     look_back,
 )
+from gateway.backends.stripe.writes.invoice_state import SourceRef, book_of
+from gateway.backends.supplier import Found
 from gateway.ledger.book import Book
 from gateway.ledger.payments import detach_refusals
 from schema import records
@@ -54,7 +54,9 @@ class Detaching:
         recorded = self._before_recorded()
         if recorded is not None:
             return await self._send(recorded)
-        book = await self._look()
+        book, refused = await self._look()
+        if refused is not None:
+            return await self._against_the_rules(book, refused)
         return await self._send(_seen_in(book, self.source.id), book.intents.get(self.source.id))
 
     def _before_recorded(self) -> Found | None:
@@ -67,8 +69,8 @@ class Detaching:
             raise no_such_invoice(self.command.invoice_id)
         return found
 
-    async def _look(self) -> Book:
-        """The invoice before. Raises `Refused` where a rule stands against it.
+    async def _look(self) -> tuple[Book, Refused | None]:
+        """The invoice before, and the first rule that stands against it. Raises `Refused`.
 
         A payment that is not there is no refusal yet: this may be the repeat of a call that took
         it off and whose answer was lost, and then Stripe answers as it did the first time.
@@ -79,11 +81,25 @@ class Detaching:
         payment = book.live_payment_by(self.source.id)
         if payment is None:
             await self._check_intent_owner()
-        else:
-            refused = next(iter(self._rules(book)), None)
-            if refused is not None:
-                raise refused
-        return book
+            return book, None
+        return book, next(iter(self._rules(book)), None)
+
+    async def _against_the_rules(self, book: Book, refused: Refused) -> Detached:
+        """What a rule forbids now an earlier try may have done, which found no payment yet: then
+        Stripe's event names our key. That there is none proves that nothing was done, once nothing
+        can arrive any more. Raises `Refused`."""
+        attempt = self.account.attempt
+        if not attempt.in_doubt:
+            raise refused
+        reading = self.account.books.detached_under(
+            self.command.idempotency_key, self.account.since_first_sent
+        )
+        ours = await look_back(reading, WriteUnknown(), self.command.invoice_id)
+        if ours is not None:
+            before = replace(_seen_in(book, self.source.id), payment_id=ours.id)
+            return await self._detached(before, book)
+        refused.settles = not attempt.may_be_in_transit
+        raise refused
 
     async def _send(
         self, before: Found, met: records.PaymentIntent | None = None, *, is_asking: bool = False
@@ -152,7 +168,8 @@ class Detaching:
     async def _after_doubt(self, before: Found, unknown: WriteUnknown) -> Detached | None:
         """None where the payment has left, be it by this call or by another: the key tells.
 
-        Where the key cannot be asked any more, what is gone must do. Raises `Refused`.
+        Where the key cannot be asked any more, what is gone must do, unless Stripe's event says
+        that another request took it off. Raises `Refused`.
         """
         book = await look_back(self._book(), unknown, self.command.invoice_id)
         is_asked_in_vain = unknown.stored or not self.account.attempt.may_send
@@ -164,12 +181,22 @@ class Detaching:
         if is_gone and not is_asked_in_vain:
             return None
         if is_gone and before.payment_id is not None:
+            if await self._took_another(before.payment_id, unknown):
+                raise refusals.not_done(unknown, self.command.invoice_id)
             return await self._detached(before, book)
         if unknown.stored and before.payment_id is None:
             return await self._after_stored_failure(before, book, unknown)
         if unknown.stored:
             raise refusals.not_done(unknown, self.command.invoice_id)
         raise refusals.outcome_unknown(unknown, self.command.invoice_id, seen=seen)
+
+    async def _took_another(self, payment_id: str, unknown: WriteUnknown) -> bool:
+        """Whether another request has taken this payment off. Raises `Refused`: still unknown."""
+        reading = self.account.books.keys_behind(
+            "detached", payment_id, self.account.since_first_sent
+        )
+        keys = await look_back(reading, unknown, self.command.invoice_id)
+        return bool(keys) and self.command.idempotency_key not in keys
 
     async def _after_stored_failure(
         self, before: Found, book: Book, unknown: WriteUnknown
@@ -193,6 +220,13 @@ class Detaching:
         book = await glance(self._book())
         if book is None:
             raise refusals.upstream_rejected(rejected, invoice_id)
+        if self.account.attempt.in_doubt:
+            # A key whose age a wrong clock has noted may be forgotten, and its deed stand.
+            reading = self.account.books.detached_under(self.command.idempotency_key, None)
+            ours = await glance(reading)
+            if ours is not None:
+                found = replace(before, payment_id=ours.id, customer_id=book.invoice.customer_id)
+                return await self._detached(found, book, replayed=True)
         refused = next(iter(self._rules(book)), None)
         if refused is None:
             raise refusals.upstream_rejected(rejected, invoice_id)
