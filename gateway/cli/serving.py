@@ -1,6 +1,6 @@
 """Serving until told to stop: the gateway, the sandbox, or one against the other.
 
-Opens ports and listens to signals; everything else is made by `wiring` and `sandbox`.
+Opens ports and listens to signals; everything else is made by `composition` and `sandbox`.
 """
 
 from __future__ import annotations

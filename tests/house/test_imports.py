@@ -1,9 +1,11 @@
-"""What importing a package loads, in a fresh interpreter: only what is its business."""
+"""What importing a package loads, in a fresh interpreter: its own business, and by whom."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -39,3 +41,56 @@ def test_a_package_loads_nothing_that_is_not_its_business(package: str) -> None:
     )
 
     assert KEPT_OUT[package] & {*loaded.stdout.split()} == set()
+
+
+PLAIN = ("gateway.backends", "gateway.events", "gateway.ledger", "gateway.stripe_objects")
+FOREIGN = ("strawberry", "graphql", "aiohttp")
+BUSINESS = {
+    ("gateway.backends.stripe.client", "aiohttp"): "holds the connections of Stripe's SDK",
+    ("gateway.backends.stripe.errors", "aiohttp"): "says what the network's errors mean",
+}
+"""Who imports what of these, and why; whoever imports one of them loads it too."""
+
+SEEN_LOADING = """
+import builtins, importlib, json, pkgutil, sys
+
+plain, foreign = map(tuple, json.loads(sys.argv[1]))
+found, real = set(), builtins.__import__
+
+def importing(name, globals=None, locals=None, fromlist=(), level=0):
+    root, frame = name.partition(".")[0], sys._getframe(1)
+    if level == 0 and root in foreign:
+        while frame is not None:
+            module = frame.f_globals.get("__name__", "")
+            if module.startswith(("gateway.", "schema.")):
+                found.add((module, root))
+                break
+            frame = frame.f_back
+    return real(name, globals, locals, fromlist, level)
+
+builtins.__import__ = importing
+for package in plain:
+    paths = importlib.import_module(package).__path__
+    for module in pkgutil.walk_packages(paths, package + "."):
+        importlib.import_module(module.name)
+loaded = [name for name in foreign if name in sys.modules]
+print(json.dumps([sorted(found), loaded]))
+"""
+"""Each import statement that runs is seen, whether its module was there before or not, and is put
+down to the innermost of our modules, also where a library does it."""
+
+
+def test_foreign_packages_are_loaded_only_where_they_have_business() -> None:
+    """In a fresh interpreter, so that nothing else has loaded anything before."""
+    ran = subprocess.run(
+        [sys.executable, "-c", SEEN_LOADING, json.dumps([PLAIN, FOREIGN])],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    found, loaded = json.loads(ran.stdout)
+
+    assert {tuple(one) for one in found} == set(BUSINESS)
+    assert set(loaded) == {package for _, package in BUSINESS}
