@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway.backends.memory.twin import Twin
 from gateway.events.intake import event_type
 from gateway.sandbox.deliveries import hint_of
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
@@ -17,7 +16,7 @@ from schema.ports import EventOrigin
 from tests.callers.desk import Desk, bearer
 from tests.support.served import Served, serving
 from tests.support.time_and_ids import ManualClock
-from tests.tenancy.account import ACME, GLOBEX, INITECH, Account, make_account
+from tests.tenancy.account import ACME, GLOBEX, INITECH, Account, copy_tables, make_account
 
 CUSTOMERS_OF: dict[str, list[str] | None] = {
     "acme": [ACME],
@@ -104,7 +103,7 @@ def admitted(folder: Path) -> Desk:
 async def memory(folder: Path, **settings: Any) -> AsyncIterator[World]:
     desk, model = admitted(folder), make_account(ManualClock())
     async with serving(clients_file=desk.path, data_dir=folder, **settings) as served:
-        _copy(model.twin, served.twin)
+        copy_tables(model.twin, served.twin)
         yield World(served, Account(served.twin, model.owned), desk)
 
 
@@ -118,21 +117,10 @@ async def stripe(folder: Path, **settings: Any) -> AsyncIterator[World]:
         serving(stripe_api_base=sandbox.url, **given) as served,
     ):
         clock.advance(served.clock.now() - clock.now())
-        yield World(served, account, desk, sandbox, told=len(account.twin.events))
+        yield World(served, account, desk, sandbox)
 
 
 BACKENDS = {"memory": memory, "stripe": stripe}
-
-
-def _copy(model: Twin, twin: Twin) -> None:
-    """Everything of one twin into another's tables, beside what is there."""
-    for name in (
-        *("customers", "payment_intents", "payment_records", "charges"),
-        *("invoices", "invoice_payments", "credit_notes"),
-    ):
-        for record in getattr(model, name):
-            getattr(twin, name).put(record)
-    twin.lines.update(model.lines)
 
 
 async def within_seconds(awaited: Any) -> Any:
