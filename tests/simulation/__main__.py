@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
+from itertools import islice
 
-from tests.simulation.runs import Outcome, quietly, run_many, told
+from tests.simulation.runs import Outcome, mostly_small, quietly, run_many, told
 
 SHOWN_MAX = 3
 
@@ -16,6 +18,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--histories", type=int, default=100_000)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--small", action="store_true", help="mostly seeds of small histories")
     parser.add_argument("--seed", type=int, help="tell the story of this one, and shrink it")
     parser.add_argument("--processes", type=int)
     given = parser.parse_args()
@@ -25,8 +28,11 @@ def main() -> int:
         lines = list(told(given.seed))
         print("\n".join(lines))
         return int(any(line.startswith("BROKEN") for line in lines))
-    outcome = run_many(range(given.first, given.first + given.histories), processes=given.processes)
-    _report(outcome, given.first)
+    seeds: Sequence[int] = range(given.first, given.first + given.histories)
+    if given.small:
+        seeds = list(islice(mostly_small(given.first), given.histories))
+    outcome = run_many(seeds, processes=given.processes)
+    _report(outcome, seeds)
     return int(bool(outcome.failing))
 
 
@@ -38,10 +44,10 @@ def _with_a_fixed_hash() -> None:
         os.execv(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]])
 
 
-def _report(outcome: Outcome, first: int) -> None:
-    last = first + outcome.histories - 1
+def _report(outcome: Outcome, seeds: Sequence[int]) -> None:
     print(
-        f"{outcome.histories} histories, seeds {first} to {last}, in {outcome.seconds:.1f} s: "
+        f"{outcome.histories} histories, seeds {seeds[0]} to {seeds[-1]}, "
+        f"in {outcome.seconds:.1f} s: "
         f"{outcome.rate:.0f} a second; {len(outcome.failing)} break a promise"
     )
     for promise, seeds in outcome.by_promise().items():

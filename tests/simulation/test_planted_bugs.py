@@ -29,6 +29,9 @@ from tests.simulation.shrinking import promises_of
 from tests.simulation.world import Twist
 
 HISTORIES_MAX = 400
+FOUND_BY = (0, 1, 7, 16, 52, 91)
+"""Seeds that have found one of them; they are played first."""
+SEEDS = (*FOUND_BY, *(seed for seed in range(HISTORIES_MAX) if seed not in FOUND_BY))
 
 Plant = Callable[[pytest.MonkeyPatch], Twist]
 
@@ -172,7 +175,7 @@ def test_a_planted_bug_is_found(plant: Plant, monkeypatch: pytest.MonkeyPatch) -
     twist = plant(monkeypatch)
 
     seed, found = next(
-        ((seed, how) for seed in range(HISTORIES_MAX) if (how := breaks(plan_of(seed), twist))),
+        ((seed, how) for seed in SEEDS if (how := breaks(plan_of(seed), twist))),
         (None, []),
     )
 
