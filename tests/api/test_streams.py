@@ -79,7 +79,7 @@ async def over_sse(
 
 
 async def next_of(stream: AsyncIterator[Any]) -> Any:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         return await anext(stream)
 
 

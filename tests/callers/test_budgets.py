@@ -16,7 +16,7 @@ from tests.callers.test_sockets_and_streams import acknowledged, introduced, soc
 from tests.storage.redis_server import KINDS, RedisServer
 
 INVOICE = '{ invoice(id: "in_demo_paid_by_two") { id customer { id } } }'
-WAIT_SECONDS = 5
+WAIT_SECONDS = 20
 
 
 class Hand:

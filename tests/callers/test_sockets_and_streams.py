@@ -18,7 +18,7 @@ PROTOCOL = "graphql-transport-ws"
 STREAM = "subscription { invoicePaymentEvents { __typename } }"
 SECRET = "a-secret-for-tests-that-is-long-enough"
 ISSUER, AUDIENCE = "https://login.example", "invoice-gateway"
-WAIT_SECONDS = 5
+WAIT_SECONDS = 20
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 _PROJECT = Path(__file__).parents[2]
-_STOP_SECONDS_MAX = 30
+_STOP_SECONDS_MAX = 60
 
 COMMANDS = {
     "memory": ("serve", "--port", "0"),

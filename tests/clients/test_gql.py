@@ -41,7 +41,7 @@ mutation ($invoice: ID!, $intent: ID!, $key: String!) {
   attachPayment(input: {invoiceId: $invoice, payment: {paymentIntentId: $intent},
                         idempotencyKey: $key}) { invoice { status } errors { code } } }
 """
-WAIT_SECONDS_MAX = 20
+WAIT_SECONDS_MAX = 60
 IDS = {"invoice": "in_demo_paid_by_two", "intent": "pi_demo_two_b"}
 Transport = Callable[[str], AIOHTTPTransport | AIOHTTPWebsocketsTransport]
 

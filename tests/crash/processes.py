@@ -17,7 +17,7 @@ from aiohttp import ClientSession
 from tests.storage.redis_server import free_port
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS_MAX = 30
+START_SECONDS_MAX = 120
 CALLS_PER_SECOND = "10000"
 """A sandbox has no limit to be kept."""
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 LOOK_SECONDS = 0.02
-WAIT_SECONDS_MAX = 45.0
+WAIT_SECONDS_MAX = 120.0
 """What is owed and has not come by then is lost: longer than the gateway's own timer of 30 s."""
 
 

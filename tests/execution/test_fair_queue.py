@@ -59,7 +59,7 @@ async def test_it_turns_again_after_it_stood_still() -> None:
     fair_queue = FairQueue()
 
     for _ in range(3):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await fair_queue.turn("acme")
             await asyncio.sleep(0)
 

@@ -58,7 +58,7 @@ class Target:
     def send(
         self, body: bytes, *, method: str = "POST", path: str = "/graphql", **headers: str
     ) -> tuple[int, bytes]:
-        connection = HTTPConnection(self.host, self.port, timeout=20)
+        connection = HTTPConnection(self.host, self.port, timeout=60)
         try:
             connection.request(method, path, body, {"Content-Type": "application/json"} | headers)
             response = connection.getresponse()
@@ -135,7 +135,7 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
     loops: list[asyncio.AbstractEventLoop] = []
     thread = threading.Thread(target=lambda: asyncio.run(serve(loops)), daemon=True)
     thread.start()
-    assert ready.wait(30)
+    assert ready.wait(120)
     yield begun[0]
     loops[0].call_soon_threadsafe(stop.set)
     thread.join(30)

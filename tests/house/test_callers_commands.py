@@ -15,7 +15,7 @@ from aiohttp import ClientSession
 
 from gateway.callers.clients import digest_of, parse_clients
 
-START_SECONDS_MAX = 30
+START_SECONDS_MAX = 120
 
 
 def gateway(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -15,7 +15,7 @@ import pytest
 import stripe
 from aiohttp import ClientSession
 
-START_SECONDS_MAX = 60
+START_SECONDS_MAX = 120
 
 
 @asynccontextmanager

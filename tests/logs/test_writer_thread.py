@@ -23,7 +23,7 @@ class Stuck(io.StringIO):
 
     def write(self, text: str) -> int:
         self.reached.set()
-        self.let_go.wait(5)
+        self.let_go.wait(20)
         return super().write(text)
 
 
@@ -44,7 +44,7 @@ def test_nobody_waits_for_a_stream_that_takes_nothing() -> None:
     writer = LineWriter(stream, left_out, lines_max=2)
 
     writer.write("first")
-    assert stream.reached.wait(5)
+    assert stream.reached.wait(20)
     for number in range(5):
         writer.write(str(number))
     stream.let_go.set()

@@ -17,7 +17,7 @@ from tests.storage.durable import redis_log, redis_store
 from tests.storage.redis_server import RedisServer
 from tests.support.time_and_ids import ManualClock
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 """A test that waits longer has failed."""
 
 

@@ -17,7 +17,7 @@ from gateway.storage.sqlite_file import Part
 from gateway.storage.sqlite_store import SqliteStore
 from tests.storage.durable import sqlite_store
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 """A test that waits longer has failed."""
 ONE = Part("words", steps=(("CREATE TABLE words (word TEXT)",),))
 TWO = Part("words", steps=(*ONE.steps, ("ALTER TABLE words ADD COLUMN language TEXT",)))

@@ -97,7 +97,7 @@ class Peer:
 
     async def arrived(self, call: str) -> None:
         """Until a request for this call has come; each counts once."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while await self._arrivals.get() != call:
                 pass
 

@@ -31,7 +31,7 @@ def test_make_refuses_what_is_no_test_key(key: str, words: str) -> None:
         env={**os.environ, "STRIPE_API_KEY": key},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 

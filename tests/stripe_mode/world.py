@@ -15,7 +15,7 @@ from tests.webhooks.signing import SECRET, signed
 
 STATUS = "query ($id: ID!) { invoice(id: $id) { status } }"
 INTENT_STATUS = "query ($id: ID!) { paymentIntent(id: $id) { status } }"
-HANG_SECONDS_MAX = 10.0
+HANG_SECONDS_MAX = 20.0
 
 
 @dataclass(slots=True)

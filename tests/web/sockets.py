@@ -13,7 +13,7 @@ from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 from tests.web.serving import Served
 
 PROTOCOL = "graphql-transport-ws"
-TIMEOUT_SECONDS = 5
+TIMEOUT_SECONDS = 20
 
 Socket = ClientWebSocketResponse
 

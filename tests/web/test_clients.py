@@ -18,7 +18,7 @@ from tests.support.npm import SUITES, run_suite
 _PROJECT = Path(__file__).parents[2]
 _NAMES = sorted(path.name for path in SUITES.glob("*.test.mjs"))
 
-_STOP_SECONDS_MAX = 10
+_STOP_SECONDS_MAX = 60
 
 
 @pytest.fixture(scope="module")

@@ -60,6 +60,6 @@ async def test_open_streams_take_no_room(serve: Serve) -> None:
     async with gateway.session.post(
         gateway.url / "graphql", json={"query": "subscription { held }"}, headers=headers
     ) as stream:
-        await asyncio.wait_for(stream.content.readuntil(b"\n\n"), timeout=5)
+        await asyncio.wait_for(stream.content.readuntil(b"\n\n"), timeout=20)
 
         assert (await gateway.post("{ hello }")).status == 200

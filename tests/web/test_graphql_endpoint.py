@@ -133,7 +133,7 @@ async def test_a_query_ends_with_its_client(gateway: Served) -> None:
 
     request.cancel()
 
-    await asyncio.wait_for(gateway.runner.cancelled.wait(), timeout=5)
+    await asyncio.wait_for(gateway.runner.cancelled.wait(), timeout=20)
 
 
 async def test_a_mutation_outlives_its_client(gateway: Served) -> None:

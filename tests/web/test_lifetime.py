@@ -129,7 +129,7 @@ async def test_a_stopping_gateway_sends_its_sockets_away(gateway: Served) -> Non
 
         code, _ = await closed(socket)
 
-    await asyncio.wait_for(stopping, timeout=5)
+    await asyncio.wait_for(stopping, timeout=20)
     assert code == 1001
     assert gateway.runner.open_streams == 0
 
@@ -143,7 +143,7 @@ async def test_a_stopping_gateway_ends_its_streams_unfinished(gateway: Served) -
 
         rest = await response.read()
 
-    await asyncio.wait_for(stopping, timeout=5)
+    await asyncio.wait_for(stopping, timeout=20)
     assert rest == b""
     assert gateway.runner.open_streams == 0
 
@@ -161,7 +161,7 @@ async def test_a_stopping_gateway_finishes_its_mutations(gateway: Served) -> Non
 
     answer = await paying
 
-    await asyncio.wait_for(stopping, timeout=5)
+    await asyncio.wait_for(stopping, timeout=20)
     assert await answer.json() == {"data": {"pay": "paid"}}
 
 
@@ -171,7 +171,7 @@ async def test_a_stopping_gateway_does_not_wait_for_ever(serve: Serve) -> None:
     paying = asyncio.create_task(gateway.post("mutation { pay }"))
     await gateway.runner.asked_to_pay.wait()
 
-    await asyncio.wait_for(gateway.app_runner.cleanup(), timeout=5)
+    await asyncio.wait_for(gateway.app_runner.cleanup(), timeout=20)
 
     with pytest.raises(ClientConnectionError):
         await paying

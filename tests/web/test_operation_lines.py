@@ -13,7 +13,7 @@ from tests.web.callers import TokenAuthenticator
 from tests.web.serving import Serve, Served
 from tests.web.sockets import acknowledged, opened, received, subscribe
 
-HANG_SECONDS_MAX = 5.0
+HANG_SECONDS_MAX = 20.0
 
 
 @pytest.fixture

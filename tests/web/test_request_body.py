@@ -115,7 +115,7 @@ async def test_a_chunked_body_over_the_limit_is_read_no_further(serve: Serve) ->
     )
 
     writer.write(head.encode() + b"800\r\n" + b" " * 0x800 + b"\r\n")
-    answer = await asyncio.wait_for(reader.read(), timeout=5)
+    answer = await asyncio.wait_for(reader.read(), timeout=20)
 
     assert answer.startswith(b"HTTP/1.1 413 ")
     writer.close()
@@ -131,7 +131,7 @@ async def test_a_body_that_does_not_arrive_is_given_up(serve: Serve) -> None:
     )
 
     writer.write(head.encode())
-    answer = await asyncio.wait_for(reader.read(), timeout=5)
+    answer = await asyncio.wait_for(reader.read(), timeout=20)
 
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b'"code":"TIMEOUT"' in answer
@@ -144,7 +144,7 @@ async def test_a_head_that_does_not_arrive_is_given_up(serve: Serve) -> None:
     reader, writer = await asyncio.open_connection(gateway.url.host, gateway.url.port)
 
     writer.write(b"POST /graphql HTTP/1.1\r\nHost: ")
-    answer = await asyncio.wait_for(reader.read(), timeout=5)
+    answer = await asyncio.wait_for(reader.read(), timeout=20)
 
     assert answer == b""
     writer.close()
@@ -177,7 +177,7 @@ async def test_what_is_not_http_is_the_clients_fault(
     reader, writer = await asyncio.open_connection(gateway.url.host, gateway.url.port)
 
     writer.write(sent)
-    answer = await asyncio.wait_for(reader.read(), timeout=5)
+    answer = await asyncio.wait_for(reader.read(), timeout=20)
 
     assert answer.split(b" ", 2)[1] == status
     assert b'"code":"BAD_USER_INPUT"' in answer

@@ -131,7 +131,7 @@ async def test_operations_of_one_socket_have_a_ceiling(serve: Serve) -> None:
         error = await received(socket)
         await socket.send_json({"id": "a", "type": "complete"})
         await socket.send_json({"id": "b", "type": "complete"})
-        await asyncio.wait_for(gateway.runner.streams_closed.wait(), timeout=5)
+        await asyncio.wait_for(gateway.runner.streams_closed.wait(), timeout=20)
         await subscribe(socket, "{ hello }", id="c")
         answer = await received(socket)
 
@@ -165,7 +165,7 @@ async def test_a_dead_peer_is_found_out(serve: Serve) -> None:
         await subscribe(socket, "subscription { held }")
         await received(socket)
 
-        await asyncio.wait_for(gateway.runner.streams_closed.wait(), timeout=5)
+        await asyncio.wait_for(gateway.runner.streams_closed.wait(), timeout=20)
 
 
 async def test_a_socket_that_takes_nothing_is_aborted(serve: Serve) -> None:
@@ -173,6 +173,6 @@ async def test_a_socket_that_takes_nothing_is_aborted(serve: Serve) -> None:
     gateway = await serve(stall_timeout_seconds=0.2)
 
     async with raw_socket(gateway, "subscription { flood(characters: 50000) }"):
-        await asyncio.wait_for(gateway.runner.streams_closed.wait(), timeout=10)
+        await asyncio.wait_for(gateway.runner.streams_closed.wait(), timeout=20)
 
     assert gateway.runner.items_sent < 1000

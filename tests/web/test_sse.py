@@ -35,7 +35,7 @@ async def whole(gateway: Served, query: str, **headers: str) -> str:
 
 async def event(response: ClientResponse) -> str:
     """The next event or comment, as its lines stand on the wire."""
-    return (await asyncio.wait_for(response.content.readuntil(b"\n\n"), timeout=5)).decode()
+    return (await asyncio.wait_for(response.content.readuntil(b"\n\n"), timeout=20)).decode()
 
 
 async def test_a_subscription_is_streamed_to_its_end(gateway: Served) -> None:
@@ -163,7 +163,7 @@ async def test_a_stream_ends_with_its_client(gateway: Served) -> None:
         await gateway.runner.stream_opened.wait()
         response.close()
 
-    await asyncio.wait_for(gateway.runner.streams_closed.wait(), timeout=5)
+    await asyncio.wait_for(gateway.runner.streams_closed.wait(), timeout=20)
     assert gateway.runner.open_streams == 0
 
 
@@ -197,7 +197,7 @@ async def test_streams_of_one_viewer_have_a_ceiling(serve: Serve) -> None:
         await event(first)
         async with streaming(gateway, "subscription { held }") as second:
             answer: Any = await second.json()
-    await asyncio.wait_for(gateway.runner.streams_closed.wait(), timeout=5)
+    await asyncio.wait_for(gateway.runner.streams_closed.wait(), timeout=20)
 
     assert second.status == 429
     assert answer["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
@@ -214,6 +214,6 @@ async def test_a_client_that_takes_nothing_is_aborted(serve: Serve) -> None:
 
     async with unread_connection(gateway) as (_, writer):
         writer.write(head.encode() + body)
-        await asyncio.wait_for(gateway.runner.streams_closed.wait(), timeout=10)
+        await asyncio.wait_for(gateway.runner.streams_closed.wait(), timeout=20)
 
     assert gateway.runner.items_sent < 1000

@@ -82,7 +82,7 @@ async def test_complete_cancels_a_subscription(gateway: Served) -> None:
         await subscribe(socket, "subscription { held }")
         await received(socket)
         await socket.send_json({"id": "1", "type": "complete"})
-        await asyncio.wait_for(gateway.runner.streams_closed.wait(), timeout=5)
+        await asyncio.wait_for(gateway.runner.streams_closed.wait(), timeout=20)
         await subscribe(socket, "{ hello }")
         answer = await received(socket)
 
@@ -213,7 +213,7 @@ async def test_a_close_ends_everything_on_the_socket(gateway: Served) -> None:
         await received(socket)
         await received(socket)
 
-    await asyncio.wait_for(gateway.runner.streams_closed.wait(), timeout=5)
+    await asyncio.wait_for(gateway.runner.streams_closed.wait(), timeout=20)
     assert gateway.runner.open_streams == 0
 
 
@@ -225,7 +225,7 @@ async def test_abrupt_closes_leak_nothing_and_hurt_nobody(gateway: Served) -> No
                 gateway.runner.stream_opened.clear()
                 await stack.enter_async_context(raw_socket(gateway, "subscription { held }"))
                 await gateway.runner.stream_opened.wait()
-        await asyncio.wait_for(gateway.runner.streams_closed.wait(), timeout=5)
+        await asyncio.wait_for(gateway.runner.streams_closed.wait(), timeout=20)
         await subscribe(survivor, "{ hello }")
 
         assert (await received(survivor))["type"] == "next"
