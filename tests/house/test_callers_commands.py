@@ -6,7 +6,6 @@ import asyncio
 import os
 import re
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,32 +13,24 @@ import pytest
 from aiohttp import ClientSession
 
 from gateway.callers.clients import digest_of, parse_clients
+from tests.support.command_line import run_apart, run_here
 
 START_SECONDS_MAX = 120
 
 
-def gateway(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """One command, to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "gateway", *arguments],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **variables},
-        timeout=60,
-    )
-
-
 def test_a_new_token_comes_with_the_entry_for_the_file() -> None:
     """Standard output can be appended to the file, and holds no token."""
-    made = gateway("token", "new", "acme", "--scope", "payments:write", "--customer", "cus_1")
+    scoped = ("--scope", "payments:write", "--customer", "cus_1")
 
-    (client,) = parse_clients(made.stdout, "stdout")
-    token = made.stderr.split()[-1]
-    assert made.returncode == 0
+    code, entry, told = run_apart("token", "new", "acme", *scoped)
+
+    (client,) = parse_clients(entry, "stdout")
+    token = told.split()[-1]
+    assert code == 0
     assert client.digests == (digest_of(token),)
     assert client.viewer.scopes == {"payments:write"}
     assert client.viewer.customers == {"cus_1"}
-    assert token not in made.stdout
+    assert token not in entry
 
 
 @pytest.mark.parametrize(
@@ -51,11 +42,11 @@ def test_a_new_token_comes_with_the_entry_for_the_file() -> None:
     ],
 )
 def test_a_bad_client_gets_no_token(arguments: list[str], sentence: str) -> None:
-    made = gateway("token", "new", *arguments)
+    code, entry, told = run_here("token", "new", *arguments)
 
-    assert made.returncode == 1
-    assert sentence in made.stderr
-    assert "igw_" not in made.stdout + made.stderr
+    assert code == 1
+    assert sentence in told
+    assert "igw_" not in entry + told
 
 
 LIVE_KEY = "_".join(("sk", "live", "x" * 24))
@@ -99,21 +90,21 @@ REFUSED = {
 @pytest.mark.parametrize(("variables", "cure"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_is_not_safe_does_not_start(variables: dict[str, str], cure: str) -> None:
     """The sentence says how to mend it, and doctor says the same."""
-    refused = gateway("serve", "--port", "0", **variables)
-    told = gateway("doctor", "--port", "0", **variables)
+    refusal, _, sentence = run_apart("serve", "--port", "0", **variables)
+    finding, line, _ = run_here("doctor", "--port", "0", **variables)
 
-    assert (refused.returncode, told.returncode) == (1, 1)
-    assert cure in refused.stderr
-    assert cure in told.stdout
-    assert "Traceback" not in refused.stderr
-    assert LIVE_KEY not in refused.stderr + told.stdout
+    assert (refusal, finding) == (1, 1)
+    assert cure in sentence
+    assert cure in line
+    assert "Traceback" not in sentence
+    assert LIVE_KEY not in sentence + line
 
 
 def test_with_callers_a_public_address_and_a_live_key_are_fine(tmp_path: Path) -> None:
-    made = gateway("token", "new", "acme")
-    (tmp_path / "clients.toml").write_text(made.stdout)
+    _, entry, _ = run_here("token", "new", "acme")
+    (tmp_path / "clients.toml").write_text(entry)
 
-    told = gateway(
+    _, told, _ = run_here(
         "doctor",
         "--port",
         "0",
@@ -123,12 +114,12 @@ def test_with_callers_a_public_address_and_a_live_key_are_fine(tmp_path: Path) -
         GATEWAY_CLIENTS_FILE=str(tmp_path / "clients.toml"),
     )
 
-    assert "callers" not in told.stdout
+    assert "callers" not in told
 
 
 async def test_sighup_reads_the_clients_again_and_the_process_goes_on(tmp_path: Path) -> None:
-    made = await asyncio.to_thread(gateway, "token", "new", "acme")
-    token, clients = made.stderr.split()[-1], tmp_path / "clients.toml"
+    _, entry, told = run_here("token", "new", "acme")
+    token, clients = told.split()[-1], tmp_path / "clients.toml"
     clients.write_text("")
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -150,7 +141,7 @@ async def test_sighup_reads_the_clients_again_and_the_process_goes_on(tmp_path: 
             query = {"query": "{ gateway { scopes } }"}
             async with session.post(url[0], json=query, headers=headers) as before:
                 pass
-            clients.write_text(made.stdout)
+            clients.write_text(entry)
             process.send_signal(signal.SIGHUP)
             while "1 clients" not in (await process.stderr.readline()).decode():
                 pass

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from gateway.backends.memory.twin import Twin
 from gateway.clock import SystemClock
 from gateway.sandbox.fixtures import seed
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
+from tests.support.command_line import run_apart, run_here
 from tests.support.time_and_ids import CountingIds
 
 URL = "https://gateway.example.com/webhooks/stripe"
@@ -26,26 +26,27 @@ async def sandbox() -> AsyncIterator[Sandbox]:
         yield running
 
 
-async def run(sandbox: Sandbox, folder: Path, *arguments: str) -> tuple[int | None, str]:
+async def run(
+    sandbox: Sandbox,
+    folder: Path,
+    *arguments: str,
+    command: Callable[..., tuple[int, str, str]] = run_here,
+) -> tuple[int, str]:
     """Exit code and output of the command line, with the sandbox for Stripe."""
     environment = {
-        "PATH": "/usr/bin:/bin",
         "STRIPE_API_KEY": "sk_test_any",
         "GATEWAY_STRIPE_API_BASE": sandbox.url,
         "GATEWAY_DATA_DIR": str(folder),
     }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway", *arguments,
-        env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    told, _ = await process.communicate()
-    return process.returncode, told.decode()
+    code, told, complaints = await asyncio.to_thread(command, *arguments, **environment)
+    return code, told + complaints
 
 
 async def test_webhook_is_created_and_then_checked(sandbox: Sandbox, tmp_path: Path) -> None:
     """The secret is printed once, in the form that the setting takes it."""
-    created, told = await run(sandbox, tmp_path, "webhook", "create", "--url", URL)
-    checked, verdict = await run(sandbox, tmp_path, "webhook", "check", "--url", URL)
+    create, check = (("webhook", verb, "--url", URL) for verb in ("create", "check"))
+    created, told = await run(sandbox, tmp_path, *create, command=run_apart)
+    checked, verdict = await run(sandbox, tmp_path, *check)
 
     assert created == 0, told
     assert "GATEWAY_STRIPE_WEBHOOK_SECRETS=whsec_" in told
@@ -66,8 +67,9 @@ async def test_catch_up_takes_in_what_no_webhook_brought(sandbox: Sandbox, tmp_p
     """By hand, with a summary; done twice it finds nothing new."""
     sandbox.twin.detach("in_demo_paid_by_two", "pi_demo_two_b")
 
-    code, told = await run(sandbox, tmp_path, "catch-up", "--since", "2026-01-01")
-    again, second = await run(sandbox, tmp_path, "catch-up", "--since", "2026-01-01")
+    since = ("catch-up", "--since", "2026-01-01")
+    code, told = await run(sandbox, tmp_path, *since, command=run_apart)
+    again, second = await run(sandbox, tmp_path, *since)
 
     assert (code, again) == (0, 0), told + second
     assert "2 new" in told

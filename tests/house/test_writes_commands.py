@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,11 @@ from gateway.storage.sqlite_store import SqliteStore
 from schema import records
 from schema.ports import Attached, AttachPayment, CreditNoteCreated, CreditNoteDraft, Detached
 from tests.journal.records import COMMANDS, record
+from tests.support.command_line import run_apart, run_here
 from tests.support.stage import ACME, Stage
 
 INVOICE = "in_1"
+Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -75,20 +76,19 @@ class Journal:
         finally:
             await store.close()
 
-    async def run(self, *arguments: str, url: str | None = None) -> tuple[int | None, str]:
+    async def run(
+        self, *arguments: str, url: str | None = None, command: Command = run_here
+    ) -> tuple[int, str]:
         """Exit code and output of the command line."""
         environment = {
-            "PATH": "/usr/bin:/bin",
             "GATEWAY_DATA_DIR": str(self.folder),
             "STRIPE_API_KEY": "sk_test_any",
             "GATEWAY_STRIPE_API_BASE": url or "http://127.0.0.1:9",
         }
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "gateway", "writes", *arguments,
-            env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
-        told, _ = await process.communicate()
-        return process.returncode, told.decode()
+        code, told, complaints = await asyncio.to_thread(
+            command, "writes", *arguments, **environment
+        )
+        return code, told + complaints
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ async def test_open_writes_are_listed(journal: Journal) -> None:
     written = await journal.left()
     await journal.left(key="key-2", state=State.ANNOUNCED)
 
-    code, told = await journal.run("list")
+    code, told = await journal.run("list", command=run_apart)
 
     assert code == 0
     (line,) = told.splitlines()
@@ -139,7 +139,7 @@ async def test_what_was_done_is_what_repeats_are_answered(
     payment = paid_by(sandbox)
 
     code, told = await journal.run(
-        "resolve", written.stripe_key, "--done", payment.id, url=sandbox.url
+        "resolve", written.stripe_key, "--done", payment.id, url=sandbox.url, command=run_apart
     )
 
     assert code == 0, told
