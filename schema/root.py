@@ -34,7 +34,7 @@ from schema.invoice_payment_event import (
 )
 from schema.payloads import InputProblem, StateProblem, UpstreamProblem, problem_type
 from schema.payment_mutations import Mutation
-from schema.payment_record import Charge, PaymentRecord
+from schema.payments import Charge, PaymentRecord
 from schema.ports import Loaded, Refused
 from schema.query import Query
 from schema.scalars import SCALARS, EventCursor
