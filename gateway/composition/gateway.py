@@ -54,7 +54,7 @@ from gateway.events.feed import Feed
 from gateway.events.intake import CallerOf, Drop, Intake, Lookup, Touched
 from gateway.events.log import LogEntry
 from gateway.events.webhook import WebhookReader
-from gateway.execution.cost_budget import CostBudgetRunner
+from gateway.execution.admission import CostQuotas
 from gateway.execution.operation import Runner
 from gateway.sandbox.deliveries import EventDeliveries, TwinLookup
 from gateway.sandbox.fixtures import seed
@@ -197,18 +197,17 @@ async def opened_gateway(
         read_only = ReadOnlySwitch(settings)
         read_only.look()
         rereading.add(str(settings.read_only_flag), read_only.look)
-        runner = CostBudgetRunner(
-            open_runner(
-                settings,
-                upstream.reads,
-                GuardedWrites(writes, trail, read_only),
-                feed,
-                on_exceeded=metrics.limit_exceeded,
-                rereading=rereading,
-                outside=outside,
+        runner = open_runner(
+            settings,
+            upstream.reads,
+            GuardedWrites(writes, trail, read_only),
+            feed,
+            quotas=CostQuotas(
+                open_budget(settings, stack), default_per_minute=settings.cost_per_minute
             ),
-            open_budget(settings, stack),
-            default_per_minute=settings.cost_per_minute,
+            on_exceeded=metrics.limit_exceeded,
+            rereading=rereading,
+            outside=outside,
         )
         settling = Settling(writes, stores.journal, trail, read_only)
         metrics.watch_writes(settling.open_writes_by_state)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from gateway.composition.callers import Rereading
 from gateway.composition.outside import Outside
+from gateway.execution.admission import CostQuotas
 from gateway.execution.documents import Documents, OnExceeded
 from gateway.execution.runner import GraphQLRunner
 from gateway.execution.trusted_documents import ManifestRefused, check_manifest, read_manifest
@@ -21,6 +22,7 @@ def open_runner(
     writes: Writes,
     events: EventStream,
     *,
+    quotas: CostQuotas,
     on_exceeded: OnExceeded,
     rereading: Rereading,
     outside: Outside = Outside(),
@@ -32,6 +34,7 @@ def open_runner(
         writes,
         events,
         limits=settings,
+        quotas=quotas,
         operation_seconds_max=settings.operation_timeout_seconds,
         upstream_calls_max=settings.upstream_calls_max,
         on_exceeded=on_exceeded,
