@@ -19,12 +19,8 @@ from pydantic import SecretStr
 
 from gateway.backends.memory.twin import Twin
 from gateway.clock import RandomIds, SystemClock
-from gateway.composition.gateway import (
-    WEBHOOK_PATH,
-    make_web_app,
-    opened_gateway,
-    stripe_api,
-)
+from gateway.composition.gateway import WEBHOOK_PATH, make_web_app, opened_gateway
+from gateway.composition.upstream import connected
 from gateway.sandbox.fixtures import seed
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
 from gateway.settings import Settings, SettingsRefused
@@ -112,16 +108,13 @@ def _free_port(host: str) -> int:
 
 async def _register(settings: Settings, sandbox: Sandbox) -> str:
     """Register the gateway's webhook endpoint at the sandbox; its signing secret."""
-    api = stripe_api(settings)
-    try:
-        url = f"http://127.0.0.1:{settings.port}{WEBHOOK_PATH}"
-        params = {"url": url, "enabled_events": ["*"], "api_version": settings.stripe_version}
+    url = f"http://127.0.0.1:{settings.port}{WEBHOOK_PATH}"
+    params = {"url": url, "enabled_events": ["*"], "api_version": settings.stripe_version}
+    async with connected(settings) as api:
         made = await api.post(
             "/v1/webhook_endpoints", params, Meter("gateway"), idempotency_key="register"
         )
-        return str(made.body["secret"])
-    finally:
-        await api.close()
+    return str(made.body["secret"])
 
 
 @asynccontextmanager

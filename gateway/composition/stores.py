@@ -1,4 +1,4 @@
-"""Opens the stores that the settings name: event log, write journal, cache, rate budget.
+"""Opens the stores that the settings name: event log, write journal, progress of catch-up.
 
 Part of the composition root: it knows classes and no rules. What is opened is closed by the
 stack that is given.
@@ -6,17 +6,12 @@ stack that is given.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
-from aiocache.base import BaseCache
-
-from gateway.backends.caching.memory_cache import BoundedMemoryCache
 from gateway.backends.journal.records import JournalStore, MemoryJournalStore
-from gateway.backends.stripe.rate_limit import LocalTokens, RateBudget, Tokens
 from gateway.clock import Clock, Ids
+from gateway.composition.background import every
 from gateway.events.catch_up_progress import MemoryProgress, Progress, RedisProgress, SqliteProgress
 from gateway.events.feed import Feed
 from gateway.events.follower import FollowedLog, Follower
@@ -35,10 +30,6 @@ from gateway.settings import Settings
 from gateway.storage.redis_store import RedisStore
 from gateway.storage.write_probe import WriteProbe, redis_probe, sqlite_probe
 
-log = logging.getLogger(__name__)
-
-CACHE_ENTRY_BYTES = 1_300
-"""Of an entry with its key, or of one of the tokens, about as many, which say what still counts."""
 FORGET_SECONDS = 3600.0
 """How often a quiet log is looked through for what is due."""
 
@@ -134,48 +125,9 @@ def publisher(stores: Stores, feed: Feed, stack: AsyncExitStack) -> Publish:
 async def forget_for_ever(stores: Stores) -> None:
     """Let a quiet log age too; appends forget what is due by themselves."""
     forget_old = getattr(stores.log, "forget_old", None)
-    while forget_old is not None:
-        try:
-            await forget_old()
-        except OSError as trouble:
-            log.warning("what is old could not be forgotten: %s", trouble)
-        await asyncio.sleep(FORGET_SECONDS)
+    if forget_old is not None:
+        await every(FORGET_SECONDS, forget_old, "what is old could not be forgotten: %s")
 
 
 def _left_to_the_tail(entry: LogEntry) -> None:
     """The tail of the shared log brings it."""
-
-
-def open_cache(settings: Settings, clock: Clock) -> BaseCache:
-    """The cache, shared where the settings give an address."""
-    if settings.cache_url is not None:
-        from gateway.backends.caching.redis_cache import redis_cache
-
-        return redis_cache(settings.cache_url.get_secret_value())
-    return BoundedMemoryCache(
-        clock.monotonic,
-        entries_max=settings.cache_bytes_max // CACHE_ENTRY_BYTES,
-        bytes_max=settings.cache_bytes_max,
-    )
-
-
-def rate_budget(settings: Settings, redis: RedisStore | None) -> RateBudget:
-    """The account's allowance, shared where there is a Redis."""
-    monotonic = asyncio.get_running_loop().time
-    tokens: Tokens = LocalTokens(
-        account_per_second=settings.account_calls_per_second,
-        endpoint_per_second=settings.stripe_endpoint_calls_per_second,
-        monotonic=monotonic,
-    )
-    if redis is not None:
-        from gateway.backends.stripe.redis_rate_limit import RedisTokens
-
-        tokens = RedisTokens(
-            redis,
-            account=settings.stripe_account,
-            account_per_second=settings.account_calls_per_second,
-            endpoint_per_second=settings.stripe_endpoint_calls_per_second,
-            fallback=tokens,
-            monotonic=monotonic,
-        )
-    return RateBudget(tokens, sleep=asyncio.sleep, monotonic=monotonic)
