@@ -1,7 +1,6 @@
 """The command line: `commands` holds the application, its neighbours the groups of commands.
 
-Modules of the gateway are imported by the command that needs them, so that the others begin at
-once.
+What takes long to import is imported by the command that needs it: the others begin at once.
 """
 
 from __future__ import annotations
@@ -13,7 +12,11 @@ from datetime import UTC, datetime
 
 import typer
 
+from gateway.backends.journal.resolving import ResolveRefused
+from gateway.logs import configure
 from gateway.settings import Settings, SettingsRefused, read_settings
+from gateway.storage import StoreRefused
+from schema.ports import Failed
 
 
 def main() -> None:
@@ -35,10 +38,6 @@ def run(
 
     The log is open: nothing may write to standard error around its redaction.
     """
-    from gateway.backends.journal.resolving import ResolveRefused
-    from gateway.logs import configure
-    from gateway.storage import StoreRefused
-    from schema.ports import Failed
 
     async def working() -> None:
         await work(settings)

@@ -16,6 +16,7 @@ import typer
 from gateway.cli import stopped
 from gateway.cli.stripe_account import catch_up, webhook_app
 from gateway.cli.writes import writes_app
+from gateway.console import console_directory
 from gateway.logs import configure
 from gateway.settings import (
     Settings,
@@ -26,6 +27,7 @@ from gateway.settings import (
     settings_page,
     without_effect,
 )
+from gateway.storage import StoreRefused
 from schema.ports import SCOPES
 
 log = logging.getLogger(__name__)
@@ -113,7 +115,6 @@ def _serve(
     from gateway.callers.clients import ClientsRefused
     from gateway.execution.trusted_documents import ManifestRefused
     from gateway.sandbox.fixtures import FixturesRefused
-    from gateway.storage import StoreRefused
 
     try:
         asyncio.run(serving)
@@ -212,7 +213,6 @@ def doctor(
 def _diagnosis(settings: Settings) -> Iterator[str]:
     from gateway.callers.clients import ClientsRefused, read_clients
     from gateway.composition.callers import problems_of_documents
-    from gateway.console import console_directory
     from gateway.sandbox.fixtures import check_file
 
     yield from findings(settings)

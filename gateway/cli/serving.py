@@ -47,7 +47,7 @@ FIRST_QUERY = (
 async def serve_gateway(settings: Settings, tell: Tell) -> None:
     """Serve until SIGINT or SIGTERM, then finish what runs."""
     stopped = _stop_signal()
-    async with _listening(settings, stopped) as port:
+    async with _listening(settings) as port:
         tell(_greeting(settings, port))
         await stopped.wait()
 
@@ -72,7 +72,7 @@ async def serve_with_sandbox(
         against = _against(settings, sandbox)
         secret = await _register(against, sandbox)
         against = against.model_copy(update={"stripe_webhook_secrets": SecretStr(secret)})
-        async with _listening(against, stopped) as port:
+        async with _listening(against) as port:
             tell(_greeting(against, port) + f"  Sandbox  {sandbox.url} (key {SANDBOX_KEY})\n")
             await stopped.wait()
 
@@ -118,19 +118,18 @@ async def _register(settings: Settings, sandbox: Sandbox) -> str:
 
 
 @asynccontextmanager
-async def _listening(settings: Settings, stopped: asyncio.Event) -> AsyncIterator[int]:
+async def _listening(settings: Settings) -> AsyncIterator[int]:
     """A gateway on its port; answers which one that is."""
     async with opened_gateway(settings) as gateway, _metrics_listening(settings, gateway.metrics):
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.rereading.again)
         application = make_web_app(gateway)
         runner = make_runner(application, settings)
         await runner.setup()
-        draining = asyncio.create_task(_begin_shutdown_when(stopped, application))
         try:
             await web.TCPSite(runner, settings.host, settings.port).start()
             yield int(runner.addresses[0][1])
         finally:
-            draining.cancel()
+            application[SHUTDOWN].begin()
             await runner.cleanup()
 
 
@@ -158,11 +157,6 @@ async def _metrics_listening(settings: Settings, metrics: Metrics) -> AsyncItera
         await runner.cleanup()
 
 
-async def _begin_shutdown_when(stopped: asyncio.Event, application: web.Application) -> None:
-    await stopped.wait()
-    application[SHUTDOWN].begin()
-
-
 def _stop_signal() -> asyncio.Event:
     stopped = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -171,17 +165,15 @@ def _stop_signal() -> asyncio.Event:
 
 
 def _greeting(settings: Settings, port: int) -> str:
+    """Where it is, and what to do there: on the page, or, where there is none, as a caller."""
     host = "127.0.0.1" if settings.host == "localhost" else settings.host
+    if settings.gives_page:
+        first_step = f"Paste    {FIRST_QUERY}"
+    else:
+        first_step = "Callers  send Authorization: Bearer and their token"
     return (
         f"\n  Invoice payments gateway, backend: {settings.backend}\n"
         f"  Open     http://{host}:{port}/graphql\n"
-        f"{_first_step(settings)}\n"
+        f"  {first_step}\n"
         "  Stop     Ctrl+C\n"
     )
-
-
-def _first_step(settings: Settings) -> str:
-    """What to do there: on the page, or, where there is none, as a caller."""
-    if settings.gives_page:
-        return f"  Paste    {FIRST_QUERY}"
-    return "  Callers  send Authorization: Bearer and their token"

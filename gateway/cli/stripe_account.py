@@ -11,6 +11,8 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gateway.cli import run, shown, stopped
+from gateway.clock import RandomIds
+from gateway.events.webhook import FOLLOWED_EVENTS, PREVIEW_EVENTS
 from gateway.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -66,8 +68,6 @@ async def _catch_up(since: int, settings: Settings) -> None:
 def create(url: Url) -> None:
     """Register the endpoint with the events that are followed, and print its secret once."""
     from gateway.backends.stripe.registration import create_endpoint
-    from gateway.clock import RandomIds
-    from gateway.events.webhook import FOLLOWED_EVENTS, PREVIEW_EVENTS
 
     async def work(api: StripeApi) -> None:
         made = await create_endpoint(
@@ -89,7 +89,6 @@ def create(url: Url) -> None:
 def check(url: Url) -> None:
     """Compare the endpoint at Stripe with what is needed; exit code 1 if anything is wrong."""
     from gateway.backends.stripe.registration import check_endpoint
-    from gateway.events.webhook import FOLLOWED_EVENTS, PREVIEW_EVENTS
 
     async def work(api: StripeApi) -> None:
         found = await check_endpoint(

@@ -10,14 +10,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.backends.audit_trail import shown_command
+from gateway.backends.journal.records import WriteRecord
+from gateway.backends.journal.resolving import ResolveRefused, Resolving
+from gateway.backends.journal.states import State
 from gateway.cli import run, shown, stopped
+from gateway.clock import RandomIds, SystemClock
 from gateway.settings import Settings, SettingsRefused, read_settings
+from schema.ports import (
+    Attached,
+    AttachPayment,
+    CreateCreditNote,
+    CreditNoteCreated,
+    Detached,
+    Meter,
+    Outcome,
+)
 
 if TYPE_CHECKING:
-    from gateway.backends.journal.records import WriteRecord
-    from gateway.backends.journal.resolving import Resolving
     from gateway.backends.stripe.client import StripeApi
-    from schema.ports import Outcome
 
 writes_app = typer.Typer(
     help="Writes whose end is not known. A SQLite journal belongs to the gateway while it runs; "
@@ -97,15 +108,6 @@ def resolve(
 
 async def _outcome(record: WriteRecord, object_id: str, api: StripeApi | None) -> Outcome:
     """What a repeat will be answered, with the ids checked at Stripe where there is one."""
-    from gateway.backends.journal.resolving import ResolveRefused
-    from schema.ports import (
-        Attached,
-        AttachPayment,
-        CreateCreditNote,
-        CreditNoteCreated,
-        Detached,
-    )
-
     command, invoice_id = record.command, record.command.invoice_id
     prefix = "cn_" if isinstance(command, CreateCreditNote) else "inpay_"
     if not object_id.startswith(prefix) or not object_id.replace("_", "").isalnum():
@@ -123,10 +125,8 @@ async def _outcome(record: WriteRecord, object_id: str, api: StripeApi | None) -
 async def _checked(api: StripeApi, record: WriteRecord, object_id: str) -> str | None:
     """Whose the invoice is. What was attached or credited must be its own; what was detached is
     gone. Raises `ResolveRefused`, `Failed`."""
-    from gateway.backends.journal.resolving import ResolveRefused
     from gateway.backends.stripe.rate_limit import SYSTEM_CALLER
     from gateway.backends.stripe.reads.intake_lookup import StripeLookup
-    from schema.ports import Meter
 
     invoice_id = record.command.invoice_id
     if record.operation != "detach":
@@ -140,8 +140,6 @@ async def _checked(api: StripeApi, record: WriteRecord, object_id: str) -> str |
 
 def _facts(record: WriteRecord) -> dict[str, object]:
     """Without references and metadata, which may be personal."""
-    from gateway.backends.audit_trail import shown_command
-
     return {
         "state": record.state.value,
         "operation": record.operation,
@@ -161,8 +159,6 @@ def _facts(record: WriteRecord) -> dict[str, object]:
 
 
 def _where_to_look(record: WriteRecord) -> str | None:
-    from gateway.backends.journal.states import State
-
     if record.state is not State.UNDECIDABLE:
         return None
     invoice_id = record.command.invoice_id
@@ -193,8 +189,6 @@ async def _journal(
     settings: Settings, *, at_stripe: bool = False
 ) -> AsyncIterator[tuple[Resolving, StripeApi | None]]:
     """The writes that these settings keep, and the account where it is wanted and there is one."""
-    from gateway.backends.journal.resolving import Resolving
-    from gateway.clock import RandomIds, SystemClock
     from gateway.composition.callers import open_audit_trail
     from gateway.composition.stores import open_stores
     from gateway.composition.upstream import connected

@@ -16,14 +16,7 @@ from gateway.events.catch_up_progress import MemoryProgress, Progress, RedisProg
 from gateway.events.feed import Feed
 from gateway.events.follower import FollowedLog, Follower
 from gateway.events.intake import Publish
-from gateway.events.log import (
-    DAY_SECONDS,
-    ENTRIES_MAX,
-    EventLog,
-    LogEntry,
-    MemoryEventLog,
-    Retention,
-)
+from gateway.events.log import DAY_SECONDS, ENTRIES_MAX, EventLog, MemoryEventLog, Retention
 from gateway.events.log_codec import UnreadableCount
 from gateway.events.log_redis import RedisEventLog
 from gateway.settings import Settings
@@ -63,20 +56,19 @@ class Stores:
 
 async def open_stores(settings: Settings, clock: Clock, ids: Ids, stack: AsyncExitStack) -> Stores:
     """Raises `StoreRefused`, `StoreInUse`, `OSError`."""
+    retention = Retention(settings.retention_entries_max, settings.retention_days * DAY_SECONDS)
     epoch = ids.new("log").removeprefix("log_").replace("_", "")
     if settings.redis_url is not None:
-        return await _redis(settings, clock, epoch, stack)
+        return await _redis(settings, clock, epoch, retention, stack)
     if settings.is_durable:
-        return await _sqlite(settings, clock, epoch, stack)
+        return await _sqlite(settings, clock, epoch, retention, stack)
     in_memory = MemoryEventLog(epoch, entries_max=min(ENTRIES_MAX, settings.retention_entries_max))
     return Stores(in_memory, MemoryJournalStore(clock.now))
 
 
-def settings_retention(settings: Settings) -> Retention:
-    return Retention(settings.retention_entries_max, settings.retention_days * DAY_SECONDS)
-
-
-async def _sqlite(settings: Settings, clock: Clock, epoch: str, stack: AsyncExitStack) -> Stores:
+async def _sqlite(
+    settings: Settings, clock: Clock, epoch: str, retention: Retention, stack: AsyncExitStack
+) -> Stores:
     from gateway.backends.journal.sqlite_store import SqliteJournalStore
     from gateway.events.log_sqlite import SqliteEventLog
     from gateway.storage.sqlite_store import SqliteStore
@@ -85,7 +77,7 @@ async def _sqlite(settings: Settings, clock: Clock, epoch: str, stack: AsyncExit
     store = await SqliteStore.open(settings.data_dir / "gateway.sqlite3")
     stack.push_async_callback(store.close)
     opened = await SqliteEventLog.open(
-        store, epoch_if_new=epoch, now=clock.now, retention=settings_retention(settings)
+        store, epoch_if_new=epoch, now=clock.now, retention=retention
     )
     journal = await SqliteJournalStore.open(store, now=clock.now)
     progress = await SqliteProgress.open(store)
@@ -93,16 +85,16 @@ async def _sqlite(settings: Settings, clock: Clock, epoch: str, stack: AsyncExit
     return Stores(opened, journal, progress, unreadable=opened.unreadable, probe=probe)
 
 
-async def _redis(settings: Settings, clock: Clock, epoch: str, stack: AsyncExitStack) -> Stores:
+async def _redis(
+    settings: Settings, clock: Clock, epoch: str, retention: Retention, stack: AsyncExitStack
+) -> Stores:
     from gateway.backends.journal.redis_store import RedisJournalStore
 
     assert settings.redis_url is not None
     store = RedisStore.connect(settings.redis_url.get_secret_value())
     stack.push_async_callback(store.close)
     await store.check_server(allow_loss=settings.redis_allow_loss)
-    opened = await RedisEventLog.open(
-        store, epoch_if_new=epoch, now=clock.now, retention=settings_retention(settings)
-    )
+    opened = await RedisEventLog.open(store, epoch_if_new=epoch, now=clock.now, retention=retention)
     journal = RedisJournalStore(store, now=clock.now)
     probe = redis_probe(store, clock.monotonic)
     return Stores(opened, journal, RedisProgress(store), store, opened.unreadable, probe=probe)
@@ -119,7 +111,7 @@ def publisher(stores: Stores, feed: Feed, stack: AsyncExitStack) -> Publish:
     stores.follower = Follower(stores.log, feed)
     stores.follower.start()
     stack.callback(stores.follower.stop)
-    return _left_to_the_tail
+    return lambda entry: None
 
 
 async def forget_for_ever(stores: Stores) -> None:
@@ -127,7 +119,3 @@ async def forget_for_ever(stores: Stores) -> None:
     forget_old = getattr(stores.log, "forget_old", None)
     if forget_old is not None:
         await every(FORGET_SECONDS, forget_old, "what is old could not be forgotten: %s")
-
-
-def _left_to_the_tail(entry: LogEntry) -> None:
-    """The tail of the shared log brings it."""

@@ -131,10 +131,6 @@ _SUMS = ("fields", "aliases", "directives", "introspection_aliases")
 by a spread alone."""
 
 
-class _NestedTooDeep(Exception):
-    """The document goes deeper than it can be followed."""
-
-
 @dataclass(slots=True)
 class _Measure:
     """Measures selection sets, each fragment once."""
@@ -144,7 +140,7 @@ class _Measure:
 
     def of(self, selections: SelectionSetNode, level: int = 1) -> _Shape:
         if level > NESTING_MAX:
-            raise _NestedTooDeep
+            return _Shape(nesting=1)  # Not looked at: it is too deep, whatever is in it.
         shape = _Shape()
         for node in selections.selections:
             if node.directives:
@@ -192,10 +188,7 @@ class _Measure:
 
 def excesses_of(document: DocumentNode, limits: Limits) -> list[Excess]:
     """Every ceiling that the document exceeds, what protects the process first."""
-    try:
-        total = _measured(document)
-    except _NestedTooDeep:
-        total = _Shape(nesting=NESTING_MAX + 1)
+    total = _measured(document)
     if total.nesting > NESTING_MAX:
         # Nothing else is told of it: not all of the document was looked at.
         noun = "levels of fields and fragments in each other"

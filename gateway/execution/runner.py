@@ -14,12 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import strawberry
-from graphql import (
-    ExecutionResult,
-    GraphQLError,
-    OperationDefinitionNode,
-    execute,
-)
+from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, execute
 from graphql.execution import (
     Executor,
     create_source_event_stream,
