@@ -63,7 +63,6 @@ class Gateway:
 
     settings: Settings
     reads: Reads
-    writes: JournaledWrites
     settling: Settling
     feed: Feed
     intake: Intake
@@ -158,7 +157,6 @@ async def opened_gateway(
         gateway = Gateway(
             settings=settings,
             reads=upstream.reads,
-            writes=writes,
             settling=settling,
             feed=feed,
             intake=intake,

@@ -25,11 +25,11 @@ class CostQuotas:
     def __init__(self, budget: Budget, *, default_per_minute: int | None = None) -> None:
         self._budget = budget
         self._default_per_minute = default_per_minute
-        self._broke: set[str] = set()
+        self._broke: set[tuple[str, str]] = set()
 
     async def refusal_before_reading(self, viewer: Viewer) -> Answer | None:
         """Who had nothing left pays for the reading first: a flood is not even parsed."""
-        if not self._broke or _name_of(viewer) not in self._broke:
+        if (viewer.tenant, viewer.caller) not in self._broke:
             return None
         price = await self.charge(viewer, COST_MIN)
         return price if isinstance(price, Answer) else None
@@ -39,8 +39,8 @@ class CostQuotas:
         per_minute = viewer.cost_per_minute or self._default_per_minute
         if per_minute is None:
             return None
-        caller = _name_of(viewer)
-        spent = await self._budget.spend(caller, cost, per_minute)
+        spent = await self._budget.spend(f"{viewer.tenant}|{viewer.caller}", cost, per_minute)
+        caller = (viewer.tenant, viewer.caller)
         if spent.remaining > 0:
             self._broke.discard(caller)
         else:
@@ -54,10 +54,6 @@ class CostQuotas:
             "resetsInSeconds": spent.resets_in_seconds,
         }
         return price if spent.granted else _refused(spent, price)
-
-
-def _name_of(viewer: Viewer) -> str:
-    return f"{viewer.tenant}|{viewer.caller}"
 
 
 def _refused(spent: Spent, price: dict[str, int]) -> Answer:

@@ -138,6 +138,8 @@ def findings(settings: Settings) -> list[str]:
 def _about_callers(settings: Settings) -> list[tuple[bool, str]]:
     secret, url = settings.jwt_secret, settings.jwt_jwks_url
     secret_bytes = None if secret is None else len(secret.get_secret_value().encode())
+    parts = urlsplit(url or "")
+    is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback_host(parts.netloc))
     whose = {
         "GATEWAY_JWT_ISSUER": settings.jwt_issuer,
         "GATEWAY_JWT_AUDIENCE": settings.jwt_audience,
@@ -161,7 +163,7 @@ def _about_callers(settings: Settings) -> list[tuple[bool, str]]:
             "guessed. Use a random one: openssl rand -hex 32.",
         ),
         (
-            url is not None and not _is_safe_url(url),
+            url is not None and not is_safe,
             "GATEWAY_JWT_JWKS_URL could be answered by others than the issuer. Give an https:// "
             "address; http:// is taken on this machine only.",
         ),
@@ -219,8 +221,3 @@ def _about_fixtures(settings: Settings) -> list[tuple[bool, str]]:
             "--fixtures out for the demo data.",
         ),
     ]
-
-
-def _is_safe_url(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback_host(parts.netloc))
