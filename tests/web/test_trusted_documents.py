@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, web
 
-from gateway.composition.graphql import problems_of_documents
+from gateway.composition.callers import problems_of_documents
 from gateway.settings import Settings
 from gateway.web.authentication import Grant
 from schema.ports import SCOPES, Viewer
