@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import jwt
 
+from gateway.callers import Grant
 from gateway.callers.json_web_keys import KeySource, KeysUnavailable
 from gateway.settings import TokenSettings
 from schema.ports import SCOPES, Viewer
@@ -32,14 +32,6 @@ class TokenRefused(Exception):
     """The token is no good; the message may be told to its bearer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bearer:
-    """Who a good token speaks for, and how long it still does."""
-
-    viewer: Viewer
-    expires_in_seconds: float
-
-
 class JsonWebTokens:
     """Verifies tokens by one set of rules, signed with one of these algorithms."""
 
@@ -55,13 +47,12 @@ class JsonWebTokens:
         self._keys = keys
         self._now = now
 
-    async def read(self, token: str) -> Bearer:
+    async def read(self, token: str) -> Grant:
         """Raises `TokenRefused`; `KeysUnavailable` when nobody can tell."""
         if len(token) > TOKEN_CHARACTERS_MAX:
             raise TokenRefused("the token is too long")
         claims = await self._verified(token)
-        viewer = _viewer(claims, self._rules)
-        return Bearer(viewer, self._remaining_seconds(claims))
+        return Grant(_viewer(claims, self._rules), self._remaining_seconds(claims))
 
     async def _verified(self, token: str) -> dict[str, Any]:
         rules = self._rules

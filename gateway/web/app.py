@@ -5,16 +5,15 @@ Everything it needs is given; it reads no environment and opens no port.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from aiohttp import web
 
 from gateway.callers.registry import Callers
 from gateway.execution.operation import Runner
 from gateway.settings import WebSettings
-from gateway.web.authentication import Authenticator, Sessions, everybody_stays
+from gateway.web.authentication import Authenticator
 from gateway.web.graphiql import add_console_files
 from gateway.web.graphql_endpoint import GraphQLEndpoint
 from gateway.web.health import Health, Ping
@@ -49,14 +48,14 @@ def create_app(
     `callers` are those whose rights may change while it runs.
     """
     shutdown = Shutdown(mutations_max=settings.mutations_under_way_max)
-    metrics = metrics or Metrics()
+    metrics, callers = metrics or Metrics(), callers or Callers()
     services = Services(
         settings=settings,
         authenticator=authenticator,
         operations=Operations(runner, shutdown, metrics),
         encoder=AnswerEncoder(),
-        origins=_origins(settings, callers),
-        sessions=_sessions(callers),
+        origins=Origins(settings.allowed_origins, callers, settings.allowed_headers),
+        callers=callers,
         shutdown=shutdown,
         metrics=metrics,
         new_id=ids,
@@ -71,32 +70,9 @@ def create_app(
     if console_directory is not None:
         add_console_files(app, console_directory)
     app.on_response_prepare.append(add_headers(services.origins))
-    app.on_shutdown.append(_finish(shutdown, settings))
-    return app
 
-
-def _origins(settings: WebSettings, callers: Callers | None) -> Origins:
-    if callers is None:
-        return Origins(settings.allowed_origins, more_headers=settings.allowed_headers)
-    return Origins(
-        settings.allowed_origins,
-        lambda: callers.origins,
-        more_headers=settings.allowed_headers,
-    )
-
-
-def _sessions(callers: Callers | None) -> Sessions:
-    if callers is None:
-        return Sessions(everybody_stays)
-    sessions = Sessions(callers.standing)
-    callers.listen(sessions.review)
-    return sessions
-
-
-def _finish(
-    shutdown: Shutdown, settings: WebSettings
-) -> Callable[[web.Application], Coroutine[Any, Any, None]]:
-    async def finish(app: web.Application) -> None:
+    async def finish(_app: web.Application) -> None:
         await shutdown.finish(timeout_seconds=settings.shutdown_timeout_seconds)
 
-    return finish
+    app.on_shutdown.append(finish)
+    return app

@@ -11,8 +11,8 @@ from collections.abc import AsyncGenerator, Callable
 
 from aiohttp import web
 
+from gateway.callers import Grant
 from gateway.execution.operation import Answer, OperationKind, OperationRequest
-from gateway.web.authentication import Grant
 from gateway.web.concurrency_limits import OperationLimits
 from gateway.web.content_negotiation import (
     STATUS_OF_CODE,

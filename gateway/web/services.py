@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.callers.registry import Callers
 from gateway.settings import WebSettings
-from gateway.web.authentication import Authenticator, Sessions
+from gateway.web.authentication import Authenticator
 from gateway.web.metrics import Metrics
 from gateway.web.operations import AnswerEncoder, Operations
 from gateway.web.origins import Origins
@@ -22,7 +23,7 @@ class Services:
     operations: Operations
     encoder: AnswerEncoder
     origins: Origins
-    sessions: Sessions
+    callers: Callers
     shutdown: Shutdown
     metrics: Metrics
     new_id: Callable[[], str]

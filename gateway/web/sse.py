@@ -14,9 +14,9 @@ from typing import Any
 
 from aiohttp import web
 
+from gateway.callers import Grant
 from gateway.callers.registry import Standing
 from gateway.execution.operation import Answer
-from gateway.web.authentication import Grant
 from gateway.web.concurrency_limits import ConcurrencyLimit
 from gateway.web.http_errors import HttpRefusal, error_boundary, refused
 from gateway.web.middleware import request_id_of
@@ -105,7 +105,7 @@ class EventStreams:
         try:
             with (
                 self._services.shutdown.closing_with(stop),
-                self._services.sessions.joined(grant, look),
+                self._services.callers.joined(grant, look),
             ):
                 waited: set[asyncio.Future[Any]] = {pump, ping, ended}
                 done, _ = await asyncio.wait(

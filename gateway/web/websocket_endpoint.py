@@ -10,7 +10,8 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.web.authentication import Grant, Refusal
+from gateway.callers import Grant
+from gateway.web.authentication import Refusal
 from gateway.web.concurrency_limits import ConcurrencyLimit
 from gateway.web.http_errors import HttpRefusal, error_boundary
 from gateway.web.middleware import request_id_of

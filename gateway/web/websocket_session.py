@@ -13,9 +13,10 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from gateway.callers import Grant
 from gateway.callers.registry import Standing
 from gateway.execution.operation import Answer
-from gateway.web.authentication import Grant, Refusal
+from gateway.web.authentication import Refusal
 from gateway.web.graphql_request import InvalidRequest
 from gateway.web.http_errors import error_boundary, refused
 from gateway.web.operations import Call
@@ -132,7 +133,7 @@ class WebSocketSession:
             self._grant = outcome
             self._expect_expiry(outcome)
             self._until_the_end.enter_context(
-                self._services.sessions.joined(outcome, self._rights_ended)
+                self._services.callers.joined(outcome, self._rights_ended)
             )
             await self._sender.send(ack_message())
 
