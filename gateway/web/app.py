@@ -14,16 +14,16 @@ from gateway.callers.registry import Callers
 from gateway.execution.operation import Runner
 from gateway.settings import WebSettings
 from gateway.web.authentication import Authenticator
+from gateway.web.connections import Shutdown
 from gateway.web.graphiql import add_console_files
 from gateway.web.graphql_endpoint import GraphQLEndpoint
 from gateway.web.health import Health, Ping
 from gateway.web.metrics import Metrics
 from gateway.web.middleware import add_headers, error_middleware
-from gateway.web.operations import AnswerEncoder, Operations
+from gateway.web.operations import Operations
 from gateway.web.origins import Origins
 from gateway.web.request_body import asked_later
 from gateway.web.services import Services
-from gateway.web.shutdown import Shutdown
 
 PATH = "/graphql"
 
@@ -53,7 +53,6 @@ def create_app(
         settings=settings,
         authenticator=authenticator,
         operations=Operations(runner, shutdown, metrics),
-        encoder=AnswerEncoder(),
         origins=Origins(settings.allowed_origins, callers, settings.allowed_headers),
         callers=callers,
         shutdown=shutdown,

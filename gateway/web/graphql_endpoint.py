@@ -7,15 +7,12 @@ Source: https://graphql.github.io/graphql-over-http/draft/ (read November 2026)
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-
 from aiohttp import web
 
 from gateway.callers import Grant
 from gateway.execution.operation import Answer, OperationKind, OperationRequest
-from gateway.web.concurrency_limits import OperationLimits
+from gateway.web.connections import ConcurrencyLimit
 from gateway.web.content_negotiation import (
-    STATUS_OF_CODE,
     Accept,
     Representation,
     representation_for,
@@ -24,25 +21,34 @@ from gateway.web.content_negotiation import (
 )
 from gateway.web.graphiql import page_response
 from gateway.web.graphql_request import (
-    InvalidRequest,
-    operation_from_body,
+    decode_object,
+    operation_from,
     operation_from_query_string,
 )
-from gateway.web.http_errors import HttpRefusal, bad_request
+from gateway.web.http_errors import STATUS_OF_CODE, HttpRefusal, InvalidRequest
 from gateway.web.middleware import request_id_of
 from gateway.web.operations import Call
 from gateway.web.request_body import read_json_body, refuse_other_than_json
 from gateway.web.services import Services
 from gateway.web.sse import EventStreams
-from gateway.web.websocket_endpoint import WebSocketEndpoint, is_upgrade
+from gateway.web.websocket import WebSocketEndpoint, is_upgrade
 from schema.ports import ErrorCode
 
-_STATUS_OF_REFUSAL = {**STATUS_OF_CODE, ErrorCode.UPSTREAM_ERROR: 503}
-"""The last is for tokens that nobody can check at the moment."""
+_KEYS_AWAY_STATUS = 503
+"""For tokens that nobody can check at the moment, the one refusal of callers beyond the table."""
 
 _OPERATION_PARAMETERS = frozenset({"query", "documentId", "extensions"})
 _RESUME_AFTER_CHARACTERS_MAX = 256
 """Our cursors are far shorter."""
+
+
+def _share_used_up() -> HttpRefusal:
+    message = "Too many of your operations are under way; try again."
+    return HttpRefusal(429, message, {"Retry-After": "1"})
+
+
+def _busy() -> HttpRefusal:
+    return HttpRefusal(503, "The gateway is busy; try again.", {"Retry-After": "1"})
 
 
 class GraphQLEndpoint:
@@ -54,10 +60,8 @@ class GraphQLEndpoint:
         self._page = page
         self._sockets = WebSocketEndpoint(services)
         self._streams = EventStreams(services)
-        self._limits = OperationLimits(
-            operations_max=settings.operations_under_way_max,
-            per_caller_max=settings.operations_per_viewer_max,
-        )
+        self._of_caller = ConcurrencyLimit(settings.operations_per_viewer_max, _share_used_up)
+        self._of_all = ConcurrencyLimit(settings.operations_under_way_max, _busy)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         match request.method:
@@ -68,12 +72,9 @@ class GraphQLEndpoint:
             case "POST":
                 return await self._post(request)
             case "OPTIONS":
-                headers = {
-                    "Allow": "GET, POST",
-                    **self._services.origins.preflight_headers(request),
-                }
-                return web.Response(status=204, headers=headers)
-        raise _method_not_allowed("Use GET or POST.", "GET, POST")
+                cors = self._services.origins.preflight_headers(request)
+                return web.Response(status=204, headers={"Allow": "GET, POST", **cors})
+        raise HttpRefusal(405, "Use GET or POST.", {"Allow": "GET, POST"})
 
     async def _post(self, request: web.Request) -> web.StreamResponse:
         accept = _parsed_accept(request)
@@ -85,7 +86,7 @@ class GraphQLEndpoint:
             bytes_max=self._settings.body_bytes_max,
             timeout_seconds=self._settings.read_timeout_seconds,
         )
-        operation = _decoded(lambda: operation_from_body(body))
+        operation = operation_from(decode_object(body, what="The request body"))
         return await self._run(request, accept, grant, operation)
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
@@ -94,10 +95,10 @@ class GraphQLEndpoint:
         if self._settings.gives_page and asks_nothing and accept.prefers_page():
             return page_response(self._page)
         representation_for(accept, None)
-        operation = _decoded(lambda: operation_from_query_string(request.query))
+        operation = operation_from_query_string(request.query)
         # What a trusted document does is known, so a foreign page may as well make it run.
         if operation.query and not self._services.origins.guards_get(request):
-            raise bad_request("A GET needs the header `GraphQL-Preflight: 1`, or use POST.")
+            raise InvalidRequest("A GET needs the header `GraphQL-Preflight: 1`, or use POST.")
         grant = await self._identified(request)
         return await self._run(request, accept, grant, operation)
 
@@ -110,19 +111,19 @@ class GraphQLEndpoint:
             headers["Retry-After"] = str(outcome.retry_after_seconds)
         if outcome.code is ErrorCode.UNAUTHENTICATED:
             headers["WWW-Authenticate"] = "Bearer"
-        raise HttpRefusal(_STATUS_OF_REFUSAL[outcome.code], outcome.code, outcome.message, headers)
+        status = STATUS_OF_CODE.get(outcome.code, _KEYS_AWAY_STATUS)
+        raise HttpRefusal(status, outcome.message, headers, outcome.code)
 
     async def _run(
         self, request: web.Request, accept: Accept, grant: Grant, operation: OperationRequest
     ) -> web.StreamResponse:
         call = Call(operation, grant.viewer, request_id_of(request), _resume_after(request))
-        with self._limits.admitted(grant.viewer.tenant):
+        with self._of_caller.slot(grant.viewer.tenant), self._of_all.slot():
             prepared = await self._services.operations.prepare(call)
-            if isinstance(prepared, Answer):
-                return await self._refuse(request, accept, grant, prepared)
-            if request.method == "GET" and prepared.kind is OperationKind.MUTATION:
-                raise _method_not_allowed("Mutations need POST.", "POST")
-            representation = representation_for(accept, prepared.kind)
+            kind = None if isinstance(prepared, Answer) else prepared.kind
+            if request.method == "GET" and kind is OperationKind.MUTATION:
+                raise HttpRefusal(405, "Mutations need POST.", {"Allow": "POST"})
+            representation = representation_for(accept, kind)
             if representation is not Representation.EVENT_STREAM:
                 answer = await self._services.operations.execute(prepared, call)
                 return self._json(answer, representation)
@@ -130,17 +131,9 @@ class GraphQLEndpoint:
         answers = self._services.operations.answers(prepared, call)
         return await self._streams.respond(request, answers, grant)
 
-    async def _refuse(
-        self, request: web.Request, accept: Accept, grant: Grant, refusal: Answer
-    ) -> web.StreamResponse:
-        representation = representation_for(accept, None)
-        if representation is Representation.EVENT_STREAM:
-            return await self._streams.respond(request, _one(refusal), grant)
-        return self._json(refusal, representation)
-
     def _json(self, answer: Answer, representation: Representation) -> web.Response:
         return web.Response(
-            body=self._services.encoder.encode(answer),
+            body=self._services.operations.encode(answer),
             status=status_of(answer, representation),
             headers=retry_headers(answer),
             content_type=representation.value,
@@ -148,19 +141,8 @@ class GraphQLEndpoint:
         )
 
 
-async def _one(answer: Answer) -> AsyncGenerator[Answer, None]:
-    yield answer
-
-
 def _parsed_accept(request: web.Request) -> Accept:
     return Accept.parse(",".join(request.headers.getall("Accept", [])))
-
-
-def _decoded(decode: Callable[[], OperationRequest]) -> OperationRequest:
-    try:
-        return decode()
-    except InvalidRequest as error:
-        raise bad_request(str(error)) from None
 
 
 def _resume_after(request: web.Request) -> str | None:
@@ -170,7 +152,3 @@ def _resume_after(request: web.Request) -> str | None:
     """
     given = request.headers.get("Last-Event-ID") or request.query.get("lastEventId", "")
     return given[:_RESUME_AFTER_CHARACTERS_MAX] or None
-
-
-def _method_not_allowed(message: str, allowed: str) -> HttpRefusal:
-    return HttpRefusal(405, ErrorCode.BAD_USER_INPUT, message, {"Allow": allowed})

@@ -12,13 +12,10 @@ from typing import Any, TypeGuard
 import orjson
 
 from gateway.execution.operation import OperationRequest, normal_id
+from gateway.web.http_errors import InvalidRequest
 
 _ID_LENGTH_MAX = 256
 """A hash with its prefix has 71 characters; manifests may have ids of their own."""
-
-
-class InvalidRequest(Exception):
-    """The parameters are not those of one GraphQL request; the message says why."""
 
 
 def decode_object(text: bytes | str, *, what: str) -> dict[str, Any]:
@@ -40,10 +37,10 @@ def decode_object(text: bytes | str, *, what: str) -> dict[str, Any]:
 
 def operation_from(parameters: Mapping[str, Any]) -> OperationRequest:
     """The GraphQL request that these parameters are; unknown ones are ignored as the spec says."""
-    query = parameters.get("query")
     extensions = _object_or_null(parameters, "extensions")
-    document_id = _document_id(parameters.get("documentId"), (extensions or {}))
-    if (document_id is not None and query is None) or query == "":
+    document_id = _document_id(parameters.get("documentId"), extensions or {})
+    query = parameters.get("query")
+    if query is None and document_id is not None:
         query = ""
     if not isinstance(query, str) or not (query or document_id):
         raise InvalidRequest("`query` must be a non-empty string, or `documentId` name a document.")
@@ -57,11 +54,6 @@ def operation_from(parameters: Mapping[str, Any]) -> OperationRequest:
         extensions=extensions,
         document_id=document_id,
     )
-
-
-def operation_from_body(body: bytes) -> OperationRequest:
-    """The GraphQL request in the body of a POST."""
-    return operation_from(decode_object(body, what="The request body"))
 
 
 def operation_from_query_string(parameters: Mapping[str, str]) -> OperationRequest:

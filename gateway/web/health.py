@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
+from gateway.web.connections import Shutdown
 from gateway.web.http_errors import error_boundary, json_response
 from gateway.web.middleware import request_id_of
-from gateway.web.shutdown import Shutdown
 
 Ping = Callable[[], Awaitable[None]]
 """Returns when its dependency works; raises `OSError` when it does not. Read-only and cheap."""

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 from prometheus_client import (
@@ -27,8 +28,6 @@ from prometheus_client.registry import Collector
 
 from gateway.events.log_codec import UnreadableCount
 from gateway.events.webhook import Counts, IgnoredReason, RefusedReason
-from gateway.execution.operation import OperationKind
-from gateway.web.operation_log import Outcome
 
 PATH = "/metrics"
 SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -44,47 +43,34 @@ class Metrics:
 
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
-        self.registry = registry = CollectorRegistry()
-        self._operations = Counter(
-            "gateway_operations",
-            "Operations that ended, by kind and by the first code of their errors.",
-            ("kind", "code"),
-            registry=registry,
-        )
+        self.registry = CollectorRegistry()
+        counter = partial(Counter, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry)
+        told = "Operations that ended, by kind and by the first code of their errors."
+        self._operations = counter("gateway_operations", told, ("kind", "code"))
+        told = "Seconds from the arrival of a query or a mutation to its answer."
         self._seconds = Histogram(
             "gateway_operation_seconds",
-            "Seconds from the arrival of a query or a mutation to its answer.",
+            told,
             ("kind",),
             buckets=SECONDS_BUCKETS,
-            registry=registry,
+            registry=self.registry,
         )
-        self._refused = Counter(
-            "gateway_requests_refused",
-            "Requests that were turned away before any operation, by status and code.",
-            ("status", "code"),
-            registry=registry,
-        )
-        self._limits = Counter(
-            "gateway_limits_exceeded",
-            "Documents beyond a limit, by limit; mode warn: it was let through.",
-            ("limit", "mode"),
-            registry=registry,
-        )
-        self._upstream = Counter(
-            "gateway_upstream_calls",
-            "Attempts to call Stripe, by method and by how they ended.",
-            ("method", "outcome"),
-            registry=registry,
-        )
-        self._sockets = Gauge("gateway_sockets_open", "Open WebSockets.", registry=registry)
-        self._streams = Gauge("gateway_streams_open", "Open event streams.", registry=registry)
+        told = "Requests that were turned away before any operation, by status and code."
+        self._refused = counter("gateway_requests_refused", told, ("status", "code"))
+        told = "Documents beyond a limit, by limit; mode warn: it was let through."
+        self._limits = counter("gateway_limits_exceeded", told, ("limit", "mode"))
+        told = "Attempts to call Stripe, by method and by how they ended."
+        self._upstream = counter("gateway_upstream_calls", told, ("method", "outcome"))
+        self._sockets = gauge("gateway_sockets_open", "Open WebSockets.")
+        self._streams = gauge("gateway_streams_open", "Open event streams.")
         self._limits_known: set[str] = set()
 
-    def operation_ended(self, outcome: Outcome) -> None:
+    def operation_ended(self, kind: str, code: str, seconds: float) -> None:
         """One more operation. Streams last as long as they are watched, so nobody times them."""
-        self._operations.labels(outcome.kind_name, outcome.code).inc()
-        if outcome.kind in (OperationKind.QUERY, OperationKind.MUTATION):
-            self._seconds.labels(outcome.kind_name).observe(outcome.seconds)
+        self._operations.labels(kind, code).inc()
+        if kind in ("query", "mutation"):
+            self._seconds.labels(kind).observe(seconds)
 
     def request_refused(self, status: int, code: str) -> None:
         """One more request that was turned away; `code` is of the closed list."""

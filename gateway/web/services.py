@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from gateway.callers.registry import Callers
 from gateway.settings import WebSettings
 from gateway.web.authentication import Authenticator
+from gateway.web.connections import Shutdown
 from gateway.web.metrics import Metrics
-from gateway.web.operations import AnswerEncoder, Operations
+from gateway.web.operations import Operations
 from gateway.web.origins import Origins
-from gateway.web.shutdown import Shutdown
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,6 @@ class Services:
     settings: WebSettings
     authenticator: Authenticator
     operations: Operations
-    encoder: AnswerEncoder
     origins: Origins
     callers: Callers
     shutdown: Shutdown

@@ -1,6 +1,5 @@
-"""The messages of graphql-transport-ws and the sending of their frames.
+"""The parts of messages of graphql-transport-ws and the sending of their frames.
 
-Strict on purpose: a frame is exactly one message of the protocol or it is refused with a reason.
 Frames go out one after another, and no wait for a peer is endless; a peer that is gone is no error
 here, as the socket's own reading finds out why. Nothing here knows of the state of a socket.
 Source: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md (read at 6.4.2)
@@ -12,7 +11,6 @@ import asyncio
 import enum
 import struct
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -21,8 +19,9 @@ from aiohttp.abc import AbstractStreamWriter
 
 from gateway.execution.operation import OperationRequest
 from gateway.settings import WebSettings
-from gateway.web.graphql_request import InvalidRequest, decode_object, operation_from
-from gateway.web.slow_clients import WriteTimeout
+from gateway.web.connections import WriteTimeout
+from gateway.web.graphql_request import operation_from
+from gateway.web.http_errors import InvalidRequest
 
 PROTOCOL = "graphql-transport-ws"
 
@@ -46,63 +45,25 @@ class CloseCode(enum.IntEnum):
     TOO_MANY_INITIALISATION_REQUESTS = 4429
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionInit:
-    payload: dict[str, Any] | None = field(repr=False)
+def payload_of(message: dict[str, Any]) -> dict[str, Any] | None:
+    payload = message.get("payload")
+    if payload is not None and not isinstance(payload, dict):
+        raise InvalidRequest("`payload` must be an object or null.")
+    return payload
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
-    payload: dict[str, Any] | None = field(repr=False)
+def id_of(message: dict[str, Any]) -> str:
+    operation_id = message.get("id")
+    if not isinstance(operation_id, str) or not operation_id:
+        raise InvalidRequest("`id` must be a non-empty string.")
+    return operation_id
 
 
-@dataclass(frozen=True, slots=True)
-class Pong:
-    """The answer to a ping of ours; nothing has to be done about it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Subscribe:
-    id: str
-    request: OperationRequest
-
-
-@dataclass(frozen=True, slots=True)
-class Complete:
-    id: str
-
-
-ClientMessage = ConnectionInit | Ping | Pong | Subscribe | Complete
-
-
-def decode_message(frame: str) -> ClientMessage:
-    """The message in a text frame. Raises InvalidRequest, with the reason for the close frame."""
-    message = decode_object(frame, what="The message")
-    match message.get("type"):
-        case "connection_init":
-            return ConnectionInit(_payload(message))
-        case "ping":
-            return Ping(_payload(message))
-        case "pong":
-            _payload(message)
-            return Pong()
-        case "subscribe":
-            return Subscribe(_id(message), _operation(message))
-        case "complete":
-            return Complete(_id(message))
-    raise InvalidRequest("The message has no known `type`.")
-
-
-def ack_message() -> bytes:
-    return orjson.dumps({"type": "connection_ack"})
-
-
-def pong_message(payload: dict[str, Any] | None) -> bytes:
-    """The payload of the ping comes back, so that a client can tell its pings apart."""
-    message: dict[str, Any] = {"type": "pong"}
-    if payload is not None:
-        message["payload"] = payload
-    return orjson.dumps(message)
+def operation_of(message: dict[str, Any]) -> OperationRequest:
+    payload = message.get("payload")
+    if not isinstance(payload, dict):
+        raise InvalidRequest("`payload` must be an object with a `query`.")
+    return operation_from(payload)
 
 
 def next_message(operation_id: str, body: bytes) -> bytes:
@@ -110,46 +71,11 @@ def next_message(operation_id: str, body: bytes) -> bytes:
     return b'{"id":%b,"type":"next","payload":%b}' % (orjson.dumps(operation_id), body)
 
 
-def error_message(operation_id: str, errors: list[Any]) -> bytes:
-    return orjson.dumps({"id": operation_id, "type": "error", "payload": errors})
-
-
-def complete_message(operation_id: str) -> bytes:
-    return orjson.dumps({"id": operation_id, "type": "complete"})
-
-
-def close_reason(text: str) -> bytes:
-    """As much of `text` as a close frame holds, never ending inside a character."""
-    return text.encode()[:_REASON_BYTES_MAX].decode(errors="ignore").encode()
-
-
-def _payload(message: dict[str, Any]) -> dict[str, Any] | None:
-    payload = message.get("payload")
-    if payload is not None and not isinstance(payload, dict):
-        raise InvalidRequest("`payload` must be an object or null.")
-    return payload
-
-
-def _id(message: dict[str, Any]) -> str:
-    operation_id = message.get("id")
-    if not isinstance(operation_id, str) or not operation_id:
-        raise InvalidRequest("`id` must be a non-empty string.")
-    return operation_id
-
-
-def _operation(message: dict[str, Any]) -> OperationRequest:
-    payload = message.get("payload")
-    if not isinstance(payload, dict):
-        raise InvalidRequest("`payload` must be an object with a `query`.")
-    return operation_from(payload)
-
-
 class SocketSender:
     """Sends and closes for every task of one socket."""
 
     def __init__(
         self,
-        *,
         websocket: web.WebSocketResponse,
         writer: AbstractStreamWriter,
         protocol: web.RequestHandler,
@@ -194,10 +120,12 @@ class SocketSender:
             self._transport.abort()
 
     async def _close(self, code: CloseCode, reason: str) -> None:
+        # It must not end inside a character.
+        cut = reason.encode()[:_REASON_BYTES_MAX].decode(errors="ignore").encode()
         with suppress(TimeoutError, ConnectionError):
             # aiohttp waits as long for the answer, but for ever for a full buffer.
             async with asyncio.timeout(2 * self._close_timeout_seconds):
-                await self._websocket.close(code=code, message=close_reason(reason), drain=False)
+                await self._websocket.close(code=code, message=cut, drain=False)
 
 
 class LingeringCloseWebSocket(web.WebSocketResponse):
