@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -27,7 +28,10 @@ RETRY_SECONDS = 10.0
 STALE_SECONDS = 86_400.0
 """How long a set is used while its server is away."""
 
-ASYMMETRIC = frozenset({"RSA", "EC", "OKP"})
+DOCUMENT_BYTES_MAX = 1_000_000
+_TIMES = ClientTimeout(total=5)
+_ASYMMETRIC = frozenset({"RSA", "EC", "OKP"})
+"""A symmetric key has no business in a public set."""
 
 
 class KeysUnavailable(Exception):
@@ -59,30 +63,28 @@ class KeySet:
         self._fetch = fetch
         self._monotonic = monotonic
         self._keys: list[jwt.PyJWK] = []
-        self._fetched_at: float | None = None
-        self._asked_at: float | None = None
+        self._fetched_at = self._asked_at = -math.inf
         self._renewing: asyncio.Task[None] | None = None
         self._is_in_trouble = False
 
     async def key(self, key_id: str | None) -> Any:
         found = self._find(key_id)
-        if found is None or not self._is_good_enough():
-            await self._renewed()
-            found = self._find(key_id)
-        elif not self._is_younger_than(RENEWED_SECONDS):
+        usable_seconds = STALE_SECONDS if self._is_in_trouble else FRESH_SECONDS
+        if found is None or self._age_seconds() >= usable_seconds:
             self._renew()
-        if not self._is_younger_than(STALE_SECONDS):
+            if self._renewing is not None:
+                await asyncio.shield(self._renewing)
+            found = self._find(key_id)
+        elif self._age_seconds() >= RENEWED_SECONDS:
+            self._renew()
+        if self._age_seconds() >= STALE_SECONDS:
             raise KeysUnavailable("the keys of the token's issuer cannot be fetched")
         if found is None:
             raise jwt.InvalidKeyError("no such key")
         return found
 
-    def _is_good_enough(self) -> bool:
-        """Whether a key of the set may be used without asking for the set first."""
-        return self._is_younger_than(STALE_SECONDS if self._is_in_trouble else FRESH_SECONDS)
-
-    def _is_younger_than(self, seconds: float) -> bool:
-        return self._fetched_at is not None and self._monotonic() - self._fetched_at < seconds
+    def _age_seconds(self) -> float:
+        return self._monotonic() - self._fetched_at
 
     def _find(self, key_id: str | None) -> jwt.PyJWK | None:
         """A token may leave the id out where there is only one key."""
@@ -90,21 +92,13 @@ class KeySet:
             return self._keys[0] if len(self._keys) == 1 else None
         return next((key for key in self._keys if key.key_id == key_id), None)
 
-    async def _renewed(self) -> None:
-        """Wait for the fetch that is under way, or for one that is due now."""
-        self._renew()
-        if self._renewing is not None:
-            await asyncio.shield(self._renewing)
-
     def _renew(self) -> None:
         """Begin a fetch, unless one is under way or was lately."""
         now = self._monotonic()
-        is_too_soon = self._asked_at is not None and now - self._asked_at < RETRY_SECONDS
-        if self._renewing is not None or is_too_soon:
-            return
-        self._asked_at = now
-        self._renewing = asyncio.create_task(self._fetch_and_keep())
-        self._renewing.add_done_callback(self._fetched)
+        if self._renewing is None and now - self._asked_at >= RETRY_SECONDS:
+            self._asked_at = now
+            self._renewing = asyncio.create_task(self._fetch_and_keep())
+            self._renewing.add_done_callback(self._fetched)
 
     def _fetched(self, task: asyncio.Task[None]) -> None:
         self._renewing = None
@@ -113,25 +107,20 @@ class KeySet:
 
     async def _fetch_and_keep(self) -> None:
         try:
-            self._keys = _public_keys(await self._fetch())
+            self._keys = _signing_keys(await self._fetch())
             self._fetched_at, self._is_in_trouble = self._monotonic(), False
         except (OSError, ValueError, TypeError, jwt.PyJWTError) as trouble:
             self._is_in_trouble = True
             log.warning("the key set could not be fetched: %s", type(trouble).__name__)
 
 
-def _public_keys(document: Any) -> list[jwt.PyJWK]:
-    """The signing keys of the set. A symmetric key has no business in a public set."""
+def _signing_keys(document: Any) -> list[jwt.PyJWK]:
     if not isinstance(document, dict):
         raise ValueError("a key set is an object")
     keys = jwt.PyJWKSet.from_dict(document).keys
     return [
-        key for key in keys if key.key_type in ASYMMETRIC and key.public_key_use in (None, "sig")
+        key for key in keys if key.key_type in _ASYMMETRIC and key.public_key_use in (None, "sig")
     ]
-
-
-DOCUMENT_BYTES_MAX = 1_000_000
-_TIMES = ClientTimeout(total=5)
 
 
 async def fetch_json(session: ClientSession, url: str) -> Any:

@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jwt
+from jwt.types import Options
 
 from gateway.callers import Grant
-from gateway.callers.json_web_keys import KeySource, KeysUnavailable
+from gateway.callers.json_web_keys import KeySource
 from gateway.settings import TokenSettings
 from schema.ports import SCOPES, Viewer
 
@@ -25,7 +26,12 @@ ALL_CUSTOMERS = "*"
 
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@|-]{0,127}")
 _CUSTOMER = re.compile(r"cus_[A-Za-z0-9_]+")
-_REQUIRED = ["exp", "iss", "aud", "sub"]
+_OPTIONS: Options = {
+    "require": ["exp", "iss", "aud", "sub"],
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+}
 
 
 class TokenRefused(Exception):
@@ -48,14 +54,21 @@ class JsonWebTokens:
         self._now = now
 
     async def read(self, token: str) -> Grant:
-        """Raises `TokenRefused`; `KeysUnavailable` when nobody can tell."""
+        """Who a good token speaks for, and how long it still does. Raises `TokenRefused`;
+        `KeysUnavailable` when nobody can tell."""
         if len(token) > TOKEN_CHARACTERS_MAX:
             raise TokenRefused("the token is too long")
         claims = await self._verified(token)
-        return Grant(_viewer(claims, self._rules), self._remaining_seconds(claims))
+        viewer = Viewer(
+            tenant=_tenant(claims, self._rules.jwt_tenant_claim),
+            scopes=_scopes(claims.get(self._rules.jwt_scopes_claim)),
+            customers=_customers(claims, self._rules.jwt_customers_claim),
+            caller=_bearer_id(claims),
+            trusted_documents_only=self._rules.jwt_trusted_documents_only,
+        )
+        return Grant(viewer, self._remaining_seconds(claims))
 
     async def _verified(self, token: str) -> dict[str, Any]:
-        rules = self._rules
         try:
             header = jwt.get_unverified_header(token)
             key = await self._keys.key(header.get("kid"))
@@ -63,17 +76,10 @@ class JsonWebTokens:
                 token,
                 key,
                 algorithms=self._algorithms,
-                audience=rules.jwt_audience,
-                issuer=rules.jwt_issuer,
-                options={
-                    "require": _REQUIRED,
-                    "verify_exp": False,
-                    "verify_nbf": False,
-                    "verify_iat": False,
-                },
+                audience=self._rules.jwt_audience,
+                issuer=self._rules.jwt_issuer,
+                options=_OPTIONS,
             )
-        except KeysUnavailable:
-            raise
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
             raise TokenRefused("the token is not valid here") from None
         return claims
@@ -96,23 +102,12 @@ def _time(claims: dict[str, Any], name: str) -> float:
     return float(value)
 
 
-def _viewer(claims: dict[str, Any], rules: TokenSettings) -> Viewer:
-    tenant = _tenant(claims, rules)
-    return Viewer(
-        tenant=tenant,
-        scopes=_scopes(claims.get(rules.jwt_scopes_claim)),
-        customers=_customers(claims, rules.jwt_customers_claim),
-        caller=_bearer_id(claims),
-        trusted_documents_only=rules.jwt_trusted_documents_only,
-    )
-
-
-def _tenant(claims: dict[str, Any], rules: TokenSettings) -> str:
-    if not rules.jwt_tenant_claim:
+def _tenant(claims: dict[str, Any], claim: str) -> str:
+    if not claim:
         return _bearer_id(claims)
-    tenant = claims.get(rules.jwt_tenant_claim)
+    tenant = claims.get(claim)
     if not isinstance(tenant, str) or not _TENANT.fullmatch(tenant):
-        raise TokenRefused(f"the token's claim {rules.jwt_tenant_claim} names no tenant")
+        raise TokenRefused(f"the token's claim {claim} names no tenant")
     return tenant
 
 
