@@ -1,6 +1,6 @@
 """Puts the web layer together: routes, middleware, headers and the order of the shutdown.
 
-Everything it needs is given; it reads no environment and opens no port.
+Everything it needs is given; it reads no environment, builds no page and opens no port.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from gateway.execution.operation import Runner
 from gateway.settings import WebSettings
 from gateway.web.authentication import Authenticator
 from gateway.web.connections import Shutdown
-from gateway.web.graphiql import add_console_files
-from gateway.web.graphql_endpoint import GraphQLEndpoint
+from gateway.web.graphql_endpoint import CONSOLE_POLICY, GraphQLEndpoint
 from gateway.web.health import Health, Ping
 from gateway.web.metrics import Metrics
 from gateway.web.middleware import add_headers, error_middleware
-from gateway.web.operations import Operations
+from gateway.web.operations import Operations, Services
 from gateway.web.origins import Origins
 from gateway.web.request_body import asked_later
-from gateway.web.services import Services
 
 PATH = "/graphql"
+CONSOLE_PATH = "/console/"
+_ASSETS_PATH = "/console/assets/"
 
 SHUTDOWN = web.AppKey("shutdown", Shutdown)
 """Call `app[SHUTDOWN].begin()` as soon as a stop is asked for: readiness turns false at once."""
@@ -67,7 +67,8 @@ def create_app(
     app.router.add_get("/livez", health.live)
     app.router.add_get("/readyz", health.ready)
     if console_directory is not None:
-        add_console_files(app, console_directory)
+        app.router.add_static(CONSOLE_PATH, console_directory)
+        app.on_response_prepare.append(_add_console_headers)
     app.on_response_prepare.append(add_headers(services.origins))
 
     async def finish(_app: web.Application) -> None:
@@ -75,3 +76,12 @@ def create_app(
 
     app.on_shutdown.append(finish)
     return app
+
+
+async def _add_console_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """For the files that the page loads. Their names carry a hash, so they never change; they need
+    the page's policy, as a worker is held to that of its own script."""
+    if request.path.startswith(CONSOLE_PATH) and response.status < 400:
+        response.headers["Content-Security-Policy"] = CONSOLE_POLICY
+        if request.path.startswith(_ASSETS_PATH):
+            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"

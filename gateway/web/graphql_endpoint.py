@@ -19,7 +19,6 @@ from gateway.web.content_negotiation import (
     retry_headers,
     status_of,
 )
-from gateway.web.graphiql import page_response
 from gateway.web.graphql_request import (
     decode_object,
     operation_from,
@@ -27,12 +26,24 @@ from gateway.web.graphql_request import (
 )
 from gateway.web.http_errors import STATUS_OF_CODE, HttpRefusal, InvalidRequest
 from gateway.web.middleware import request_id_of
-from gateway.web.operations import Call
+from gateway.web.operations import Call, Services
 from gateway.web.request_body import read_json_body, refuse_other_than_json
-from gateway.web.services import Services
 from gateway.web.sse import EventStreams
 from gateway.web.websocket import WebSocketEndpoint, is_upgrade
 from schema.ports import ErrorCode
+
+CONSOLE_POLICY = (
+    "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; "
+    "style-src 'self' 'unsafe-inline'; font-src 'self' data:; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""Everything from our own origin. The editor sets styles from scripts, and its style sheets hold
+small fonts and images, hence 'unsafe-inline' and `data:`."""
+
+_NOT_BUILT = (
+    b"<!doctype html><html lang=en><meta charset=utf-8><title>GraphQL</title>"
+    b"<p>The GraphiQL page has not been built yet: run <code>make console</code> and reload.</p>"
+)
 
 _KEYS_AWAY_STATUS = 503
 """For tokens that nobody can check at the moment, the one refusal of callers beyond the table."""
@@ -57,7 +68,7 @@ class GraphQLEndpoint:
     def __init__(self, services: Services, page: bytes | None) -> None:
         self._services = services
         self._settings = settings = services.settings
-        self._page = page
+        self._page = _NOT_BUILT if page is None else page
         self._sockets = WebSocketEndpoint(services)
         self._streams = EventStreams(services)
         self._of_caller = ConcurrencyLimit(settings.operations_per_viewer_max, _share_used_up)
@@ -93,7 +104,10 @@ class GraphQLEndpoint:
         accept = _parsed_accept(request)
         asks_nothing = request.query.keys().isdisjoint(_OPERATION_PARAMETERS)
         if self._settings.gives_page and asks_nothing and accept.prefers_page():
-            return page_response(self._page)
+            policy = {"Content-Security-Policy": CONSOLE_POLICY}
+            return web.Response(
+                body=self._page, content_type="text/html", charset="utf-8", headers=policy
+            )
         representation_for(accept, None)
         operation = operation_from_query_string(request.query)
         # What a trusted document does is known, so a foreign page may as well make it run.

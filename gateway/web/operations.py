@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -19,6 +19,7 @@ from typing import Any, cast
 import orjson
 from structlog.contextvars import bind_contextvars
 
+from gateway.callers.registry import Callers
 from gateway.execution.operation import (
     Answer,
     OperationKind,
@@ -26,9 +27,12 @@ from gateway.execution.operation import (
     Prepared,
     Runner,
 )
+from gateway.settings import WebSettings
+from gateway.web.authentication import Authenticator
 from gateway.web.connections import Shutdown
 from gateway.web.http_errors import error_boundary, refused
 from gateway.web.metrics import Metrics
+from gateway.web.origins import Origins
 from schema.ports import ErrorCode, Viewer
 
 _OK = "OK"
@@ -59,6 +63,20 @@ class Call:
     request_id: str
     resume_after: str | None = None
     arrived_at: float = field(default_factory=_loop_time)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the transports of one process share. `new_id` makes an id for one request."""
+
+    settings: WebSettings
+    authenticator: Authenticator
+    operations: Operations
+    origins: Origins
+    callers: Callers
+    shutdown: Shutdown
+    metrics: Metrics
+    new_id: Callable[[], str]
 
 
 class Operations:

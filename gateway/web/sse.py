@@ -26,7 +26,7 @@ from gateway.web.connections import (
 )
 from gateway.web.http_errors import HttpRefusal, error_boundary, refused
 from gateway.web.middleware import request_id_of
-from gateway.web.services import Services
+from gateway.web.operations import Services
 from schema.ports import ErrorCode
 
 COMPLETE = b"event: complete\ndata: \n\n"

@@ -24,8 +24,7 @@ from gateway.web.connections import EXPIRED, STOPPING, WITHDRAWN, ConcurrencyLim
 from gateway.web.graphql_request import decode_object
 from gateway.web.http_errors import HttpRefusal, InvalidRequest, error_boundary, refused
 from gateway.web.middleware import request_id_of
-from gateway.web.operations import Call
-from gateway.web.services import Services
+from gateway.web.operations import Call, Services
 from gateway.web.websocket_protocol import (
     PROTOCOL,
     CloseCode,
