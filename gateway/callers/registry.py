@@ -17,9 +17,8 @@ from gateway.callers.json_web_tokens import JsonWebTokens, TokenRefused
 
 
 class Standing(enum.Enum):
-    """What has become of a caller's rights since it was let in."""
+    """What has become of the rights of a caller since it was let in, if they are not kept."""
 
-    KEPT = enum.auto()
     CHANGED = enum.auto()
     REMOVED = enum.auto()
 
@@ -71,18 +70,13 @@ class Callers:
             self._review(grant, end)
 
     def _review(self, grant: Grant, end: End) -> None:
-        standing = self._standing(grant)
-        if standing is not Standing.KEPT:
-            end(standing)
-
-    def _standing(self, grant: Grant) -> Standing:
         if grant.digest is None:
-            return Standing.KEPT
+            return
         client = self._client(grant.digest)
         if client is None:
-            return Standing.REMOVED
-        same = (client.viewer, client.origins) == (grant.viewer, grant.origins)
-        return Standing.KEPT if same else Standing.CHANGED
+            end(Standing.REMOVED)
+        elif (client.viewer, client.origins) != (grant.viewer, grant.origins):
+            end(Standing.CHANGED)
 
     def _client(self, digest: str) -> Client | None:
         """Every entry is compared, in constant time, so that the time tells nothing."""

@@ -18,9 +18,6 @@ from gateway.callers.registry import Callers
 from gateway.settings.hosts import is_loopback_host, is_same_origin
 from schema.ports import SCOPES, ErrorCode, Viewer
 
-_KEYS_SECONDS = 10
-"""When to come again where the keys of tokens cannot be had."""
-
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -85,11 +82,15 @@ class BearerAuthenticator:
             return Refusal(ErrorCode.UNAUTHENTICATED, f"The token was refused: {refused}.")
         except KeysUnavailable:
             message = "Tokens cannot be checked at the moment; try again."
-            return Refusal(ErrorCode.UPSTREAM_ERROR, message, retry_after_seconds=_KEYS_SECONDS)
-        if not _may_come_from(grant, request):
-            message = "This token may not be used by pages of this origin."
-            return Refusal(ErrorCode.FORBIDDEN, message)
-        return grant
+            return Refusal(ErrorCode.UPSTREAM_ERROR, message, retry_after_seconds=10)
+        # A caller bound to origins is for their pages, and for programs, which are of no origin.
+        origin = request.headers.get("Origin")
+        if not grant.origins or origin is None or is_same_origin(origin, request.host):
+            return grant
+        if origin.lower() in {one.lower() for one in grant.origins}:
+            return grant
+        message = "This token may not be used by pages of this origin."
+        return Refusal(ErrorCode.FORBIDDEN, message)
 
 
 def _header_token(request: web.Request) -> str | None:
@@ -116,11 +117,3 @@ def _token(text: str, *, is_bare_enough: bool) -> str:
     if scheme.lower() == "bearer":
         return rest.strip()
     return scheme if is_bare_enough and not rest else ""
-
-
-def _may_come_from(grant: Grant, request: web.Request) -> bool:
-    """A caller bound to origins is for their pages, and for programs, which are of no origin."""
-    origin = request.headers.get("Origin")
-    if not grant.origins or origin is None or is_same_origin(origin, request.host):
-        return True
-    return origin.lower() in {one.lower() for one in grant.origins}

@@ -41,18 +41,20 @@ class Health:
         """200 when every check passes and the process is not about to stop, else 503."""
         request_id = request_id_of(request)
         outcomes = await asyncio.gather(
-            *(self._check(name, ping, request_id) for name, ping in self._pings.items())
+            *(
+                error_boundary(self._works(name, ping), request_id=request_id)
+                for name, ping in self._pings.items()
+            )
         )
-        checks = dict(zip(self._pings, outcomes, strict=True))
+        checks = {
+            name: "ok" if outcome is True else "failed"
+            for name, outcome in zip(self._pings, outcomes, strict=True)
+        }
         checks["accepting"] = "draining" if self._shutdown.has_begun else "ok"
         ready = all(outcome == "ok" for outcome in checks.values())
         return json_response({"ready": ready, "checks": checks}, 200 if ready else 503)
 
-    async def _check(self, name: str, ping: Ping, request_id: str) -> str:
-        outcome = await error_boundary(self._answered(name, ping), request_id=request_id)
-        return "ok" if outcome is True else "failed"
-
-    async def _answered(self, name: str, ping: Ping) -> bool:
+    async def _works(self, name: str, ping: Ping) -> bool:
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 await ping()

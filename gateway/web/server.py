@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
 from gateway.settings import WebSettings
-from gateway.web.http_errors import HttpRefusal
+from gateway.web.http_errors import CLOSE, HttpRefusal
 from gateway.web.middleware import SECURITY_HEADERS
 
 _LINGERING_SECONDS = 1.0
@@ -22,9 +22,6 @@ _LINGERING_SECONDS = 1.0
 
 _TOO_MANY_HEADERS = "Too many headers"
 """aiohttp has no class of its own for it (3.14.5); a test fails if the words move."""
-
-_HEAD_TOO_LONG = (431, "The head of the request is too long.")
-_NOT_HTTP = (400, "This is not a well-formed HTTP request.")
 
 _log = logging.getLogger("gateway.web")
 
@@ -78,10 +75,8 @@ class _Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         _log.info("A request from %s was not HTTP: %s", request.remote, type(exc).__name__)
-        is_too_long = isinstance(exc, LineTooLong) or _TOO_MANY_HEADERS in str(exc)
-        refusal = _HEAD_TOO_LONG if is_too_long else _NOT_HTTP
-        response = HttpRefusal(*refusal).response()
-        response.headers.update(SECURITY_HEADERS)
-        response.headers["Server"] = ""  # Without it aiohttp would write its own name.
-        response.force_close()
-        return response
+        # Without `Server` aiohttp would write its own name.
+        headers = {**SECURITY_HEADERS, **CLOSE, "Server": ""}
+        if isinstance(exc, LineTooLong) or _TOO_MANY_HEADERS in str(exc):
+            return HttpRefusal(431, "The head of the request is too long.", headers).response()
+        return HttpRefusal(400, "This is not a well-formed HTTP request.", headers).response()

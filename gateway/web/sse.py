@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from typing import Any
 
 from aiohttp import web
 
@@ -63,7 +62,7 @@ class EventStreams:
         response = web.StreamResponse(headers=_HEADERS)
         with (
             self._limit.slot(grant.viewer.tenant),
-            self._services.metrics.stream_open(),
+            self._services.metrics.streams.track_inprogress(),
             suppress(ConnectionError),
         ):
             await response.prepare(request)
@@ -83,8 +82,6 @@ class EventStreams:
     ) -> str | None:
         """Pump until the answers end, the client goes or has to come again, or until its right
         has ended: then the reason."""
-        pump = asyncio.create_task(stream.pump(answers, request_id_of(request)))
-        ping = asyncio.create_task(stream.keep_alive())
         ended: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
 
         def end(why: str | None) -> None:
@@ -97,24 +94,23 @@ class EventStreams:
         def rights_ended(standing: Standing) -> None:
             end(WITHDRAWN if standing is Standing.REMOVED else None)
 
-        try:
-            with (
-                self._services.shutdown.closing_with(stop),
-                self._services.callers.joined(grant, rights_ended),
-            ):
-                waited: set[asyncio.Future[Any]] = {pump, ping, ended}
-                done, _ = await asyncio.wait(
-                    waited,
-                    timeout=grant.expires_in_seconds,
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-        finally:
-            pump.cancel()
-            ping.cancel()
-            await asyncio.wait({pump, ping})
-        if not done:
-            return EXPIRED
-        return ended.result() if ended.done() else None
+        work = (stream.pump(answers, request_id_of(request)), stream.keep_alive())
+        tasks = [asyncio.create_task(one) for one in work]
+        for task in tasks:
+            task.add_done_callback(lambda _: end(None))
+        with (
+            self._services.shutdown.closing_with(stop),
+            self._services.callers.joined(grant, rights_ended),
+        ):
+            try:
+                async with asyncio.timeout(grant.expires_in_seconds):
+                    return await ended
+            except TimeoutError:
+                return EXPIRED
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
 
 
 class _Stream:

@@ -110,10 +110,7 @@ class WebhookEndpoint:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if request.method != "POST":
             raise HttpRefusal(405, "Use POST.", {"Allow": "POST"})
-        with ExitStack() as held:
-            body = await self._body(request, self._watch(held))
-            read = self._read(body, _signature(request))
-            del body
+        read = await self._read(request)
         if isinstance(read, Ignored):
             _log.info("webhook %s %s: ignored, %s", read.event_id, read.type, read.reason.value)
             if read.reason is IgnoredReason.THIN_EVENT:
@@ -121,6 +118,19 @@ class WebhookEndpoint:
         else:
             await self._take(read)
         return json_response({"received": True}, 200)
+
+    async def _read(self, request: web.Request) -> Hint | Ignored:
+        """What the webhook says; its body is held no longer than for that."""
+        signatures = request.headers.getall("Stripe-Signature", [])
+        # Of several nobody could say which one counts.
+        signature = signatures[0] if len(signatures) == 1 else None
+        with ExitStack() as held:
+            body = await self._body(request, self._watch(held))
+            try:
+                return self.reader.hint_from(body, signature)
+            except WebhookRefused as refused:
+                _log.warning("webhook refused: %s", refused.reason.value)
+                raise HttpRefusal(400, "Bad request.") from None
 
     def _watch(self, held: ExitStack) -> Callable[[int], None]:
         """Told how long a body is so far, it takes a slot once that is long. Raises 503."""
@@ -146,28 +156,19 @@ class WebhookEndpoint:
         except HttpRefusal as refusal:
             if refusal.status == 503:
                 self.reader.counts.put_off += 1
-            elif refusal.status == 413:
-                self._refuse_unread(RefusedReason.BODY_TOO_LARGE, self.body_bytes_max)
-            else:
-                self._refuse_unread(RefusedReason.BODY_INCOMPLETE, self.read_timeout_seconds)
+                raise
+            reason, ceiling = RefusedReason.BODY_INCOMPLETE, self.read_timeout_seconds
+            if refusal.status == 413:
+                reason, ceiling = RefusedReason.BODY_TOO_LARGE, self.body_bytes_max
+            self.reader.counts.refused[reason] += 1
+            self._tell_once(reason, ceiling)
             raise
-
-    def _refuse_unread(self, reason: RefusedReason, ceiling: float) -> None:
-        self.reader.counts.refused[reason] += 1
-        self._tell_once(reason, ceiling)
 
     def _tell_once(self, reason: RefusedReason | IgnoredReason, *figures: float) -> None:
         """Warn of the first of its kind; the metric counts the others."""
         if reason not in self._told:
             self._told.add(reason)
             _log.warning(f"webhook {reason.value}: {ADVICE[reason]}", *figures)
-
-    def _read(self, body: bytes, signature: str | None) -> Hint | Ignored:
-        try:
-            return self.reader.hint_from(body, signature)
-        except WebhookRefused as refused:
-            _log.warning("webhook refused: %s", refused.reason.value)
-            raise HttpRefusal(400, "Bad request.") from None
 
     async def _take(self, hint: Hint) -> None:
         """Take it in to the end, or ask for it again. Raises `HttpRefusal` 503."""
@@ -184,9 +185,6 @@ class WebhookEndpoint:
             raise self._put_off(hint, type(error).__name__) from None
         finally:
             self._under_way -= 1
-        self._note(hint, entries)
-
-    def _note(self, hint: Hint, entries: int) -> None:
         if entries:
             self.reader.counts.taken += 1
         else:
@@ -197,12 +195,6 @@ class WebhookEndpoint:
         self.reader.counts.put_off += 1
         _log.warning("webhook %s %s put off: %s", hint.event_id, hint.type, why)
         return _come_again()
-
-
-def _signature(request: web.Request) -> str | None:
-    """The one header; of several nobody could say which one counts."""
-    found = request.headers.getall("Stripe-Signature", [])
-    return found[0] if len(found) == 1 else None
 
 
 def _come_again(headers: Mapping[str, str] | None = None) -> HttpRefusal:

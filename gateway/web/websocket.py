@@ -2,7 +2,7 @@
 
 It is a strict state machine: a frame is exactly one message of the protocol, or the socket is
 closed with a reason. Frames are handled one after another; operations run beside them as tasks
-that share one sender. What an operation means is not decided here.
+that share it. What an operation means is not decided here.
 """
 
 from __future__ import annotations
@@ -28,17 +28,13 @@ from gateway.web.operations import Call, Services
 from gateway.web.websocket_protocol import (
     PROTOCOL,
     CloseCode,
-    LingeringCloseWebSocket,
-    SocketSender,
+    ProtocolSocket,
     id_of,
     next_message,
     operation_of,
     payload_of,
 )
 from schema.ports import ErrorCode
-
-_NEVER_WAIT_BYTES = 2**31
-"""aiohttp would wait inside a send where nobody watches the peer; the sender waits instead."""
 
 Authenticate = Callable[[dict[str, Any] | None], Awaitable[Grant | Refusal]]
 """Who is on this socket, by the payload of its `connection_init`."""
@@ -104,48 +100,34 @@ class WebSocketEndpoint:
     ) -> web.StreamResponse:
         header = ",".join(request.headers.getall("Sec-WebSocket-Protocol", []))
         offered = tuple(name for part in header.split(",") if (name := part.strip()))
-        websocket = LingeringCloseWebSocket(
-            # A client learns why (4406) only if the handshake itself gives it what it asked for.
-            protocols=(PROTOCOL,) if PROTOCOL in offered else offered[:1],
-            timeout=self._settings.close_timeout_seconds,
-            heartbeat=self._settings.socket_ping_seconds,
-            max_msg_size=self._settings.frame_bytes_max,
-            compress=False,
-            writer_limit=_NEVER_WAIT_BYTES,
-        )
-        websocket.linger_seconds = self._settings.close_timeout_seconds
-        writer = await websocket.prepare(request)
-        transport = request.transport
-        if transport is None:
-            return websocket
-        sender = SocketSender(websocket, writer, request.protocol, transport, self._settings)
+        socket = ProtocolSocket(offered, self._settings)
+        if not await socket.open(request):
+            return socket
         if PROTOCOL not in offered:
-            await sender.close(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, "Subprotocol not acceptable")
-            return websocket
-        session = WebSocketSession(self._services, websocket, sender, authenticate)
-        go_away = partial(sender.close, CloseCode.GOING_AWAY, STOPPING)
-        with self._services.shutdown.closing_with(go_away), self._services.metrics.socket_open():
+            await socket.end(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, "Subprotocol not acceptable")
+            return socket
+        session = WebSocketSession(self._services, socket, authenticate)
+        go_away = partial(socket.end, CloseCode.GOING_AWAY, STOPPING)
+        with (
+            self._services.shutdown.closing_with(go_away),
+            self._services.metrics.sockets.track_inprogress(),
+        ):
             failure = await error_boundary(session.serve(), request_id=request_id_of(request))
         if failure is not None:
-            await sender.close(CloseCode.INTERNAL_ERROR, "Internal error")
-        return websocket
+            await socket.end(CloseCode.INTERNAL_ERROR, "Internal error")
+        return socket
 
 
 class WebSocketSession:
     """An open socket from its first frame to its last."""
 
     def __init__(
-        self,
-        services: Services,
-        websocket: web.WebSocketResponse,
-        sender: SocketSender,
-        authenticate: Authenticate,
+        self, services: Services, socket: ProtocolSocket, authenticate: Authenticate
     ) -> None:
         self._services = services
         self._settings = services.settings
-        self._websocket = websocket
-        self._sender = sender
-        self._close = sender.close
+        self._socket = socket
+        self._close = socket.end
         self._authenticate = authenticate
         self._until_the_end = ExitStack()
         self._initialised = False
@@ -166,8 +148,8 @@ class WebSocketSession:
             await self._end_everything()
 
     async def _receive(self) -> None:
-        while not self._websocket.closed:
-            frame = await self._websocket.receive()
+        while not self._socket.closed:
+            frame = await self._socket.receive()
             if frame.type is WSMsgType.TEXT:
                 try:
                     await self._on_message(decode_object(frame.data, what="The message"))
@@ -197,7 +179,7 @@ class WebSocketSession:
                 raise InvalidRequest("The message has no known `type`.")
 
     async def _say(self, message: dict[str, Any]) -> None:
-        await self._sender.send(orjson.dumps(message))
+        await self._socket.send_message(orjson.dumps(message))
 
     async def _on_init(self, payload: dict[str, Any] | None) -> None:
         if self._initialised:
@@ -271,7 +253,7 @@ class WebSocketSession:
                 if not answer.executed:
                     return answer
                 body = operations.encode(answer)
-                if not await self._sender.send(next_message(operation_id, body)):
+                if not await self._socket.send_message(next_message(operation_id, body)):
                     return None
         return None
 
@@ -308,4 +290,4 @@ class WebSocketSession:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._settings.close_timeout_seconds)
         self._until_the_end.close()
-        await self._sender.release()
+        await self._socket.release()

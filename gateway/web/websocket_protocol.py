@@ -15,7 +15,6 @@ from typing import Any
 
 import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
-from aiohttp.abc import AbstractStreamWriter
 
 from gateway.execution.operation import OperationRequest
 from gateway.settings import WebSettings
@@ -25,6 +24,8 @@ from gateway.web.http_errors import InvalidRequest
 
 PROTOCOL = "graphql-transport-ws"
 
+_NEVER_WAIT_BYTES = 2**31
+"""aiohttp would wait inside a send where nobody watches the peer; we wait instead."""
 _REASON_BYTES_MAX = 123
 """A control frame holds 125 bytes, two of them the code; a longer one kills the connection."""
 
@@ -71,78 +72,79 @@ def next_message(operation_id: str, body: bytes) -> bytes:
     return b'{"id":%b,"type":"next","payload":%b}' % (orjson.dumps(operation_id), body)
 
 
-class SocketSender:
-    """Sends and closes for every task of one socket."""
+class ProtocolSocket(web.WebSocketResponse):
+    """aiohttp's socket, which every task of one connection may send on and close."""
 
-    def __init__(
-        self,
-        websocket: web.WebSocketResponse,
-        writer: AbstractStreamWriter,
-        protocol: web.RequestHandler,
-        transport: asyncio.Transport,
-        settings: WebSettings,
-    ) -> None:
-        self._websocket = websocket
-        self._writer = writer
-        self._protocol = protocol
-        self._transport = transport
-        self._close_timeout_seconds = settings.close_timeout_seconds
-        self._write_timeout = WriteTimeout(transport, settings.stall_timeout_seconds)
+    def __init__(self, offered: tuple[str, ...], settings: WebSettings) -> None:
+        super().__init__(
+            # A client learns why (4406) only if the handshake itself gives it what it asked for.
+            protocols=(PROTOCOL,) if PROTOCOL in offered else offered[:1],
+            timeout=settings.close_timeout_seconds,
+            heartbeat=settings.socket_ping_seconds,
+            max_msg_size=settings.frame_bytes_max,
+            compress=False,
+            writer_limit=_NEVER_WAIT_BYTES,
+        )
+        self._settings = settings
         self._sending = asyncio.Lock()
-        self._closing: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
 
-    async def send(self, message: bytes) -> bool:
+    async def open(self, request: web.Request) -> bool:
+        """Answer the handshake; false when the peer is gone already."""
+        self._frames = await self.prepare(request)
+        if request.transport is None:
+            return False
+        self._connection, self._transport = request.protocol, request.transport
+        self._write_timeout = WriteTimeout(self._transport, self._settings.stall_timeout_seconds)
+        return True
+
+    async def send_message(self, message: bytes) -> bool:
         """Send one text frame; waits while the peer does not take what it was sent before.
 
         False when the peer is gone: whoever has more to send must stop.
         """
         async with self._sending:
             try:
-                await self._websocket.send_frame(message, WSMsgType.TEXT)
-                if self._protocol.writing_paused:
+                await self.send_frame(message, WSMsgType.TEXT)
+                if self._connection.writing_paused:
                     with self._write_timeout.running():
-                        await self._writer.drain()
+                        await self._frames.drain()
             except ConnectionError:
                 return False
         return True
 
-    async def close(self, code: CloseCode, reason: str) -> None:
+    async def end(self, code: CloseCode, reason: str) -> None:
         """Send a close frame and await the peer's; only the first call's reason goes out."""
-        if self._closing is None:
-            self._closing = asyncio.create_task(self._close(code, reason))
-        await asyncio.shield(self._closing)
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end(code, reason))
+        await asyncio.shield(self._ending)
 
     async def release(self) -> None:
         """After the last frame: leave nothing behind that still waits for the peer."""
-        if self._closing is not None:
-            await asyncio.shield(self._closing)
+        if self._ending is not None:
+            await asyncio.shield(self._ending)
         if self._transport.get_write_buffer_size():
             self._transport.abort()
 
-    async def _close(self, code: CloseCode, reason: str) -> None:
+    async def _end(self, code: CloseCode, reason: str) -> None:
         # It must not end inside a character.
         cut = reason.encode()[:_REASON_BYTES_MAX].decode(errors="ignore").encode()
         with suppress(TimeoutError, ConnectionError):
             # aiohttp waits as long for the answer, but for ever for a full buffer.
-            async with asyncio.timeout(2 * self._close_timeout_seconds):
-                await self._websocket.close(code=code, message=cut, drain=False)
-
-
-class LingeringCloseWebSocket(web.WebSocketResponse):
-    """Throws away, for `linger_seconds`, what a peer still sends after a message too long.
-
-    aiohttp closes the connection at once while the message is still coming in, which makes the
-    system reset it, and the peer learns nothing. The connection itself drops what comes in once
-    its parser has failed. Nothing else of aiohttp's socket is changed.
-    """
-
-    linger_seconds: float = 1
+            async with asyncio.timeout(2 * self._settings.close_timeout_seconds):
+                await self.close(code=code, message=cut, drain=False)
 
     async def close(
         self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True
     ) -> bool:
+        """Throws away, for a while, what a peer still sends after a message too long.
+
+        aiohttp closes the connection at once while the message is still coming in, which makes
+        the system reset it, and the peer learns nothing. The connection itself drops what comes in
+        once its parser has failed.
+        """
         if code == WSCloseCode.MESSAGE_TOO_BIG and not self.closed:
             with suppress(ConnectionError):
                 await self.send_frame(struct.pack("!H", code) + message, WSMsgType.CLOSE)
-            await asyncio.sleep(self.linger_seconds)
+            await asyncio.sleep(self._settings.close_timeout_seconds)
         return await super().close(code=code, message=message, drain=drain)
