@@ -37,7 +37,7 @@ def decode_object(text: bytes | str, *, what: str) -> dict[str, Any]:
 
 def operation_from(parameters: Mapping[str, Any]) -> OperationRequest:
     """The GraphQL request that these parameters are; unknown ones are ignored as the spec says."""
-    extensions = _object_or_null(parameters, "extensions")
+    extensions = object_or_null(parameters, "extensions")
     document_id = _document_id(parameters.get("documentId"), extensions or {})
     query = parameters.get("query")
     if query is None and document_id is not None:
@@ -49,7 +49,7 @@ def operation_from(parameters: Mapping[str, Any]) -> OperationRequest:
         raise InvalidRequest("`operationName` must be a string or null.")
     return OperationRequest(
         query=query,
-        variables=_object_or_null(parameters, "variables"),
+        variables=object_or_null(parameters, "variables"),
         operation_name=operation_name,
         extensions=extensions,
         document_id=document_id,
@@ -89,7 +89,7 @@ def _is_id(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and 0 < len(value) <= _ID_LENGTH_MAX
 
 
-def _object_or_null(parameters: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+def object_or_null(parameters: Mapping[str, Any], name: str) -> dict[str, Any] | None:
     value = parameters.get(name)
     if value is not None and not isinstance(value, dict):
         raise InvalidRequest(f"`{name}` must be an object or null.")

@@ -21,7 +21,7 @@ from gateway.callers.registry import Standing
 from gateway.execution.operation import Answer, OperationRequest
 from gateway.web.authentication import Refusal
 from gateway.web.connections import EXPIRED, STOPPING, WITHDRAWN, ConcurrencyLimit
-from gateway.web.graphql_request import decode_object
+from gateway.web.graphql_request import decode_object, object_or_null
 from gateway.web.http_errors import HttpRefusal, InvalidRequest, error_boundary, refused
 from gateway.web.middleware import request_id_of
 from gateway.web.operations import Call, Services
@@ -32,7 +32,6 @@ from gateway.web.websocket_protocol import (
     id_of,
     next_message,
     operation_of,
-    payload_of,
 )
 from schema.ports import ErrorCode
 
@@ -163,14 +162,14 @@ class WebSocketSession:
     async def _on_message(self, message: dict[str, Any]) -> None:
         match message.get("type"):
             case "connection_init":
-                await self._on_init(payload_of(message))
+                await self._on_init(object_or_null(message, "payload"))
             case "ping":
                 pong: dict[str, Any] = {"type": "pong"}
-                if (payload := payload_of(message)) is not None:
+                if (payload := object_or_null(message, "payload")) is not None:
                     pong["payload"] = payload  # So that a client can tell its pings apart.
                 await self._say(pong)
             case "pong":
-                payload_of(message)
+                object_or_null(message, "payload")
             case "subscribe":
                 await self._on_subscribe(id_of(message), operation_of(message))
             case "complete":

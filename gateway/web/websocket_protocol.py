@@ -46,13 +46,6 @@ class CloseCode(enum.IntEnum):
     TOO_MANY_INITIALISATION_REQUESTS = 4429
 
 
-def payload_of(message: dict[str, Any]) -> dict[str, Any] | None:
-    payload = message.get("payload")
-    if payload is not None and not isinstance(payload, dict):
-        raise InvalidRequest("`payload` must be an object or null.")
-    return payload
-
-
 def id_of(message: dict[str, Any]) -> str:
     operation_id = message.get("id")
     if not isinstance(operation_id, str) or not operation_id:
