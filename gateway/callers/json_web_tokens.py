@@ -15,6 +15,7 @@ import logging
 import math
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import jwt
@@ -65,20 +66,14 @@ class KeysUnavailable(Exception):
     """The keys cannot be had now, so nobody can tell whether a token is good."""
 
 
+@dataclass(frozen=True, slots=True)
 class JsonWebTokens:
     """Verifies tokens by one set of rules, signed with one of these algorithms."""
 
-    def __init__(
-        self,
-        rules: TokenSettings,
-        keys: KeySource,
-        now: Callable[[], float],
-        algorithms: Sequence[str],
-    ) -> None:
-        self._rules = rules
-        self._algorithms = algorithms
-        self._keys = keys
-        self._now = now
+    _rules: TokenSettings
+    _keys: KeySource
+    _now: Callable[[], float]
+    _algorithms: Sequence[str]
 
     async def read(self, token: str) -> Grant:
         """Who a good token speaks for, and how long it still does. Raises `TokenRefused`;

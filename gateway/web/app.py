@@ -6,6 +6,7 @@ Everything it needs is given; it reads no environment, builds no page and opens 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
@@ -69,7 +70,7 @@ def create_app(
     if console_directory is not None:
         app.router.add_static(CONSOLE_PATH, console_directory)
         app.on_response_prepare.append(_add_console_headers)
-    app.on_response_prepare.append(add_headers(services.origins))
+    app.on_response_prepare.append(partial(add_headers, services.origins))
 
     async def finish(_app: web.Application) -> None:
         await shutdown.finish(timeout_seconds=settings.shutdown_timeout_seconds)

@@ -1,9 +1,7 @@
 """What may be open at once, for how long, and how it ends: operations, sockets and streams.
 
 Beyond a limit a request is told at once to come again, which costs less than to let it wait with
-all the others until its client has given up. Mutations run apart from the requests that asked for
-them, as a client that goes away must not stop a payment half way. What a peer does not take piles
-up in our memory, so a wait for it needs an end. The counts are of this process only.
+all the others until its client has given up. The counts are of this process only.
 """
 
 from __future__ import annotations
@@ -31,21 +29,20 @@ Closer = Callable[[], Awaitable[None]]
 
 
 class ConcurrencyLimit:
-    """A number of slots for each key, and the refusal where there is none.
+    """A number of slots for each key; it holds no key that has none taken."""
 
-    It holds no key that has none taken.
-    """
-
-    def __init__(self, per_key_max: int, refusal: Callable[[], HttpRefusal]) -> None:
+    def __init__(
+        self, per_key_max: int, message: str, *, status: int = 429, retry_after_seconds: int = 10
+    ) -> None:
         self._per_key_max = per_key_max
-        self._refusal = refusal
+        self._refusal = (status, message, {"Retry-After": str(retry_after_seconds)})
         self._taken: Counter[str] = Counter()
 
     @contextmanager
     def slot(self, key: str = "") -> Iterator[None]:
-        """Hold a slot of `key` while inside. Raises the refusal when there is none left."""
+        """Hold a slot of `key` while inside. Raises `HttpRefusal` when there is none left."""
         if self._taken[key] >= self._per_key_max:
-            raise self._refusal()
+            raise HttpRefusal(*self._refusal)
         self._taken[key] += 1
         try:
             yield
@@ -56,7 +53,11 @@ class ConcurrencyLimit:
 
 
 class Shutdown:
-    """The mutations under way and the connections that stay open; one per process."""
+    """The mutations under way and the connections that stay open; one per process.
+
+    Mutations run apart from the requests that asked for them, as a client that goes away must not
+    stop a payment half way.
+    """
 
     def __init__(self, *, mutations_max: int) -> None:
         self._mutations_max = mutations_max
@@ -103,10 +104,8 @@ class Shutdown:
 
 
 class WriteTimeout:
-    """Watches one transport while something is being written to it.
-
-    A slow peer that takes a little now and then is not disturbed.
-    """
+    """Watches one transport while something is being written to it: what its peer does not take
+    piles up in our memory. One that takes a little now and then is not disturbed."""
 
     def __init__(self, transport: asyncio.Transport, timeout_seconds: float) -> None:
         self._transport = transport

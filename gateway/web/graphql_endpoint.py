@@ -1,7 +1,7 @@
 """The GraphQL endpoint over HTTP: one operation a request, by POST or by GET.
 
 It checks the request from the outside in (method, caller, types, size, JSON) and executes nothing
-before all of that holds. Sockets are let through to `websocket_endpoint`, streams to `sse`.
+before all of that holds. Sockets are let through to `websocket`, streams to `sse`.
 Source: https://graphql.github.io/graphql-over-http/draft/ (read November 2026)
 """
 
@@ -19,11 +19,7 @@ from gateway.web.content_negotiation import (
     retry_headers,
     status_of,
 )
-from gateway.web.graphql_request import (
-    decode_object,
-    operation_from,
-    operation_from_query_string,
-)
+from gateway.web.graphql_request import decode_object, operation_from, operation_from_query_string
 from gateway.web.http_errors import STATUS_OF_CODE, HttpRefusal, InvalidRequest
 from gateway.web.middleware import request_id_of
 from gateway.web.operations import Call, Services
@@ -48,18 +44,12 @@ _NOT_BUILT = (
 _KEYS_AWAY_STATUS = 503
 """For tokens that nobody can check at the moment, the one refusal of callers beyond the table."""
 
+_SHARE_USED_UP = "Too many of your operations are under way; try again."
+_BUSY = "The gateway is busy; try again."
+
 _OPERATION_PARAMETERS = frozenset({"query", "documentId", "extensions"})
 _RESUME_AFTER_CHARACTERS_MAX = 256
 """Our cursors are far shorter."""
-
-
-def _share_used_up() -> HttpRefusal:
-    message = "Too many of your operations are under way; try again."
-    return HttpRefusal(429, message, {"Retry-After": "1"})
-
-
-def _busy() -> HttpRefusal:
-    return HttpRefusal(503, "The gateway is busy; try again.", {"Retry-After": "1"})
 
 
 class GraphQLEndpoint:
@@ -71,8 +61,12 @@ class GraphQLEndpoint:
         self._page = _NOT_BUILT if page is None else page
         self._sockets = WebSocketEndpoint(services)
         self._streams = EventStreams(services)
-        self._of_caller = ConcurrencyLimit(settings.operations_per_viewer_max, _share_used_up)
-        self._of_all = ConcurrencyLimit(settings.operations_under_way_max, _busy)
+        self._of_caller = ConcurrencyLimit(
+            settings.operations_per_viewer_max, _SHARE_USED_UP, retry_after_seconds=1
+        )
+        self._of_all = ConcurrencyLimit(
+            settings.operations_under_way_max, _BUSY, status=503, retry_after_seconds=1
+        )
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         match request.method:
@@ -131,28 +125,26 @@ class GraphQLEndpoint:
     async def _run(
         self, request: web.Request, accept: Accept, grant: Grant, operation: OperationRequest
     ) -> web.StreamResponse:
+        operations = self._services.operations
         call = Call(operation, grant.viewer, request_id_of(request), _resume_after(request))
         with self._of_caller.slot(grant.viewer.tenant), self._of_all.slot():
-            prepared = await self._services.operations.prepare(call)
+            prepared = await operations.prepare(call)
             kind = None if isinstance(prepared, Answer) else prepared.kind
             if request.method == "GET" and kind is OperationKind.MUTATION:
                 raise HttpRefusal(405, "Mutations need POST.", {"Allow": "POST"})
             representation = representation_for(accept, kind)
             if representation is not Representation.EVENT_STREAM:
-                answer = await self._services.operations.execute(prepared, call)
-                return self._json(answer, representation)
+                answer = await operations.execute(prepared, call)
+                return web.Response(
+                    body=operations.encode(answer),
+                    status=status_of(answer, representation),
+                    headers=retry_headers(answer),
+                    content_type=representation.value,
+                    charset="utf-8",
+                )
         # Streams are counted by themselves, as they stay.
-        answers = self._services.operations.answers(prepared, call)
+        answers = operations.answers(prepared, call)
         return await self._streams.respond(request, answers, grant)
-
-    def _json(self, answer: Answer, representation: Representation) -> web.Response:
-        return web.Response(
-            body=self._services.operations.encode(answer),
-            status=status_of(answer, representation),
-            headers=retry_headers(answer),
-            content_type=representation.value,
-            charset="utf-8",
-        )
 
 
 def _parsed_accept(request: web.Request) -> Accept:

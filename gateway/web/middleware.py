@@ -85,17 +85,13 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
         return HttpRefusal(error.status, f"{error.reason}.", headers)
 
 
-def add_headers(origins: Origins) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+async def add_headers(origins: Origins, request: web.Request, response: web.StreamResponse) -> None:
     """For the signal `on_response_prepare`, which streams and socket handshakes pass as well."""
-
-    async def prepare(request: web.Request, response: web.StreamResponse) -> None:
-        response.headers.popall("Server", None)
-        # There is none where aiohttp refused before the middleware ran.
-        if (request_id := request.get(_REQUEST_ID)) is not None:
-            response.headers[_HEADER] = request_id
-        response.headers["Vary"] = "Accept, Origin"
-        response.headers.update(origins.cors_headers(request))
-        for name, value in SECURITY_HEADERS.items():
-            response.headers.setdefault(name, value)
-
-    return prepare
+    response.headers.popall("Server", None)
+    # There is none where aiohttp refused before the middleware ran.
+    if (request_id := request.get(_REQUEST_ID)) is not None:
+        response.headers[_HEADER] = request_id
+    response.headers["Vary"] = "Accept, Origin"
+    response.headers.update(origins.cors_headers(request))
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)

@@ -1,9 +1,7 @@
 """Runs operations for every transport with the same promises, and encodes their answers.
 
-An unexpected exception becomes a masked answer, a mutation goes on when its client has gone, and a
-stream is closed when nobody reads it. Each operation is told once, in log and counts: neither its
-document nor its variables, as both may hold anything, and of its name only what GraphQL allows in
-one. It knows the runner and no transport.
+Each operation is told once, in log and counts: neither its document nor its variables, as both may
+hold anything, and of its name only what GraphQL allows in one. It knows no transport.
 """
 
 from __future__ import annotations
@@ -20,13 +18,7 @@ import orjson
 from structlog.contextvars import bind_contextvars
 
 from gateway.callers.registry import Callers
-from gateway.execution.operation import (
-    Answer,
-    OperationKind,
-    OperationRequest,
-    Prepared,
-    Runner,
-)
+from gateway.execution.operation import Answer, OperationKind, OperationRequest, Prepared, Runner
 from gateway.settings import WebSettings
 from gateway.web.authentication import Authenticator
 from gateway.web.connections import Shutdown
@@ -80,7 +72,7 @@ class Services:
 
 
 class Operations:
-    """The runner as the transports see it."""
+    """The runner as the transports see it: an unexpected exception becomes a masked answer."""
 
     def __init__(self, runner: Runner, shutdown: Shutdown, metrics: Metrics) -> None:
         self._runner = runner
@@ -164,11 +156,7 @@ class Operations:
         return answer
 
     def _tell(
-        self,
-        call: Call,
-        prepared: Prepared | None,
-        codes: _Codes,
-        answer: Answer | None = None,
+        self, call: Call, prepared: Prepared | None, codes: _Codes, answer: Answer | None = None
     ) -> None:
         """Log and count one operation that has ended, or was refused before it had a kind.
 

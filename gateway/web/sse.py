@@ -23,7 +23,7 @@ from gateway.web.connections import (
     WriteTimeout,
     drop_dead_peers,
 )
-from gateway.web.http_errors import HttpRefusal, error_boundary, refused
+from gateway.web.http_errors import error_boundary, refused
 from gateway.web.middleware import request_id_of
 from gateway.web.operations import Services
 from schema.ports import ErrorCode
@@ -33,6 +33,7 @@ COMPLETE = b"event: complete\ndata: \n\n"
 COMMENT = b":\n\n"
 
 _PINGS_UNANSWERED_MAX = 2
+_TOO_MANY = "Too many event streams are open; close some first."
 _HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     # A proxy that buffers or compresses would hold events back.
@@ -41,18 +42,13 @@ _HEADERS = {
 }
 
 
-def _too_many() -> HttpRefusal:
-    message = "Too many event streams are open; close some first."
-    return HttpRefusal(429, message, {"Retry-After": "10"})
-
-
 class EventStreams:
     """Sends the answers of operations as event streams."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self._settings = services.settings
-        self._limit = ConcurrencyLimit(self._settings.streams_per_viewer_max, _too_many)
+        self._limit = ConcurrencyLimit(self._settings.streams_per_viewer_max, _TOO_MANY)
 
     async def respond(
         self, request: web.Request, answers: AsyncGenerator[Answer, None], grant: Grant

@@ -26,7 +26,6 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import KW_ONLY, dataclass, field
-from functools import partial
 
 from aiohttp import web
 
@@ -65,6 +64,8 @@ UNDER_WAY_MAX = 500
 """True webhooks that wait for the log or for Stripe at once; each holds no more than its ids."""
 RETRY_AFTER_SECONDS = 10
 
+_COME_AGAIN = "Not taken in: send it again."
+
 Receive = Callable[[Hint, EventOrigin], Awaitable[int]]
 """`Intake.receive`."""
 
@@ -100,12 +101,11 @@ class WebhookEndpoint:
     receive_timeout_seconds: float = RECEIVE_TIMEOUT_SECONDS
     under_way_max: int = UNDER_WAY_MAX
     _under_way: int = field(default=0, init=False)
-    _large_bodies: ConcurrencyLimit = field(init=False)
     _told: set[str] = field(default_factory=set, init=False)
-
-    def __post_init__(self) -> None:
-        refusal = partial(_come_again, CLOSE)
-        self._large_bodies = ConcurrencyLimit(LARGE_BODIES_MAX, refusal)
+    _large_bodies: ConcurrencyLimit = field(
+        default_factory=lambda: ConcurrencyLimit(LARGE_BODIES_MAX, _COME_AGAIN, status=503),
+        init=False,
+    )
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if request.method != "POST":
@@ -156,7 +156,7 @@ class WebhookEndpoint:
         except HttpRefusal as refusal:
             if refusal.status == 503:
                 self.reader.counts.put_off += 1
-                raise
+                raise _come_again(CLOSE) from None
             reason, ceiling = RefusedReason.BODY_INCOMPLETE, self.read_timeout_seconds
             if refusal.status == 413:
                 reason, ceiling = RefusedReason.BODY_TOO_LARGE, self.body_bytes_max
@@ -200,5 +200,4 @@ class WebhookEndpoint:
 def _come_again(headers: Mapping[str, str] | None = None) -> HttpRefusal:
     """Stripe sends it again; no other sender has a right to be told more."""
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS), **(headers or {})}
-    message = "Not taken in: send it again."
-    return HttpRefusal(503, message, headers, ErrorCode.INTERNAL_SERVER_ERROR)
+    return HttpRefusal(503, _COME_AGAIN, headers, ErrorCode.INTERNAL_SERVER_ERROR)

@@ -35,6 +35,8 @@ from gateway.web.websocket_protocol import (
 )
 from schema.ports import ErrorCode
 
+_TOO_MANY = "Too many sockets are open; close some first."
+
 Authenticate = Callable[[dict[str, Any] | None], Awaitable[Grant | Refusal]]
 """Who is on this socket, by the payload of its `connection_init`."""
 
@@ -42,10 +44,6 @@ Authenticate = Callable[[dict[str, Any] | None], Awaitable[Grant | Refusal]]
 def is_upgrade(request: web.Request) -> bool:
     """Whether the client asks for a WebSocket on the URL of the HTTP endpoint."""
     return request.headers.get("Upgrade", "").strip().lower() == "websocket"
-
-
-def _too_many() -> HttpRefusal:
-    return HttpRefusal(429, "Too many sockets are open; close some first.", {"Retry-After": "10"})
 
 
 class WebSocketEndpoint:
@@ -58,8 +56,8 @@ class WebSocketEndpoint:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._settings = settings = services.settings
-        self._identified = ConcurrencyLimit(settings.sockets_per_viewer_max, _too_many)
-        self._unidentified = ConcurrencyLimit(settings.sockets_unidentified_max, _too_many)
+        self._identified = ConcurrencyLimit(settings.sockets_per_viewer_max, _TOO_MANY)
+        self._unidentified = ConcurrencyLimit(settings.sockets_unidentified_max, _TOO_MANY)
 
     async def open(self, request: web.Request) -> web.StreamResponse:
         """Serve a socket from its handshake to its end."""
