@@ -33,9 +33,7 @@ PREFIX = "gateway:budget"
 @dataclass(frozen=True, slots=True)
 class Spent:
     """How a budget stands after an operation has asked for its cost.
-
-    `retry_after_seconds` is None when it was granted, and when it never can be.
-    """
+    `retry_after_seconds` is None when it was granted, and when it never can be."""
 
     granted: bool
     limit: int

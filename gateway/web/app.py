@@ -45,9 +45,7 @@ def create_app(
     metrics: Metrics | None = None,
 ) -> web.Application:
     """The application. Serve it with `server.make_runner`, which sets what an app cannot.
-
-    `callers` are those whose rights may change while it runs.
-    """
+    `callers` are those whose rights may change while it runs."""
     shutdown = Shutdown(mutations_max=settings.mutations_under_way_max)
     metrics, callers = metrics or Metrics(), callers or Callers()
     services = Services(
@@ -63,7 +61,7 @@ def create_app(
     app = web.Application(middlewares=[error_middleware(ids, metrics.request_refused)])
     app[SHUTDOWN] = shutdown
     endpoint = GraphQLEndpoint(services, page)
-    health = Health(pings, shutdown, timeout_seconds=settings.check_timeout_seconds)
+    health = Health(pings, shutdown, settings.check_timeout_seconds)
     app.router.add_route("*", PATH, endpoint.handle, expect_handler=asked_later)
     app.router.add_get("/livez", health.live)
     app.router.add_get("/readyz", health.ready)

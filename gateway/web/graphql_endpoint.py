@@ -153,8 +153,6 @@ def _parsed_accept(request: web.Request) -> Accept:
 
 def _resume_after(request: web.Request) -> str | None:
     """The cursor that a browser's EventSource sends when it comes back.
-
-    event-source-polyfill puts it into the URL, where it needs no preflight.
-    """
+    event-source-polyfill puts it into the URL, where it needs no preflight."""
     given = request.headers.get("Last-Event-ID") or request.query.get("lastEventId", "")
     return given[:_RESUME_AFTER_CHARACTERS_MAX] or None

@@ -67,9 +67,7 @@ def operation_from_query_string(parameters: Mapping[str, str]) -> OperationReque
 
 def _document_id(named: object, extensions: Mapping[str, Any]) -> str | None:
     """The trusted document that is asked for: by `documentId`, or in the way of Apollo's clients.
-
-    Both at once must name the same.
-    """
+    Both at once must name the same."""
     if named is not None and not _is_id(named):
         raise InvalidRequest(f"`documentId` must be a string of 1 to {_ID_LENGTH_MAX} characters.")
     persisted = extensions.get("persistedQuery")

@@ -21,7 +21,7 @@ from schema.ports import ErrorCode
 MESSAGE_CHARACTERS_MAX = 300
 """Some messages quote what was sent: nobody gets a long text of his own back."""
 
-STATUS_OF_CODE: dict[str, int] = {
+STATUS_OF_CODE = {
     ErrorCode.UNAUTHENTICATED: 401,
     ErrorCode.FORBIDDEN: 403,
     ErrorCode.RATE_LIMITED: 429,
@@ -30,11 +30,9 @@ STATUS_OF_CODE: dict[str, int] = {
 """Refusals of whole requests that proxies and clients must see whatever type they accept."""
 
 _CODE_OF_STATUS = {
-    401: ErrorCode.UNAUTHENTICATED,
-    403: ErrorCode.FORBIDDEN,
+    **{status: code for code, status in STATUS_OF_CODE.items()},
     404: ErrorCode.NOT_FOUND,
     408: ErrorCode.TIMEOUT,
-    429: ErrorCode.RATE_LIMITED,
     503: ErrorCode.RATE_LIMITED,
 }
 

@@ -42,7 +42,7 @@ def request_id_of(request: web.Request) -> str:
 
 
 def error_middleware(
-    ids: Callable[[], str], count_refusal: CountRefusal | None = None
+    ids: Callable[[], str], count_refusal: CountRefusal = lambda status, code: None
 ) -> Callable[..., Awaitable[web.StreamResponse]]:
     """Outermost: what it gets out of the rest is always a response. The client's id is kept where
     it is harmless in a log."""
@@ -66,8 +66,7 @@ def error_middleware(
             response = outcome.response()
         # Counted for everybody, told to who looks closely: a flood must not fill the log.
         _log.debug("request refused", extra={"status": status, "code": code.value})
-        if count_refusal is not None:
-            count_refusal(status, code.value)
+        count_refusal(status, code.value)
         return response
 
     return answer_failures

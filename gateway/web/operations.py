@@ -46,9 +46,7 @@ def _loop_time() -> float:
 @dataclass(frozen=True, slots=True)
 class Call:
     """One operation on its way: what was asked, by whom, under which id in log and answer.
-
-    `arrived_at` is by the event loop's clock.
-    """
+    `arrived_at` is by the event loop's clock."""
 
     request: OperationRequest
     viewer: Viewer
@@ -82,9 +80,7 @@ class Operations:
 
     async def prepare(self, call: Call) -> Prepared | Answer:
         """The operation ready to run, or the answer that refuses it.
-
-        From here on every line that the operation's task logs carries its request id and caller.
-        """
+        From here on every line that the operation's task logs carries its request id and caller."""
         viewer = call.viewer
         caller = viewer.caller or viewer.tenant
         bind_contextvars(request_id=call.request_id, tenant=viewer.tenant, caller=caller)
@@ -111,9 +107,7 @@ class Operations:
         self, prepared: Prepared | Answer, call: Call
     ) -> AsyncGenerator[Answer, None]:
         """The answers of an operation of any kind; the last may be a refusal.
-
-        Whoever leaves early has to close the generator: that ends the subscription behind it.
-        """
+        Whoever leaves early has to close the generator: that ends the subscription behind it."""
         if isinstance(prepared, Answer) or prepared.kind is not OperationKind.SUBSCRIPTION:
             yield await self.execute(prepared, call)
             return
@@ -159,9 +153,7 @@ class Operations:
         self, call: Call, prepared: Prepared | None, codes: _Codes, answer: Answer | None = None
     ) -> None:
         """Log and count one operation that has ended, or was refused before it had a kind.
-
-        Request id and caller come from the log's context.
-        """
+        Request id and caller come from the log's context."""
         seconds = _loop_time() - call.arrived_at
         kind = "unknown" if prepared is None else prepared.kind.value
         name = call.request.operation_name

@@ -31,9 +31,7 @@ def media_type(request: web.Request) -> tuple[str, dict[str, str]]:
 
 def refuse_other_than_json(request: web.Request) -> None:
     """Let only plain `application/json` in UTF-8 through, as it is or in gzip.
-
-    This is also what makes browsers ask before a foreign page may POST: forms cannot send JSON.
-    """
+    This is also what makes browsers ask before a foreign page may POST: forms cannot send JSON."""
     essence, parameters = media_type(request)
     if essence != "application/json":
         message = "Send the request as `Content-Type: application/json`."

@@ -260,9 +260,7 @@ class WebSocketSession:
 
     async def _cancel(self, operation_id: str) -> None:
         """What has ended already, or never was, needs no cancelling.
-
-        It has ended before the next frame is read, which may be what takes its place.
-        """
+        It has ended before the next frame is read, which may be what takes its place."""
         task = self._live.pop(operation_id, None)
         if task is not None:
             task.cancel()

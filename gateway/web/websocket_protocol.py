@@ -93,9 +93,7 @@ class ProtocolSocket(web.WebSocketResponse):
 
     async def send_message(self, message: bytes) -> bool:
         """Send one text frame; waits while the peer does not take what it was sent before.
-
-        False when the peer is gone: whoever has more to send must stop.
-        """
+        False when the peer is gone: whoever has more to send must stop."""
         async with self._sending:
             try:
                 await self.send_frame(message, WSMsgType.TEXT)
