@@ -1,12 +1,11 @@
 """Who calls: by a bearer token, or, for development, by being on the same machine.
 
-A refusal is data. Nothing here may put a token or a header into a message or a log.
+Nothing here may put a token or a header into a message or a log.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -15,17 +14,23 @@ from gateway.callers import Grant
 from gateway.callers.json_web_tokens import KeysUnavailable, TokenRefused
 from gateway.callers.registry import Callers
 from gateway.settings.hosts import is_loopback_host, is_same_origin
+from gateway.web.http_errors import STATUS_OF_CODE, HttpRefusal
 from schema.ports import SCOPES, ErrorCode, Viewer
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A caller who was not. `code` is UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED, or
+class Refusal(HttpRefusal):
+    """A caller who was not let in. `code` is UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED, or
     UPSTREAM_ERROR when nobody can tell now."""
 
-    code: ErrorCode
-    message: str
-    retry_after_seconds: int | None = None
+    def __init__(
+        self, code: ErrorCode, message: str, retry_after_seconds: int | None = None
+    ) -> None:
+        headers = {}
+        if retry_after_seconds is not None:
+            headers["Retry-After"] = str(retry_after_seconds)
+        if code is ErrorCode.UNAUTHENTICATED:
+            headers["WWW-Authenticate"] = "Bearer"
+        super().__init__(STATUS_OF_CODE.get(code, 503), message, headers, code)
 
 
 class Authenticator(Protocol):

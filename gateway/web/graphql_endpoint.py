@@ -11,6 +11,7 @@ from aiohttp import web
 
 from gateway.callers import Grant
 from gateway.execution.operation import Answer, OperationKind, OperationRequest
+from gateway.web.authentication import Refusal
 from gateway.web.connections import ConcurrencyLimit
 from gateway.web.content_negotiation import (
     Accept,
@@ -20,13 +21,12 @@ from gateway.web.content_negotiation import (
     status_of,
 )
 from gateway.web.graphql_request import decode_object, operation_from, operation_from_query_string
-from gateway.web.http_errors import STATUS_OF_CODE, HttpRefusal, InvalidRequest
+from gateway.web.http_errors import HttpRefusal, InvalidRequest
 from gateway.web.middleware import request_id_of
 from gateway.web.operations import Call, Services
 from gateway.web.request_body import read_json_body, refuse_other_than_json
 from gateway.web.sse import EventStreams
 from gateway.web.websocket import WebSocketEndpoint, is_upgrade
-from schema.ports import ErrorCode
 
 CONSOLE_POLICY = (
     "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; "
@@ -40,9 +40,6 @@ _NOT_BUILT = (
     b"<!doctype html><html lang=en><meta charset=utf-8><title>GraphQL</title>"
     b"<p>The GraphiQL page has not been built yet: run <code>make console</code> and reload.</p>"
 )
-
-_KEYS_AWAY_STATUS = 503
-"""For tokens that nobody can check at the moment, the one refusal of callers beyond the table."""
 
 _SHARE_USED_UP = "Too many of your operations are under way; try again."
 _BUSY = "The gateway is busy; try again."
@@ -112,15 +109,9 @@ class GraphQLEndpoint:
 
     async def _identified(self, request: web.Request) -> Grant:
         outcome = await self._services.authenticator.identify(request)
-        if isinstance(outcome, Grant):
-            return outcome
-        headers = {}
-        if outcome.retry_after_seconds is not None:
-            headers["Retry-After"] = str(outcome.retry_after_seconds)
-        if outcome.code is ErrorCode.UNAUTHENTICATED:
-            headers["WWW-Authenticate"] = "Bearer"
-        status = STATUS_OF_CODE.get(outcome.code, _KEYS_AWAY_STATUS)
-        raise HttpRefusal(status, outcome.message, headers, outcome.code)
+        if isinstance(outcome, Refusal):
+            raise outcome
+        return outcome
 
     async def _run(
         self, request: web.Request, accept: Accept, grant: Grant, operation: OperationRequest

@@ -37,7 +37,7 @@ from schema.ports import ErrorCode
 
 _TOO_MANY = "Too many sockets are open; close some first."
 
-Authenticate = Callable[[dict[str, Any] | None], Awaitable[Grant | Refusal]]
+Authenticate = Callable[[dict[str, Any] | None], Awaitable[Grant | HttpRefusal]]
 """Who is on this socket, by the payload of its `connection_init`."""
 
 
@@ -79,7 +79,7 @@ class WebSocketEndpoint:
         known: Grant | None,
         slot: ExitStack,
         payload: dict[str, Any] | None,
-    ) -> Grant | Refusal:
+    ) -> Grant | HttpRefusal:
         """Who is on the socket, in the slot of its own tenant."""
         found = await self._services.authenticator.identify(request, payload)
         if isinstance(found, Refusal):
@@ -89,7 +89,7 @@ class WebSocketEndpoint:
             try:
                 slot.enter_context(self._identified.slot(found.viewer.tenant))
             except HttpRefusal as full:
-                return Refusal(full.code, full.message)
+                return full
         return found
 
     async def _upgrade(
@@ -193,7 +193,7 @@ class WebSocketSession:
         )
         if isinstance(outcome, Answer):
             await self._close(CloseCode.INTERNAL_ERROR, "Internal error")
-        elif isinstance(outcome, Refusal):
+        elif isinstance(outcome, HttpRefusal):
             is_lasting = outcome.code not in (ErrorCode.RATE_LIMITED, ErrorCode.UPSTREAM_ERROR)
             code = CloseCode.FORBIDDEN if is_lasting else CloseCode.TRY_AGAIN_LATER
             await self._close(code, outcome.message)
