@@ -15,7 +15,14 @@ from functools import partial
 from gateway.ledger.amounts import step_refusal
 from gateway.ledger.book import PREVIEW, Book, Moment, balance_taken, is_live, settled
 from schema.ports import OutOfBandPayment, RefusalCode, Refused
-from schema.records import DetachPreview, Invoice, InvoicePayment, PaymentIntent, PaymentRecord
+from schema.records import (
+    Charge,
+    DetachPreview,
+    Invoice,
+    InvoicePayment,
+    PaymentIntent,
+    PaymentRecord,
+)
 
 Source = PaymentIntent | PaymentRecord
 
@@ -52,15 +59,15 @@ def attach(
     return pay(book, payment, requested, at) if has_money(source) else book
 
 
-def whole(source: Source) -> int:
+def whole(source: Source | Charge) -> int:
     """All of a source: what has come in once it succeeded, else what it is meant to collect."""
     if isinstance(source, PaymentIntent) and source.status == "succeeded":
         return source.amount_received
     return source.amount
 
 
-def has_money(source: Source) -> bool:
-    return isinstance(source, PaymentRecord) or source.status == "succeeded"
+def has_money(source: Source | Charge) -> bool:
+    return not isinstance(source, PaymentIntent) or source.status == "succeeded"
 
 
 def to_be_reported(facts: OutOfBandPayment, invoice: Invoice) -> PaymentRecord:

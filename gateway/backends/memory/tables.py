@@ -117,7 +117,7 @@ class Table(Generic[R]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __contains__(self, record_id: str) -> bool:
+    def __contains__(self, record_id: object) -> bool:
         return record_id in self._rows
 
     def __iter__(self) -> Iterator[R]:
