@@ -21,7 +21,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from gateway.ledger.amounts import chargeable
-from schema.records import Customer, Invoice, InvoicePayment, PaymentIntent
+from schema.records import Customer, Invoice, InvoicePayment, PaymentIntent, PaymentRecord
+
+Source = PaymentIntent | PaymentRecord
+"""What can be attached to an invoice."""
 
 NewId = Callable[[str], str]
 """Makes a fresh id with the given prefix; supplied by the caller."""
@@ -175,19 +178,26 @@ def _with_fresh_default(book: Book, at: Moment) -> Book:
         customer_id=invoice.customer_id,
         livemode=invoice.livemode,
     )
-    payment = InvoicePayment(
+    payment = open_payment(invoice, intent, intent.amount, at, is_default=True)
+    return book.with_intent(intent).with_payment(payment)
+
+
+def open_payment(
+    invoice: Invoice, source: Source, amount: int, at: Moment, *, is_default: bool = False
+) -> InvoicePayment:
+    """A payment that asks this amount of the source."""
+    return InvoicePayment(
         id=at.new_id("inpay"),
         created=at.now,
         currency=invoice.currency,
         invoice_id=invoice.id,
         status="open",
-        source_type="payment_intent",
-        source_id=intent.id,
-        amount_requested=invoice.amount_remaining,
-        is_default=True,
+        source_type="payment_intent" if isinstance(source, PaymentIntent) else "payment_record",
+        source_id=source.id,
+        amount_requested=amount,
+        is_default=is_default,
         livemode=invoice.livemode,
     )
-    return book.with_intent(intent).with_payment(payment)
 
 
 def without_default(book: Book, *, now: int, reason: str) -> Book:

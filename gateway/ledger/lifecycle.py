@@ -130,22 +130,21 @@ def progressed(
             f"{intent.id} is {intent.status} and cannot become {status}",
             path=("paymentIntentId",),
         )
-    if amount_received is not None and not 0 < amount_received <= intent.amount:
-        is_too_large = amount_received > intent.amount
+    received = intent.amount if amount_received is None else amount_received
+    if amount_received is not None and not 0 < received <= intent.amount:
+        is_too_large = received > intent.amount
         raise Refused(
             RefusalCode.AMOUNT_TOO_LARGE if is_too_large else RefusalCode.AMOUNT_INVALID,
             "amount_received_out_of_range",
-            f"{intent.id} is over {intent.amount} and cannot receive {amount_received}",
+            f"{intent.id} is over {intent.amount} and cannot receive {received}",
             path=("paymentIntentId",),
         )
+    moved = replace(intent, status=status)
     if status == "succeeded":
-        received = intent.amount if amount_received is None else amount_received
-        return replace(intent, status=status, amount_received=received)
+        return replace(moved, amount_received=received)
     if status == "canceled":
-        return replace(
-            intent, status=status, canceled_at=now, cancellation_reason=cancellation_reason
-        )
-    return replace(intent, status=status)
+        return replace(moved, canceled_at=now, cancellation_reason=cancellation_reason)
+    return moved
 
 
 def shares(payments: list[InvoicePayment], received: int) -> list[tuple[InvoicePayment, int]]:

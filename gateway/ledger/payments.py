@@ -13,7 +13,16 @@ from dataclasses import replace
 from functools import partial
 
 from gateway.ledger.amounts import step_refusal
-from gateway.ledger.book import PREVIEW, Book, Moment, balance_taken, is_live, settled
+from gateway.ledger.book import (
+    PREVIEW,
+    Book,
+    Moment,
+    Source,
+    balance_taken,
+    is_live,
+    open_payment,
+    settled,
+)
 from schema.ports import OutOfBandPayment, RefusalCode, Refused
 from schema.records import (
     Charge,
@@ -23,8 +32,6 @@ from schema.records import (
     PaymentIntent,
     PaymentRecord,
 )
-
-Source = PaymentIntent | PaymentRecord
 
 
 def attach(
@@ -42,17 +49,7 @@ def attach(
     for refusal in attach_refusals(book, source, amount_requested, claimed_elsewhere):
         raise refusal
     requested = whole(source) if amount_requested is None else amount_requested
-    payment = InvoicePayment(
-        id=at.new_id("inpay"),
-        created=at.now,
-        currency=book.invoice.currency,
-        invoice_id=book.invoice.id,
-        status="open",
-        source_type="payment_intent" if isinstance(source, PaymentIntent) else "payment_record",
-        source_id=source.id,
-        amount_requested=requested,
-        livemode=book.invoice.livemode,
-    )
+    payment = open_payment(book.invoice, source, requested, at)
     book = book.with_payment(payment)
     if isinstance(source, PaymentIntent):
         book = book.with_intent(source)
@@ -109,27 +106,22 @@ def attach_refusals(
             path=path,
         )
     # Once per invoice; and as a whole only while no other invoice claims a part of it.
-    attached = partial(
-        Refused,
-        RefusalCode.PAYMENT_ALREADY_ATTACHED,
-        "payment_already_attached",
-        path=path,
-        invoice_id=invoice.id,
-    )
+    refused = partial(Refused, path=path, invoice_id=invoice.id)
+    attached, rule = RefusalCode.PAYMENT_ALREADY_ATTACHED, "payment_already_attached"
     if book.live_payment_by(source.id) is not None:
-        yield attached(f"{source.id} is attached to {invoice.id} already")
+        yield refused(attached, rule, f"{source.id} is attached to {invoice.id} already")
     elif claimed_elsewhere and amount_requested is None:
-        yield attached(
+        yield refused(
+            attached,
+            rule,
             f"{source.id} is attached to another invoice: detach it there first, or give "
-            "amountRequestedMinorUnits to apply a share of it"
+            "amountRequestedMinorUnits to apply a share of it",
         )
     if isinstance(source, PaymentIntent) and source.status == "canceled":
-        yield Refused(
+        yield refused(
             RefusalCode.PAYMENT_INTENT_WRONG_STATE,
             "payment_intent_canceled",
             f"{source.id} is canceled and will never collect anything: attach another",
-            path=path,
-            invoice_id=invoice.id,
         )
     yield from _wrong_amount(book, source, amount_requested, claimed_elsewhere)
 

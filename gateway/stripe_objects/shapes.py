@@ -265,6 +265,6 @@ REFUND = Shape(
 _PAYING = (PAYMENT_INTENT, PAYMENT_RECORD, CHARGE)
 
 SHAPES: Mapping[str, Shape[records.Record]] = {
-    one.kind: one for one in (CUSTOMER, INVOICE, LINE_ITEM, INVOICE_PAYMENT, *_PAYING, CREDIT_NOTE)
+    one.kind: one for one in (CUSTOMER, *_PAYING, INVOICE, LINE_ITEM, INVOICE_PAYMENT, CREDIT_NOTE)
 }
 """The shapes of everything that has an id, by Stripe's name of it."""

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from gateway.backends.memory.tables import Query, Table
 from gateway.backends.refusals import no_such, no_such_invoice
 from gateway.ledger import credit_notes, lifecycle, payments
-from gateway.ledger.book import Book, Moment, NewId, claim, foretold
+from gateway.ledger.book import Book, Moment, NewId, Source, claim, foretold
 from gateway.ledger.facts import Fact, facts, intent_fact
 from schema import records
 from schema.ports import CreditNoteDraft, RefusalCode, Refused
@@ -47,31 +48,29 @@ class TwinEvent:
 Listener = Callable[[TwinEvent], None]
 
 
+def _table(*indexed: str, due: str | None = None) -> Table[Any]:
+    return field(default_factory=partial(Table, *indexed, due=due))
+
+
 @dataclass(slots=True)
 class Twin:
     """One account's objects. `now` gives epoch seconds, `new_id` a fresh id for a prefix."""
 
     now: Callable[[], int]
     new_id: NewId
-    customers: Table[records.Customer] = field(default_factory=Table)
+    customers: Table[records.Customer] = _table()
     deleted_customers: dict[str, None] = field(default_factory=dict)
     """Ids of those that are gone, though invoices still name them."""
     customer_accounts: dict[str, str] = field(default_factory=dict)
     """By an object's id, the account that is its customer, where that is no `Customer`."""
-    invoices: Table[records.Invoice] = field(
-        default_factory=lambda: Table(
-            "customer_id", "status", "collection_method", "subscription_id", due="due_date"
-        )
+    invoices: Table[records.Invoice] = _table(
+        "customer_id", "status", "collection_method", "subscription_id", due="due_date"
     )
-    invoice_payments: Table[records.InvoicePayment] = field(
-        default_factory=lambda: Table("invoice_id", "source_id", "status")
-    )
-    payment_intents: Table[records.PaymentIntent] = field(
-        default_factory=lambda: Table("customer_id")
-    )
-    payment_records: Table[records.PaymentRecord] = field(default_factory=Table)
-    charges: Table[records.Charge] = field(default_factory=Table)
-    credit_notes: Table[records.CreditNote] = field(default_factory=lambda: Table("invoice_id"))
+    invoice_payments: Table[records.InvoicePayment] = _table("invoice_id", "source_id", "status")
+    payment_intents: Table[records.PaymentIntent] = _table("customer_id")
+    payment_records: Table[records.PaymentRecord] = _table()
+    charges: Table[records.Charge] = _table()
+    credit_notes: Table[records.CreditNote] = _table("invoice_id")
     lines: dict[str, tuple[records.InvoiceLineItem, ...]] = field(default_factory=dict)
     events: deque[TwinEvent] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT_MAX))
     listeners: list[Listener] = field(default_factory=list)
@@ -196,10 +195,9 @@ class Twin:
     def finalize(
         self, invoice_id: str, *, number: str, request: Request = Request()
     ) -> records.Invoice:
-        book = self.book(invoice_id)
-        return self._enter(
-            book, lifecycle.finalize(book, self._at(), number=number), request
-        ).invoice
+        before = self.book(invoice_id)
+        after = lifecycle.finalize(before, self._at(), number=number)
+        return self._enter(before, after, request).invoice
 
     def void(self, invoice_id: str, request: Request = Request()) -> records.Invoice:
         book = self.book(invoice_id)
@@ -234,7 +232,7 @@ class Twin:
         assert payment is not None
         return payment
 
-    def source(self, source_id: str) -> payments.Source:
+    def source(self, source_id: str) -> Source:
         """The PaymentIntent or payment record. Raises `Refused`."""
         source = self.payment_intents.get(source_id) or self.payment_records.get(source_id)
         if source is None:
