@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from hypothesis_graphql import Mode, queries
 
-from tests.support.documents import SDL, scalars
+from tests.support.documents import broken_queries
 from tests.support.running import OPERATOR, SCHEMA, Running
 
 STRANGER = replace(OPERATOR, scopes=OPERATOR.scopes - {"schema:introspect"})
@@ -156,7 +155,7 @@ async def test_a_null_for_a_directive_is_no_mistake_of_ours() -> None:
     assert body["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
-@given(query=queries(SDL, custom_scalars=scalars(), mode=Mode.NEGATIVE))
+@given(query=broken_queries())
 @settings(max_examples=150, deadline=None)
 async def test_no_broken_document_teaches_a_name(query: str) -> None:
     """Documents with one violation of the schema each, whatever it is."""

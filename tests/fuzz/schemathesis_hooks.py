@@ -14,7 +14,7 @@ import schemathesis
 
 from tests.support.documents import scalars
 
-IDS = os.environ["GATEWAY_FUZZ_IDS"].split(",")
+IDS = tuple(os.environ["GATEWAY_FUZZ_IDS"].split(","))
 
 for name, strategy in scalars(ids=IDS).items():
     schemathesis.graphql.scalar(name, strategy)

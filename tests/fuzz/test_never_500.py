@@ -20,10 +20,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from hypothesis_graphql import Mode, queries
 
 from tests.stripe_mode.world import stripe_world
-from tests.support.documents import INSTANTS, NUMBERS, SDL, scalars, valid_mutations, valid_queries
+from tests.support.documents import (
+    INSTANTS,
+    NUMBERS,
+    broken_queries,
+    valid_mutations,
+    valid_queries,
+)
 from tests.support.served import Served, serving
 
 EXAMPLES = settings(
@@ -166,9 +171,7 @@ def test_any_query_that_breaks_the_schema_once_is_refused(
     target: Target, data: st.DataObject
 ) -> None:
     """One violation each, whatever it is; nothing of it runs."""
-    query = data.draw(
-        queries(SDL, custom_scalars=scalars(target.ids, target.cursors), mode=Mode.NEGATIVE)
-    )
+    query = data.draw(broken_queries(ids=target.ids, cursors=target.cursors))
 
     assert "errors" in target.ask(query)
 
