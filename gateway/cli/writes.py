@@ -122,7 +122,7 @@ async def _checked(api: StripeApi, record: WriteRecord, object_id: str) -> str |
     gone. Raises `ResolveRefused`, `Failed`."""
     from gateway.backends.journal.resolving import ResolveRefused
     from gateway.backends.stripe.rate_limit import SYSTEM_CALLER
-    from gateway.backends.stripe.reads.intake_lookup import StripeLookup
+    from gateway.backends.stripe.reads.intake_reads import StripeLookup
     from schema.ports import Meter
 
     invoice_id = record.command.invoice_id

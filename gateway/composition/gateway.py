@@ -25,8 +25,7 @@ from gateway.backends.memory.backend import MemoryBackend
 from gateway.backends.memory.twin import Twin
 from gateway.backends.stripe.backend import StripeBackend
 from gateway.backends.stripe.client import Observe, Pacing, StripeApi, nobody_counts
-from gateway.backends.stripe.reads.events import StripeEventReader
-from gateway.backends.stripe.reads.intake_lookup import StripeLookup
+from gateway.backends.stripe.reads.intake_reads import StripeEventReader, StripeLookup
 from gateway.backends.supplier import Supplier
 from gateway.callers.registry import Callers
 from gateway.clock import Clock, Ids, RandomIds, SystemClock, request_id

@@ -19,8 +19,7 @@ import stripe
 from aiohttp import ClientSession, web
 
 from gateway.backends.stripe.client import StripeApi
-from gateway.backends.stripe.reads.events import StripeEventReader
-from gateway.backends.stripe.reads.intake_lookup import StripeLookup
+from gateway.backends.stripe.reads.intake_reads import StripeEventReader, StripeLookup
 from gateway.events.catch_up import CatchUp
 from gateway.events.catch_up_progress import MemoryProgress
 from gateway.events.intake import Intake, Touched

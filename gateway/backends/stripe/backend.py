@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.backends.stripe.client import StripeApi
-from gateway.backends.stripe.reads.fetch_plan import FetchPlan, Known
+from gateway.backends.stripe.reads.calls import Calls
+from gateway.backends.stripe.reads.fetch_plan import Known, load
 from gateway.backends.stripe.writes.writes import StripeWrites
 from gateway.backends.supplier import FIRST, Attempt
 from schema.ports import (
@@ -49,10 +50,10 @@ class StripeBackend:
     async def load(
         self, viewer: Viewer, needs: Needs, meter: Meter, known: object = None
     ) -> Loaded[Any]:
-        plan = FetchPlan(self._api, viewer, meter)
+        calls = Calls(self._api, viewer, meter)
         if isinstance(known, Known):
-            plan.begin_with(known)
-        return await plan.load(needs)
+            known.pour_into(calls.pool)
+        return await load(calls, needs)
 
     async def write(
         self, viewer: Viewer, command: Command, meter: Meter, attempt: Attempt = FIRST

@@ -35,19 +35,17 @@ EXPANSIONS: Mapping[tuple[str, str], tuple[tuple[str, str], ...]] = {
 
 def expansions(type_name: str, needs: Needs, prefix: str = "") -> list[str]:
     """The deepest expand paths that serve these needs, at most four levels each."""
+    return deepest(_paths(type_name, needs, prefix))
+
+
+def _paths(type_name: str, needs: Needs, prefix: str) -> list[str]:
     found: list[str] = []
     for need, deeper in needs.of(type_name).items():
-        name = getattr(need, "name", "")
-        for segment, target in EXPANSIONS.get((type_name, name), ()):
+        for segment, target in EXPANSIONS.get((type_name, getattr(need, "name", "")), ()):
             path = f"{prefix}.{segment}" if prefix else segment
-            below = expansions(target, deeper, path) if target else []
-            found += [_without_data(path), *below]
-    return deepest(path for path in found if path.count(".") < EXPANSION_LEVELS_MAX)
-
-
-def _without_data(path: str) -> str:
-    """`payments.data` is asked for as `payments`."""
-    return path.removesuffix(".data")
+            # `payments.data` is asked for as `payments`.
+            found += [path.removesuffix(".data"), *_paths(target, deeper, path)]
+    return [path for path in found if path.count(".") < EXPANSION_LEVELS_MAX]
 
 
 def deepest(paths: Iterable[str]) -> list[str]:

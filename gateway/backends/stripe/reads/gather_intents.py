@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from gateway.backends.assembly import Ask
+from gateway.backends.stripe.reads.calls import Calls
 from gateway.backends.stripe.reads.expansions import expansions
 from schema import records
 from schema.ports import Failed, Link, Needs
-
-if TYPE_CHECKING:
-    from gateway.backends.stripe.reads.fetch_plan import FetchPlan
 
 PAYMENTS = "/v1/invoice_payments"
 SCAN_FROM = 3
@@ -36,14 +34,14 @@ INTENT = Link("payment_intent")
 
 @dataclass(slots=True)
 class _Wanted:
-    """The missing intents, each by one invoice payment that points at it."""
+    """The missing intents, each by one invoice payment in the pool that points at it."""
 
-    plan: FetchPlan
+    calls: Calls
+    payments: dict[str, records.InvoicePayment]
     expand: list[str]
-    payments: dict[str, records.InvoicePayment] = field(default_factory=dict)
 
     def left(self) -> dict[str, records.InvoicePayment]:
-        held = self.plan.pool.objects
+        held = self.calls.pool.objects
         return {
             intent_id: payment
             for intent_id, payment in self.payments.items()
@@ -57,36 +55,28 @@ class _Wanted:
         return groups
 
 
-async def gather_intents(plan: FetchPlan, missing: dict[Ask, Needs]) -> set[Ask]:
+async def gather_intents(calls: Calls, missing: dict[Ask, Needs]) -> set[Ask]:
     """Fetch the intents that can be had together; answers the asks that need nothing more."""
-    asks = {ask.id or "": ask for ask in missing if ask.kind == "PaymentIntent" and not ask.need}
-    wanted = _wanted(plan, asks, missing)
-    if len(wanted.payments) < 2:
+    asks = {ask.id: ask for ask in missing if ask.kind == "PaymentIntent" and not ask.need}
+    if len(asks) < 2:
         return set()
+    payments: dict[str, records.InvoicePayment] = {}
+    for one in calls.pool.objects.values():
+        is_by_intent = isinstance(one, records.InvoicePayment) and one.source_type == INTENT.name
+        if is_by_intent and one.source_id in asks:
+            payments.setdefault(one.source_id, one)
+    if len(payments) < 2:
+        return set()
+    below = Needs()
+    for intent_id in payments:
+        below.merge(missing[asks[intent_id]])
+    needs = Needs({"InvoicePayment": {INTENT: below}})
+    wanted = _Wanted(calls, payments, expansions("InvoicePayment", needs, "data"))
     if len(wanted.by_invoice()) >= SCAN_FROM:
         await _scan(wanted)
     groups = [group for group in wanted.by_invoice().items() if len(group[1]) > 1]
     await asyncio.gather(*(_of_invoice(wanted, *group) for group in groups))
-    left = wanted.left()
-    return {ask for intent_id, ask in asks.items() if intent_id in wanted.payments.keys() - left}
-
-
-def _wanted(plan: FetchPlan, asks: dict[str, Ask], missing: dict[Ask, Needs]) -> _Wanted:
-    """The intents to which an invoice payment in the pool points, and what is wanted below."""
-    below = Needs()
-    payments: dict[str, records.InvoicePayment] = {}
-    for payment in list(_payments(plan)):
-        if payment.source_id in asks:
-            payments.setdefault(payment.source_id, payment)
-    for intent_id in payments:
-        below.merge(missing[asks[intent_id]])
-    needs = Needs({"InvoicePayment": {INTENT: below}})
-    return _Wanted(plan, expansions("InvoicePayment", needs, "data"), payments)
-
-
-def _payments(plan: FetchPlan) -> list[records.InvoicePayment]:
-    held = [one for one in plan.pool.objects.values() if isinstance(one, records.InvoicePayment)]
-    return [one for one in held if one.source_type == "payment_intent"]
+    return {asks[intent_id] for intent_id in payments.keys() - wanted.left()}
 
 
 async def _scan(wanted: _Wanted) -> None:
@@ -103,7 +93,7 @@ async def _scan(wanted: _Wanted) -> None:
             params["starting_after"] = after
         params["created"] = {"lte": newest}
         try:
-            raw = await wanted.plan.get(PAYMENTS, params)
+            raw = await wanted.calls.get(PAYMENTS, params)
         except Failed:
             return
         rows = raw.get("data") or []
@@ -118,8 +108,8 @@ async def _of_invoice(wanted: _Wanted, invoice_id: str, intent_ids: list[str]) -
     """All payments of one invoice with their intents, in one call."""
     params = {"invoice": invoice_id, "limit": PAGE_SIZE, "expand": wanted.expand}
     try:
-        async with wanted.plan.slots:
-            wanted.plan.keep_payments(invoice_id, await wanted.plan.get(PAYMENTS, params))
+        async with wanted.calls.slots:
+            wanted.calls.pool.keep_payments(invoice_id, await wanted.calls.get(PAYMENTS, params))
     except Failed as failed:
         for intent_id in intent_ids:
-            wanted.plan.pool.fail(Ask("PaymentIntent", intent_id), failed)
+            wanted.calls.pool.fail(Ask("PaymentIntent", intent_id), failed)

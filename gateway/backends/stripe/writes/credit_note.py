@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from gateway.backends.stripe.credit_notes import note_params
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
+from gateway.backends.stripe.reads.credit_note_preview import note_params
 from gateway.backends.stripe.writes import refusals
 from gateway.backends.stripe.writes.account import (
     Account,

@@ -1,0 +1,238 @@
+"""One operation's calls to Stripe: an object, a list, a worked out value, each with what is needed
+below it in place of its id. Whatever comes back is in the pool; what cannot be had is a `Failed`.
+
+Source: https://docs.stripe.com/api/pagination and the reference of each list, 2026-10-28.endive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from gateway.backends.assembly import Ask, FetchedPage, cursor_gone
+from gateway.backends.stripe.client import StripeApi
+from gateway.backends.stripe.reads.credit_note_preview import credit_note_preview
+from gateway.backends.stripe.reads.expansions import deepest, expansions
+from gateway.backends.stripe.reads.lists import Embedded, ListRead, cut, filtered, short_list
+from gateway.backends.stripe.reads.pool import NOUNS, SECRET, Pool, read_record
+from gateway.stripe_objects import reading
+from schema import records
+from schema.ports import (
+    ALWAYS,
+    PAGE_SIZE_MAX,
+    Computed,
+    ErrorCode,
+    Failed,
+    ListFilter,
+    Listing,
+    Meter,
+    Needs,
+    Page,
+    TimeRange,
+    Viewer,
+)
+
+PARALLEL_CALLS_MAX = 8
+"""Per operation, so that one cannot take the whole rate budget."""
+
+Params = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Calls:
+    """Made for one viewer, on one meter; all fill the same pool."""
+
+    api: StripeApi
+    viewer: Viewer
+    meter: Meter
+    pool: Pool = field(default_factory=Pool)
+    slots: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, PARALLEL_CALLS_MAX))
+
+    async def get(self, path: str, params: Params) -> dict[str, Any]:
+        """One call; everything in its answer goes into the pool."""
+        raw = await self.api.get(path, params, self.meter)
+        self.pool.take_in(raw)
+        return raw
+
+    def fetch(self, ask: Ask, needs: Needs) -> Awaitable[None]:
+        """An object or a computed value. Raises `Failed`."""
+        match ask.need:
+            case None:
+                return self._object(ask, needs)
+            case Computed("confirmation_secret"):
+                return self._secret(ask)
+            case _:
+                return self._credit_note_preview(ask)
+
+    async def _object(self, ask: Ask, needs: Needs) -> None:
+        assert ask.kind is not None
+        assert ask.id is not None
+        expand = expansions(ask.kind, needs)
+        if ask.kind == "InvoicePayment" and self.viewer.customers is not None:
+            expand = deepest([*expand, "invoice"])
+        path = f"/v1/{NOUNS[ask.kind]}s/{ask.id}"
+        raw = await self.get(path, {"expand": expand} if expand else {})
+        if (ask.kind, ask.id) not in self.pool.objects:
+            read_record(raw, ask.kind, ask.id)
+
+    async def _secret(self, ask: Ask) -> None:
+        await self.get(f"/v1/invoices/{ask.id}", {"expand": [SECRET.name]})
+        self.pool.values.setdefault(ask, None)
+
+    async def _credit_note_preview(self, ask: Ask) -> None:
+        assert isinstance(ask.need, Computed)
+        assert ask.need.argument is not None
+        previewed = await credit_note_preview(self.api, ask.need.argument, self.meter)
+        self.pool.values[ask] = previewed
+
+    async def pages(self, read: ListRead) -> None:
+        """One call, and all that it answers. What a short list's rows do not answer comes again."""
+        listing = read.ask.need
+        assert isinstance(listing, Listing)
+        page = await self._page(read.ask, listing, read.needs)
+        key = short_list(read.ask, self.viewer)
+        if key is not None and listing == Listing(listing.name, Page(first=listing.page.size)):
+            self.pool.embed(key, Embedded(page.members, page.has_next))
+        if read.whole is not None:
+            self.pool.read_whole.add(read.whole)
+            return
+        for ask in read.answers:
+            self.pool.pages[ask] = cut(page, ask)
+
+    async def _page(self, ask: Ask, listing: Listing, needs: Needs) -> FetchedPage:
+        customer_id = listing.where.customer_id
+        if customer_id is not None and not self.viewer.sees(customer_id):
+            # Somebody else's list is empty, like that of an unknown customer.
+            return FetchedPage((), False, False)
+        path, params, member = self._list_call(ask, listing)
+        params |= _paging(listing)
+        expand = expansions(member, needs, "data")
+        is_mixed = listing.name == "invoice_payments" and self.viewer.customers is not None
+        if is_mixed:
+            expand = deepest([*expand, "data.invoice"])
+        if expand:
+            params["expand"] = expand
+        read = self._listed_own if is_mixed else self._listed
+        raw = await read(path, params, listing)
+        return self._page_of(raw, listing, member, str(ask.id))
+
+    def _page_of(
+        self, raw: dict[str, Any], listing: Listing, member: str, parent_id: str
+    ) -> FetchedPage:
+        rows, has_more = reading.embedded_list(raw)
+        page = listing.page
+        members: tuple[Any, ...]
+        if member == "InvoiceLineItem":
+            members = tuple(reading.line_item_records(raw, parent_id))
+        else:
+            members = tuple(self.pool.member(row, member) for row in rows)
+        kept = filtered(members, listing.where)
+        if page.before is not None:
+            kept = kept[-page.size :]
+            return FetchedPage(kept, True, has_more or len(kept) < len(members))
+        has_next = has_more or len(kept) > page.size
+        return FetchedPage(kept[: page.size], has_next, page.after is not None)
+
+    async def _listed(self, path: str, params: Params, listing: Listing) -> dict[str, Any]:
+        """The list. A cursor whose object is gone says so; a list of what is unknown is empty."""
+        try:
+            return await self.get(path, params)
+        except Failed as failed:
+            if failed.code is not ErrorCode.NOT_FOUND:
+                raise
+            if listing.page.after is not None or listing.page.before is not None:
+                raise cursor_gone() from failed
+            return {"data": [], "has_more": False}
+
+    async def _listed_own(self, path: str, params: Params, listing: Listing) -> dict[str, Any]:
+        """A list that Stripe cannot restrict to customers, read until the viewer's own rows fill
+        the page: neither a short page nor one that promises more may tell of others' rows.
+
+        The operation's cap on upstream calls ends it.
+        """
+        backward = listing.page.before is not None
+        rows: list[Any] = []
+        params = {**params, "limit": PAGE_SIZE_MAX}
+        while True:
+            found, has_more = reading.embedded_list(await self._listed(path, params, listing))
+            own = [row for row in found if not self._is_foreign(row)]
+            rows = [*own, *rows] if backward else [*rows, *own]
+            if not found or not has_more or len(rows) > listing.page.size:
+                return {"data": rows, "has_more": False}
+            end = "ending_before" if backward else "starting_after"
+            params = {**params, end: found[0 if backward else -1]["id"]}
+
+    def _is_foreign(self, row: dict[str, Any]) -> bool:
+        payment = reading.invoice_payment_record(row)
+        invoice = self.pool.objects.get(("Invoice", payment.invoice_id))
+        return isinstance(invoice, records.Invoice) and not self.viewer.sees(invoice.customer_id)
+
+    def _list_call(self, ask: Ask, listing: Listing) -> tuple[str, Params, str]:
+        """Path, parameters and member type of a list."""
+        where, parent_id = listing.where, ask.id
+        match listing.name:
+            case "invoices":
+                return "/v1/invoices", self._invoices(where, parent_id), "Invoice"
+            case "payments":
+                params = _some(invoice=parent_id, status=_one_status(where))
+                return "/v1/invoice_payments", params, "InvoicePayment"
+            case "invoice_payments":
+                return "/v1/invoice_payments", _invoice_payments(where, ask), "InvoicePayment"
+            case "credit_notes":
+                return "/v1/credit_notes", {"invoice": parent_id}, "CreditNote"
+            case "lines":
+                return f"/v1/invoices/{parent_id}/lines", {}, "InvoiceLineItem"
+            case _:
+                return "/v1/payment_intents", {"customer": parent_id}, "PaymentIntent"
+
+    def _invoices(self, where: ListFilter, parent_id: str | None) -> Params:
+        customer_id = where.customer_id or parent_id
+        if customer_id is None and self.viewer.customers is not None:
+            customer_id = next(iter(self.viewer.customers), None)
+        return _some(
+            customer=customer_id,
+            status=_one_status(where),
+            collection_method=where.collection_method,
+            subscription=where.subscription_id,
+            created=_range(where.created),
+            due_date=_range(where.due),
+        )
+
+
+def _invoice_payments(where: ListFilter, ask: Ask) -> Params:
+    intent_id = ask.id if ask.kind == "PaymentIntent" else where.payment_intent_id
+    record_id = ask.id if ask.kind == "PaymentRecord" else where.payment_record_id
+    source = _some(payment_intent=intent_id) or _some(payment_record=record_id)
+    return _some(
+        invoice=where.invoice_id,
+        payment={"type": next(iter(source)), **source} if source else None,
+        status=_one_status(where),
+        created=_range(where.created),
+    )
+
+
+def _one_status(where: ListFilter) -> str | None:
+    """Stripe filters by one status; several are narrowed after the fetch."""
+    return where.statuses[0] if len(where.statuses) == 1 else None
+
+
+def _range(given: TimeRange) -> dict[str, int] | None:
+    return None if given == ALWAYS else _some(gte=given.start, lte=given.end)
+
+
+def _paging(listing: Listing) -> Params:
+    page = listing.page
+    return _some(
+        # Several states cannot be asked for at once, so more is read and then narrowed.
+        limit=PAGE_SIZE_MAX if len(listing.where.statuses) > 1 else page.size,
+        starting_after=page.after and page.after.object_id,
+        ending_before=page.before and page.before.object_id,
+    )
+
+
+def _some(**params: Any) -> Params:
+    """The parameters that say something."""
+    return {name: value for name, value in params.items() if value is not None}
