@@ -22,9 +22,9 @@ from gateway.backends.journal.settling import Settling
 from gateway.backends.journal.states import State
 from gateway.backends.journal.writes import JournaledWrites
 from gateway.backends.stripe.backend import StripeBackend
-from gateway.backends.stripe.circuit_breaker import FAILURES_MAX
 from gateway.backends.stripe.client import Pacing, StripeApi
 from gateway.backends.stripe.rate_limit import LocalTokens, RateBudget
+from gateway.backends.stripe.retries import FAILURES_MAX
 from gateway.backends.stripe.writes.account import PREVIEW_VERSION
 from gateway.backends.stripe.writes.refusals import STORED_FAILURE
 from gateway.composition.gateway import callers_of, entry_of, nothing_to_drop
