@@ -23,7 +23,7 @@ from gateway.backends.stripe.errors import (
     trouble_of,
     upstream_errors,
 )
-from gateway.backends.stripe.rate_limit import Admission
+from gateway.backends.stripe.rate_limit import RateBudget
 from gateway.backends.stripe.retries import Breaker, BreakerOpen, Tries, ended, worth_another
 from schema.ports import Failed, Meter
 
@@ -112,7 +112,7 @@ class StripeApi:
         self,
         api_key: str,
         *,
-        budget: Admission,
+        budget: RateBudget,
         pacing: Pacing,
         stripe_version: str = STRIPE_VERSION,
         api_base: str | None = None,

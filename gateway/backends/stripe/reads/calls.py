@@ -1,13 +1,14 @@
 """One operation's calls to Stripe: an object, a list, a worked out value, each with what is needed
 below it in place of its id. Whatever comes back is in the pool; what cannot be had is a `Failed`.
 
-Source: https://docs.stripe.com/api/pagination and the reference of each list, 2026-10-28.endive.
+Source: https://docs.stripe.com/api/expanding_objects, https://docs.stripe.com/api/pagination and
+the reference of each list, 2026-10-28.endive.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -15,7 +16,6 @@ from typing import Any
 from gateway.backends.assembly import Ask, FetchedPage, cursor_gone
 from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.reads.credit_note_preview import credit_note_preview
-from gateway.backends.stripe.reads.expansions import deepest, expansions
 from gateway.backends.stripe.reads.lists import Embedded, ListRead, cut, filtered, short_list
 from gateway.backends.stripe.reads.pool import NOUNS, SECRET, Pool, read_record
 from gateway.stripe_objects import reading
@@ -39,6 +39,29 @@ PARALLEL_CALLS_MAX = 8
 """Per operation, so that one cannot take the whole rate budget."""
 
 Params = dict[str, Any]
+
+EXPANSION_LEVELS_MAX = 4
+"""Every dot-separated segment counts, `data` included; one more is a 400."""
+
+EXPANSIONS: Mapping[tuple[str, str], tuple[tuple[str, str], ...]] = {
+    ("Invoice", "customer"): (("customer", "Customer"),),
+    ("Invoice", "payments"): (("payments.data", "InvoicePayment"),),
+    ("Invoice", "amount_paid_out_of_band"): (("payments.data", "InvoicePayment"),),
+    ("Invoice", "confirmation_secret"): (("confirmation_secret", ""),),
+    ("InvoicePayment", "invoice"): (("invoice", "Invoice"),),
+    ("InvoicePayment", "payment_intent"): (("payment.payment_intent", "PaymentIntent"),),
+    ("InvoicePayment", "source"): (
+        ("payment.payment_intent", "PaymentIntent"),
+        ("payment.payment_record", "PaymentRecord"),
+    ),
+    ("InvoicePayment", "detach_preview"): (
+        ("payment.payment_intent", "PaymentIntent"),
+        ("invoice", "Invoice"),
+    ),
+    ("PaymentIntent", "customer"): (("customer", "Customer"),),
+    ("CreditNote", "invoice"): (("invoice", "Invoice"),),
+}
+"""What Stripe can put in place of an id, and what stands there then."""
 
 
 @dataclass(slots=True)
@@ -117,24 +140,20 @@ class Calls:
             params["expand"] = expand
         read = self._listed_own if is_mixed else self._listed
         raw = await read(path, params, listing)
-        return self._page_of(raw, listing, member, str(ask.id))
+        return self._page_of(raw, listing, member, ask)
 
-    def _page_of(
-        self, raw: dict[str, Any], listing: Listing, member: str, parent_id: str
-    ) -> FetchedPage:
+    def _page_of(self, raw: dict[str, Any], listing: Listing, member: str, ask: Ask) -> FetchedPage:
+        """All the rows that came and the filter leaves; each answer is cut from them."""
         rows, has_more = reading.embedded_list(raw)
-        page = listing.page
         members: tuple[Any, ...]
         if member == "InvoiceLineItem":
-            members = tuple(reading.line_item_records(raw, parent_id))
+            members = tuple(reading.line_item_records(raw, str(ask.id)))
         else:
             members = tuple(self.pool.member(row, member) for row in rows)
         kept = filtered(members, listing.where)
-        if page.before is not None:
-            kept = kept[-page.size :]
+        if listing.page.before is not None:
             return FetchedPage(kept, True, has_more or len(kept) < len(members))
-        has_next = has_more or len(kept) > page.size
-        return FetchedPage(kept[: page.size], has_next, page.after is not None)
+        return FetchedPage(kept, has_more, listing.page.after is not None)
 
     async def _listed(self, path: str, params: Params, listing: Listing) -> dict[str, Any]:
         """The list. A cursor whose object is gone says so; a list of what is unknown is empty."""
@@ -200,6 +219,27 @@ class Calls:
             created=_range(where.created),
             due_date=_range(where.due),
         )
+
+
+def expansions(type_name: str, needs: Needs, prefix: str = "") -> list[str]:
+    """The deepest expand paths that serve these needs, at most four levels each."""
+    return deepest(_paths(type_name, needs, prefix))
+
+
+def _paths(type_name: str, needs: Needs, prefix: str) -> list[str]:
+    found: list[str] = []
+    for need, deeper in needs.of(type_name).items():
+        for segment, target in EXPANSIONS.get((type_name, getattr(need, "name", "")), ()):
+            path = f"{prefix}.{segment}" if prefix else segment
+            # `payments.data` is asked for as `payments`.
+            found += [path.removesuffix(".data"), *_paths(target, deeper, path)]
+    return [path for path in found if path.count(".") < EXPANSION_LEVELS_MAX]
+
+
+def deepest(paths: Iterable[str]) -> list[str]:
+    """A path expands what it passes through, so a prefix of another is left out."""
+    unique = sorted(set(paths))
+    return [path for path in unique if not any(other.startswith(f"{path}.") for other in unique)]
 
 
 def _invoice_payments(where: ListFilter, ask: Ask) -> Params:

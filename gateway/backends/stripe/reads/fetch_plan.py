@@ -2,30 +2,43 @@
 
 A pass asks for everything that is missing at once, each call expanded as deep as Stripe allows
 (four levels, `data` counted), and puts all that comes back into the pool; then the tree is
-assembled again, and what is still missing makes the next pass. Intents behind many payments have
-no call of their own that takes several ids, so they are gathered.
-Source: https://docs.stripe.com/api/expanding_objects, 2026-10-28.endive.
+assembled again, and what is still missing makes the next pass.
+
+No call takes the ids of several intents, and a list of invoices cannot be expanded down to them.
+But a page of invoice payments can, and each payment's creation time is known: so pages are read
+from the newest missing payment on, jumping over what is not wanted, as long as a page saves more
+calls than it costs. What is left is read invoice by invoice where one has several, and by itself
+where it is alone.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from gateway.backends.assembly import Ask, assemble_or_ask
-from gateway.backends.stripe.reads.calls import Calls
-from gateway.backends.stripe.reads.expansions import expansions
-from gateway.backends.stripe.reads.gather_intents import gather_intents
+from gateway.backends.stripe.reads.calls import Calls, Params, expansions
 from gateway.backends.stripe.reads.lists import list_reads, short_list
 from gateway.backends.stripe.reads.pool import Pool
 from schema import records
-from schema.ports import Failed, Listing, Loaded, Needs, Viewer
+from schema.ports import PAGE_SIZE_MAX, Failed, Link, Listing, Loaded, Needs, Viewer
 
 PASSES_MAX = 20
 """Deeper than any document that the limits let through; a guard against asking in circles."""
+
+PAYMENTS = "/v1/invoice_payments"
+SCAN_FROM = 3
+"""Fewer calls than this are not worth a scan, which reads pages one after the other."""
+SAVED_CALLS_MIN = 2
+"""A page that saves less than it costs twice over is no better than reading in parallel."""
+IDLE_PAGES_MAX = 2
+"""Pages in a row that save too little before the scan is given up."""
+
+INTENT = Link("payment_intent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +75,7 @@ async def _fetch_all(calls: Calls, missing: dict[Ask, Needs]) -> None:
                 fetches.append(_guarded(calls, (ask,), partial(calls.fetch, ask, below)))
         elif not _is_answered(calls, ask):
             lists[ask] = below
-    for read in list_reads(lists, calls.pool.read_whole, calls.viewer):
+    for read in list_reads(lists, calls.pool.read_whole, calls.viewer) if lists else ():
         fetches.append(_guarded(calls, read.answers, partial(calls.pages, read)))
     await asyncio.gather(*fetches)
 
@@ -110,3 +123,86 @@ def without_passengers(missing: dict[Ask, Needs], viewer: Viewer) -> dict[Ask, N
         if short_list(ask, viewer) not in lists
         and (ask.need is not None or ask.kind not in passengers)
     }
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """The missing intents, each by one invoice payment in the pool that points at it."""
+
+    calls: Calls
+    payments: dict[str, records.InvoicePayment]
+    expand: list[str]
+
+    def left(self) -> dict[str, records.InvoicePayment]:
+        held = self.calls.pool.objects
+        return {
+            intent_id: payment
+            for intent_id, payment in self.payments.items()
+            if ("PaymentIntent", intent_id) not in held
+        }
+
+    def by_invoice(self) -> dict[str, list[str]]:
+        groups: dict[str, list[str]] = defaultdict(list)
+        for intent_id, payment in self.left().items():
+            groups[payment.invoice_id].append(intent_id)
+        return groups
+
+
+async def gather_intents(calls: Calls, missing: dict[Ask, Needs]) -> set[Ask]:
+    """Fetch the intents that can be had together; answers the asks that need nothing more."""
+    asks = {ask.id: ask for ask in missing if ask.kind == "PaymentIntent" and not ask.need}
+    if len(asks) < 2:
+        return set()
+    payments: dict[str, records.InvoicePayment] = {}
+    for one in calls.pool.objects.values():
+        is_by_intent = isinstance(one, records.InvoicePayment) and one.source_type == INTENT.name
+        if is_by_intent and one.source_id in asks:
+            payments.setdefault(one.source_id, one)
+    if len(payments) < 2:
+        return set()
+    below = Needs()
+    for intent_id in payments:
+        below.merge(missing[asks[intent_id]])
+    needs = Needs({"InvoicePayment": {INTENT: below}})
+    wanted = _Wanted(calls, payments, expansions("InvoicePayment", needs, "data"))
+    if len(wanted.by_invoice()) >= SCAN_FROM:
+        await _scan(wanted)
+    groups = [group for group in wanted.by_invoice().items() if len(group[1]) > 1]
+    await asyncio.gather(*(_of_invoice(wanted, *group) for group in groups))
+    return {asks[intent_id] for intent_id in payments.keys() - wanted.left()}
+
+
+async def _scan(wanted: _Wanted) -> None:
+    """Read pages of the account's payments while they save calls."""
+    idle, after, ends_at = 0, None, None
+    while idle < IDLE_PAGES_MAX:
+        left = wanted.left()
+        before = len(wanted.by_invoice())
+        if before < SCAN_FROM:
+            return
+        newest = max(payment.created for payment in left.values())
+        params: Params = {"limit": PAGE_SIZE_MAX, "expand": wanted.expand}
+        if after is not None and ends_at is not None and newest >= ends_at:
+            params["starting_after"] = after
+        params["created"] = {"lte": newest}
+        try:
+            raw = await wanted.calls.get(PAYMENTS, params)
+        except Failed:
+            return
+        rows = raw.get("data") or []
+        saved = before - len(wanted.by_invoice())
+        idle = idle + 1 if saved < SAVED_CALLS_MIN else 0
+        if not rows or raw.get("has_more") is not True:
+            return
+        after, ends_at = rows[-1].get("id"), rows[-1].get("created")
+
+
+async def _of_invoice(wanted: _Wanted, invoice_id: str, intent_ids: list[str]) -> None:
+    """All payments of one invoice with their intents, in one call."""
+    params = {"invoice": invoice_id, "limit": PAGE_SIZE_MAX, "expand": wanted.expand}
+    try:
+        async with wanted.calls.slots:
+            wanted.calls.pool.keep_payments(invoice_id, await wanted.calls.get(PAYMENTS, params))
+    except Failed as failed:
+        for intent_id in intent_ids:
+            wanted.calls.pool.fail(Ask("PaymentIntent", intent_id), failed)
