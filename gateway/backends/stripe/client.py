@@ -101,10 +101,6 @@ def nobody_counts(method: str, ending: str) -> None:
     """For whoever needs no counts."""
 
 
-class _GaveUp(Exception):
-    """No further attempt is worth its while; the tries say why."""
-
-
 class StripeApi:
     """One account at one API version. Connections are made lazily, inside the running loop."""
 
@@ -150,11 +146,10 @@ class StripeApi:
     async def get(self, path: str, params: Mapping[str, Any], meter: Meter) -> dict[str, Any]:
         """Read one object or page. Safe to repeat; raises `Failed`."""
         tries = Tries(deadline=self._pacing.monotonic() + self._budget_seconds)
-        try:
-            return (await self._send(_Request("get", path, params, meter), tries)).body
-        except _GaveUp:
-            pass
-        raise failed(tries.last)
+        result = await self._send(_Request("get", path, params, meter), tries)
+        if result is None:
+            raise failed(tries.last)
+        return result.body
 
     async def post(
         self,
@@ -176,14 +171,14 @@ class StripeApi:
         if version is not None:
             options["stripe_version"] = version
         tries = Tries(deadline=self._pacing.monotonic() + self._budget_seconds)
-        limited = None
+        request = _Request("post", path, params, meter, options, may_go)
         try:
-            return await self._send(_Request("post", path, params, meter, options, may_go), tries)
-        except Failed as at_the_budget:
-            limited = at_the_budget
-        except _GaveUp:
-            pass
-        raise ended(tries, limited)
+            result = await self._send(request, tries)
+        except Failed as limited:
+            raise ended(tries, limited) from None
+        if result is None:
+            raise ended(tries, None)
+        return result
 
     async def close(self) -> None:
         """Let go of the connections. Idempotent; a later call makes new ones."""
@@ -191,30 +186,31 @@ class StripeApi:
         if session is not None:
             await session.close()
 
-    async def _send(self, request: _Request, tries: Tries) -> PostResult:
-        """The one retry loop. Raises `_GaveUp`, and `Failed` where a budget is used up."""
+    async def _send(self, request: _Request, tries: Tries) -> PostResult | None:
+        """The one retry loop; None where no further attempt is worth its while, and the tries say
+        why. Raises `Failed` where a budget is used up."""
         while True:
             try:
                 with self._breaker.passage() as passage:
                     outcome = passage.ended = await self._try(request, tries)
             except BreakerOpen as stopped:
                 tries.add(stopped.trouble)
-                raise _GaveUp from None
-            if isinstance(outcome, PostResult):
+                return None
+            if not isinstance(outcome, Trouble):
                 return outcome
             wait = self._wait(request, tries)
             if wait is None:
-                raise _GaveUp
+                return None
             await self._pacing.sleep(wait)
 
-    async def _try(self, request: _Request, tries: Tries) -> PostResult | Trouble:
-        """One attempt within all budgets; its trouble stands with the tries, too."""
+    async def _try(self, request: _Request, tries: Tries) -> PostResult | Trouble | None:
+        """One attempt within all budgets, or None for none; its trouble stands with the tries."""
         count = request.meter.count_read if request.method == "get" else request.meter.count_write
         count()
         await self._budget.admit(request.meter.caller, request.endpoint)
         left = tries.deadline - self._pacing.monotonic()
         if left <= 0 or not request.may_go():
-            raise _GaveUp
+            return None
         tries.count += 1
         outcome: PostResult | Trouble
         try:
