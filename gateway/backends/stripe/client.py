@@ -13,7 +13,7 @@ import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gateway.backends.stripe.errors import (
@@ -191,8 +191,7 @@ class StripeApi:
         why. Raises `Failed` where a budget is used up."""
         while True:
             try:
-                with self._breaker.passage() as passage:
-                    outcome = passage.ended = await self._try(request, tries)
+                outcome = await self._breaker.run(partial(self._try, request, tries))
             except BreakerOpen as stopped:
                 tries.add(stopped.trouble)
                 return None

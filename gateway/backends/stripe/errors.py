@@ -117,9 +117,7 @@ class WriteRejected(Exception):
     `settles`: it was refused behind the idempotency layer, so that none with its key was done.
     """
 
-    def __init__(
-        self, trouble: Trouble, *, in_doubt: bool = False, unsupported: bool = False
-    ) -> None:
+    def __init__(self, trouble: Trouble, *, in_doubt: bool = False) -> None:
         super().__init__(f"Stripe answered {trouble.status}")
         self.status = trouble.status or 0
         self.stripe_code = trouble.code
@@ -128,7 +126,7 @@ class WriteRejected(Exception):
         self.request_id = trouble.request_id
         self.doc_url = trouble.doc_url
         self.in_doubt = in_doubt
-        self.unsupported = unsupported
+        self.unsupported = ending_of(trouble) is Ending.UNSUPPORTED
         self.settles = settles_doubt(trouble)
 
 
@@ -153,9 +151,9 @@ def trouble_of(error: Exception) -> Trouble:
         return _network(error.__cause__ or error)
     if isinstance(error, StripeError):
         return _answered(error)
-    return (
-        _network(error) if isinstance(error, ClientError | OSError) else Trouble(Reach.UNREADABLE)
-    )
+    if isinstance(error, ClientError | OSError):
+        return _network(error)
+    return Trouble(Reach.UNREADABLE)
 
 
 def _network(error: BaseException) -> Trouble:

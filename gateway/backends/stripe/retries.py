@@ -10,9 +10,9 @@ https://docs.stripe.com/error-low-level, 2026-10-28.endive.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from gateway.backends.stripe.errors import (
     IDEMPOTENCY_ERROR,
@@ -32,6 +32,8 @@ FAILURES_MAX = 10
 OPEN_SECONDS = 1.0
 """Between two attempts to find out; callers are told to come again after about as long."""
 UNANSWERED = frozenset({Reach.NOT_SENT, Reach.LOST})
+
+Outcome = TypeVar("Outcome")
 
 
 @dataclass(slots=True)
@@ -84,8 +86,7 @@ def ended(tries: Tries, limited: Failed | None) -> Exception:
             retry_after_seconds=RETRY_AFTER_SECONDS_DEFAULT,
         )
     if ending is not Ending.RATE_LIMITED:
-        is_unsupported = ending is Ending.UNSUPPORTED
-        return WriteRejected(last, in_doubt=tries.in_doubt, unsupported=is_unsupported)
+        return WriteRejected(last, in_doubt=tries.in_doubt)
     seconds = last.retry_after_seconds or RETRY_AFTER_SECONDS_DEFAULT
     if limited is not None:
         seconds = int(limited.extensions.get("retryAfterSeconds", seconds))
@@ -109,14 +110,6 @@ class BreakerOpen(Exception):
         self.trouble = trouble
 
 
-@dataclass(slots=True)
-class Passage:
-    """One attempt. It ends with an answer or a trouble; cancelled, or refused by our own budget, it
-    says nothing about Stripe."""
-
-    ended: object = None
-
-
 class Breaker:
     """One per account. `monotonic` counts seconds."""
 
@@ -127,22 +120,25 @@ class Breaker:
         self._is_finding_out = False
         self._timed_out = False
 
-    @contextmanager
-    def passage(self) -> Iterator[Passage]:
-        """For one attempt. Raises `BreakerOpen`."""
+    async def run(self, attempt: Callable[[], Awaitable[Outcome]]) -> Outcome:
+        """One attempt, which ends with its trouble, an answer, or None.
+
+        None, as an attempt that was cancelled or refused by our own budget, says nothing about
+        Stripe. Raises `BreakerOpen`.
+        """
         is_closed = self._failures < FAILURES_MAX
         if not is_closed and (self._is_finding_out or self._monotonic() < self._open_until):
             raise BreakerOpen(Trouble(Reach.NOT_SENT, timed_out=self._timed_out))
         self._is_finding_out = not is_closed
-        passage = Passage()
         try:
-            yield passage
+            outcome = await attempt()
         finally:
             if not is_closed:
                 self._is_finding_out = False
-            if isinstance(passage.ended, Trouble) and passage.ended.reach in UNANSWERED:
-                self._failures += 1
-                self._timed_out = passage.ended.timed_out
-                self._open_until = self._monotonic() + OPEN_SECONDS
-            elif passage.ended is not None:
-                self._failures = 0
+        if isinstance(outcome, Trouble) and outcome.reach in UNANSWERED:
+            self._failures += 1
+            self._timed_out = outcome.timed_out
+            self._open_until = self._monotonic() + OPEN_SECONDS
+        elif outcome is not None:
+            self._failures = 0
+        return outcome
