@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from gateway.backends.assembly import Ask, FetchedPage, cursor_gone
+from gateway.backends.assembly import MEMBERS, Ask, FetchedPage, cursor_gone
 from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.reads.credit_note_preview import credit_note_preview
 from gateway.backends.stripe.reads.lists import Embedded, ListRead, cut, filtered, short_list
@@ -26,7 +26,6 @@ from schema.ports import (
     Computed,
     ErrorCode,
     Failed,
-    ListFilter,
     Listing,
     Meter,
     Needs,
@@ -103,13 +102,13 @@ class Calls:
 
     async def _secret(self, ask: Ask) -> None:
         await self.get(f"/v1/invoices/{ask.id}", {"expand": [SECRET.name]})
-        self.pool.values.setdefault(ask, None)
+        self.pool.answers.setdefault(ask, None)
 
     async def _credit_note_preview(self, ask: Ask) -> None:
         assert isinstance(ask.need, Computed)
         assert ask.need.argument is not None
-        previewed = await credit_note_preview(self.api, ask.need.argument, self.meter)
-        self.pool.values[ask] = previewed
+        draft = ask.need.argument
+        self.pool.answers[ask] = await credit_note_preview(self.api, draft, self.meter)
 
     async def pages(self, read: ListRead) -> None:
         """One call, and all that it answers. What a short list's rows do not answer comes again."""
@@ -123,15 +122,17 @@ class Calls:
             self.pool.read_whole.add(read.whole)
             return
         for ask in read.answers:
-            self.pool.pages[ask] = cut(page, ask)
+            self.pool.answers[ask] = cut(page, ask)
 
     async def _page(self, ask: Ask, listing: Listing, needs: Needs) -> FetchedPage:
         customer_id = listing.where.customer_id
         if customer_id is not None and not self.viewer.sees(customer_id):
             # Somebody else's list is empty, like that of an unknown customer.
             return FetchedPage((), False, False)
-        path, params, member = self._list_call(ask, listing)
-        params |= _paging(listing)
+        member = MEMBERS.get(listing.name, "InvoiceLineItem")
+        is_lines = member == "InvoiceLineItem"
+        path = f"/v1/invoices/{ask.id}/lines" if is_lines else f"/v1/{NOUNS[member]}s"
+        params = self._parameters(None if is_lines else ask.kind, ask.id, listing)
         expand = expansions(member, needs, "data")
         is_mixed = listing.name == "invoice_payments" and self.viewer.customers is not None
         if is_mixed:
@@ -189,35 +190,34 @@ class Calls:
         invoice = self.pool.objects.get(("Invoice", payment.invoice_id))
         return isinstance(invoice, records.Invoice) and not self.viewer.sees(invoice.customer_id)
 
-    def _list_call(self, ask: Ask, listing: Listing) -> tuple[str, Params, str]:
-        """Path, parameters and member type of a list."""
-        where, parent_id = listing.where, ask.id
-        match listing.name:
-            case "invoices":
-                return "/v1/invoices", self._invoices(where, parent_id), "Invoice"
-            case "payments":
-                params = _some(invoice=parent_id, status=_one_status(where))
-                return "/v1/invoice_payments", params, "InvoicePayment"
-            case "invoice_payments":
-                return "/v1/invoice_payments", _invoice_payments(where, ask), "InvoicePayment"
-            case "credit_notes":
-                return "/v1/credit_notes", {"invoice": parent_id}, "CreditNote"
-            case "lines":
-                return f"/v1/invoices/{parent_id}/lines", {}, "InvoiceLineItem"
-            case _:
-                return "/v1/payment_intents", {"customer": parent_id}, "PaymentIntent"
-
-    def _invoices(self, where: ListFilter, parent_id: str | None) -> Params:
-        customer_id = where.customer_id or parent_id
-        if customer_id is None and self.viewer.customers is not None:
-            customer_id = next(iter(self.viewer.customers), None)
+    def _parameters(self, kind: str | None, parent_id: str | None, listing: Listing) -> Params:
+        """To Stripe a list below an object is the list of all, filtered by it."""
+        where, page = listing.where, listing.page
+        ids = {
+            "Customer": where.customer_id,
+            "Invoice": where.invoice_id,
+            "PaymentIntent": where.payment_intent_id,
+            "PaymentRecord": where.payment_record_id,
+        }
+        if kind is not None:
+            ids[kind] = parent_id
+        if listing.name == "invoices" and not ids["Customer"] and self.viewer.customers is not None:
+            ids["Customer"] = next(iter(self.viewer.customers), None)
+        intent, record = ids["PaymentIntent"], ids["PaymentRecord"]
+        source = _some(payment_intent=intent) or _some(payment_record=record)
         return _some(
-            customer=customer_id,
-            status=_one_status(where),
+            customer=ids["Customer"],
+            invoice=ids["Invoice"],
+            payment={"type": next(iter(source)), **source} if source else None,
             collection_method=where.collection_method,
             subscription=where.subscription_id,
             created=_range(where.created),
             due_date=_range(where.due),
+            # Several states cannot be asked for at once, so more is read and then narrowed.
+            status=where.statuses[0] if len(where.statuses) == 1 else None,
+            limit=PAGE_SIZE_MAX if len(where.statuses) > 1 else page.size,
+            starting_after=page.after and page.after.object_id,
+            ending_before=page.before and page.before.object_id,
         )
 
 
@@ -242,35 +242,8 @@ def deepest(paths: Iterable[str]) -> list[str]:
     return [path for path in unique if not any(other.startswith(f"{path}.") for other in unique)]
 
 
-def _invoice_payments(where: ListFilter, ask: Ask) -> Params:
-    intent_id = ask.id if ask.kind == "PaymentIntent" else where.payment_intent_id
-    record_id = ask.id if ask.kind == "PaymentRecord" else where.payment_record_id
-    source = _some(payment_intent=intent_id) or _some(payment_record=record_id)
-    return _some(
-        invoice=where.invoice_id,
-        payment={"type": next(iter(source)), **source} if source else None,
-        status=_one_status(where),
-        created=_range(where.created),
-    )
-
-
-def _one_status(where: ListFilter) -> str | None:
-    """Stripe filters by one status; several are narrowed after the fetch."""
-    return where.statuses[0] if len(where.statuses) == 1 else None
-
-
 def _range(given: TimeRange) -> dict[str, int] | None:
     return None if given == ALWAYS else _some(gte=given.start, lte=given.end)
-
-
-def _paging(listing: Listing) -> Params:
-    page = listing.page
-    return _some(
-        # Several states cannot be asked for at once, so more is read and then narrowed.
-        limit=PAGE_SIZE_MAX if len(listing.where.statuses) > 1 else page.size,
-        starting_after=page.after and page.after.object_id,
-        ending_before=page.before and page.before.object_id,
-    )
 
 
 def _some(**params: Any) -> Params:

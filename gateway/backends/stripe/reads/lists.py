@@ -101,7 +101,9 @@ def _largest(asks: list[Ask], missing: dict[Ask, Needs]) -> ListRead:
 def _of_short_list(key: ListKey, asks: list[Ask], missing: dict[Ask, Needs]) -> ListRead:
     """One that is alone is read as it is, unless it needs more of the list than it shows."""
     largest = _largest(asks, missing)
-    looks_at_all = any(_looks_at_all(ask, largest.needs) for ask in asks)
+    # A rule of the ledger's looks at all the payments of an invoice.
+    is_for_a_rule = DETACH_PREVIEW in largest.needs.of("InvoicePayment")
+    looks_at_all = is_for_a_rule and any(_listing(ask).name == "payments" for ask in asks)
     if len(asks) == 1 and not looks_at_all:
         return largest
     is_partial = looks_at_all or any(_is_part(_listing(ask)) for ask in asks)
@@ -109,11 +111,6 @@ def _of_short_list(key: ListKey, asks: list[Ask], missing: dict[Ask, Needs]) -> 
     size = PAGE_SIZE_MAX if is_partial else _listing(largest.ask).page.size
     first_rows = Ask(kind, parent_id, Listing(name, Page(first=size)))
     return ListRead(first_rows, largest.needs, tuple(asks), key)
-
-
-def _looks_at_all(ask: Ask, needs: Needs) -> bool:
-    """Whether what is wanted of the rows needs all the others too: a rule of the ledger's."""
-    return DETACH_PREVIEW in needs.of("InvoicePayment") and _listing(ask).name == "payments"
 
 
 def _is_part(listing: Listing) -> bool:

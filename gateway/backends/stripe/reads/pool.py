@@ -41,8 +41,8 @@ class Pool:
     """Filled by a fetch plan, read by the assembly."""
 
     objects: dict[tuple[str, str], Any] = field(default_factory=dict)
-    pages: dict[Ask, FetchedPage | Failed] = field(default_factory=dict)
-    values: dict[Ask, Any] = field(default_factory=dict)
+    answers: dict[Ask, Any] = field(default_factory=dict)
+    """Pages of lists and computed values, or the `Failed` in their place."""
     embedded: dict[ListKey, Embedded] = field(default_factory=dict)
     read_whole: set[ListKey] = field(default_factory=set)
     """The short lists of which as many rows were read as a page has."""
@@ -63,10 +63,8 @@ class Pool:
 
     def fail(self, ask: Ask, failed: Failed) -> None:
         """Remember that this could not be had, so that it is asked for once."""
-        if isinstance(ask.need, Listing):
-            self.pages[ask] = failed
-        elif ask.need is not None:
-            self.values[ask] = failed
+        if ask.need is not None:
+            self.answers[ask] = failed
         else:
             self.objects[ask.kind or "", ask.id or ""] = failed
 
@@ -80,7 +78,7 @@ class Pool:
             has_more = bool(raw["lines"].get("has_more"))
             self.embed(("Invoice", "lines", invoice_id), Embedded(lines, has_more))
         if isinstance(raw.get("confirmation_secret"), dict):
-            self.values[Ask("Invoice", invoice_id, SECRET)] = reading.confirmation_secret(raw)
+            self.answers[Ask("Invoice", invoice_id, SECRET)] = reading.confirmation_secret(raw)
 
     def keep_payments(self, invoice_id: str, raw: dict[str, Any]) -> None:
         """Keep an invoice's first payments."""
@@ -109,11 +107,11 @@ class Pool:
 
     def page(self, listing: Listing, parent: Any, viewer: Viewer) -> tuple[list[Any], bool, bool]:
         ask = _ask_below(parent, listing)
-        held = self.pages.get(ask)
-        if isinstance(held, Failed):
-            raise held
+        held: FetchedPage | Failed | None = self.answers.get(ask)
         if held is None:
             held = self.from_embedded(ask, viewer)
+        if isinstance(held, Failed):
+            raise held
         if held is None:
             raise Missing(ask)
         members = list(held.members)
@@ -132,8 +130,8 @@ class Pool:
 
     def compute(self, need: Computed, parent: Any, viewer: Viewer) -> Any:
         ask = _ask_below(parent, need)
-        if ask in self.values:
-            held = self.values[ask]
+        if ask in self.answers:
+            held = self.answers[ask]
             if isinstance(held, Failed):
                 raise held
             return held

@@ -258,13 +258,11 @@ def explained_by(refused: Refused, rejected: WriteRejected) -> Refused:
 
 def _not_sent(failed: Failed) -> Refused:
     """A write that was not sent, because what must be known before it could not be read."""
-    if failed.code is ErrorCode.UPSTREAM_RATE_LIMITED:
-        code, rule = RefusalCode.UPSTREAM_RATE_LIMITED, "upstream_rate_limited"
-    else:
-        code, rule = RefusalCode.UPSTREAM_UNAVAILABLE, "upstream_unavailable"
+    is_limited = failed.code is ErrorCode.UPSTREAM_RATE_LIMITED
+    code = RefusalCode.UPSTREAM_RATE_LIMITED if is_limited else RefusalCode.UPSTREAM_UNAVAILABLE
     return Refused(
         code,
-        rule,
+        code.value.lower(),
         f"nothing was sent, because a look at the invoice failed ({failed.message}): repeat it "
         "with the same key",
         stripe_code=failed.extensions.get("stripeCode"),
