@@ -17,13 +17,14 @@ from gateway.backends.assembly import MEMBERS, Ask, FetchedPage, cursor_gone
 from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.reads.credit_note_preview import credit_note_preview
 from gateway.backends.stripe.reads.lists import Embedded, ListRead, cut, filtered, short_list
-from gateway.backends.stripe.reads.pool import NOUNS, SECRET, Pool, read_record
+from gateway.backends.stripe.reads.pool import NOUNS, SECRET, Pool
 from gateway.stripe_objects import reading
 from schema import records
 from schema.ports import (
     ALWAYS,
     PAGE_SIZE_MAX,
     Computed,
+    Deleted,
     ErrorCode,
     Failed,
     Listing,
@@ -98,7 +99,10 @@ class Calls:
         path = f"/v1/{NOUNS[ask.kind]}s/{ask.id}"
         raw = await self.get(path, {"expand": expand} if expand else {})
         if (ask.kind, ask.id) not in self.pool.objects:
-            read_record(raw, ask.kind, ask.id)
+            # The pool left it out: it is gone, or cannot be read, and whoever asked is told which.
+            if raw.get("deleted") is True:
+                raise Deleted(ask.kind, ask.id)
+            reading.READERS[NOUNS[ask.kind]](raw)
 
     async def _secret(self, ask: Ask) -> None:
         await self.get(f"/v1/invoices/{ask.id}", {"expand": [SECRET.name]})

@@ -70,7 +70,7 @@ class Pool:
 
     def _keep_embedded(self, raw: dict[str, Any]) -> None:
         """Keep an invoice's first payments and lines, if the answer has them."""
-        invoice_id = str(raw["id"])
+        invoice_id = str(raw.get("id"))
         if isinstance(raw.get("payments"), dict):
             self.keep_payments(invoice_id, raw["payments"])
         if isinstance(raw.get("lines"), dict):
@@ -83,7 +83,7 @@ class Pool:
     def keep_payments(self, invoice_id: str, raw: dict[str, Any]) -> None:
         """Keep an invoice's first payments."""
         rows, has_more = reading.embedded_list(raw)
-        members = tuple(reading.invoice_payment_record(row) for row in rows)
+        members = tuple(self.member(row, "InvoicePayment") for row in rows)
         self.embed(("Invoice", "payments", invoice_id), Embedded(members, has_more))
 
     def embed(self, key: ListKey, rows: Embedded) -> None:
@@ -92,10 +92,11 @@ class Pool:
         if known is None or (known.has_more and len(known.members) <= len(rows.members)):
             self.embedded[key] = rows
 
-    def member(self, row: dict[str, Any], kind: str) -> Any:
+    def member(self, row: object, kind: str) -> Any:
         """The record of a row of a list that was taken in. Raises `Failed`."""
-        held = self.objects.get((kind, row["id"]))
-        return read_record(row, kind, row["id"]) if held is None else held
+        row_id = row.get("id") if isinstance(row, dict) else None
+        held = self.objects.get((kind, row_id)) if isinstance(row_id, str) else None
+        return reading.READERS[NOUNS[kind]](row) if isinstance(held, Failed | None) else held
 
     def get(self, kind: str, record_id: str) -> Any:
         held = self.objects.get((kind, record_id))
@@ -165,13 +166,6 @@ class Pool:
 
 def _ask_below(parent: Any, need: Listing | Computed) -> Ask:
     return Ask(None, None, need) if parent is None else Ask(type(parent).__name__, parent.id, need)
-
-
-def read_record(raw: dict[str, Any], kind: str, record_id: str) -> Any:
-    """One that was asked for. Raises `Failed` that says why not: gone, or not to be read."""
-    if raw.get("deleted") is True:
-        raise Deleted(kind, record_id)
-    return reading.READERS[NOUNS[kind]](raw)
 
 
 def invoices_in(raw: object) -> list[dict[str, Any]]:
