@@ -16,7 +16,7 @@ from typing import Any
 from gateway.backends.assembly import MEMBERS, Ask, FetchedPage, cursor_gone
 from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.reads.credit_note_preview import credit_note_preview
-from gateway.backends.stripe.reads.lists import Embedded, ListRead, cut, filtered, short_list
+from gateway.backends.stripe.reads.lists import ListRead, cut, filtered, listing_of, short_list
 from gateway.backends.stripe.reads.pool import NOUNS, SECRET, Pool
 from gateway.stripe_objects import reading
 from schema import records
@@ -116,17 +116,16 @@ class Calls:
 
     async def pages(self, read: ListRead) -> None:
         """One call, and all that it answers. What a short list's rows do not answer comes again."""
-        listing = read.ask.need
-        assert isinstance(listing, Listing)
+        listing = listing_of(read.ask)
         page = await self._page(read.ask, listing, read.needs)
         key = short_list(read.ask, self.viewer)
         if key is not None and listing == Listing(listing.name, Page(first=listing.page.size)):
-            self.pool.embed(key, Embedded(page.members, page.has_next))
+            self.pool.embed(key, page)
         if read.whole is not None:
             self.pool.read_whole.add(read.whole)
             return
         for ask in read.answers:
-            self.pool.answers[ask] = cut(page, ask)
+            self.pool.answers[ask] = cut(page, listing_of(ask).page)
 
     async def _page(self, ask: Ask, listing: Listing, needs: Needs) -> FetchedPage:
         customer_id = listing.where.customer_id

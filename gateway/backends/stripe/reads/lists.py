@@ -15,15 +15,6 @@ from typing import Any
 from gateway.backends.assembly import Ask, FetchedPage, cursor_gone
 from schema.ports import PAGE_SIZE_MAX, Computed, ListFilter, Listing, Needs, Page, Viewer
 
-
-@dataclass(slots=True)
-class Embedded:
-    """The first rows of a list, newest first: they came inside its parent or by themselves."""
-
-    members: tuple[Any, ...]
-    has_more: bool
-
-
 ListKey = tuple[str, str, str]
 """A short list: its parent's kind, its name, its parent's id."""
 
@@ -79,7 +70,7 @@ def list_reads(
     short: dict[ListKey, list[Ask]] = defaultdict(list)
     other: dict[object, list[Ask]] = defaultdict(list)
     for ask in missing:
-        key, listing = short_list(ask, viewer), _listing(ask)
+        key, listing = short_list(ask, viewer), listing_of(ask)
         if key is None or key in read_whole:
             page = listing.page
             beginning = (ask.kind, ask.id, listing.name, listing.where, page.after, page.before)
@@ -95,7 +86,7 @@ def _largest(asks: list[Ask], missing: dict[Ask, Needs]) -> ListRead:
     needs = Needs()
     for ask in asks:
         needs.merge(missing[ask])
-    return ListRead(max(asks, key=lambda ask: _listing(ask).page.size), needs, tuple(asks))
+    return ListRead(max(asks, key=lambda ask: listing_of(ask).page.size), needs, tuple(asks))
 
 
 def _of_short_list(key: ListKey, asks: list[Ask], missing: dict[Ask, Needs]) -> ListRead:
@@ -103,12 +94,12 @@ def _of_short_list(key: ListKey, asks: list[Ask], missing: dict[Ask, Needs]) -> 
     largest = _largest(asks, missing)
     # A rule of the ledger's looks at all the payments of an invoice.
     is_for_a_rule = DETACH_PREVIEW in largest.needs.of("InvoicePayment")
-    looks_at_all = is_for_a_rule and any(_listing(ask).name == "payments" for ask in asks)
+    looks_at_all = is_for_a_rule and any(listing_of(ask).name == "payments" for ask in asks)
     if len(asks) == 1 and not looks_at_all:
         return largest
-    is_partial = looks_at_all or any(_is_part(_listing(ask)) for ask in asks)
+    is_partial = looks_at_all or any(_is_part(listing_of(ask)) for ask in asks)
     kind, name, parent_id = key
-    size = PAGE_SIZE_MAX if is_partial else _listing(largest.ask).page.size
+    size = PAGE_SIZE_MAX if is_partial else listing_of(largest.ask).page.size
     first_rows = Ask(kind, parent_id, Listing(name, Page(first=size)))
     return ListRead(first_rows, largest.needs, tuple(asks), key)
 
@@ -119,22 +110,21 @@ def _is_part(listing: Listing) -> bool:
     return bool(listing.where.statuses) or page.after is not None or page.before is not None
 
 
-def _listing(ask: Ask) -> Listing:
+def listing_of(ask: Ask) -> Listing:
     assert isinstance(ask.need, Listing)
     return ask.need
 
 
-def cut(page: FetchedPage, ask: Ask) -> FetchedPage:
-    """The part of a page that a smaller one from the same place has."""
-    wanted, members = _listing(ask).page, page.members
-    is_cut = len(members) > wanted.size
+def cut(rows: FetchedPage, wanted: Page) -> FetchedPage:
+    """The page that these rows from the same place begin with, or end with if read backward."""
+    size, is_cut = wanted.size, len(rows.members) > wanted.size
     if wanted.before is not None:
-        members = members[-wanted.size :]
-        return replace(page, members=members, has_previous=is_cut or page.has_previous)
-    return replace(page, members=members[: wanted.size], has_next=is_cut or page.has_next)
+        has_previous = is_cut or rows.has_previous
+        return replace(rows, members=rows.members[-size:], has_previous=has_previous)
+    return replace(rows, members=rows.members[:size], has_next=is_cut or rows.has_next)
 
 
-def page_of(rows: Embedded, listing: Listing) -> FetchedPage | None:
+def page_of(rows: FetchedPage, listing: Listing) -> FetchedPage | None:
     """The page, if these first rows of its list are enough for it.
 
     Raises `Failed` CURSOR_GONE where they are all and its cursor's object is not among them.
@@ -143,19 +133,17 @@ def page_of(rows: Embedded, listing: Listing) -> FetchedPage | None:
     cursor = page.after or page.before
     ids = [one.id for one in members]
     if cursor is not None and cursor.object_id not in ids:
-        if rows.has_more:
+        if rows.has_next:
             return None
         raise cursor_gone()
     if page.before is not None:
         before = filtered(members[: ids.index(page.before.object_id)], listing.where)
-        return FetchedPage(before[-page.size :], True, len(before) > page.size)
+        return cut(FetchedPage(before, True, False), page)
     start = 0 if page.after is None else ids.index(page.after.object_id) + 1
     rest = filtered(members[start:], listing.where)
-    if rows.has_more and page.size > len(rest):
+    if rows.has_next and page.size > len(rest):
         return None
-    return FetchedPage(
-        rest[: page.size], page.size < len(rest) or rows.has_more, page.after is not None
-    )
+    return cut(FetchedPage(rest, rows.has_next, page.after is not None), page)
 
 
 def filtered(members: tuple[Any, ...], where: ListFilter) -> tuple[Any, ...]:

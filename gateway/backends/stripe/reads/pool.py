@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.backends.assembly import Ask, FetchedPage, Missing
-from gateway.backends.stripe.reads.lists import Embedded, ListKey, page_of, short_list
+from gateway.backends.stripe.reads.lists import ListKey, page_of, short_list
 from gateway.ledger import payments
 from gateway.ledger.book import Book
 from gateway.stripe_objects import reading
@@ -43,7 +43,8 @@ class Pool:
     objects: dict[tuple[str, str], Any] = field(default_factory=dict)
     answers: dict[Ask, Any] = field(default_factory=dict)
     """Pages of lists and computed values, or the `Failed` in their place."""
-    embedded: dict[ListKey, Embedded] = field(default_factory=dict)
+    first_rows: dict[ListKey, FetchedPage] = field(default_factory=dict)
+    """Of short lists, newest first: they came inside the parent or by themselves."""
     read_whole: set[ListKey] = field(default_factory=set)
     """The short lists of which as many rows were read as a page has."""
 
@@ -76,7 +77,7 @@ class Pool:
         if isinstance(raw.get("lines"), dict):
             lines = tuple(reading.line_item_records(raw["lines"], invoice_id))
             has_more = bool(raw["lines"].get("has_more"))
-            self.embed(("Invoice", "lines", invoice_id), Embedded(lines, has_more))
+            self.embed(("Invoice", "lines", invoice_id), FetchedPage(lines, has_more, False))
         if isinstance(raw.get("confirmation_secret"), dict):
             self.answers[Ask("Invoice", invoice_id, SECRET)] = reading.confirmation_secret(raw)
 
@@ -84,13 +85,13 @@ class Pool:
         """Keep an invoice's first payments."""
         rows, has_more = reading.embedded_list(raw)
         members = tuple(self.member(row, "InvoicePayment") for row in rows)
-        self.embed(("Invoice", "payments", invoice_id), Embedded(members, has_more))
+        self.embed(("Invoice", "payments", invoice_id), FetchedPage(members, has_more, False))
 
-    def embed(self, key: ListKey, rows: Embedded) -> None:
+    def embed(self, key: ListKey, rows: FetchedPage) -> None:
         """Keep the first rows of a list, unless more of them are known."""
-        known = self.embedded.get(key)
-        if known is None or (known.has_more and len(known.members) <= len(rows.members)):
-            self.embedded[key] = rows
+        known = self.first_rows.get(key)
+        if known is None or (known.has_next and len(known.members) <= len(rows.members)):
+            self.first_rows[key] = rows
 
     def member(self, row: object, kind: str) -> Any:
         """The record of a row of a list that was taken in. Raises `Failed`."""
@@ -124,7 +125,7 @@ class Pool:
     def from_embedded(self, ask: Ask, viewer: Viewer) -> FetchedPage | None:
         """The page, if the rows that are known of its list are enough for it."""
         key, listing = short_list(ask, viewer), ask.need
-        rows = None if key is None else self.embedded.get(key)
+        rows = None if key is None else self.first_rows.get(key)
         if rows is None or not isinstance(listing, Listing):
             return None
         return page_of(rows, listing)
