@@ -16,13 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gateway.backends.stripe.errors import (
-    Trouble,
-    failed,
-    is_stored,
-    trouble_of,
-    upstream_errors,
-)
+from gateway.backends.stripe.errors import Trouble, failed, is_stored, trouble_of, upstream_errors
 from gateway.backends.stripe.rate_limit import RateBudget
 from gateway.backends.stripe.retries import Breaker, BreakerOpen, Tries, ended, worth_another
 from schema.ports import Failed, Meter

@@ -17,16 +17,7 @@ from gateway.backends.stripe.reads.fetch_plan import Known
 from gateway.backends.stripe.writes.invoice_state import InvoiceBooks, Source, SourceRef
 from gateway.backends.supplier import NOTHING, Attempt, Found
 from schema import records
-from schema.ports import (
-    Capability,
-    Command,
-    ErrorCode,
-    Failed,
-    Meter,
-    RefusalCode,
-    Refused,
-    Viewer,
-)
+from schema.ports import Capability, Command, ErrorCode, Failed, Meter, RefusalCode, Refused, Viewer
 
 PREVIEW_VERSION = "2026-09-30.preview"
 """The version that has `detach_payment` and `amount_requested`; asked for by these calls only.
