@@ -26,7 +26,8 @@ from gateway.backends.stripe.client import Pacing, StripeApi
 from gateway.backends.stripe.rate_limit import LocalTokens, RateBudget
 from gateway.backends.stripe.retries import FAILURES_MAX
 from gateway.backends.stripe.writes.stripe_write import PREVIEW_VERSION, STORED_FAILURE
-from gateway.composition.gateway import callers_of, entry_of, nothing_to_drop
+from gateway.composition.gateway import callers_of, entry_of
+from gateway.composition.upstream import nothing_to_drop
 from gateway.events.intake import Intake
 from gateway.events.log import MemoryEventLog
 from gateway.sandbox.deliveries import TwinLookup

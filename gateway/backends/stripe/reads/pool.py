@@ -15,7 +15,6 @@ from gateway.backends.stripe.reads.lists import ListKey, page_of, short_list
 from gateway.ledger import payments
 from gateway.ledger.book import Book
 from gateway.stripe_objects import reading
-from gateway.stripe_objects.harvest import harvest
 from schema import records
 from schema.ports import Computed, Deleted, Failed, Listing, Page, Viewer
 
@@ -50,7 +49,7 @@ class Pool:
 
     def take_in(self, raw: dict[str, Any]) -> None:
         """Keep everything that stands in one of Stripe's answers."""
-        for one in harvest(raw):
+        for one in reading.harvest(raw):
             if isinstance(one, Deleted):
                 self.fail(Ask(one.kind, one.id), one)
             elif not isinstance(one, records.InvoiceLineItem):
