@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from gateway.callers import Grant
-from gateway.composition.graphql import problems_of_documents
+from gateway.composition.callers import problems_of_documents
 from gateway.settings import Settings
 from schema.ports import SCOPES, Viewer
 from tests.support.served import Served, serving
