@@ -76,13 +76,14 @@ async def _answered(
         refuse_doubtful_framing(request)
         return await handler(request)
     except HttpRefusal as refusal:
-        refused = refusal
+        tell(refusal.status, refusal.code)
+        return refusal.response()
     except web.HTTPException as error:
         # aiohttp's own, as for an unknown path, in the form of all others.
         headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         refused = HttpRefusal(error.status, f"{error.reason}.", headers)
-    tell(refused.status, refused.code)
-    return refused.response()
+        tell(refused.status, refused.code)
+        return refused.response()
 
 
 async def add_headers(origins: Origins, request: web.Request, response: web.StreamResponse) -> None:
