@@ -24,10 +24,9 @@ from gateway.composition.upstream import connected
 from gateway.sandbox.fixtures import seed
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
 from gateway.settings import Settings, SettingsRefused
-from gateway.web.app import SHUTDOWN
+from gateway.web.app import SHUTDOWN, make_runner
 from gateway.web.metrics import PATH as METRICS_PATH
 from gateway.web.metrics import Metrics, metrics_app
-from gateway.web.server import make_runner
 from schema.ports import Meter
 
 log = logging.getLogger(__name__)

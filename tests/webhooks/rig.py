@@ -27,8 +27,8 @@ from gateway.events.log import LogEntry, MemoryEventLog
 from gateway.events.webhook import WebhookReader
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
 from gateway.settings import WebSettings
+from gateway.web.app import make_runner
 from gateway.web.middleware import error_middleware
-from gateway.web.server import make_runner
 from gateway.web.webhook_endpoint import WebhookEndpoint
 from tests.sandbox.driving import sdk_of
 from tests.support.stage import Stage
