@@ -19,8 +19,13 @@ from aiohttp import ClientSession
 from gateway.backends.audit_trail import AuditTrail
 from gateway.callers.budgets import Budget, MemoryBudget, RedisBudget
 from gateway.callers.clients import ClientsRefused, read_clients
-from gateway.callers.json_web_keys import KeySet, KeySource, SharedSecret, fetch_json
-from gateway.callers.json_web_tokens import JsonWebTokens
+from gateway.callers.json_web_tokens import (
+    JsonWebTokens,
+    KeySet,
+    KeySource,
+    SharedSecret,
+    fetch_json,
+)
 from gateway.callers.registry import Callers
 from gateway.clock import Clock
 from gateway.execution.admission import CostQuotas
