@@ -235,10 +235,8 @@ def _diagnosis(settings: Settings) -> Iterator[str]:
 
 
 def _is_taken(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return True
+    try:
+        socket.create_server((host, port)).close()
+    except OSError:
+        return True
     return False
