@@ -10,8 +10,10 @@ events, webhook endpoints, idempotency keys and items that wait for an invoice a
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.resources import files
 from typing import Any
 
 from gateway.backends.memory.tables import Table
@@ -144,43 +146,11 @@ def merged(before: Metadata, given: dict[str, str] | None) -> Metadata:
     return tuple((key, value) for key, value in together.items() if value != "")
 
 
-KEPT: Mapping[str, tuple[str, ...]] = {
-    "customer": (
-        "address",
-        "business_name",
-        "description",
-        "individual_name",
-        "invoice_prefix",
-        "next_invoice_sequence",
-        "phone",
-        "preferred_locales",
-        "shipping",
-        "tax_exempt",
-    ),
-    "invoice": ("auto_advance", "custom_fields", "footer", "number", "statement_descriptor"),
-    "payment_intent": (
-        "allowed_payment_method_types",
-        "automatic_payment_methods",
-        "capture_method",
-        "confirmation_method",
-        "excluded_payment_method_types",
-        "last_payment_error",
-        "next_action",
-        "payment_method",
-        "receipt_email",
-        "setup_future_usage",
-        "shipping",
-        "statement_descriptor",
-        "statement_descriptor_suffix",
-        "transfer_group",
-    ),
-    "payment_record": (
-        "outcome",
-        "customer_presence",
-        "amount_refunded",
-        "payment_method_details",
-    ),
-    "credit_note": ("metadata", "effective_at"),
+OBJECTS: Mapping[str, Mapping[str, Any]] = tomllib.loads(
+    files(__package__).joinpath("objects.toml").read_text()
+)
+KEPT: Mapping[str, Sequence[str]] = {
+    kind: stated["kept"] for kind, stated in OBJECTS.items() if "kept" in stated
 }
 """What is kept beside the ledger, by the kind of object, and shown as it was sent."""
 
