@@ -12,15 +12,28 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypedDict, TypeVar
 
 from gateway.backends.memory.tables import Table
-from gateway.backends.memory.twin import Twin
+from gateway.backends.memory.twin import Request, Twin
 from gateway.sandbox.fixtures import load, read_fixtures, write_fixtures
 from gateway.sandbox.stripe_api.errors import no_such, no_such_reference
+from gateway.stripe_objects.shapes import SHAPES
+from schema import records
 from schema.records import Metadata
+
+Changeable = TypeVar("Changeable", records.Customer, records.Invoice, records.CreditNote)
+
+
+class Fresh(TypedDict):
+    """What every new object says of itself."""
+
+    id: str
+    created: int
+    livemode: bool
+    metadata: Metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +92,15 @@ class StoredEvent:
     waiting: set[str] = field(default_factory=set)
 
 
+KIND_OF: Mapping[type, str] = {
+    **{shape.record: kind for kind, shape in SHAPES.items()},
+    InvoiceItem: "invoiceitem",
+    WebhookEndpoint: "webhook_endpoint",
+    StoredEvent: "event",
+}
+"""Stripe's name for what a record is."""
+
+
 @dataclass(slots=True)
 class Account:
     """The tables of one account, by the names that Stripe gives its objects."""
@@ -122,6 +144,32 @@ class Account:
         if record is None:
             raise no_such_reference(kind, object_id, param)
         return record
+
+    def fresh(self, prefix: str, given: Mapping[str, Any]) -> Fresh:
+        """A new object's own fields, its metadata from the parameters that were given."""
+        return {
+            "id": self.twin.new_id(prefix),
+            "created": self.twin.now(),
+            "livemode": self.twin.livemode,
+            "metadata": merged((), given.get("metadata")),
+        }
+
+    def change(self, record: Changeable, request: Request, **changes: Any) -> Changeable:
+        """Change what no rule of the ledger depends on. It is announced even without a difference,
+        as there may be one in what the ledger does not know."""
+        changed = replace(record, **changes)
+        kind = KIND_OF[type(changed)]
+        if isinstance(changed, records.Customer):
+            self.twin.enter_customer(changed)
+        else:
+            self.tables[kind].put(changed)
+        previous = tuple(
+            (one.name, getattr(record, one.name))
+            for one in fields(record)
+            if getattr(record, one.name) != getattr(changed, one.name)
+        )
+        self.twin.tell(f"{kind}.updated", changed, previous, request=request)
+        return changed
 
     def kept(self, object_id: str, name: str, otherwise: Any = None) -> Any:
         """One of an object's fields that the ledger does not know."""

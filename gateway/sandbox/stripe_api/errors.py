@@ -111,12 +111,9 @@ def unsupported(param: str) -> StripeError:
     return StripeError(f"The sandbox does not support the parameter {param}.", param=param)
 
 
-def unrecognized_url(method: str, path: str) -> StripeError:
-    return StripeError(
-        f"Unrecognized request URL ({method}: {path}). Please see https://stripe.com/docs or we "
-        "can help at https://support.stripe.com/.",
-        status=404,
-    )
+def exclusive(*names: str, param: str) -> StripeError:
+    message = f"You may only specify one of these parameters: {', '.join(names)}."
+    return invalid(message, param, "parameters_exclusive")
 
 
 def check_charge(value: int, currency: str, param: str) -> None:

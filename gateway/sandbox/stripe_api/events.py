@@ -16,15 +16,8 @@ import orjson
 
 from gateway.backends.memory.twin import EVENTS_KEPT_MAX, TwinEvent
 from gateway.sandbox.stripe_api.account import Account, StoredEvent
-from gateway.sandbox.stripe_api.errors import invalid
-from gateway.sandbox.stripe_api.operations import (
-    Call,
-    Listed,
-    Operation,
-    page_of,
-    query_of,
-    reading,
-)
+from gateway.sandbox.stripe_api.calls import Call, Listed, page_of, query_of
+from gateway.sandbox.stripe_api.errors import exclusive, invalid
 from gateway.sandbox.stripe_api.rendering import render
 
 TYPES_MAX = 20
@@ -93,11 +86,7 @@ def difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
 def list_all(account: Account, call: Call) -> Listed:
     kind, kinds = call.params.get("type"), call.params.get("types")
     if kind is not None and kinds is not None:
-        raise invalid(
-            "You may only specify one of these parameters: type, types.",
-            "types",
-            "parameters_exclusive",
-        )
+        raise exclusive("type", "types", param="types")
     if kinds is not None and len(kinds) > TYPES_MAX:
         raise invalid(f"You can give at most {TYPES_MAX} types.", "types")
     patterns = kinds if kinds is not None else [kind] if kind is not None else ["*"]
@@ -109,9 +98,3 @@ def list_all(account: Account, call: Call) -> Listed:
         return any(fnmatchcase(event.type, pattern) for pattern in patterns)
 
     return page_of(call, "event", account.events, query_of(call, check))
-
-
-OPERATIONS = (
-    Operation("GET", "/v1/events", "event", list_all, is_list=True),
-    reading("event", "/v1/events/{id}"),
-)

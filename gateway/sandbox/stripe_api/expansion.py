@@ -15,8 +15,8 @@ from typing import Any
 
 from gateway.backends.memory.tables import Query
 from gateway.sandbox.stripe_api.account import OBJECTS, Account
+from gateway.sandbox.stripe_api.calls import SUB_LIST_SIZE, printed
 from gateway.sandbox.stripe_api.errors import StripeError
-from gateway.sandbox.stripe_api.operations import SUB_LIST_SIZE, printed
 from gateway.sandbox.stripe_api.rendering import client_secret, render
 from gateway.stripe_objects.writing import deleted
 

@@ -15,8 +15,14 @@ from typing import Any
 
 import orjson
 
-from gateway.sandbox.stripe_api.account import Account, InvoiceItem, StoredEvent, WebhookEndpoint
-from gateway.sandbox.stripe_api.operations import SUB_LIST_SIZE, printed
+from gateway.sandbox.stripe_api.account import (
+    KIND_OF,
+    Account,
+    InvoiceItem,
+    StoredEvent,
+    WebhookEndpoint,
+)
+from gateway.sandbox.stripe_api.calls import SUB_LIST_SIZE, printed
 from gateway.stripe_objects.shapes import SHAPES
 from gateway.stripe_objects.writing import written
 from schema import records
@@ -225,12 +231,6 @@ def _event(account: Account, one: StoredEvent) -> Json:
     return {**orjson.loads(one.body), "pending_webhooks": len(one.waiting)}
 
 
-KIND_OF: Mapping[type, str] = {
-    **{shape.record: kind for kind, shape in SHAPES.items()},
-    InvoiceItem: "invoiceitem",
-    WebhookEndpoint: "webhook_endpoint",
-    StoredEvent: "event",
-}
 FOLLOWING: Mapping[str, Callable[[Account, Any], Json]] = {
     "customer": _customer,
     "invoice": _invoice,

@@ -16,24 +16,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.backends.memory.twin import Request
-from gateway.sandbox.stripe_api import (
-    credit_notes,
-    customers,
-    events,
-    invoice_items,
-    invoice_payments,
-    invoices,
-    payment_intents,
-    payment_records,
-    webhook_endpoints,
-)
 from gateway.sandbox.stripe_api.account import Account
-from gateway.sandbox.stripe_api.errors import StripeError, of_refusal, unrecognized_url
+from gateway.sandbox.stripe_api.calls import Call, Listed, printed
+from gateway.sandbox.stripe_api.errors import StripeError, of_refusal
 from gateway.sandbox.stripe_api.expansion import check, expand
 from gateway.sandbox.stripe_api.faults import Fault, FaultKind
 from gateway.sandbox.stripe_api.forms import decode
 from gateway.sandbox.stripe_api.idempotency import Answer, IdempotencyKeys
-from gateway.sandbox.stripe_api.operations import Call, Listed, Operation, printed
+from gateway.sandbox.stripe_api.operations import Operation, routed
 from gateway.sandbox.stripe_api.parameters import checked
 from gateway.sandbox.stripe_api.rendering import render
 from gateway.sandbox.stripe_api.webhooks import WebhookSender
@@ -42,28 +32,6 @@ from schema.ports import Refused
 VERSION = "2026-10-28.endive"
 """The account's default version."""
 
-
-def _refuse_search(account: Account, call: Call) -> None:
-    """The ledger has no query language. Source: https://docs.stripe.com/search."""
-    raise StripeError("The sandbox does not support search. Use the list with its filters.")
-
-
-SEARCHES = tuple(
-    Operation("GET", f"/v1/{kind}s/search", kind, _refuse_search)
-    for kind in ("invoice", "payment_intent", "customer", "charge")
-)
-OPERATIONS: tuple[Operation, ...] = (
-    *SEARCHES,
-    *customers.OPERATIONS,
-    *invoices.OPERATIONS,
-    *invoice_items.OPERATIONS,
-    *invoice_payments.OPERATIONS,
-    *payment_intents.OPERATIONS,
-    *payment_records.OPERATIONS,
-    *credit_notes.OPERATIONS,
-    *events.OPERATIONS,
-    *webhook_endpoints.OPERATIONS,
-)
 
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?(;.*)?", re.ASCII)
 _KEY = re.compile(r"(sk|rk)_test_[A-Za-z0-9_]+", re.ASCII)
@@ -139,7 +107,8 @@ class Service:
         """Everything that stands before the work, or the answer of an earlier call."""
         _authenticate(incoming.headers)
         version = _version(incoming.headers)
-        operation, ids = _routed(incoming, in_preview=".preview" in version)
+        in_preview = ".preview" in version
+        operation, ids = routed(incoming.method, incoming.path, in_preview=in_preview)
         form, key = decode(incoming.form), incoming.idempotency_key
         if key is not None:
             place = f"{incoming.method} {incoming.path}"
@@ -147,12 +116,12 @@ class Service:
             if repeated is not None:
                 return repeated
         try:
-            params = checked(form, operation.parameters, in_preview=".preview" in version)
+            params = checked(form, operation.parameters, in_preview=in_preview)
             check(params.get("expand", ()), operation.answers, is_list=operation.is_list)
         except StripeError:
             self.keys.give_up(key)
             raise
-        return Prepared(operation, Call(ids, params, Request(request_id, key), version), key)
+        return Prepared(operation, Call(ids, params, Request(request_id, key)), key)
 
     async def _perform(
         self, prepared: Prepared, request_id: str, fault: Fault | None
@@ -277,11 +246,3 @@ def _version(headers: Mapping[str, str]) -> str:
     if not _VERSION.fullmatch(version):
         raise StripeError(f"Invalid Stripe API version: {version[:40]}")
     return version
-
-
-def _routed(incoming: Incoming, *, in_preview: bool) -> tuple[Operation, dict[str, str]]:
-    for operation in OPERATIONS:
-        ids = operation.ids_in(incoming.method, incoming.path)
-        if ids is not None and (in_preview or not operation.preview):
-            return operation, ids
-    raise unrecognized_url(incoming.method, incoming.path)

@@ -1,8 +1,9 @@
-"""Signed webhooks, sent to the registered endpoints with a few retries.
+"""Webhook endpoints, and the signed webhooks that are sent to them, with a few retries.
 
 Deliveries to one endpoint keep the order of the events, save for those that failed and come
 again. Delays between retries are the only place where the sandbox waits by the wall clock.
-Source: https://docs.stripe.com/webhooks (signatures, retries), 2026-10-28.endive.
+Source: https://docs.stripe.com/api/webhook_endpoints and https://docs.stripe.com/webhooks
+(signatures, retries), 2026-10-28.endive.
 """
 
 from __future__ import annotations
@@ -13,15 +14,19 @@ import hmac
 from collections import deque
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from gateway.sandbox.stripe_api.account import Account, StoredEvent, WebhookEndpoint
+from gateway.sandbox.stripe_api.calls import Call
+from gateway.sandbox.stripe_api.errors import invalid
 from gateway.sandbox.stripe_api.faults import FaultKind
 from gateway.sandbox.stripe_api.rendering import render
+from gateway.stripe_objects.writing import deleted
 
 RETRY_DELAYS_SECONDS = (1.0, 5.0, 25.0)
 """Stripe retries a test account three times over hours; a sandbox must not take that long."""
@@ -31,6 +36,69 @@ DELIVERIES_KEPT_MAX = 1_000
 WITHHELD_MAX = 10_000
 UNDER_WAY_MAX = 10_000
 """Beyond it events are only listed: a receiver that is down must not fill memory."""
+
+
+ENDPOINTS_MAX = 16
+"""Per account. Source: https://docs.stripe.com/webhooks."""
+
+NOT_BY_NAME = frozenset({"invoice_payment.detached"})
+"""Types of events that no endpoint can ask for by name; `*` is the way.
+
+Source: the changelog of stripe-node 22.4.0-beta.1 (2026-06-24.preview).
+"""
+
+
+def create(account: Account, call: Call) -> dict[str, Any]:
+    """The endpoint with its secret, which is shown this once."""
+    if len(account.webhook_endpoints) >= ENDPOINTS_MAX:
+        raise invalid(f"You have reached the maximum of {ENDPOINTS_MAX} endpoints.", None)
+    given = call.params
+    endpoint = WebhookEndpoint(
+        **account.fresh("we", given),
+        url=_url(given["url"]),
+        secret=account.twin.new_id("whsec"),
+        enabled_events=_events(given["enabled_events"]),
+        api_version=given.get("api_version"),
+        description=given.get("description"),
+    )
+    account.webhook_endpoints.put(endpoint)
+    return {**render(account, endpoint), "secret": endpoint.secret}
+
+
+def _url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise invalid("Invalid URL: An explicit scheme (such as https) must be provided.", "url")
+    return url
+
+
+def _events(names: list[str]) -> tuple[str, ...]:
+    for at, name in enumerate(names):
+        if name in NOT_BY_NAME or (name != "*" and "." not in name):
+            raise invalid(f"Invalid enabled_events[{at}]: {name}", f"enabled_events[{at}]")
+    if not names:
+        raise invalid("Invalid array: enabled_events must not be empty", "enabled_events")
+    return tuple(names)
+
+
+def update(account: Account, call: Call) -> WebhookEndpoint:
+    endpoint: WebhookEndpoint = account.get("webhook_endpoint", call.id)
+    given, changes = call.params, call.changes(endpoint.metadata, "description")
+    if "url" in given:
+        changes["url"] = _url(given["url"])
+    if "enabled_events" in given:
+        changes["enabled_events"] = _events(given["enabled_events"])
+    if "disabled" in given:
+        changes["enabled"] = not given["disabled"]
+    changed = replace(endpoint, **changes)
+    account.webhook_endpoints.put(changed)
+    return changed
+
+
+def delete(account: Account, call: Call) -> dict[str, Any]:
+    endpoint = account.get("webhook_endpoint", call.id)
+    account.webhook_endpoints.remove(endpoint.id)
+    return deleted("webhook_endpoint", endpoint.id)
 
 
 @dataclass(frozen=True, slots=True)
