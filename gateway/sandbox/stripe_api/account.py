@@ -19,7 +19,7 @@ from typing import Any, TypedDict, TypeVar
 from gateway.backends.memory.tables import Table
 from gateway.backends.memory.twin import Request, Twin
 from gateway.sandbox.fixtures import load, read_fixtures, write_fixtures
-from gateway.sandbox.stripe_api.errors import no_such, no_such_reference
+from gateway.sandbox.stripe_api.errors import no_such
 from gateway.stripe_objects.shapes import SHAPES
 from schema import records
 from schema.records import Metadata
@@ -131,18 +131,11 @@ class Account:
             "webhook_endpoint": self.webhook_endpoints,
         }
 
-    def get(self, kind: str, object_id: str) -> Any:
-        """The object with this id of a path. Raises `StripeError` 404."""
+    def get(self, kind: str, object_id: str, param: str = "id") -> Any:
+        """The object with this id of a path, or of a parameter. Raises `StripeError` 404."""
         record = self.tables[kind].get(object_id)
         if record is None:
-            raise no_such(kind, object_id, "id")
-        return record
-
-    def referred(self, kind: str, object_id: str, param: str) -> Any:
-        """The object that a parameter names. Raises `StripeError`."""
-        record = self.tables[kind].get(object_id)
-        if record is None:
-            raise no_such_reference(kind, object_id, param)
+            raise no_such(kind, object_id, param)
         return record
 
     def fresh(self, prefix: str, given: Mapping[str, Any]) -> Fresh:

@@ -10,19 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from gateway.backends.memory.tables import Query, Table
 from gateway.backends.memory.twin import Request
-from gateway.sandbox.stripe_api.account import merged
+from gateway.sandbox.stripe_api.account import Account, merged
 from gateway.sandbox.stripe_api.errors import exclusive, no_such
+from gateway.sandbox.stripe_api.rendering import Json, printed
 from schema.records import Metadata
 
 PAGE_SIZE_DEFAULT = 10
-SUB_LIST_SIZE = 10
-"""Documented only as "the first handful"; nested lists have behaved as ten."""
-
-R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +47,37 @@ class Call:
         return changes
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One page of a list, of records or of objects that are printed already."""
-
-    url: str
-    items: list[Any]
-    has_more: bool
-
-
-def page_of(call: Call, kind: str, table: Table[R], query: Query[R]) -> Listed:
-    """The page that a call asks for. Raises `StripeError` for an unknown cursor."""
+def page_of(
+    account: Account,
+    call: Call,
+    kind: str,
+    check: Callable[[Any], bool] | None = None,
+    **equals: str | None,
+) -> Json:
+    """The page of a kind's list that a call asks for: of what has these index values, passes the
+    check, and lies in the windows of creation and due date. Raises `StripeError` for an unknown
+    cursor."""
+    given, table = call.params, account.tables[kind]
+    start, end = given.get("created", (None, None))
+    query: Query[Any] = Query(
+        equals=tuple((name, value) for name, value in equals.items() if value is not None),
+        created_from=given["created_after"] + 1 if "created_after" in given else start,
+        created_to=given["created_before"] - 1 if "created_before" in given else end,
+        due=given.get("due_date"),
+        check=check,
+    )
     after, before = _cursors(call, kind, table)
-    size = call.params.get("limit", PAGE_SIZE_DEFAULT)
+    size = given.get("limit", PAGE_SIZE_DEFAULT)
     if before is not None:
         found = list(islice(table.oldest_first(query, above=before), size + 1))
         items = found[:size][::-1]
     else:
         found = list(islice(table.newest_first(query, below=after), size + 1))
         items = found[:size]
-    return Listed(f"/v1/{kind}s", items, len(found) > size)
+    return printed(account, f"/v1/{kind}s", items, has_more=len(found) > size)
 
 
-def page_in(call: Call, kind: str, members: Sequence[Any], url: str) -> Listed:
+def page_in(account: Account, call: Call, kind: str, members: Sequence[Any], url: str) -> Json:
     """A page of a short list in its own order, such as an invoice's lines."""
     ids = [one.id for one in members]
     after, before = _cursors(call, kind, ids)
@@ -80,9 +85,10 @@ def page_in(call: Call, kind: str, members: Sequence[Any], url: str) -> Listed:
     if before is not None:
         end = ids.index(before)
         start = max(0, end - size)
-        return Listed(url, list(members[start:end]), start > 0)
+        return printed(account, url, members[start:end], has_more=start > 0)
     start = ids.index(after) + 1 if after is not None else 0
-    return Listed(url, list(members[start : start + size]), start + size < len(members))
+    end = start + size
+    return printed(account, url, members[start:end], has_more=end < len(members))
 
 
 def _cursors(
@@ -95,22 +101,3 @@ def _cursors(
         if cursor is not None and cursor not in known:
             raise no_such(kind, cursor, name, status=400)
     return after, before
-
-
-def query_of(
-    call: Call, check: Callable[[R], bool] | None = None, **equals: str | None
-) -> Query[R]:
-    """What a list holds: given index values, and the call's windows of creation and due date."""
-    given = call.params
-    start, end = given.get("created", (None, None))
-    return Query(
-        equals=tuple((name, value) for name, value in equals.items() if value is not None),
-        created_from=given["created_after"] + 1 if "created_after" in given else start,
-        created_to=given["created_before"] - 1 if "created_before" in given else end,
-        due=given.get("due_date"),
-        check=check,
-    )
-
-
-def printed(url: str, members: Sequence[Any], *, has_more: bool) -> dict[str, Any]:
-    return {"object": "list", "data": list(members), "has_more": has_more, "url": url}

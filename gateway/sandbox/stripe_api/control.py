@@ -24,8 +24,9 @@ from aiohttp import web
 
 from gateway.backends.memory.twin import Request
 from gateway.sandbox.fixtures import FixturesRefused
-from gateway.sandbox.stripe_api import payment_intents
+from gateway.sandbox.stripe_api import invoices, payment_intents
 from gateway.sandbox.stripe_api.app import Sandbox
+from gateway.sandbox.stripe_api.calls import Call
 from gateway.sandbox.stripe_api.errors import StripeError, of_refusal
 from gateway.sandbox.stripe_api.faults import Fault, FaultKind
 from gateway.sandbox.stripe_api.invoice_items import change_lines
@@ -153,17 +154,11 @@ async def _draft(sandbox: Sandbox, request: web.Request) -> object:
 def _drafted(sandbox: Sandbox, given: Mapping[str, Any]) -> records.Invoice:
     account, twin = sandbox.account, sandbox.twin
     customer_id = text(given.get("customer", ""), "customer")
-    customer = account.referred("customer", customer_id, "customer")
+    customer = account.get("customer", customer_id, "customer")
     total = amount(str(given.get("amount", "")), "amount")
-    invoice = records.Invoice(
-        **account.fresh("in", {}),
-        currency=currency(given.get("currency", "usd"), "currency"),
-        customer_id=customer.id,
-        status="draft",
-        customer_name=customer.name,
-        customer_email=customer.email,
-    )
-    twin.create_invoice(invoice, ())
+    code = currency(given.get("currency", "usd"), "currency")
+    draft = Call({}, {"customer": customer.id, "currency": code}, Request())
+    invoice = invoices.create(account, draft)
     line = records.InvoiceLineItem(
         id=twin.new_id("il"),
         invoice_id=invoice.id,

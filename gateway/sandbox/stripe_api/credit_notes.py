@@ -37,7 +37,7 @@ def preview(account: Account, call: Call) -> dict[str, Any]:
 
 def _draft(account: Account, call: Call) -> CreditNoteDraft:
     given = call.params
-    invoice = account.referred("invoice", given["invoice"], "invoice")
+    invoice = account.get("invoice", given["invoice"], "invoice")
     if "amount" not in given:
         raise missing("amount")
     return CreditNoteDraft(

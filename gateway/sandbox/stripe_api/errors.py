@@ -9,15 +9,11 @@ Source: https://docs.stripe.com/api/errors and https://docs.stripe.com/error-cod
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from gateway.ledger import amounts
 from schema.ports import RefusalCode, Refused
-
-INVALID_REQUEST = "invalid_request_error"
-
-STATUS_OF_UNKNOWN_REFERENCE = 404
-"""For an unknown id in a parameter. Seen for ids in the path only; 400 is as likely here."""
 
 CODES: Mapping[RefusalCode, str] = {
     RefusalCode.INVOICE_NOT_FINALIZED: "status_transition_invalid",
@@ -53,28 +49,18 @@ def doc_url(code: str) -> str:
     return f"https://stripe.com/docs/error-codes/{code.replace('_', '-')}"
 
 
+@dataclass(eq=False)
 class StripeError(Exception):
     """One answer that is an error; `details` are further fields of the envelope."""
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        status: int = 400,
-        kind: str = INVALID_REQUEST,
-        code: str | None = None,
-        param: str | None = None,
-        details: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.status = status
-        self.kind = kind
-        self.code = code
-        self.param = param
-        self.details = dict(details or {})
-        self.headers = dict(headers or {})
+    message: str
+    _: KW_ONLY
+    status: int = 400
+    kind: str = "invalid_request_error"
+    code: str | None = None
+    param: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def body(self, request_id: str) -> dict[str, Any]:
         error: dict[str, Any] = {"type": self.kind, "message": self.message}
@@ -88,14 +74,13 @@ class StripeError(Exception):
 
 
 def no_such(kind: str, object_id: str, param: str, *, status: int = 404) -> StripeError:
-    """An id that stands for nothing. `param` is `id` where the id is part of the path."""
+    """An id that stands for nothing. `param` is `id` where the id is part of the path.
+
+    404 was seen for ids in the path only; for those in a parameter 400 is as likely.
+    """
     return StripeError(
         f"No such {kind}: '{object_id}'", status=status, code="resource_missing", param=param
     )
-
-
-def no_such_reference(kind: str, object_id: str, param: str) -> StripeError:
-    return no_such(kind, object_id, param, status=STATUS_OF_UNKNOWN_REFERENCE)
 
 
 def missing(param: str) -> StripeError:
@@ -104,11 +89,6 @@ def missing(param: str) -> StripeError:
 
 def invalid(message: str, param: str | None, code: str | None = None) -> StripeError:
     return StripeError(message, code=code, param=param)
-
-
-def unsupported(param: str) -> StripeError:
-    """Stripe knows it, and ignoring it would change what happens: said, instead of pretended."""
-    return StripeError(f"The sandbox does not support the parameter {param}.", param=param)
 
 
 def exclusive(*names: str, param: str) -> StripeError:

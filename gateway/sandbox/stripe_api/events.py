@@ -8,7 +8,7 @@ Source: https://docs.stripe.com/api/events, 2026-10-28.endive.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -16,7 +16,7 @@ import orjson
 
 from gateway.backends.memory.twin import EVENTS_KEPT_MAX, TwinEvent
 from gateway.sandbox.stripe_api.account import Account, StoredEvent
-from gateway.sandbox.stripe_api.calls import Call, Listed, page_of, query_of
+from gateway.sandbox.stripe_api.calls import Call, page_of
 from gateway.sandbox.stripe_api.errors import exclusive, invalid
 from gateway.sandbox.stripe_api.rendering import render
 
@@ -56,10 +56,7 @@ class EventBook:
             "created": event.created,
             "data": content,
             "livemode": account.twin.livemode,
-            "request": {
-                "id": event.request.id,
-                "idempotency_key": event.request.idempotency_key,
-            },
+            "request": asdict(event.request),
             "type": event.type,
         }
         stored = StoredEvent(event.id, event.created, event.type, orjson.dumps(body))
@@ -83,7 +80,7 @@ def difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def list_all(account: Account, call: Call) -> Listed:
+def list_all(account: Account, call: Call) -> dict[str, Any]:
     kind, kinds = call.params.get("type"), call.params.get("types")
     if kind is not None and kinds is not None:
         raise exclusive("type", "types", param="types")
@@ -97,4 +94,4 @@ def list_all(account: Account, call: Call) -> Listed:
             return False
         return any(fnmatchcase(event.type, pattern) for pattern in patterns)
 
-    return page_of(call, "event", account.events, query_of(call, check))
+    return page_of(account, call, "event", check)

@@ -10,14 +10,12 @@ rule's wording is from stripe/stripe-java issue 2011 and stripe/stripe-dotnet is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 from gateway.backends.memory.tables import Query
 from gateway.sandbox.stripe_api.account import OBJECTS, Account
-from gateway.sandbox.stripe_api.calls import SUB_LIST_SIZE, printed
 from gateway.sandbox.stripe_api.errors import StripeError
-from gateway.sandbox.stripe_api.rendering import client_secret, render
+from gateway.sandbox.stripe_api.rendering import beginning, client_secret, render
 from gateway.stripe_objects.writing import deleted
 
 DEPTH_MAX = 4
@@ -108,10 +106,7 @@ def _payments(account: Account, invoice_id: str) -> dict[str, Any]:
     """The first payments of an invoice, newest first as in the list of them."""
     query: Query[Any] = Query((("invoice_id", invoice_id),))
     payments = account.twin.invoice_payments.newest_first(query)
-    found = list(islice(payments, SUB_LIST_SIZE + 1))
-    shown = [render(account, one) for one in found[:SUB_LIST_SIZE]]
-    url = f"/v1/invoices/{invoice_id}/payments"
-    return printed(url, shown, has_more=len(found) > SUB_LIST_SIZE)
+    return beginning(account, f"/v1/invoices/{invoice_id}/payments", payments)
 
 
 def _confirmation_secret(account: Account, invoice_id: str) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from gateway.backends.memory.twin import Request, Twin
 from gateway.ledger.balance import foretold
 from gateway.ledger.facts import facts
 from gateway.sandbox.stripe_api.account import Account, InvoiceItem
-from gateway.sandbox.stripe_api.calls import Call, Listed, page_of, query_of
+from gateway.sandbox.stripe_api.calls import Call, page_of
 from gateway.sandbox.stripe_api.errors import StripeError, invalid, missing
 from gateway.stripe_objects.writing import deleted
 from schema import records
@@ -25,11 +25,11 @@ def create(account: Account, call: Call) -> InvoiceItem:
     given, twin = call.params, account.twin
     invoice = None
     if "invoice" in given:
-        invoice = account.referred("invoice", given["invoice"], "invoice")
+        invoice = account.get("invoice", given["invoice"], "invoice")
     customer_id = given.get("customer") or (invoice.customer_id if invoice else None)
     if customer_id is None:
         raise missing("customer")
-    account.referred("customer", customer_id, "customer")
+    account.get("customer", customer_id, "customer")
     item = _item(account, call, customer_id, invoice)
     if invoice is not None:
         check_draft(invoice, "invoice")
@@ -132,19 +132,20 @@ def take_pending(account: Account, invoice: records.Invoice, request: Request) -
         _add_lines(account, invoice, waiting, request)
 
 
-def list_all(account: Account, call: Call) -> Listed:
+def list_all(account: Account, call: Call) -> dict[str, Any]:
     given = call.params
 
     def is_pending(item: InvoiceItem) -> bool:
         return item.invoice_id is None
 
-    query = query_of(
+    return page_of(
+        account,
         call,
+        "invoiceitem",
         is_pending if given.get("pending") else None,
         customer_id=given.get("customer"),
         invoice_id=given.get("invoice"),
     )
-    return page_of(call, "invoiceitem", account.invoice_items, query)
 
 
 def delete(account: Account, call: Call) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.sandbox.stripe_api import invoice_items, payment_intents
 from gateway.sandbox.stripe_api.account import KEPT, Account
-from gateway.sandbox.stripe_api.calls import Call, Listed, page_in, page_of, query_of
+from gateway.sandbox.stripe_api.calls import Call, page_in, page_of
 from gateway.sandbox.stripe_api.errors import exclusive, invalid, missing
 from gateway.sandbox.stripe_api.payment_records import check_attachable, reported_here
 from gateway.sandbox.stripe_api.rendering import invoice_prefix
@@ -24,7 +24,7 @@ SECONDS_A_DAY = 86_400
 def create(account: Account, call: Call) -> records.Invoice:
     """A draft; with `include` it takes what waits on the customer."""
     given, twin = call.params, account.twin
-    customer = account.referred("customer", given["customer"], "customer")
+    customer = account.get("customer", given["customer"], "customer")
     invoice = records.Invoice(
         **account.fresh("in", given),
         currency=given.get("currency", "usd"),
@@ -75,10 +75,10 @@ def delete(account: Account, call: Call) -> dict[str, Any]:
     return deleted("invoice", invoice.id)
 
 
-def lines(account: Account, call: Call) -> Listed:
+def lines(account: Account, call: Call) -> dict[str, Any]:
     invoice = account.get("invoice", call.id)
-    url = f"/v1/invoices/{invoice.id}/lines"
-    return page_in(call, "line_item", account.twin.lines.get(invoice.id, ()), url)
+    members = account.twin.lines.get(invoice.id, ())
+    return page_in(account, call, "line_item", members, f"/v1/invoices/{invoice.id}/lines")
 
 
 def finalize(account: Account, call: Call) -> records.Invoice:
@@ -141,7 +141,7 @@ def attach_payment(account: Account, call: Call) -> records.Invoice:
     if name == "payment_record_data":
         source = reported_here(account, invoice, value, call)
     else:
-        source = account.referred(name, value, name)
+        source = account.get(name, value, name)
         check_attachable(account, source)
     account.twin.attach(
         invoice.id,
@@ -156,19 +156,19 @@ def detach_payment(account: Account, call: Call) -> records.Invoice:
     invoice = account.get("invoice", call.id)
     if "payment_intent" not in call.params:
         raise missing("payment_intent")
-    intent = account.referred("payment_intent", call.params["payment_intent"], "payment_intent")
+    intent = account.get("payment_intent", call.params["payment_intent"], "payment_intent")
     account.twin.detach(invoice.id, intent.id, request=call.request)
     return account.twin.invoice(invoice.id)
 
 
-def payments(account: Account, call: Call) -> Listed:
+def payments(account: Account, call: Call) -> dict[str, Any]:
     """The invoice payments of an invoice, of what pays, or of a type of it.
 
     Source: https://docs.stripe.com/api/invoice-payment, 2026-10-28.endive.
     """
     given, payment = call.params, call.params.get("payment", {})
     if "invoice" in given:
-        account.referred("invoice", given["invoice"], "invoice")
+        account.get("invoice", given["invoice"], "invoice")
     kind: str | None = payment.get("type")
     if set(payment) - {"type", kind}:
         raise missing(f"payment[{kind}]")
@@ -176,11 +176,12 @@ def payments(account: Account, call: Call) -> Listed:
     def is_of_kind(one: records.InvoicePayment) -> bool:
         return one.source_type == kind
 
-    query = query_of(
+    return page_of(
+        account,
         call,
+        "invoice_payment",
         is_of_kind if payment else None,
         invoice_id=given.get("invoice"),
         source_id=payment.get(kind),
         status=given.get("status"),
     )
-    return page_of(call, "invoice_payment", account.twin.invoice_payments, query)

@@ -23,11 +23,11 @@ from gateway.sandbox.stripe_api import (
     webhooks,
 )
 from gateway.sandbox.stripe_api.account import Account
-from gateway.sandbox.stripe_api.calls import Call, Listed, page_of, query_of
+from gateway.sandbox.stripe_api.calls import Call, page_of
 from gateway.sandbox.stripe_api.errors import StripeError
 
 Run = Callable[[Account, Call], Any]
-"""Does what is asked; answers a record, a `Listed`, or an object that is printed already."""
+"""Does what is asked; answers a record, or a list or an object that is printed already."""
 
 
 @dataclass(frozen=True)
@@ -93,19 +93,18 @@ def _listing(
     `known` are parameters that must name an object that there is.
     """
 
-    def run(account: Account, call: Call) -> Listed:
+    def run(account: Account, call: Call) -> dict[str, Any]:
         given = call.params
         for name in known:
             if name in given:
-                account.referred(name, given[name], name)
+                account.get(name, given[name], name)
         common = [(at, given[name]) for name, at in (compared or {}).items() if name in given]
 
         def check(one: object) -> bool:
             return all(getattr(one, attribute) == value for attribute, value in common)
 
         equals = {attribute: given.get(name) for name, attribute in (indexed or {}).items()}
-        query = query_of(call, check if common else None, **equals)
-        return page_of(call, kind, account.tables[kind], query)
+        return page_of(account, call, kind, check if common else None, **equals)
 
     return Operation("GET", f"/v1/{kind}s", run, is_list=True)
 

@@ -23,7 +23,7 @@ from gateway.sandbox.stripe_api.errors import (
     doc_url,
     invalid,
     missing,
-    no_such_reference,
+    no_such,
 )
 from gateway.sandbox.stripe_api.rendering import constants, render
 from schema import records
@@ -63,7 +63,7 @@ def outcome_of(payment_method: str) -> Outcome:
     """What this method leads to. Raises `StripeError` for one that is not among Stripe's."""
     outcome = OUTCOMES.get(payment_method)
     if outcome is None:
-        raise no_such_reference("PaymentMethod", payment_method, "payment_method")
+        raise no_such("PaymentMethod", payment_method, "payment_method")
     return outcome
 
 
@@ -71,7 +71,7 @@ def create(account: Account, call: Call) -> records.PaymentIntent:
     given, twin = call.params, account.twin
     method = given.get("payment_method")
     if "customer" in given:
-        account.referred("customer", given["customer"], "customer")
+        account.get("customer", given["customer"], "customer")
     if method is not None:
         outcome_of(method)
     elif given.get("confirm"):
@@ -98,7 +98,7 @@ def update(account: Account, call: Call) -> records.PaymentIntent:
     intent: records.PaymentIntent = account.get("payment_intent", call.id)
     changes = call.changes(intent.metadata, "amount", "currency", "description")
     if "customer" in call.params:
-        customer = account.referred("customer", call.params["customer"], "customer")
+        customer = account.get("customer", call.params["customer"], "customer")
         changes["customer_id"] = customer.id
     method = call.params.get("payment_method")
     if method is not None:
@@ -143,7 +143,7 @@ def _check_terms(twin: Twin, intent: records.PaymentIntent, changed: records.Pay
         )
 
 
-def _unexpected_state(message: str, details: Mapping[str, Any] | None = None) -> StripeError:
+def _unexpected_state(message: str, **details: object) -> StripeError:
     return StripeError(message, code="payment_intent_unexpected_state", details=details)
 
 
@@ -200,7 +200,7 @@ def _check_confirmable(account: Account, intent: records.PaymentIntent) -> None:
             f"You cannot confirm this PaymentIntent because it has a status of {intent.status}. "
             f"Only a PaymentIntent with one of the following statuses may be confirmed: "
             f"{', '.join(CONFIRMABLE)}.",
-            {"payment_intent": render(account, intent)},
+            payment_intent=render(account, intent),
         )
 
 

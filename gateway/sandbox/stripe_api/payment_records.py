@@ -22,7 +22,7 @@ def report(account: Account, call: Call) -> records.PaymentRecord:
     given = call.params
     customer = (given.get("customer_details") or {}).get("customer")
     if customer is not None:
-        account.referred("customer", customer, "customer_details[customer]")
+        account.get("customer", customer, "customer_details[customer]")
     stated = given["amount_requested"]
     check_step(stated["value"], stated["currency"], "amount_requested[value]")
     custom = (given.get("processor_details") or {}).get("custom") or {}
