@@ -20,12 +20,11 @@ from aiohttp import web
 from gateway.backends.memory.twin import Twin
 from gateway.sandbox.stripe_api.account import Account, load_state, save_state
 from gateway.sandbox.stripe_api.errors import StripeError
-from gateway.sandbox.stripe_api.events import EventBook
 from gateway.sandbox.stripe_api.faults import SECONDS_MAX, Fault, Faults
 from gateway.sandbox.stripe_api.idempotency import Answer
 from gateway.sandbox.stripe_api.parameters import decode
 from gateway.sandbox.stripe_api.service import VERSION, Incoming, Service, Wire
-from gateway.sandbox.stripe_api.webhooks import RETRY_DELAYS_SECONDS, WebhookSender
+from gateway.sandbox.stripe_api.webhooks import RETRY_DELAYS_SECONDS, EventBook, WebhookSender
 
 BODY_BYTES_MAX = 1_000_000
 REQUESTS_KEPT_MAX = 1_000

@@ -16,7 +16,7 @@ call that changes something must say that it is JSON, which a foreign page canno
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
@@ -36,7 +36,23 @@ from gateway.settings.hosts import is_loopback_host, is_same_origin
 from schema import records
 from schema.ports import Refused
 
-Answer = Callable[[Sandbox, web.Request], Awaitable[object]]
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One of the sandbox's own calls."""
+
+    id: str
+    body: bytes
+
+    def given(self) -> dict[str, Any]:
+        """The body's object; an empty body is an empty one. Raises `ValueError`."""
+        given = orjson.loads(self.body) if self.body else {}
+        if not isinstance(given, dict):
+            raise ValueError("the body must be an object")
+        return given
+
+
+Answer = Callable[[Sandbox, Asked], object]
 """Does what a call asks, and says what is printed. Raises `ValueError` for a bad request."""
 
 
@@ -54,8 +70,9 @@ def _handler(sandbox: Sandbox, answer: Answer) -> Callable[[web.Request], Awaita
         sentence = _why_not(request)
         if sentence is not None:
             return _json({"error": {"message": sentence}}, 403)
+        asked = Asked(request.match_info.get("id", ""), await request.read())
         try:
-            return _json(await answer(sandbox, request))
+            return _json(answer(sandbox, asked) or [])
         except (StripeError, Refused) as raised:
             error = of_refusal(raised, {}) if isinstance(raised, Refused) else raised
             return _json(error.body(""), error.status)
@@ -76,22 +93,13 @@ def _why_not(request: web.Request) -> str | None:
     return None
 
 
-async def _object(request: web.Request) -> dict[str, Any]:
-    """The body's object; an empty body is an empty one. Raises `ValueError`."""
-    body = await request.read()
-    given = orjson.loads(body) if body else {}
-    if not isinstance(given, dict):
-        raise ValueError("the body must be an object")
-    return given
-
-
 def _json(content: object, status: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps(content), status=status, content_type="application/json")
 
 
-async def _add_fault(sandbox: Sandbox, request: web.Request) -> object:
+def _add_fault(sandbox: Sandbox, asked: Asked) -> object:
     try:
-        given = await _object(request)
+        given = asked.given()
         match, wanted = given.get("match", {}), given.get("fault", {})
         headers = tuple(wanted.pop("headers", {}).items())
         fault = Fault(FaultKind(wanted.pop("kind")), headers=headers, **wanted)
@@ -107,58 +115,24 @@ async def _add_fault(sandbox: Sandbox, request: web.Request) -> object:
     return sandbox.faults.waiting()
 
 
-async def _faults(sandbox: Sandbox, request: web.Request) -> object:
-    return sandbox.faults.waiting()
-
-
-async def _clear_faults(sandbox: Sandbox, request: web.Request) -> object:
-    sandbox.faults.clear()
-    return []
-
-
-async def _requests(sandbox: Sandbox, request: web.Request) -> object:
-    return [asdict(one) for one in sandbox.requests]
-
-
-async def _clear_requests(sandbox: Sandbox, request: web.Request) -> object:
-    sandbox.requests.clear()
-    return []
-
-
-async def _deliveries(sandbox: Sandbox, request: web.Request) -> object:
-    return [asdict(one) for one in sandbox.webhooks.deliveries]
-
-
-async def _release_webhooks(sandbox: Sandbox, request: web.Request) -> object:
-    return {"released": sandbox.webhooks.release()}
-
-
-async def _save(sandbox: Sandbox, request: web.Request) -> object:
-    return sandbox.save()
-
-
-async def _load(sandbox: Sandbox, request: web.Request) -> object:
-    sandbox.load(await request.read())
+def _load(sandbox: Sandbox, asked: Asked) -> object:
+    sandbox.load(asked.body)
     return {"loaded": True}
 
 
-async def _draft(sandbox: Sandbox, request: web.Request) -> object:
+def _draft(sandbox: Sandbox, asked: Asked) -> object:
     """A draft over one amount, in one call."""
-    given = await _object(request)
+    given = asked.given()
+    account, twin = sandbox.account, sandbox.twin
     try:
-        return render(sandbox.account, _drafted(sandbox, given))
+        customer_id = text(given.get("customer", ""), "customer")
+        customer = account.get("customer", customer_id, "customer")
+        total = amount(str(given.get("amount", "")), "amount")
+        code = currency(given.get("currency", "usd"), "currency")
     except StripeError as error:
         raise ValueError(str(error)) from error
-
-
-def _drafted(sandbox: Sandbox, given: Mapping[str, Any]) -> records.Invoice:
-    account, twin = sandbox.account, sandbox.twin
-    customer_id = text(given.get("customer", ""), "customer")
-    customer = account.get("customer", customer_id, "customer")
-    total = amount(str(given.get("amount", "")), "amount")
-    code = currency(given.get("currency", "usd"), "currency")
-    draft = Call({}, {"customer": customer.id, "currency": code}, Request())
-    invoice = invoices.create(account, draft)
+    params = {"customer": customer.id, "currency": code}
+    invoice = invoices.create(account, Call({}, params, Request()))
     line = records.InvoiceLineItem(
         id=twin.new_id("il"),
         invoice_id=invoice.id,
@@ -168,16 +142,16 @@ def _drafted(sandbox: Sandbox, given: Mapping[str, Any]) -> records.Invoice:
         quantity="1",
     )
     change_lines(twin, invoice, (line,), Request())
-    return twin.invoice(invoice.id)
+    return render(account, twin.invoice(invoice.id))
 
 
-async def _settle(sandbox: Sandbox, request: web.Request) -> object:
+def _settle(sandbox: Sandbox, asked: Asked) -> object:
     """Let an intent that is processing, or asks for an action, come to its end."""
-    outcome = (await _object(request)).get("outcome", "succeeded")
+    outcome = asked.given().get("outcome", "succeeded")
     if outcome not in ("succeeded", "failed"):
         raise ValueError(f"outcome must be one of succeeded, failed, got {outcome!r}")
     account = sandbox.account
-    intent = account.get("payment_intent", request.match_info["id"])
+    intent = account.get("payment_intent", asked.id)
     if outcome == "succeeded":
         account.keep(intent.id, {"next_action": None})
         return render(account, payment_intents.arrive(account, intent.id, Request()))
@@ -189,13 +163,13 @@ async def _settle(sandbox: Sandbox, request: web.Request) -> object:
 
 ANSWERS: Mapping[tuple[str, str], Answer] = {
     ("POST", "faults"): _add_fault,
-    ("GET", "faults"): _faults,
-    ("DELETE", "faults"): _clear_faults,
-    ("GET", "requests"): _requests,
-    ("DELETE", "requests"): _clear_requests,
-    ("GET", "webhooks"): _deliveries,
-    ("POST", "webhooks/release"): _release_webhooks,
-    ("GET", "state"): _save,
+    ("GET", "faults"): lambda sandbox, _: sandbox.faults.waiting(),
+    ("DELETE", "faults"): lambda sandbox, _: sandbox.faults.clear(),
+    ("GET", "requests"): lambda sandbox, _: [asdict(one) for one in sandbox.requests],
+    ("DELETE", "requests"): lambda sandbox, _: sandbox.requests.clear(),
+    ("GET", "webhooks"): lambda sandbox, _: [asdict(one) for one in sandbox.webhooks.deliveries],
+    ("POST", "webhooks/release"): lambda sandbox, _: {"released": sandbox.webhooks.release()},
+    ("GET", "state"): lambda sandbox, _: sandbox.save(),
     ("PUT", "state"): _load,
     ("POST", "invoices"): _draft,
     ("POST", "payment_intents/{id}/settle"): _settle,

@@ -8,13 +8,18 @@ Source: https://docs.stripe.com/api/errors and https://docs.stripe.com/error-cod
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
+from importlib.resources import files
 from typing import Any
 
 from gateway.ledger import amounts
 from schema.ports import RefusalCode, Refused
 
+STATED: Mapping[str, Mapping[str, Any]] = tomllib.loads(
+    files(__package__).joinpath("errors.toml").read_text()
+)
 CODES: Mapping[RefusalCode, str] = {
     RefusalCode.INVOICE_NOT_FINALIZED: "status_transition_invalid",
     RefusalCode.INVOICE_NOT_OPEN: "status_transition_invalid",
@@ -89,6 +94,14 @@ def missing(param: str) -> StripeError:
 
 def invalid(message: str, param: str | None, code: str | None = None) -> StripeError:
     return StripeError(message, code=code, param=param)
+
+
+def stated(name: str, param: str | None = None, **words: object) -> StripeError:
+    """The error of this name in `errors.toml`, with these words in its message."""
+    error = STATED[name]
+    message = error["message"].format(param=param, **words)
+    status, code = error.get("status", 400), error.get("code")
+    return StripeError(message, status=status, code=code, param=param)
 
 
 def exclusive(*names: str, param: str) -> StripeError:

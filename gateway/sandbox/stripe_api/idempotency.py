@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from gateway.sandbox.stripe_api.errors import StripeError, invalid
+from gateway.sandbox.stripe_api.errors import StripeError, invalid, stated
 
 KEY_LENGTH_MAX = 255
 KEY_SECONDS = 24 * 3600
@@ -67,13 +67,7 @@ class IdempotencyKeys:
             return None
         _check_same(entry, key, place, params)
         if entry.answer is None:
-            raise StripeError(
-                "There is currently another in-progress request using this Idempotent Key (that "
-                "probably means you submitted twice, and the other request is still going "
-                f"through): {key}. Please try again later.",
-                status=409,
-                code="idempotency_key_in_use",
-            )
+            raise stated("key_in_use", key=key)
         repeated = (("Idempotent-Replayed", "true"), ("Original-Request", entry.request_id))
         return Answer(entry.answer.status, entry.answer.body, (*entry.answer.headers, *repeated))
 

@@ -14,7 +14,7 @@ from gateway.ledger.balance import foretold
 from gateway.ledger.facts import facts
 from gateway.sandbox.stripe_api.account import Account, InvoiceItem
 from gateway.sandbox.stripe_api.calls import Call, page_of
-from gateway.sandbox.stripe_api.errors import StripeError, invalid, missing
+from gateway.sandbox.stripe_api.errors import StripeError, missing, stated
 from gateway.stripe_objects.writing import deleted
 from schema import records
 
@@ -67,16 +67,9 @@ def _item(
 
 def _check_fits(item: InvoiceItem, invoice: records.Invoice) -> None:
     if item.currency != invoice.currency:
-        raise invalid(
-            f"The currency of the invoice item ({item.currency}) must be the invoice's "
-            f"({invoice.currency}).",
-            "currency",
-        )
+        raise stated("other_currency", "currency", item=item.currency, invoice=invoice.currency)
     if item.customer_id != invoice.customer_id:
-        raise invalid(
-            f"The invoice {invoice.id} belongs to another customer than {item.customer_id}.",
-            "customer",
-        )
+        raise stated("other_customer", "customer", invoice=invoice.id, customer=item.customer_id)
 
 
 def _add_lines(
@@ -102,11 +95,7 @@ def _add_lines(
 def check_draft(invoice: records.Invoice, param: str) -> None:
     """Raises `StripeError` for an invoice that can no longer be edited."""
     if invoice.status != "draft":
-        raise invalid(
-            f"Invoice {invoice.id} is {invoice.status}; only drafts can be edited.",
-            param,
-            "invoice_not_editable",
-        )
+        raise stated("invoice_not_editable", param, invoice=invoice.id, status=invoice.status)
 
 
 def change_lines(twin: Twin, invoice: records.Invoice, lines: Lines, request: Request) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 from gateway.sandbox.stripe_api import (
     credit_notes,
     customers,
-    events,
     invoice_items,
     invoices,
     parameters,
@@ -24,7 +23,7 @@ from gateway.sandbox.stripe_api import (
 )
 from gateway.sandbox.stripe_api.account import Account
 from gateway.sandbox.stripe_api.calls import Call, page_of
-from gateway.sandbox.stripe_api.errors import StripeError
+from gateway.sandbox.stripe_api.errors import StripeError, stated
 
 Run = Callable[[Account, Call], Any]
 """Does what is asked; answers a record, or a list or an object that is printed already."""
@@ -68,11 +67,7 @@ def routed(method: str, path: str, *, in_preview: bool) -> tuple[Operation, dict
         ids = operation.ids_in(method, path)
         if ids is not None and (in_preview or not operation.preview):
             return operation, ids
-    raise StripeError(
-        f"Unrecognized request URL ({method}: {path}). Please see https://stripe.com/docs or we "
-        "can help at https://support.stripe.com/.",
-        status=404,
-    )
+    raise stated("unrecognized_url", method=method, path=path)
 
 
 def _reading(kind: str, path: str) -> Operation:
@@ -195,7 +190,7 @@ OPERATIONS = (
     _reading("credit_note", _NOTE),
     Operation("POST", _NOTE, credit_notes.update),
     Operation("POST", f"{_NOTE}/void", credit_notes.void),
-    Operation("GET", "/v1/events", events.list_all, is_list=True),
+    Operation("GET", "/v1/events", webhooks.list_events, is_list=True),
     _reading("event", "/v1/events/{id}"),
     _listing("webhook_endpoint"),
     Operation("POST", "/v1/webhook_endpoints", webhooks.create),

@@ -18,7 +18,7 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qsl
 
-from gateway.sandbox.stripe_api.errors import StripeError, invalid, missing
+from gateway.sandbox.stripe_api.errors import StripeError, invalid, missing, stated
 from schema.ports import (
     METADATA_ENTRIES_MAX,
     METADATA_KEY_LENGTH_MAX,
@@ -124,13 +124,7 @@ def text(raw: Any, name: str) -> str:
     """A string that cannot be unset."""
     value = clearable(raw, name)
     if value is None:
-        raise invalid(
-            f"You passed an empty string for '{name}'. We assume empty values are an attempt to "
-            f"unset a parameter; however '{name}' cannot be unset. You should remove '{name}' "
-            "from your request or supply a non-empty value.",
-            name,
-            "parameter_invalid_empty",
-        )
+        raise stated("empty", name)
     return value
 
 
@@ -264,11 +258,8 @@ def metadata(raw: Any, name: str) -> dict[str, str] | None:
         if key == "":
             raise invalid("Metadata keys must not be empty", name)
         if len(key) > METADATA_KEY_LENGTH_MAX or len(value) > METADATA_VALUE_LENGTH_MAX:
-            raise invalid(
-                f"Metadata keys have at most {METADATA_KEY_LENGTH_MAX} characters, values at most "
-                f"{METADATA_VALUE_LENGTH_MAX}.",
-                f"{name}[{key}]",
-            )
+            longest = {"keys": METADATA_KEY_LENGTH_MAX, "values": METADATA_VALUE_LENGTH_MAX}
+            raise stated("metadata_too_long", f"{name}[{key}]", **longest)
     return dict(raw)
 
 

@@ -24,6 +24,7 @@ from gateway.sandbox.stripe_api.errors import (
     invalid,
     missing,
     no_such,
+    stated,
 )
 from gateway.sandbox.stripe_api.rendering import constants, render
 from schema import records
@@ -125,37 +126,22 @@ def _check_terms(twin: Twin, intent: records.PaymentIntent, changed: records.Pay
     Source: https://docs.stripe.com/invoicing/partial-payments, 2026-10-28.endive.
     """
     if intent.status not in EDITABLE:
-        raise _unexpected_state(
-            f"This PaymentIntent's amount, currency and customer could not be updated because it "
-            f"has a status of {intent.status}."
-        )
+        raise stated("intent_not_editable", status=intent.status)
     behind = [
         one for one in twin.invoice_payments.matching("source_id", intent.id) if claim(one) > 0
     ]
     if any(one.is_default for one in behind):
-        raise _unexpected_state(
-            f"{intent.id} is kept by its invoice and cannot be edited directly."
-        )
+        raise stated("intent_of_invoice", intent=intent.id)
     claimed = sum(claim(one) for one in behind)
     if behind and (changed.amount < claimed or _terms(changed)[1:] != _terms(intent)[1:]):
-        raise _unexpected_state(
-            f"{intent.id} is attached to invoices for {claimed}: detach it before it is changed."
-        )
-
-
-def _unexpected_state(message: str, **details: object) -> StripeError:
-    return StripeError(message, code="payment_intent_unexpected_state", details=details)
+        raise stated("intent_attached", intent=intent.id, claimed=claimed)
 
 
 def confirm(account: Account, call: Call) -> records.PaymentIntent:
     intent: records.PaymentIntent = account.get("payment_intent", call.id)
     method = call.params.get("payment_method") or account.kept(intent.id, "payment_method")
     if method is None:
-        raise _unexpected_state(
-            "You cannot confirm this PaymentIntent because it's missing a payment method. You can "
-            "either update the PaymentIntent with a payment method and then confirm it again, or "
-            "confirm it again directly with a payment method or ConfirmationToken."
-        )
+        raise stated("intent_without_method")
     outcome_of(method)
     _check_confirmable(account, intent)
     kept = call.picked(*(name for name in KEPT["payment_intent"] if name != "payment_method"))
@@ -174,19 +160,11 @@ def cancel(account: Account, call: Call) -> records.PaymentIntent:
 def capture(account: Account, call: Call) -> records.PaymentIntent:
     intent = account.get("payment_intent", call.id)
     if intent.status != "requires_capture":
-        raise _unexpected_state(
-            f"This PaymentIntent could not be captured because it has a status of {intent.status}. "
-            "Only a PaymentIntent with one of the following statuses may be captured: "
-            "requires_capture."
-        )
+        raise stated("intent_not_capturable", status=intent.status)
     received = call.params.get("amount_to_capture", intent.amount)
     if received > intent.amount:
-        raise invalid(
-            f"The amount to capture ({received}) is more than the amount_capturable "
-            f"({intent.amount}).",
-            "amount_to_capture",
-            "amount_too_large",
-        )
+        words = {"received": received, "capturable": intent.amount}
+        raise stated("beyond_capturable", "amount_to_capture", **words)
     check_charge(received, intent.currency, "amount_to_capture")
     return account.twin.progress(
         intent.id, "succeeded", amount_received=received, request=call.request
@@ -196,12 +174,9 @@ def capture(account: Account, call: Call) -> records.PaymentIntent:
 def _check_confirmable(account: Account, intent: records.PaymentIntent) -> None:
     """Raises `StripeError` for an intent that is past its confirmation."""
     if intent.status not in CONFIRMABLE:
-        raise _unexpected_state(
-            f"You cannot confirm this PaymentIntent because it has a status of {intent.status}. "
-            f"Only a PaymentIntent with one of the following statuses may be confirmed: "
-            f"{', '.join(CONFIRMABLE)}.",
-            payment_intent=render(account, intent),
-        )
+        words = {"status": intent.status, "confirmable": ", ".join(CONFIRMABLE)}
+        error = stated("intent_not_confirmable", **words)
+        raise replace(error, details={"payment_intent": render(account, intent)})
 
 
 def settle_with(

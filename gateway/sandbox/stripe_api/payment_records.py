@@ -13,7 +13,7 @@ from typing import Any
 from gateway.ledger import payments
 from gateway.sandbox.stripe_api.account import Account
 from gateway.sandbox.stripe_api.calls import Call
-from gateway.sandbox.stripe_api.errors import StripeError, check_step, invalid
+from gateway.sandbox.stripe_api.errors import StripeError, check_step, invalid, stated
 from gateway.sandbox.stripe_api.rendering import constants
 from schema import records
 
@@ -75,11 +75,7 @@ def check_attachable(
     """Only money that has come can be credited."""
     outcome = account.kept(source.id, "outcome", "guaranteed")
     if isinstance(source, records.PaymentRecord) and outcome != "guaranteed":
-        raise invalid(
-            f"The payment attempt of {source.id} is {outcome}; only a guaranteed one can be "
-            "attached.",
-            "payment_record",
-        )
+        raise stated("not_guaranteed", "payment_record", record=source.id, outcome=outcome)
 
 
 def report_attempt(account: Account, call: Call) -> records.PaymentRecord:

@@ -12,12 +12,12 @@ import binascii
 import enum
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.backends.memory.twin import Request
 from gateway.sandbox.stripe_api.account import Account
 from gateway.sandbox.stripe_api.calls import Call
-from gateway.sandbox.stripe_api.errors import StripeError, of_refusal
+from gateway.sandbox.stripe_api.errors import StripeError, of_refusal, stated
 from gateway.sandbox.stripe_api.expansion import check, expand
 from gateway.sandbox.stripe_api.faults import Fault, FaultKind
 from gateway.sandbox.stripe_api.idempotency import Answer, IdempotencyKeys
@@ -166,22 +166,10 @@ def _before_idempotency(fault: Fault) -> Answer | None:
     if fault.kind is FaultKind.ANSWER:
         return Answer(fault.status or 500, fault.body or {}, fault.headers)
     if fault.kind is FaultKind.RATE_LIMITED:
-        raise StripeError(
-            "Request rate limit exceeded. Learn more about rate limits here "
-            "https://stripe.com/docs/rate-limits.",
-            status=429,
-            code="rate_limit",
-            headers=dict(fault.headers),
-        )
+        raise replace(stated("rate_limit"), headers=dict(fault.headers))
     if fault.kind is FaultKind.LOCK_TIMEOUT:
-        raise StripeError(
-            "This object cannot be accessed right now because another API request or Stripe "
-            "process is currently accessing it. If you see this error intermittently, retry "
-            "the request.",
-            status=fault.status or 429,
-            code="lock_timeout",
-            headers={"Stripe-Should-Retry": "true", **dict(fault.headers)},
-        )
+        headers = {"Stripe-Should-Retry": "true", **dict(fault.headers)}
+        raise replace(stated("lock_timeout"), status=fault.status or 429, headers=headers)
     return None
 
 
@@ -189,17 +177,9 @@ def _authenticate(headers: Mapping[str, str]) -> None:
     """Any test key will do; a live key has no business here and is never repeated."""
     key = _key_of(headers.get("authorization", ""))
     if not key:
-        raise StripeError(
-            "You did not provide an API key. You need to provide your API key in the Authorization "
-            "header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
-            status=401,
-        )
+        raise stated("no_key")
     if "_live_" in key:
-        raise StripeError(
-            "A live key was sent to the sandbox. Use a test key, and consider that live key as "
-            "shown to this machine.",
-            status=401,
-        )
+        raise stated("live_key")
     if "stripe-account" in headers:
         raise StripeError("The sandbox has one account and no Connect.", status=403)
     if not _KEY.fullmatch(key):
