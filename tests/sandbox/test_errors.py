@@ -219,7 +219,7 @@ async def test_connect_is_refused(api: Api) -> None:
 
 
 def test_the_table_of_errors_holds_what_is_raised() -> None:
-    """A name that the table does not have would be an error of ours, one that nobody raises dead."""
+    """A name that the table lacks would be an error of ours; one that nobody raises is dead."""
     modules = Path(errors.__file__).parent.glob("*.py")
     raised = {
         name for one in modules for name in re.findall(r'stated\(\s*"(\w+)"', one.read_text())

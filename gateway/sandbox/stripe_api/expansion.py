@@ -10,6 +10,7 @@ rule's wording is from stripe/stripe-java issue 2011 and stripe/stripe-dotnet is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from gateway.backends.memory.tables import Query
@@ -53,6 +54,7 @@ def _leads_somewhere(path: str, kind: str) -> bool:
     return place != "" and (rest == "" or _leads_somewhere(rest, EXPANDABLE[kind][place]))
 
 
+@lru_cache(PATHS_MAX)
 def _place(path: str, kind: str) -> str:
     """The longest expandable place with which a path begins; empty where there is none."""
     places = [one for one in EXPANDABLE.get(kind, ()) if f"{path}.".startswith(f"{one}.")]

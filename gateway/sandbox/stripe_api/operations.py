@@ -6,7 +6,7 @@ What an operation takes is in `operations.toml`, under the same method and path.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -24,6 +24,7 @@ from gateway.sandbox.stripe_api import (
 from gateway.sandbox.stripe_api.account import Account
 from gateway.sandbox.stripe_api.calls import Call, page_of
 from gateway.sandbox.stripe_api.errors import StripeError, stated
+from gateway.sandbox.stripe_api.rendering import Json
 
 Run = Callable[[Account, Call], Any]
 """Does what is asked; answers a record, or a list or an object that is printed already."""
@@ -75,33 +76,27 @@ def _reading(kind: str, path: str) -> Operation:
     return Operation("GET", path, lambda account, call: account.get(kind, call.id))
 
 
-def _listing(
-    kind: str,
-    indexed: Mapping[str, str] | None = None,
-    *,
-    compared: Mapping[str, str] | None = None,
-    known: tuple[str, ...] = (),
-) -> Operation:
-    """The operation that lists a kind by what its members have in common.
+def _listing(kind: str) -> Operation:
+    """The operation that lists a kind by what its members have in common, as its table says."""
+    place = f"/v1/{kind}s"
+    stated = parameters.STATED.get(f"GET {place}", {})
+    known, indexed = stated.get("known", ()), stated.get("indexed", {})
+    compared = stated.get("compared", {})
 
-    `indexed` and `compared` map parameters to attributes, those with an index and those without;
-    `known` are parameters that must name an object that there is.
-    """
-
-    def run(account: Account, call: Call) -> dict[str, Any]:
+    def run(account: Account, call: Call) -> Json:
         given = call.params
         for name in known:
             if name in given:
                 account.get(name, given[name], name)
-        common = [(at, given[name]) for name, at in (compared or {}).items() if name in given]
+        common = [(at, given[name]) for name, at in compared.items() if name in given]
 
         def check(one: object) -> bool:
             return all(getattr(one, attribute) == value for attribute, value in common)
 
-        equals = {attribute: given.get(name) for name, attribute in (indexed or {}).items()}
+        equals = {attribute: given.get(name) for name, attribute in indexed.items()}
         return page_of(account, call, kind, check if common else None, **equals)
 
-    return Operation("GET", f"/v1/{kind}s", run, is_list=True)
+    return Operation("GET", place, run, is_list=True)
 
 
 def _refuse_search(account: Account, call: Call) -> None:
@@ -123,21 +118,12 @@ OPERATIONS = (
         Operation("GET", f"/v1/{kind}/search", _refuse_search)
         for kind in ("invoices", "payment_intents", "customers", "charges")
     ),
-    _listing("customer", compared={"email": "email"}),
+    _listing("customer"),
     Operation("POST", "/v1/customers", customers.create),
     Operation("GET", _CUSTOMER, customers.retrieve),
     Operation("POST", _CUSTOMER, customers.update),
     Operation("DELETE", _CUSTOMER, customers.delete),
-    _listing(
-        "invoice",
-        {
-            "collection_method": "collection_method",
-            "customer": "customer_id",
-            "status": "status",
-            "subscription": "subscription_id",
-        },
-        known=("customer",),
-    ),
+    _listing("invoice"),
     Operation("POST", "/v1/invoices", invoices.create),
     _reading("invoice", _INVOICE),
     Operation("POST", _INVOICE, invoices.update),
@@ -156,9 +142,9 @@ OPERATIONS = (
     Operation("DELETE", _ITEM, invoice_items.delete),
     Operation("GET", "/v1/invoice_payments", invoices.payments, is_list=True),
     _reading("invoice_payment", "/v1/invoice_payments/{invoice_payment}"),
-    _listing("charge", compared={"customer": "customer_id"}),
+    _listing("charge"),
     _reading("charge", "/v1/charges/{charge}"),
-    _listing("payment_intent", {"customer": "customer_id"}, known=("customer",)),
+    _listing("payment_intent"),
     Operation("POST", "/v1/payment_intents", payment_intents.create),
     _reading("payment_intent", _INTENT),
     Operation("POST", _INTENT, payment_intents.update),
@@ -170,21 +156,12 @@ OPERATIONS = (
     _reading("payment_record", _RECORD),
     Operation("POST", _ATTEMPT, payment_records.report_attempt),
     *(
-        Operation(
-            "POST",
-            f"{_ATTEMPT}_{outcome}",
-            partial(payment_records.come_to, outcome),
-        )
+        Operation("POST", f"{_ATTEMPT}_{outcome}", partial(payment_records.come_to, outcome))
         for outcome in ("guaranteed", "failed", "canceled")
     ),
     Operation("POST", f"{_ATTEMPT}_informational", payment_records.inform),
     Operation("POST", f"{_RECORD}/report_refund", payment_records.report_refund),
-    _listing(
-        "credit_note",
-        {"invoice": "invoice_id"},
-        compared={"customer": "customer_id"},
-        known=("customer", "invoice"),
-    ),
+    _listing("credit_note"),
     Operation("POST", "/v1/credit_notes", credit_notes.create),
     Operation("GET", "/v1/credit_notes/preview", credit_notes.preview),
     _reading("credit_note", _NOTE),

@@ -315,14 +315,18 @@ STATED: Mapping[str, Mapping[str, Any]] = tomllib.loads(
 @cache
 def taken_by(operation: str) -> Table:
     """What an operation takes, by its method and path; nothing where the file does not name it."""
-    stated = dict(STATED.get(operation, {}))
-    shared = (taken_by(name) for name in stated.pop("takes", ()))
+    stated = STATED.get(operation, {})
+    shared = (taken_by(name) for name in stated.get("takes", ()))
     found = {name: row for table in shared for name, row in table.items()}
     return {**found, **_table(stated)}
 
 
+NO_PARAMETERS = frozenset({"compared", "indexed", "is", "known", "takes"})
+"""What a table says beside its parameters."""
+
+
 def _table(stated: Mapping[str, Spec]) -> Table:
-    return {name: _parameter(spec) for name, spec in stated.items() if name != "is"}
+    return {name: _parameter(stated[name]) for name in stated if name not in NO_PARAMETERS}
 
 
 def _parameter(spec: Spec) -> Parameter:

@@ -142,10 +142,6 @@ def confirm(account: Account, call: Call) -> records.PaymentIntent:
     method = call.params.get("payment_method") or account.kept(intent.id, "payment_method")
     if method is None:
         raise stated("intent_without_method")
-    outcome_of(method)
-    _check_confirmable(account, intent)
-    kept = call.picked(*(name for name in KEPT["payment_intent"] if name != "payment_method"))
-    account.keep(intent.id, kept)
     return settle_with(account, intent, method, call)
 
 
@@ -185,6 +181,7 @@ def settle_with(
     """Confirm the intent with this method. Raises `StripeError` 402 where it is declined."""
     outcome, twin = outcome_of(payment_method), account.twin
     _check_confirmable(account, intent)
+    account.keep(intent.id, call.picked(*KEPT["payment_intent"]))
     if outcome.kind == DECLINES:
         failed = decline(account, intent, payment_method, outcome, call.request)
         raise _declined(outcome, render(account, failed))

@@ -56,8 +56,10 @@ def render(account: Account, record: Any, kept: Json | None = None) -> Json:
         shown |= FOLLOWING[kind](account, record)
     if record.id in account.twin.customer_accounts:
         shown["customer_account"] = account.twin.customer_accounts[record.id]
-    kept = account.details.get(record.id, {}) if kept is None else kept
-    return {name: value for name, value in (shown | kept).items() if name not in NOT_SHOWN}
+    shown |= account.details.get(record.id, {}) if kept is None else kept
+    for name in NOT_SHOWN:
+        shown.pop(name, None)
+    return shown
 
 
 def printed(account: Account, url: str, members: Iterable[Any], *, has_more: bool) -> Json:
@@ -160,19 +162,13 @@ def _payment_intent(account: Account, one: records.PaymentIntent) -> Json:
 
 def _payment_record(account: Account, one: records.PaymentRecord) -> Json:
     outcome = account.kept(one.id, "outcome", "guaranteed")
-
-    def money(is_all: bool) -> Json:
-        return {"currency": one.currency, "value": one.amount if is_all else 0}
-
-    return {
-        "amount_authorized": money(False),
-        "amount_canceled": money(outcome == "canceled"),
-        "amount_failed": money(outcome == "failed"),
-        "amount_guaranteed": money(outcome == "guaranteed"),
-        "amount_refunded": money(False),
-        "amount_requested": money(True),
-        "latest_payment_attempt_record": f"par_{one.id.removeprefix('pr_')}",
+    values = dict.fromkeys(("authorized", "canceled", "failed", "guaranteed", "refunded"), 0)
+    values |= {"requested": one.amount, outcome: one.amount}
+    amounts = {
+        f"amount_{name}": {"currency": one.currency, "value": value}
+        for name, value in values.items()
     }
+    return {**amounts, "latest_payment_attempt_record": f"par_{one.id.removeprefix('pr_')}"}
 
 
 def _credit_note(account: Account, one: records.CreditNote) -> Json:
