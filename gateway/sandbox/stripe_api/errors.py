@@ -17,36 +17,12 @@ from typing import Any
 from gateway.ledger import amounts
 from schema.ports import RefusalCode, Refused
 
-STATED: Mapping[str, Mapping[str, Any]] = tomllib.loads(
-    files(__package__).joinpath("errors.toml").read_text()
-)
-CODES: Mapping[RefusalCode, str] = {
-    RefusalCode.INVOICE_NOT_FINALIZED: "status_transition_invalid",
-    RefusalCode.INVOICE_NOT_OPEN: "status_transition_invalid",
-    RefusalCode.PAYMENT_ALREADY_ATTACHED: "payment_intent_unexpected_state",
-    RefusalCode.PAYMENT_NOT_ATTACHED: "payment_intent_unexpected_state",
-    RefusalCode.PAYMENT_IS_DEFAULT: "payment_intent_unexpected_state",
-    RefusalCode.PAYMENT_INTENT_WRONG_STATE: "payment_intent_unexpected_state",
-    RefusalCode.AMOUNT_INVALID: "amount_too_small",
-    RefusalCode.AMOUNT_TOO_LARGE: "amount_too_large",
-}
-RULE_CODES = {
-    "invoice_has_payments": "invoice_not_editable",
-    "invalid_charge_amount": "invalid_charge_amount",
-    "invalid_charge_amount_no_decimal_compatible": "invalid_charge_amount_no_decimal_compatible",
-}
-
-PARAMS = {
-    "invoiceId": "invoice",
-    "paymentIntentId": "payment_intent",
-    "paymentRecordId": "payment_record",
-    "outOfBand": "payment_record_data",
-    "amountRequestedMinorUnits": "amount_requested",
-    "amountMinorUnits": "amount",
-    "refundMinorUnits": "refund_amount",
-    "creditMinorUnits": "credit_amount",
-    "outOfBandMinorUnits": "out_of_band_amount",
-}
+_TABLES = tomllib.loads(files(__package__).joinpath("errors.toml").read_text())
+SENTENCES: Mapping[str, Mapping[str, Any]] = _TABLES["sentences"]
+CODES = {RefusalCode[name]: code for name, code in _TABLES["codes"].items()}
+"""Stripe's code for a refusal, where that for its rule is not known."""
+CODES_OF_RULES: Mapping[str, str] = _TABLES["codes_of_rules"]
+PARAMS: Mapping[str, str] = _TABLES["params"]
 """Stripe's parameter for the last step of a refusal's path."""
 
 
@@ -98,7 +74,7 @@ def invalid(message: str, param: str | None, code: str | None = None) -> StripeE
 
 def stated(name: str, param: str | None = None, **words: object) -> StripeError:
     """The error of this name in `errors.toml`, with these words in its message."""
-    error = STATED[name]
+    error = SENTENCES[name]
     message = error["message"].format(param=param, **words)
     status, code = error.get("status", 400), error.get("code")
     return StripeError(message, status=status, code=code, param=param)
@@ -133,5 +109,5 @@ def of_refusal(refused: Refused, ids: Mapping[str, str]) -> StripeError:
     if refused.code is RefusalCode.NOT_FOUND:
         kind, _, object_id = refused.message.removeprefix("no such ").partition(": ")
         return no_such(kind, object_id, param or "id")
-    code = RULE_CODES.get(refused.rule, CODES.get(refused.code))
+    code = CODES_OF_RULES.get(refused.rule, CODES.get(refused.code))
     return StripeError(f"{refused.message} ({refused.rule})", code=code, param=param)

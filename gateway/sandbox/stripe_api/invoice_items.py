@@ -13,7 +13,7 @@ from gateway.backends.memory.twin import Request, Twin
 from gateway.ledger.balance import foretold
 from gateway.ledger.facts import facts
 from gateway.sandbox.stripe_api.account import Account, InvoiceItem
-from gateway.sandbox.stripe_api.calls import Call, page_of
+from gateway.sandbox.stripe_api.calls import Call
 from gateway.sandbox.stripe_api.errors import StripeError, missing, stated
 from gateway.stripe_objects.writing import deleted
 from schema import records
@@ -119,22 +119,6 @@ def take_pending(account: Account, invoice: records.Invoice, request: Request) -
         account.invoice_items.put(item)
     if waiting:
         _add_lines(account, invoice, waiting, request)
-
-
-def list_all(account: Account, call: Call) -> dict[str, Any]:
-    given = call.params
-
-    def is_pending(item: InvoiceItem) -> bool:
-        return item.invoice_id is None
-
-    return page_of(
-        account,
-        call,
-        "invoiceitem",
-        is_pending if given.get("pending") else None,
-        customer_id=given.get("customer"),
-        invoice_id=given.get("invoice"),
-    )
 
 
 def delete(account: Account, call: Call) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def _listing(kind: str) -> Operation:
     place = f"/v1/{kind}s"
     stated = parameters.STATED.get(f"GET {place}", {})
     known, indexed = stated.get("known", ()), stated.get("indexed", {})
-    compared = stated.get("compared", {})
+    compared, without = stated.get("compared", {}), stated.get("without", {})
 
     def run(account: Account, call: Call) -> Json:
         given = call.params
@@ -89,6 +89,7 @@ def _listing(kind: str) -> Operation:
             if name in given:
                 account.get(name, given[name], name)
         common = [(at, given[name]) for name, at in compared.items() if name in given]
+        common += [(at, None) for name, at in without.items() if given.get(name)]
 
         def check(one: object) -> bool:
             return all(getattr(one, attribute) == value for attribute, value in common)
@@ -136,7 +137,7 @@ OPERATIONS = (
     Operation("POST", f"{_INVOICE}/mark_uncollectible", invoices.mark_uncollectible),
     Operation("POST", f"{_INVOICE}/attach_payment", invoices.attach_payment),
     Operation("POST", f"{_INVOICE}/detach_payment", invoices.detach_payment, preview=True),
-    Operation("GET", "/v1/invoiceitems", invoice_items.list_all, is_list=True),
+    _listing("invoiceitem"),
     Operation("POST", "/v1/invoiceitems", invoice_items.create),
     _reading("invoiceitem", _ITEM),
     Operation("DELETE", _ITEM, invoice_items.delete),

@@ -321,7 +321,7 @@ def taken_by(operation: str) -> Table:
     return {**found, **_table(stated)}
 
 
-NO_PARAMETERS = frozenset({"compared", "indexed", "is", "known", "takes"})
+NO_PARAMETERS = frozenset({"compared", "indexed", "is", "known", "takes", "without"})
 """What a table says beside its parameters."""
 
 
