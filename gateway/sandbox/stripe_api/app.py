@@ -56,10 +56,11 @@ class Sandbox:
         self.requests: deque[ServedRequest] = deque(maxlen=REQUESTS_KEPT_MAX)
         self.webhooks = WebhookSender(self.account, VERSION, retry_delays_seconds)
         self.url = ""
-        self._events = EventBook(self.account, VERSION, self.webhooks.offer)
+        self.events = EventBook(self.account, VERSION, self.webhooks.offer)
         self._service = Service(self.account, self.webhooks)
-        self._closed = asyncio.Event()
-        twin.listeners.append(self._events.take)
+        self.closing = asyncio.Event()
+        """Lets go of the calls that were told to hang."""
+        twin.listeners.append(self.events.take)
 
     @property
     def twin(self) -> Twin:
@@ -77,18 +78,6 @@ class Sandbox:
         load_state(self.account, text)
         self._service.keys.clear()
 
-    async def start(self, _app: web.Application | None = None) -> None:
-        await self.webhooks.start()
-
-    async def stop_waiting(self, _app: web.Application | None = None) -> None:
-        """Let go of the calls that were told to hang."""
-        self._closed.set()
-
-    async def close(self, _app: web.Application | None = None) -> None:
-        if self._events.take in self.twin.listeners:
-            self.twin.listeners.remove(self._events.take)
-        await self.webhooks.close()
-
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request of the API."""
         incoming = Incoming(
@@ -105,7 +94,7 @@ class Sandbox:
         served.replayed = any(name == "Idempotent-Replayed" for name, _ in answer.headers)
         if wire is Wire.NEVER:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._closed.wait(), SECONDS_MAX)
+                await asyncio.wait_for(self.closing.wait(), SECONDS_MAX)
         if wire in (Wire.NEVER, Wire.RESET):
             _reset(request)
             return web.Response()
@@ -186,16 +175,18 @@ async def running_sandbox(
 
     sandbox = Sandbox(twin, retry_delays_seconds)
     app = web.Application(client_max_size=BODY_BYTES_MAX)
-    app.on_startup.append(sandbox.start)
-    app.on_shutdown.append(sandbox.stop_waiting)
-    app.on_cleanup.append(sandbox.close)
     app.add_routes(routes(sandbox))
     app.router.add_route("*", "/{path:.*}", sandbox.handle)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSING_SECONDS)
     await runner.setup()
     try:
+        await sandbox.webhooks.start()
         await web.TCPSite(runner, "127.0.0.1", port).start()
         sandbox.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         yield sandbox
     finally:
+        sandbox.closing.set()
         await runner.cleanup()
+        if sandbox.events.take in twin.listeners:
+            twin.listeners.remove(sandbox.events.take)
+        await sandbox.webhooks.close()
