@@ -51,7 +51,7 @@ def _leads_somewhere(path: str, kind: str) -> bool:
         return True
     place = _place(path, kind)
     rest = path[len(place) + 1 :]
-    return place != "" and (rest == "" or _leads_somewhere(rest, EXPANDABLE[kind][place]))
+    return place != "" and (path == place or _leads_somewhere(rest, EXPANDABLE[kind][place]))
 
 
 @lru_cache(PATHS_MAX)
@@ -76,7 +76,7 @@ def _expand(account: Account, shown: dict[str, Any], path: str, kind: str) -> No
     if not place:
         return
     first, rest, target = path.partition(".")[0], path[len(place) + 1 :], EXPANDABLE[kind][place]
-    if first in INCLUDED and first not in shown and EXPANDABLE[kind].get(first) == "included":
+    if EXPANDABLE[kind].get(first) == "included" and first not in shown:
         shown[first] = INCLUDED[first](account, shown["id"])
     *above, last = place.split(".")
     for holder in _holders(shown, above):
