@@ -185,7 +185,6 @@ def _credit_note_line(one: records.CreditNote) -> Json:
     return {
         **constants("credit_note_line_item"),
         "id": f"cnli_{one.id.removeprefix('cn_')}",
-        "object": "credit_note_line_item",
         "amount": one.amount,
         "description": one.memo,
         "livemode": one.livemode,
