@@ -79,9 +79,9 @@ def _reading(kind: str, path: str) -> Operation:
 def _listing(kind: str) -> Operation:
     """The operation that lists a kind by what its members have in common, as its table says."""
     place = f"/v1/{kind}s"
-    stated = parameters.STATED.get(f"GET {place}", {})
-    known, indexed = stated.get("known", ()), stated.get("indexed", {})
-    compared, without = stated.get("compared", {}), stated.get("without", {})
+    table = parameters.STATED.get(f"GET {place}", {})
+    known, indexed = table.get("known", ()), table.get("indexed", {})
+    compared, without = table.get("compared", {}), table.get("without", {})
 
     def run(account: Account, call: Call) -> Json:
         given = call.params
