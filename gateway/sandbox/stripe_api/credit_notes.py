@@ -5,9 +5,11 @@ Source: https://docs.stripe.com/api/credit_notes, 2026-10-28.endive.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from gateway.ledger import credit_notes as rules
+from gateway.ledger.book import PREVIEW
 from gateway.sandbox.stripe_api.account import Account
 from gateway.sandbox.stripe_api.calls import Call
 from gateway.sandbox.stripe_api.errors import missing
@@ -25,13 +27,8 @@ def create(account: Account, call: Call) -> records.CreditNote:
 def preview(account: Account, call: Call) -> dict[str, Any]:
     """The note that would be issued, with an id that stands for nothing."""
     draft = _draft(account, call)
-    _, note = rules.issue(
-        account.twin.book(draft.invoice_id),
-        draft,
-        number="preview",
-        now=account.twin.now(),
-        new_id=lambda prefix: f"{prefix}_preview",
-    )
+    at = replace(PREVIEW, now=account.twin.now())
+    _, note = rules.issue(account.twin.book(draft.invoice_id), draft, at, number="preview")
     return {**render(account, note), **_kept(call, {})}
 
 

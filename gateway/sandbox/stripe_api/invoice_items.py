@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.backends.memory.twin import Request, Twin
-from gateway.ledger.balance import foretold
+from gateway.ledger.book import foretold
 from gateway.ledger.facts import facts
 from gateway.sandbox.stripe_api.account import Account, InvoiceItem
 from gateway.sandbox.stripe_api.calls import Call
