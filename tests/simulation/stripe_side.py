@@ -14,10 +14,10 @@ from typing import Any
 from gateway.backends.memory.twin import Request, Twin, TwinEvent
 from gateway.ledger.book import Book
 from gateway.sandbox.stripe_api.account import Account, StoredEvent
-from gateway.sandbox.stripe_api.events import EventBook
 from gateway.sandbox.stripe_api.faults import Fault as SandboxFault
 from gateway.sandbox.stripe_api.idempotency import Answer
 from gateway.sandbox.stripe_api.service import VERSION, Incoming, Service, Wire
+from gateway.sandbox.stripe_api.webhooks import EventBook
 from schema import records
 from schema.ports import CreditNoteDraft
 from tests.simulation.boundary import Boundary
@@ -38,13 +38,13 @@ class WatchedTwin(Twin):
 
     def _enter(self, before: Book, after: Book, request: Request) -> Book:
         self.version += 1
-        entered = Twin._enter(self, before, after, request)
+        Twin._enter(self, before, after, request)
         invoice = after.invoice
         state = (invoice.status, invoice.amount_paid, invoice.amount_remaining)
         payments = frozenset((one.id, one.status) for one in after.payments)
         snapshot = Snapshot(self.version, state, payments)
         self.history.snapshots.setdefault(invoice.id, []).append(snapshot)
-        return entered
+        return after
 
     def attach(self, invoice_id: str, source_id: str, **given: Any) -> records.InvoicePayment:
         payment = Twin.attach(self, invoice_id, source_id, **given)
