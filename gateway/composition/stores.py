@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from aiocache.base import BaseCache
 
-from gateway.backends.caching.memory_cache import BoundedMemoryCache
+from gateway.backends.caching.store import BoundedMemoryCache
 from gateway.backends.journal.records import JournalStore, MemoryJournalStore
 from gateway.backends.stripe.rate_limit import LocalTokens, RateBudget, Tokens
 from gateway.clock import Clock, Ids
@@ -149,7 +149,7 @@ def _left_to_the_tail(entry: LogEntry) -> None:
 def open_cache(settings: Settings, clock: Clock) -> BaseCache:
     """The cache, shared where the settings give an address."""
     if settings.cache_url is not None:
-        from gateway.backends.caching.redis_cache import redis_cache
+        from gateway.backends.caching.store import redis_cache
 
         return redis_cache(settings.cache_url.get_secret_value())
     return BoundedMemoryCache(

@@ -7,7 +7,7 @@ kind that a review lets through.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from gateway.backends.caching.reads import CachingReads
-from gateway.backends.caching.tokens import Tokens
+from gateway.backends.caching.tokens import SharedTokens
 from gateway.backends.journal.attempt import Try
 from gateway.backends.journal.records import JournalStore, WriteRecord
 from gateway.backends.journal.settling import Settling
@@ -138,10 +138,12 @@ def events_drop_nothing(patch: pytest.MonkeyPatch) -> Twist:
 
 
 def late_reads_are_kept(patch: pytest.MonkeyPatch) -> Twist:
-    async def unchanged(self: Tokens, names: Any, before: Any) -> dict[str, str]:
-        return await self._held_or_made("t", list(names))
+    unchanged = SharedTokens.unchanged
 
-    patch.setattr(Tokens, "unchanged", unchanged)
+    async def late(self: SharedTokens, names: Any, before: Any) -> Mapping[str, Any]:
+        return await unchanged(self, names, await self.before())
+
+    patch.setattr(SharedTokens, "unchanged", late)
     return Twist()
 
 
