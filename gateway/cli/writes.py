@@ -16,8 +16,8 @@ import typer
 from gateway.settings import Settings, SettingsRefused, read_settings
 
 if TYPE_CHECKING:
+    from gateway.backends.journal.open_writes import Resolving
     from gateway.backends.journal.records import WriteRecord
-    from gateway.backends.journal.resolving import Resolving
     from gateway.backends.stripe.client import StripeApi
     from schema.ports import Outcome
 
@@ -94,7 +94,7 @@ def resolve(
 
 async def _outcome(record: WriteRecord, object_id: str, api: StripeApi | None) -> Outcome:
     """What a repeat will be answered, with the ids checked at Stripe where there is one."""
-    from gateway.backends.journal.resolving import ResolveRefused
+    from gateway.backends.journal.open_writes import ResolveRefused
     from schema.ports import (
         Attached,
         AttachPayment,
@@ -120,7 +120,7 @@ async def _outcome(record: WriteRecord, object_id: str, api: StripeApi | None) -
 async def _checked(api: StripeApi, record: WriteRecord, object_id: str) -> str | None:
     """Whose the invoice is. What was attached or credited must be its own; what was detached is
     gone. Raises `ResolveRefused`, `Failed`."""
-    from gateway.backends.journal.resolving import ResolveRefused
+    from gateway.backends.journal.open_writes import ResolveRefused
     from gateway.backends.stripe.rate_limit import SYSTEM_CALLER
     from gateway.backends.stripe.reads.intake_lookup import StripeLookup
     from schema.ports import Meter
@@ -137,7 +137,7 @@ async def _checked(api: StripeApi, record: WriteRecord, object_id: str) -> str |
 
 def _facts(record: WriteRecord) -> list[tuple[str, object]]:
     """Without references and metadata, which may be personal."""
-    from gateway.backends.audit_trail import shown_command
+    from gateway.backends.guarded import shown_command
 
     found = record.found
     return [
@@ -159,7 +159,7 @@ def _facts(record: WriteRecord) -> list[tuple[str, object]]:
 
 
 def _where_to_look(record: WriteRecord) -> str | None:
-    from gateway.backends.journal.states import State
+    from gateway.backends.journal.records import State
 
     if record.state is not State.UNDECIDABLE:
         return None
@@ -185,7 +185,7 @@ WorkAtStripe = Callable[["Resolving", "StripeApi | None"], Awaitable[None]]
 
 def _run(work: Work, at_stripe: WorkAtStripe | None = None) -> None:
     """The work, over the journal that the settings name; at Stripe too, where that is wanted."""
-    from gateway.backends.journal.resolving import ResolveRefused
+    from gateway.backends.journal.open_writes import ResolveRefused
     from gateway.logs import configure
     from gateway.storage import StoreRefused
     from schema.ports import Failed
@@ -211,7 +211,7 @@ def _settings() -> Settings:
 
 
 async def _opened(settings: Settings, work: Work, at_stripe: WorkAtStripe | None) -> None:
-    from gateway.backends.journal.resolving import Resolving
+    from gateway.backends.journal.open_writes import Resolving
     from gateway.clock import RandomIds, SystemClock
     from gateway.composition.callers import open_audit_trail
     from gateway.composition.gateway import stripe_api

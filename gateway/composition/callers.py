@@ -15,7 +15,7 @@ from logging.handlers import WatchedFileHandler
 
 from aiohttp import ClientSession
 
-from gateway.backends.audit_trail import AuditTrail
+from gateway.backends.guarded import AuditTrail
 from gateway.callers.budgets import Budget, MemoryBudget, RedisBudget
 from gateway.callers.clients import ClientsRefused, read_clients
 from gateway.callers.json_web_keys import KeySet, KeySource, SharedSecret, fetch_json

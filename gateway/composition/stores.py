@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from aiocache.base import BaseCache
 
 from gateway.backends.caching.store import BoundedMemoryCache
-from gateway.backends.journal.records import JournalStore, MemoryJournalStore
+from gateway.backends.journal.store import JournalStore, MemoryJournalStore
 from gateway.backends.stripe.rate_limit import LocalTokens, RateBudget, Tokens
 from gateway.clock import Clock, Ids
 from gateway.events.catch_up_progress import MemoryProgress, Progress, RedisProgress, SqliteProgress
-from gateway.events.feed import Feed
-from gateway.events.follower import FollowedLog, Follower
+from gateway.events.durable_log import RedisEventLog
+from gateway.events.feed import Feed, FollowedLog, Follower
 from gateway.events.intake import Publish
 from gateway.events.log import (
     DAY_SECONDS,
@@ -28,9 +28,8 @@ from gateway.events.log import (
     LogEntry,
     MemoryEventLog,
     Retention,
+    UnreadableCount,
 )
-from gateway.events.log_codec import UnreadableCount
-from gateway.events.log_redis import RedisEventLog
 from gateway.settings import Settings
 from gateway.storage.redis_store import RedisStore
 from gateway.storage.write_probe import WriteProbe, redis_probe, sqlite_probe
@@ -38,7 +37,7 @@ from gateway.storage.write_probe import WriteProbe, redis_probe, sqlite_probe
 log = logging.getLogger(__name__)
 
 CACHE_ENTRY_BYTES = 1_300
-"""Of an entry with its key, or of one of the tokens, about as many, which say what still counts."""
+"""Of an entry with its key, on average."""
 FORGET_SECONDS = 3600.0
 """How often a quiet log is looked through for what is due."""
 
@@ -86,8 +85,8 @@ def settings_retention(settings: Settings) -> Retention:
 
 
 async def _sqlite(settings: Settings, clock: Clock, epoch: str, stack: AsyncExitStack) -> Stores:
-    from gateway.backends.journal.sqlite_store import SqliteJournalStore
-    from gateway.events.log_sqlite import SqliteEventLog
+    from gateway.backends.journal.durable import SqliteJournalStore
+    from gateway.events.durable_log import SqliteEventLog
     from gateway.storage.sqlite_store import SqliteStore
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -103,7 +102,7 @@ async def _sqlite(settings: Settings, clock: Clock, epoch: str, stack: AsyncExit
 
 
 async def _redis(settings: Settings, clock: Clock, epoch: str, stack: AsyncExitStack) -> Stores:
-    from gateway.backends.journal.redis_store import RedisJournalStore
+    from gateway.backends.journal.durable import RedisJournalStore
 
     assert settings.redis_url is not None
     store = RedisStore.connect(settings.redis_url.get_secret_value())

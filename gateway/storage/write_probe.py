@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from gateway.storage.redis_store import RedisStore
-from gateway.storage.sqlite_file import Part
-from gateway.storage.sqlite_store import SqliteStore
+from gateway.storage.sqlite_store import Part, SqliteStore
 
 FILLER_BYTES = 16_384
 """About what one event with its names takes of a file: where this has no room, they have none."""
@@ -30,7 +30,7 @@ class WriteProbe:
     """Of one store, by its `write`. `monotonic` counts seconds."""
 
     def __init__(
-        self, write: Callable[[], Awaitable[None]], monotonic: Callable[[], float]
+        self, write: Callable[[], Awaitable[object]], monotonic: Callable[[], float]
     ) -> None:
         self._write = write
         self._monotonic = monotonic
@@ -40,28 +40,21 @@ class WriteProbe:
     async def check(self) -> None:
         """Raises `OSError` where the store takes nothing, or lately took nothing."""
         if self._kept_until is None or self._monotonic() >= self._kept_until:
-            await self._look()
+            try:
+                await self._write()
+                self._trouble = None
+            except OSError as trouble:
+                self._trouble = trouble
+            kept = KEPT_SECONDS if self._trouble is None else RETRY_SECONDS
+            self._kept_until = self._monotonic() + kept
         if self._trouble is not None:
             raise self._trouble
-
-    async def _look(self) -> None:
-        self._trouble = None
-        try:
-            await self._write()
-        except OSError as trouble:
-            self._trouble = trouble
-        kept = KEPT_SECONDS if self._trouble is None else RETRY_SECONDS
-        self._kept_until = self._monotonic() + kept
 
 
 async def sqlite_probe(store: SqliteStore, monotonic: Callable[[], float]) -> WriteProbe:
     """Writes into the file that log and journal are in. Raises `StoreRefused`, `OSError`."""
     await store.install(PART)
-
-    async def write() -> None:
-        await store.write(_fill)
-
-    return WriteProbe(write, monotonic)
+    return WriteProbe(partial(store.write, _fill), monotonic)
 
 
 def _fill(database: sqlite3.Connection) -> None:
@@ -72,8 +65,5 @@ def _fill(database: sqlite3.Connection) -> None:
 
 def redis_probe(store: RedisStore, monotonic: Callable[[], float]) -> WriteProbe:
     """Writes a key that goes by itself; a Redis without memory, or whose disk is full, refuses."""
-
-    async def write() -> None:
-        await store.command("SET", store.key("write_probe"), "", "EX", REDIS_SECONDS)
-
-    return WriteProbe(write, monotonic)
+    words = ("SET", store.key("write_probe"), "", "EX", REDIS_SECONDS)
+    return WriteProbe(partial(store.command, *words), monotonic)

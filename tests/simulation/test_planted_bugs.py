@@ -17,9 +17,9 @@ import pytest
 from gateway.backends.caching.reads import CachingReads
 from gateway.backends.caching.tokens import SharedTokens
 from gateway.backends.journal.attempt import Try
-from gateway.backends.journal.records import JournalStore, WriteRecord
-from gateway.backends.journal.settling import Settling
-from gateway.backends.journal.states import State
+from gateway.backends.journal.open_writes import Settling
+from gateway.backends.journal.records import Move, State, WriteRecord
+from gateway.backends.journal.store import JournalStore
 from gateway.composition.stores import Stores
 from gateway.events.feed import Feed
 from gateway.events.log import LogEntry, decode_position, encode_position
@@ -77,7 +77,12 @@ def _with_journal(made: Callable[[JournalStore], Any]) -> Plant:
 
 
 def doubt_is_a_refusal(patch: pytest.MonkeyPatch) -> Twist:
-    patch.setattr(Try, "doubted", Try.refused)
+    ended = Try.ended
+
+    async def surely(self: Try, move: Move, *given: Any) -> None:
+        await ended(self, Move.REFUSE if move is Move.DOUBT else move, *given)
+
+    patch.setattr(Try, "ended", surely)
     return Twist()
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.backends.memory.tables import Query, Table
-from gateway.backends.refusals import no_such, no_such_invoice
+from gateway.backends.supplier import no_such, no_such_invoice
 from gateway.ledger import credit_notes, lifecycle, payments
 from gateway.ledger.balance import foretold
 from gateway.ledger.book import Book, NewId, claim, is_live

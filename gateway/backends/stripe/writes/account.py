@@ -6,13 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from gateway.backends.refusals import key_reused, no_such, no_such_invoice
 from gateway.backends.stripe.client import PostResult, StripeApi
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
 from gateway.backends.stripe.reads.fetch_plan import Known
 from gateway.backends.stripe.writes import refusals
 from gateway.backends.stripe.writes.invoice_state import InvoiceBooks
-from gateway.backends.supplier import NOTHING, Attempt, Found
+from gateway.backends.supplier import NOTHING, Attempt, Found, key_reused, no_such, no_such_invoice
 from schema import records
 from schema.ports import Capability, ErrorCode, Failed, Meter, RefusalCode, Refused, Viewer
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from gateway.backends.refusals import no_such, pointing_out_of_band
 from gateway.backends.stripe.client import PostResult
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
 from gateway.backends.stripe.writes import refusals
@@ -30,7 +29,7 @@ from gateway.backends.stripe.writes.account import (
 )
 from gateway.backends.stripe.writes.invoice_state import SourceRef, book_of
 from gateway.backends.stripe.writes.payment_report import is_marked, report_params
-from gateway.backends.supplier import KEY_PREFIX, NOTHING, Found
+from gateway.backends.supplier import KEY_PREFIX, NOTHING, Found, no_such, pointing_out_of_band
 from gateway.ledger.book import Book
 from gateway.ledger.payments import attach_refusals, to_be_reported
 from gateway.stripe_objects.reading import fields_of

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from gateway.backends.refusals import no_such, no_such_invoice
 from gateway.backends.stripe.client import PostResult
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
 from gateway.backends.stripe.writes import refusals
@@ -27,7 +26,7 @@ from gateway.backends.stripe.writes.account import (
     look_back,
 )
 from gateway.backends.stripe.writes.invoice_state import SourceRef, book_of
-from gateway.backends.supplier import Found
+from gateway.backends.supplier import Found, no_such, no_such_invoice
 from gateway.ledger.book import Book
 from gateway.ledger.payments import detach_refusals
 from schema import records
