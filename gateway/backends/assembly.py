@@ -34,11 +34,8 @@ from schema.ports import (
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One thing that a source would have to fetch first.
-
-    An object has a `kind` and an `id`; a list or a computed value has its `need` as well, and
-    then `kind` and `id` are its parent's, None at the root.
-    """
+    """One thing that a source would have to fetch first: an object, by `kind` and `id`; or a list
+    or a computed value, by its `need` and its parent's, None at the root."""
 
     kind: str | None
     id: str | None

@@ -34,12 +34,12 @@ WriteLine = Callable[[str], None]
 """Keeps one line. Raises `OSError` where it cannot."""
 
 
+@dataclasses.dataclass(eq=False)
 class AuditTrail:
-    """`write_line` None: the trail is part of the log, under the logger `gateway.audit`."""
+    """Without a way to write lines, the trail is part of the log, under `gateway.audit`."""
 
-    def __init__(self, now: Callable[[], int], write_line: WriteLine | None = None) -> None:
-        self._now = now
-        self._write_line = write_line
+    _now: Callable[[], int]
+    _write_line: WriteLine | None = None
 
     def record(
         self,
@@ -102,14 +102,14 @@ def _ended(ended: Outcome | BaseException) -> dict[str, Any]:
     return {"outcome": told, "result": result}
 
 
+@dataclasses.dataclass(eq=False)
 class GuardedWrites:
-    """See `schema.ports.Writes`. `is_read_only` may change its mind at any time; writes under way
-    go on."""
+    """See `schema.ports.Writes`. What says `is_read_only` may change its mind at any time; writes
+    under way go on."""
 
-    def __init__(self, inner: Writes, trail: AuditTrail, is_read_only: Callable[[], bool]) -> None:
-        self._inner = inner
-        self._trail = trail
-        self._is_read_only = is_read_only
+    _inner: Writes
+    _trail: AuditTrail
+    _is_read_only: Callable[[], bool]
 
     async def write(self, viewer: Viewer, command: Command, meter: Meter) -> Outcome:
         requests_before = len(meter.stripe_request_ids)

@@ -19,8 +19,8 @@ from gateway.backends.caching.reads import CachingReads
 from gateway.backends.caching.store import CacheStore
 from gateway.backends.guarded import GuardedWrites
 from gateway.backends.journal.open_writes import Settling
+from gateway.backends.journal.record_store import JournalStore
 from gateway.backends.journal.records import WriteRecord
-from gateway.backends.journal.store import JournalStore
 from gateway.backends.journal.writes import SOLE_OWNER, Dropped, JournaledWrites, nothing_cached
 from gateway.backends.memory.backend import MemoryBackend
 from gateway.backends.memory.twin import Twin

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from aiocache.base import BaseCache
 
 from gateway.backends.caching.store import BoundedMemoryCache
-from gateway.backends.journal.store import JournalStore, MemoryJournalStore
+from gateway.backends.journal.record_store import JournalStore, MemoryJournalStore
 from gateway.backends.stripe.rate_limit import LocalTokens, RateBudget, Tokens
 from gateway.clock import Clock, Ids
 from gateway.events.catch_up_progress import MemoryProgress, Progress, RedisProgress, SqliteProgress

@@ -49,11 +49,11 @@ class Progress(Protocol):
     async def save(self, covered: Covered) -> None: ...
 
 
+@dataclass(eq=False)
 class MemoryProgress:
     """Forgets with the process, as the log in memory does."""
 
-    def __init__(self) -> None:
-        self._covered: Covered | None = None
+    _covered: Covered | None = None
 
     async def load(self) -> Covered | None:
         return self._covered
@@ -73,11 +73,11 @@ PART = Part(
 )
 
 
+@dataclass(eq=False)
 class SqliteProgress:
     """In the file of the log."""
 
-    def __init__(self, store: SqliteStore) -> None:
-        self._store = store
+    _store: SqliteStore
 
     @classmethod
     async def open(cls, store: SqliteStore) -> SqliteProgress:

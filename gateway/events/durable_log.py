@@ -15,7 +15,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.events.log import (
@@ -49,17 +49,15 @@ PART = Part(
 )
 
 
+@dataclass(eq=False)
 class SqliteEventLog:
-    """See `gateway.events.log.EventLog`."""
+    """See `gateway.events.log.EventLog`. Made by `open`."""
 
-    def __init__(
-        self, store: SqliteStore, *, epoch: str, now: Callable[[], int], retention: Retention
-    ) -> None:
-        self.epoch = epoch
-        self._store = store
-        self._now = now
-        self._retention = retention
-        self.unreadable = UnreadableCount()
+    epoch: str
+    _store: SqliteStore
+    _now: Callable[[], int]
+    _retention: Retention
+    unreadable: UnreadableCount = field(default_factory=UnreadableCount, init=False)
 
     @classmethod
     async def open(
@@ -72,8 +70,7 @@ class SqliteEventLog:
     ) -> SqliteEventLog:
         """The log of this store. Raises `StoreRefused`; `OSError`."""
         await store.install(PART)
-        epoch = await store.write(_epoch, epoch_if_new)
-        return cls(store, epoch=epoch, now=now, retention=retention)
+        return cls(await store.write(_epoch, epoch_if_new), store, now, retention)
 
     async def append(self, entry: LogEntry) -> LogEntry | None:
         return await self._store.write(_append, entry, self._now(), self._retention)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from gateway.events.log import (
@@ -240,6 +241,7 @@ class FollowedLog(Protocol):
         ...
 
 
+@dataclass(eq=False)
 class Follower:
     """One per process, started once the feed has begun.
 
@@ -247,10 +249,9 @@ class Follower:
     more then, so that it must not be called ready; only a restart begins anew.
     """
 
-    def __init__(self, shared: FollowedLog, feed: Feed) -> None:
-        self._log = shared
-        self._feed = feed
-        self._task: asyncio.Task[None] | None = None
+    _log: FollowedLog
+    _feed: Feed
+    _task: asyncio.Task[None] | None = field(default=None, init=False)
 
     def start(self) -> None:
         """Follow from where the feed began, until `stop`."""

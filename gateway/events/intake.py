@@ -115,32 +115,22 @@ CallerOf = Callable[[str], Awaitable[tuple[str, str] | None]]
 """Who sent Stripe this key: tenant and the caller's own key."""
 
 
+@dataclass(kw_only=True, eq=False)
 class Intake:
     """One per process. Entries are appended one after the other, so that they are published in the
     order of the log. All that asks others comes before, so that nothing slow holds up an entry."""
 
-    def __init__(
-        self,
-        *,
-        log: EventLog,
-        lookup: Lookup,
-        drop: Drop,
-        publish: Publish,
-        caller_of: CallerOf,
-        account: str,
-        livemode: bool,
-    ) -> None:
-        self._log = log
-        self._lookup = lookup
-        self._drop = drop
-        self._publish = publish
-        self._caller_of = caller_of
-        self._account = account
-        self._livemode = livemode
-        self._order = asyncio.Lock()
-        self._line_of_others = asyncio.Lock()
-        self._announcing: set[asyncio.Task[int]] = set()
-        self._receiving: dict[str, asyncio.Task[int]] = {}
+    log: EventLog
+    lookup: Lookup
+    drop: Drop
+    publish: Publish
+    caller_of: CallerOf
+    account: str
+    livemode: bool
+    _order: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _line_of_others: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _announcing: set[asyncio.Task[int]] = field(default_factory=set, init=False)
+    _receiving: dict[str, asyncio.Task[int]] = field(default_factory=dict, init=False)
 
     async def announce(self, entry: LogEntry, stripe_key: str) -> None:
         """Take in one of our own writes, which Stripe was sent under this key. Raises `OSError`
@@ -158,7 +148,7 @@ class Intake:
         One that is brought again while it is taken in waits for that. Raises when its invoice's
         customer cannot be resolved now, a drop fails, the log is not to be had, or `IntakeFull`.
         """
-        if hint.account != self._account or hint.livemode != self._livemode:
+        if hint.account != self.account or hint.livemode != self.livemode:
             return 0
         under_way = self._receiving.get(hint.event_id)
         if under_way is not None:
@@ -179,7 +169,7 @@ class Intake:
 
     async def _received(self, hint: Hint, origin: EventOrigin) -> int:
         if drops_by_itself(hint.type):
-            await self._drop(Touched(None, hint.customer_id, hint.payment_intent_id))
+            await self.drop(Touched(None, hint.customer_id, hint.payment_intent_id))
         kind = event_type(hint.type)
         if kind is None:
             return 0
@@ -194,7 +184,7 @@ class Intake:
         if hint.payment_intent_id is None:
             return 0
         taken = 0
-        for payment in await self._lookup.payments_of_intent(hint.payment_intent_id):
+        for payment in await self.lookup.payments_of_intent(hint.payment_intent_id):
             if payment.status not in ("open", "canceled"):
                 continue
             of_payment = replace(hint, invoice_id=payment.invoice_id, invoice_payment_id=payment.id)
@@ -207,15 +197,15 @@ class Intake:
     async def _entry(self, hint: Hint, kind: EventType, origin: EventOrigin) -> LogEntry | None:
         if hint.invoice_id is None:
             return None
-        is_known, customer_id = await self._lookup.customer_of(hint.invoice_id)
+        is_known, customer_id = await self.lookup.customer_of(hint.invoice_id)
         if not is_known:
             # Gone, such as a deleted draft: no entry, but nobody may be shown it any longer.
-            await self._drop(Touched(hint.invoice_id, None, hint.payment_intent_id))
+            await self.drop(Touched(hint.invoice_id, None, hint.payment_intent_id))
             return None
         names: tuple[str, ...] = (f"event:{hint.event_id}",)
         caller = None
         if hint.request_key is not None:
-            caller = await self._caller_of(hint.request_key)
+            caller = await self.caller_of(hint.request_key)
             if hint.invoice_payment_id is not None:
                 names += _twin_names(kind, hint.invoice_payment_id, hint.request_key)
         return LogEntry(
@@ -223,8 +213,8 @@ class Intake:
             raw_type=hint.type,
             origin=origin.value,
             occurred_at=hint.created,
-            account=self._account,
-            livemode=self._livemode,
+            account=self.account,
+            livemode=self.livemode,
             invoice_id=hint.invoice_id,
             customer_id=customer_id,
             invoice_payment_id=hint.invoice_payment_id,
@@ -237,7 +227,7 @@ class Intake:
 
     async def _taken(self, entry: LogEntry) -> int:
         """Drop, append, publish. Duplicates drop too: an earlier drop may have come too soon."""
-        await self._drop(Touched(entry.invoice_id, entry.customer_id, entry.payment_intent_id))
+        await self.drop(Touched(entry.invoice_id, entry.customer_id, entry.payment_intent_id))
         named = await self._with_state_name(entry)
         if entry.origin == EventOrigin.MUTATION.value:
             return await self._appended(named)
@@ -248,10 +238,10 @@ class Intake:
         """Somebody waits for the announcement of a write before they are answered: of all that
         Stripe tells, at most one entry is between it and the log."""
         async with self._order:
-            placed = await self._log.append(entry)
+            placed = await self.log.append(entry)
             if placed is None:
                 return 0
-            self._publish(placed)
+            self.publish(placed)
             return 1
 
     async def _with_state_name(self, entry: LogEntry) -> LogEntry:
@@ -260,7 +250,7 @@ class Intake:
         event's own second is the best that is known."""
         if entry.type not in TURNED_ONCE or entry.invoice_payment_id is None:
             return entry
-        payment = await self._lookup.payment(entry.invoice_payment_id)
+        payment = await self.lookup.payment(entry.invoice_payment_id)
         turned_at = getattr(payment, TURNED_ONCE[entry.type], None) or entry.occurred_at
         name = f"state:{entry.type}:{entry.invoice_payment_id}:{turned_at}"
         return replace(entry, dedupe=(*entry.dedupe, name))

@@ -71,10 +71,8 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """The place of an entry that this release cannot read, as a newer one has written it.
-
-    `version` is that of its text, None where there is none. Whom it is about is not known.
-    """
+    """The place of an entry that this release cannot read, as a newer one has written it; the
+    version of its text, if it has one."""
 
     position: int
     version: int | None = None
@@ -86,10 +84,8 @@ Logged = LogEntry | Unreadable
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a log holds: positions `first` to `last`; both 0 while it is empty.
-
-    `forgotten` is the last position that retention has removed, 0 if none.
-    """
+    """What a log holds: positions `first` to `last`; both 0 while it is empty. `forgotten` is the
+    last position that retention has removed, 0 if none."""
 
     first: int
     last: int
@@ -111,11 +107,9 @@ class EventLog(Protocol):
 
     `append` blocks until the entry is durable and answers it with its position, or None where
     the fact is known already; a repeat is therefore harmless. `read` answers what stands after a
-    position in log order, at most `limit`, possibly none. Both raise `OSError` when the store is
-    not to be had; nothing is half done then.
-
-    Positions are dense: where `read` leaves one out, it was removed. An entry that cannot be read
-    keeps its place, and its names stay known.
+    position in log order, at most `limit`. Both raise `OSError` when the store is not to be had;
+    nothing is half done then. Positions are dense: where `read` leaves one out, it was removed. An
+    entry that cannot be read keeps its place, and its names stay known.
     """
 
     epoch: str

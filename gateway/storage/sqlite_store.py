@@ -44,6 +44,36 @@ Work = Callable[[sqlite3.Connection], T]
 class _Job:
     work: Work[Any]
     done: Future[Any] = field(default_factory=Future)
+    answer: Any = None
+    error: Exception | None = None
+
+    def run(self, database: sqlite3.Connection) -> None:
+        try:
+            self.answer = self.work(database)
+        except Exception as error:  # noqa: BLE001 - it is raised where the work was handed in
+            self.error = error
+
+    def run_alone(self, database: sqlite3.Connection) -> None:
+        """Leave nothing behind if it fails. Raises `sqlite3.Error` where the failure took the whole
+        transaction with it, as a full disk does."""
+        database.execute("SAVEPOINT alone")
+        self.run(database)
+        if isinstance(self.error, sqlite3.Error) and not database.in_transaction:
+            raise self.error
+        if self.error is not None:
+            database.execute("ROLLBACK TO alone")
+        database.execute("RELEASE alone")
+
+    def tell(self) -> None:
+        """Hand the answer, or the error, to whoever waits."""
+        if isinstance(self.error, sqlite3.Error):
+            unavailable = StoreUnavailable(f"SQLite: {self.error}")
+            unavailable.__cause__ = self.error
+            self.done.set_exception(unavailable)
+        elif self.error is not None:
+            self.done.set_exception(self.error)
+        else:
+            self.done.set_result(self.answer)
 
 
 class SqliteStore:
@@ -138,7 +168,8 @@ class SqliteStore:
             if writes:
                 self._commit(database, writes)
             for job in reads:
-                _give(job, *_tried(database, job.work))
+                job.run(database)
+                job.tell()
         database.close()
         self._closed.set_result(None)
 
@@ -153,58 +184,24 @@ class SqliteStore:
     def _commit(self, database: sqlite3.Connection, jobs: list[_Job]) -> None:
         try:
             database.execute("BEGIN IMMEDIATE")
-            answers = [_tried_alone(database, job.work) for job in jobs]
+            for job in jobs:
+                job.run_alone(database)
             database.execute("COMMIT")
+            self.commit_count += 1
         except sqlite3.Error as trouble:
             with suppress(sqlite3.Error):
                 if database.in_transaction:
                     database.execute("ROLLBACK")
             for job in jobs:
-                _give(job, None, trouble)
-            return
-        self.commit_count += 1
-        for job, answer in zip(jobs, answers, strict=True):
-            _give(job, *answer)
+                job.error = trouble
+        for job in jobs:
+            job.tell()
 
 
 def _taken(queue: deque[_Job], limit: int) -> list[_Job]:
     """The first jobs of the queue, without those that were given up."""
     jobs = [queue.popleft() for _ in range(min(limit, len(queue)))]
     return [job for job in jobs if job.done.set_running_or_notify_cancel()]
-
-
-def _tried_alone(database: sqlite3.Connection, work: Work[T]) -> tuple[T | None, Exception | None]:
-    """Answer or error of the work, which leaves nothing behind if it failed.
-
-    Raises `sqlite3.Error` where the failure took the whole transaction with it, as a full disk
-    does.
-    """
-    database.execute("SAVEPOINT alone")
-    answer, error = _tried(database, work)
-    if isinstance(error, sqlite3.Error) and not database.in_transaction:
-        raise error
-    if error is not None:
-        database.execute("ROLLBACK TO alone")
-    database.execute("RELEASE alone")
-    return answer, error
-
-
-def _tried(database: sqlite3.Connection, work: Work[T]) -> tuple[T | None, Exception | None]:
-    try:
-        return work(database), None
-    except Exception as error:  # noqa: BLE001 - it is raised where the work was handed in
-        return None, error
-
-
-def _give(job: _Job, answer: Any, error: Exception | None) -> None:
-    if isinstance(error, sqlite3.Error):
-        unavailable = StoreUnavailable(f"SQLite: {error}")
-        unavailable.__cause__ = error
-        job.done.set_exception(unavailable)
-    elif error is not None:
-        job.done.set_exception(error)
-    else:
-        job.done.set_result(answer)
 
 
 PRAGMAS = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from functools import partial
 
 from gateway.storage.redis_store import RedisStore
@@ -26,16 +27,14 @@ PART = Part(
 )
 
 
+@dataclass(eq=False)
 class WriteProbe:
-    """Of one store, by its `write`. `monotonic` counts seconds."""
+    """Of one store, by a write to it and a steady count of seconds."""
 
-    def __init__(
-        self, write: Callable[[], Awaitable[object]], monotonic: Callable[[], float]
-    ) -> None:
-        self._write = write
-        self._monotonic = monotonic
-        self._kept_until: float | None = None
-        self._trouble: OSError | None = None
+    _write: Callable[[], Awaitable[object]]
+    _monotonic: Callable[[], float]
+    _kept_until: float | None = field(default=None, init=False)
+    _trouble: OSError | None = field(default=None, init=False)
 
     async def check(self) -> None:
         """Raises `OSError` where the store takes nothing, or lately took nothing."""

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from gateway.backends.journal.durable import SqliteJournalStore
+from gateway.backends.journal.record_store import JournalStore
 from gateway.backends.journal.records import State, WriteRecord
-from gateway.backends.journal.store import JournalStore
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
 from gateway.storage.sqlite_store import SqliteStore
 from schema import records

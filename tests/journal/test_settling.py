@@ -11,8 +11,8 @@ import pytest
 from gateway.backends.guarded import AuditTrail
 from gateway.backends.journal.attempt import AHEAD_SECONDS_MAX, LEASE_SECONDS, STRIPE_KEY_SECONDS
 from gateway.backends.journal.open_writes import Settling
+from gateway.backends.journal.record_store import MemoryJournalStore
 from gateway.backends.journal.records import State, WriteRecord, input_hash
-from gateway.backends.journal.store import MemoryJournalStore
 from gateway.backends.journal.writes import JournaledWrites
 from gateway.backends.memory.backend import MemoryBackend
 from gateway.backends.supplier import FIRST, Attempt

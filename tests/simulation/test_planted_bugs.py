@@ -18,8 +18,8 @@ from gateway.backends.caching.reads import CachingReads
 from gateway.backends.caching.tokens import SharedTokens
 from gateway.backends.journal.attempt import Try
 from gateway.backends.journal.open_writes import Settling
+from gateway.backends.journal.record_store import JournalStore
 from gateway.backends.journal.records import Move, State, WriteRecord
-from gateway.backends.journal.store import JournalStore
 from gateway.composition.stores import Stores
 from gateway.events.feed import Feed
 from gateway.events.log import LogEntry, decode_position, encode_position

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from gateway.backends.journal.durable import RedisJournalStore, SqliteJournalStore
-from gateway.backends.journal.store import RECORDS_MAX
+from gateway.backends.journal.record_store import RECORDS_MAX
 from gateway.events.durable_log import RedisEventLog, SqliteEventLog
 from gateway.events.log import Retention
 from gateway.storage.redis_store import RedisStore

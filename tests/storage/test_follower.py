@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from gateway.backends.journal.store import MemoryJournalStore
+from gateway.backends.journal.record_store import MemoryJournalStore
 from gateway.composition.stores import Stores, publisher
 from gateway.events.durable_log import RedisEventLog
 from gateway.events.feed import Feed

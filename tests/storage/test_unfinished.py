@@ -14,14 +14,14 @@ from gateway.backends.journal.durable import (
     RedisJournalStore,
     SqliteJournalStore,
 )
-from gateway.backends.journal.records import State
-from gateway.backends.journal.store import (
+from gateway.backends.journal.record_store import (
     KEPT_SECONDS,
     JournalFull,
     JournalStore,
     decoded_record,
     encoded_record,
 )
+from gateway.backends.journal.records import State
 from tests.journal.records import DETACHED, put, record
 from tests.storage.durable import JOURNALS, OpenJournal, sqlite_journal
 from tests.support.time_and_ids import START, ManualClock

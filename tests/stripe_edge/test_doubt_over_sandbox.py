@@ -18,8 +18,8 @@ import pytest
 from gateway.backends.guarded import AuditTrail
 from gateway.backends.journal.attempt import STRIPE_KEY_SECONDS
 from gateway.backends.journal.open_writes import Settling
+from gateway.backends.journal.record_store import MemoryJournalStore
 from gateway.backends.journal.records import State, WriteRecord
-from gateway.backends.journal.store import MemoryJournalStore
 from gateway.backends.journal.writes import JournaledWrites
 from gateway.backends.stripe.backend import StripeBackend
 from gateway.backends.stripe.circuit_breaker import FAILURES_MAX

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gateway.backends.journal.record_store import JournalStore
 from gateway.backends.journal.records import Actor, Move, State, WriteRecord, may, moved
 from gateway.backends.journal.refusals import not_recorded
-from gateway.backends.journal.store import JournalStore
 from gateway.backends.supplier import NOTHING, Found, Overtaken
 from schema.ports import Outcome
 
@@ -46,11 +46,8 @@ class Try:
 
     @property
     def may_send(self) -> bool:
-        """Whether Stripe still knows the key, if it ever saw it.
-
-        A key from the future was recorded by a clock that was ahead, nobody knows by how much: it
-        may be as old as any.
-        """
+        """Whether Stripe still knows the key, if it ever saw it. A key from the future was recorded
+        by a clock that was ahead, nobody knows by how much: it may be as old as any."""
         sent_at = self.record.sent_at
         if sent_at is None:
             return True

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from gateway.backends.journal.records import WriteRecord
-from gateway.backends.journal.store import (
+from gateway.backends.journal.record_store import (
     KEPT_SECONDS,
     RECORDS_MAX,
     JournalFull,
@@ -19,6 +19,7 @@ from gateway.backends.journal.store import (
     encoded_record,
     readable,
 )
+from gateway.backends.journal.records import WriteRecord
 from gateway.storage.redis_store import RedisStore
 from gateway.storage.sqlite_store import Part, SqliteStore
 
@@ -46,13 +47,13 @@ PART = Part(
 )
 
 
+@dataclass(eq=False)
 class SqliteJournalStore:
-    """See `JournalStore`."""
+    """See `JournalStore`. Made by `open`."""
 
-    def __init__(self, store: SqliteStore, *, now: Callable[[], int], records_max: int) -> None:
-        self._store = store
-        self._now = now
-        self._records_max = records_max
+    _store: SqliteStore
+    _now: Callable[[], int]
+    _records_max: int
 
     @classmethod
     async def open(
@@ -60,7 +61,7 @@ class SqliteJournalStore:
     ) -> SqliteJournalStore:
         """The journal of this store. Raises `StoreRefused`; `OSError`."""
         await store.install(PART)
-        return cls(store, now=now, records_max=records_max)
+        return cls(store, now, records_max)
 
     async def begin(self, record: WriteRecord) -> WriteRecord | None:
         is_full, known = await self._store.write(self._begin, record, self._now() - KEPT_SECONDS)

@@ -11,10 +11,11 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from gateway.backends.guarded import AuditTrail
+from gateway.backends.journal.record_store import JournalStore
 from gateway.backends.journal.records import OPEN, Actor, Move, State, WriteRecord, may, moved
-from gateway.backends.journal.store import JournalStore
 from gateway.backends.journal.writes import JournaledWrites
 from schema.ports import Meter, Outcome, RefusalCode, Refused
 
@@ -30,31 +31,23 @@ def writes_are_taken() -> bool:
     return False
 
 
+@dataclass(eq=False)
 class Settling:
     """One per process."""
 
-    def __init__(
-        self,
-        writes: JournaledWrites,
-        store: JournalStore,
-        trail: AuditTrail,
-        is_read_only: Callable[[], bool] = writes_are_taken,
-    ) -> None:
-        self._counts: Counter[State] = Counter()
-        self._writes = writes
-        self._store = store
-        self._trail = trail
-        self._is_read_only = is_read_only
+    _writes: JournaledWrites
+    _store: JournalStore
+    _trail: AuditTrail
+    _is_read_only: Callable[[], bool] = writes_are_taken
+    _counts: Counter[State] = field(default_factory=Counter, init=False)
 
     def open_writes_by_state(self) -> dict[str, int]:
         """How many writes stood in which state at the last look, for metrics."""
         return {state.value: self._counts[state] for state in OPEN}
 
     async def settle(self) -> None:
-        """Go once through all that is open. Raises `OSError` where the journal is not to be had.
-
-        One write's trouble holds up no other.
-        """
+        """Go once through all that is open; one write's trouble holds up no other. Raises
+        `OSError` where the journal is not to be had."""
         found = await self._store.open_records()
         self._counts = Counter(record.state for record in found)
         for record in found:
@@ -97,24 +90,22 @@ class ResolveRefused(Exception):
     """The write cannot be resolved like this; the message says why, and what can be done."""
 
 
+@dataclass(eq=False)
 class Resolving:
     """The writes of one journal, for a person. It moves the record and leaves the rest to the
     gateway, which announces what was done. Whether the person is right is for whoever asks to check
     before."""
 
-    def __init__(self, store: JournalStore, trail: AuditTrail) -> None:
-        self._store = store
-        self._trail = trail
+    _store: JournalStore
+    _trail: AuditTrail
 
     async def open_writes(self) -> list[WriteRecord]:
-        """Writes without an end, oldest first. Raises `OSError`."""
+        """Oldest first. Raises `OSError`."""
         return await self._store.open_records()
 
     async def write(self, stripe_key: str) -> WriteRecord:
-        """The write that carried this key, or whose key begins so, where it is open.
-
-        Raises `ResolveRefused`, `OSError`.
-        """
+        """The write that carried this key, or whose key begins so, where it is open. Raises
+        `ResolveRefused`, `OSError`."""
         known = await self._store.by_stripe_key(stripe_key)
         if known is not None:
             return known
@@ -127,10 +118,8 @@ class Resolving:
         )
 
     async def confirm(self, record: WriteRecord, outcome: Outcome) -> WriteRecord:
-        """It was done: repeats answer this outcome, and the gateway announces it.
-
-        Raises `ResolveRefused`, `OSError`.
-        """
+        """It was done: repeats answer this outcome, and the gateway announces it. Raises
+        `ResolveRefused`, `OSError`."""
         return await self._resolved(record, Move.CONFIRM, outcome)
 
     async def deny(self, record: WriteRecord) -> WriteRecord:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.backends.journal.attempt import CLOCK_SECONDS_MAX, LEASE_SECONDS, Try
+from gateway.backends.journal.record_store import JournalStore
 from gateway.backends.journal.records import (
     Actor,
     Move,
@@ -33,7 +34,6 @@ from gateway.backends.journal.refusals import (
     undecidable,
     unrecorded_refusal,
 )
-from gateway.backends.journal.store import JournalStore
 from gateway.backends.supplier import Found, Overtaken, Supplier, key_reused, no_such_invoice
 from schema.ports import Command, Meter, Outcome, RefusalCode, Refused, Viewer
 
@@ -120,10 +120,8 @@ class JournaledWrites:
         return is_open and record.owner != self._owner and is_leased
 
     async def _claimed(self, viewer: Viewer, command: Command) -> WriteRecord:
-        """The record of this write: this caller's to send, or with its outcome.
-
-        Raises `Refused` where it is neither.
-        """
+        """The record of this write: this caller's to send, or with its outcome. Raises `Refused`
+        where it is neither."""
         new = self._new_record(viewer, command)
         try:
             known = await self._store.begin(new)
@@ -320,9 +318,7 @@ def _covers(viewer: Viewer, record: WriteRecord) -> bool:
 
 def _may_be_told(viewer: Viewer, record: WriteRecord, outcome: Outcome) -> bool:
     """Whether a repeat may hear the outcome: clients of one tenant need not share its customers.
-
-    Where Stripe's answer did not say whose the invoice is, it is for whoever sees all that the
-    writer saw.
+    Where Stripe did not say whose the invoice is, it is for whoever sees all that the writer saw.
     """
     if viewer.customers is None or outcome.customer_id is not None:
         return viewer.sees(outcome.customer_id)

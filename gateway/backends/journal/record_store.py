@@ -35,18 +35,13 @@ class JournalStore(Protocol):
     may have happened all the same, and a repeat tells."""
 
     async def begin(self, record: WriteRecord) -> WriteRecord | None:
-        """Keep the record durably, unless there is one: then that one is answered instead.
-
-        Raises `JournalFull`. Only what is finished and old is ever forgotten to make room.
-        """
+        """Keep the record durably, unless there is one: then that one is answered instead. Raises
+        `JournalFull`; only what is finished and old is ever forgotten to make room."""
         ...
 
     async def swap(self, record: WriteRecord, *, version: int) -> WriteRecord | None:
-        """Put the record durably in place of the one with this version, in one step.
-
-        None where that was done; otherwise nothing was, and the present record is answered.
-        Raises `RecordGone` where there is none.
-        """
+        """Put the record durably in place of the one with this version, in one step: None where
+        that was done, else the present record. Raises `RecordGone` where there is none."""
         ...
 
     async def by_stripe_key(self, stripe_key: str) -> WriteRecord | None:
