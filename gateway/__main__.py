@@ -1,6 +1,6 @@
 """`python -m gateway`: the same as the console script `invoice-gateway`."""
 
-from gateway.cli.commands import main
+from gateway.cli import main
 
 if __name__ == "__main__":
     main()

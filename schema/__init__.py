@@ -2,3 +2,6 @@
 
 `schema` never imports `gateway`. Stripe, storage and transports are unknown here.
 """
+
+VERSION = "0.1.0"
+"""Of the gateway, in one place; pyproject.toml reads it from here."""

@@ -1,15 +1,32 @@
-"""What every resolver can reach: who asks, what supplies the answer, and where the log stands."""
+"""What every resolver can reach: who asks, what supplies the answer, and where the log stands.
+
+And what is read beside a record that holds ids: an event, an outcome or a refusal.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from strawberry.types.info import Info as StrawberryInfo
 
 from schema.planner import Selection
-from schema.ports import Command, EventStream, Loaded, Meter, Needs, Outcome, Reads, Viewer, Writes
+from schema.ports import (
+    ById,
+    Command,
+    EventStream,
+    Link,
+    Loaded,
+    Meter,
+    Need,
+    Needs,
+    Outcome,
+    Reads,
+    Viewer,
+    Writes,
+    root_needs,
+)
 
 
 @dataclass(slots=True)
@@ -35,27 +52,20 @@ class Context:
     item_cursor: str | None = None
     """Where the stream stands after the item that is being delivered."""
 
-    async def load(self, needs: Needs) -> Loaded[Any]:
-        """Answer needs with one call of the port."""
-        self.event_cursor = self.events.position()
-        return await self._loaded(needs, None)
-
     async def write(self, command: Command) -> Outcome:
         """Do it once. Raises `Refused`."""
         self.event_cursor = self.events.position()
         return await self.writes.write(self.viewer, command, self.meter)
 
-    async def load_after(self, done: Outcome, needs: Needs) -> Loaded[Any]:
-        """Answer needs with what the write's own answer held, and the rest by one call of the port.
+    async def load(self, needs: Needs, after: Outcome | None = None) -> Loaded[Any]:
+        """Answer needs with one call of the port; after a write with what its own answer held.
 
         That answer knows nothing of events since the write began, so the cursor stays where it was
         then.
         """
-        if done.known is None:
-            return await self.load(needs)
-        return await self._loaded(needs, done.known)
-
-    async def _loaded(self, needs: Needs, known: object) -> Loaded[Any]:
+        known = None if after is None else after.known
+        if known is None:
+            self.event_cursor = self.events.position()
         if self.turn is None:
             return await self.reads.load(self.viewer, needs, self.meter, known)
         await self.turn(self.viewer.tenant)
@@ -71,3 +81,49 @@ def field_needs(info: Info) -> Needs:
     """The needs below the root field that is being resolved."""
     raw = info._raw_info
     return info.context.selection.of_field(raw.parent_type, str(raw.path.key))
+
+
+KINDS: Mapping[str, str] = {
+    "invoice": "Invoice",
+    "invoice_payment": "InvoicePayment",
+    "new_default_payment": "InvoicePayment",
+    "payment_intent": "PaymentIntent",
+    "credit_note": "CreditNote",
+}
+"""What links lead to; the id of `invoice` is `invoice_id`."""
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedObjects:
+    """What is wanted behind the links of records. `quiet`: what is gone is null, and no error."""
+
+    links: Mapping[Need, Needs]
+    quiet: bool = False
+
+    def needs(self, records: Iterable[object]) -> Needs:
+        """All that these records lead to."""
+        return root_needs(
+            (target, self.links[link])
+            for record in records
+            for link, target in self._targets(record).items()
+        )
+
+    def shown(self, record: R, root: Loaded[Any]) -> Loaded[R]:
+        """The record with what was loaded for its links."""
+        loaded: Loaded[R] = Loaded(record, dict.fromkeys(self.links))
+        for link, target in self._targets(record).items():
+            loaded.children[link] = root.children[target]
+        return loaded
+
+    def _targets(self, record: object) -> dict[Need, ById]:
+        targets: dict[Need, ById] = {}
+        for link in self.links:
+            assert isinstance(link, Link)
+            object_id = getattr(record, f"{link.name}_id")
+            if object_id is not None:
+                kind = KINDS[link.name]
+                # A payment that was just attached may be detached again, and is then plainly gone.
+                targets[link] = ById(kind, object_id, self.quiet or kind == "InvoicePayment")
+        return targets

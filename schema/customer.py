@@ -16,10 +16,10 @@ from schema.scalars import DateTime
 
 if TYPE_CHECKING:
     from schema.invoice import Invoice
-    from schema.payment_intent import PaymentIntent
+    from schema.payments import PaymentIntent
 
 LazyInvoice = Annotated["Invoice", strawberry.lazy("schema.invoice")]
-LazyPaymentIntent = Annotated["PaymentIntent", strawberry.lazy("schema.payment_intent")]
+LazyPaymentIntent = Annotated["PaymentIntent", strawberry.lazy("schema.payments")]
 
 
 def _invoices(

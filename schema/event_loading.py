@@ -5,11 +5,11 @@ Objects are read after the event has reached the log, so they are never older th
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from schema import ports
-from schema.context import Context, Info
+from schema.context import Context, Info, LinkedObjects
 from schema.fields import require
 from schema.invoice_payment_event import EventsLoaded
 from schema.ports import (
@@ -19,42 +19,14 @@ from schema.ports import (
     ErrorCode,
     EventListing,
     Failed,
-    Link,
     Loaded,
     Meter,
-    Need,
     Needs,
     bad_input,
     root_needs,
 )
 
 SECRET = Computed("confirmation_secret")
-OBJECTS: dict[Need, str] = {
-    Link("invoice"): "Invoice",
-    Link("invoice_payment"): "InvoicePayment",
-    Link("payment_intent"): "PaymentIntent",
-}
-"""The objects that an event's fields lead to; it holds their ids."""
-
-
-def _objects(
-    event: ports.InvoicePaymentEvent, needs_of_event: Needs
-) -> list[tuple[Need, ById, Needs]]:
-    """What the event's fields need, as needs of the root."""
-    ids = (event.invoice_id, event.invoice_payment_id, event.payment_intent_id)
-    wanted = needs_of_event.of("InvoicePaymentEvent")
-    return [
-        (need, ById(kind, object_id, quiet=True), wanted[need])
-        for (need, kind), object_id in zip(OBJECTS.items(), ids, strict=True)
-        if object_id is not None and need in wanted
-    ]
-
-
-def needs_of_events(events: Iterable[ports.InvoicePaymentEvent], needs_of_event: Needs) -> Needs:
-    """Everything that these events need, as one set of root needs: equal ids are loaded once."""
-    return root_needs(
-        (by_id, deeper) for event in events for _, by_id, deeper in _objects(event, needs_of_event)
-    )
 
 
 def check_no_secret(needs: Needs) -> None:
@@ -69,35 +41,32 @@ def check_no_secret(needs: Needs) -> None:
             check_no_secret(deeper)
 
 
-def with_objects(
-    event: ports.InvoicePaymentEvent, needs_of_event: Needs, root: Loaded[Any]
-) -> Loaded[Any]:
-    """The event with what was loaded for it."""
-    loaded: Loaded[Any] = Loaded(event, dict.fromkeys(OBJECTS))
-    for need, by_id, _ in _objects(event, needs_of_event):
-        loaded.children[need] = root.children[by_id]
-    return loaded
-
-
 async def load_query(context: Context, needs_of_query: Needs) -> Loaded[Any]:
     """Answer a whole query: the log's pages first, then every object in one call of the port."""
     wanted = needs_of_query.of(ROOT)
-    listings = [need for need in wanted if isinstance(need, EventListing)]
-    if not listings:
+    if EventListing not in map(type, wanted):
         return await context.load(needs_of_query)
-    rest = root_needs((need, wanted[need]) for need in wanted if need not in listings)
-    pages = {need: await _page(context, need, wanted[need]) for need in listings}
-    for need, page in pages.items():
+    rest, pages = Needs(), {}
+    for need, deeper in wanted.items():
+        if not isinstance(need, EventListing):
+            rest.add(ROOT, need).merge(deeper)
+            continue
+        pages[need] = page = await _page(context, need, deeper)
         if isinstance(page, ports.EventPage):
-            rest.merge(needs_of_events(page.events, wanted[need]))
+            rest.merge(_objects(deeper).needs(page.events))
     root = await context.load(rest)
     for need, page in pages.items():
-        root.children[need] = (
-            EventsLoaded(page, [with_objects(event, wanted[need], root) for event in page.events])
-            if isinstance(page, ports.EventPage)
-            else page
-        )
+        if isinstance(page, ports.EventPage):
+            objects = _objects(wanted[need])
+            items = [objects.shown(event, root) for event in page.events]
+            root.children[need] = EventsLoaded(page, items)
+        else:
+            root.children[need] = page
     return root
+
+
+def _objects(needs_of_event: Needs) -> LinkedObjects:
+    return LinkedObjects(needs_of_event.of("InvoicePaymentEvent"), quiet=True)
 
 
 async def _page(
@@ -142,6 +111,7 @@ async def stream(
     require(context.viewer, "events:read")
     check_no_secret(needs_of_item)
     await _check_named(context, where)
+    objects = _objects(needs_of_item)
     source = context.events.subscribe(context.viewer, after=after, where=where)
     try:
         async for item in source:
@@ -150,8 +120,7 @@ async def stream(
             )
             if isinstance(item, ports.InvoicePaymentEvent):
                 context.meter = Meter(context.viewer.tenant)
-                wanted = needs_of_events([item], needs_of_item)
-                yield with_objects(item, needs_of_item, await context.load(wanted))
+                yield objects.shown(item, await context.load(objects.needs([item])))
             else:
                 yield item
     finally:

@@ -1,87 +1,149 @@
-"""Attach, detach and credit: inputs, payloads, and the refusals that a caller can act on.
+"""Attach, detach and credit: for each its input, the command that becomes of it, and its payload.
 
-A refusal is data: an entry of `errors`. A malformed input is a broken call and a GraphQL error.
-The answer's objects are read after the write, through the same plan and load as any query.
+A malformed input is a broken call: BAD_USER_INPUT, naming the argument.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
-
 import strawberry
 
-from schema.context import Context, Info, field_needs
-from schema.credit_note import CreditNote
-from schema.fields import field, linked, plain
+from schema.credit_note import CreditNote, CreditNoteInput, credit_note_draft
+from schema.fields import derived, described, linked, optional, plain
 from schema.invoice import Invoice
-from schema.invoice_payment import InvoicePayment
-from schema.payment_errors import STATE, STATE_CODES, PaymentError, problem
-from schema.payment_inputs import (
-    AttachPaymentInput,
-    CreateCreditNoteInput,
-    DetachPaymentInput,
-    attach_command,
-    credit_note_command,
-    detach_command,
-)
-from schema.payment_intent import PaymentIntent
+from schema.node import checked_id
+from schema.payloads import ERRORS, REPLAYED, PaymentError, written
+from schema.payments import InvoicePayment, PaymentIntent
 from schema.ports import (
-    Attached,
-    ById,
-    Command,
-    CreditNoteCreated,
-    Detached,
-    Link,
-    Loaded,
-    Needs,
-    Outcome,
-    Refused,
-    root_needs,
+    GATEWAY_KEY,
+    IDEMPOTENCY_KEY_LENGTH_MAX,
+    METADATA_ENTRIES_MAX,
+    METADATA_KEY_LENGTH_MAX,
+    METADATA_VALUE_LENGTH_MAX,
+    AttachPayment,
+    CreateCreditNote,
+    DetachPayment,
+    OutOfBandPayment,
+    bad_input,
 )
+from schema.scalars import CurrencyCode, DateTime, MinorUnits
 
-INVOICE = Link("invoice")
-INVOICE_PAYMENT = Link("invoice_payment")
-PAYMENT_INTENT = Link("payment_intent")
-NEW_DEFAULT_PAYMENT = Link("new_default_payment")
-CREDIT_NOTE = Link("credit_note")
+REFERENCE_LENGTH_MAX = 5000
+KEY = "Chosen by the caller for this one attempt; repeat it to retry. 1 to 255 characters."
 
 
-Load = Callable[[Needs], Awaitable[Loaded[Any]]]
+def checked_key(key: str) -> str:
+    """Raises `Failed` BAD_USER_INPUT."""
+    if not 1 <= len(key) <= IDEMPOTENCY_KEY_LENGTH_MAX:
+        raise bad_input(
+            f"input.idempotencyKey must have 1 to {IDEMPOTENCY_KEY_LENGTH_MAX} characters, "
+            f"got {len(key)}"
+        )
+    if not key.isprintable():
+        raise bad_input("input.idempotencyKey must be printable characters, without line breaks")
+    return key
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
-    """What stands behind a payload: the objects read after the write, or the refusal."""
-
-    objects: dict[Link, Any]
-    errors: list[PaymentError]
-    done: Outcome | None = None
-
-    @property
-    def replayed(self) -> bool:
-        return self.done is not None and self.done.replayed
-
-    @property
-    def detached_invoice_payment_id(self) -> str | None:
-        return self.done.invoice_payment_id if isinstance(self.done, Detached) else None
-
-    def child(self, need: Link) -> Any:
-        value = self.objects.get(need)
-        if isinstance(value, Exception):
-            raise value
-        return value
+@strawberry.input(description="One key and value of metadata.")
+class MetadataInput:
+    key: str = described("1 to 40 characters, without square brackets, and each key once.")
+    value: str = described("At most 500 characters. An empty value sets nothing, as in Stripe.")
 
 
-ERRORS = "Why nothing was done; empty on success."
+@strawberry.input(description="The facts of a payment made elsewhere.")
+class OutOfBandPaymentInput:
+    amount_minor_units: MinorUnits = described("What was paid; above zero.")
+    currency: CurrencyCode = described("Must be the invoice's currency.")
+    paid_at: DateTime = described("When it was paid; part of what a retry must repeat.")
+    reference: str | None = optional("Number of the transfer, the cheque or the like.")
+    metadata: list[MetadataInput] | None = optional(
+        "At most 50 entries. Their order means nothing."
+    )
 
 
-REPLAYED = (
-    "True when an earlier call with the same key already had this outcome; the objects are as "
-    "they are now."
+@strawberry.input(
+    one_of=True,
+    description="Exactly one: an intent, a payment record already reported to Stripe, or the facts "
+    "of a payment made elsewhere.",
 )
+class PaymentRef:
+    payment_intent_id: strawberry.ID | None = optional("A PaymentIntent (pi_).", strawberry.UNSET)
+    payment_record_id: strawberry.ID | None = optional(
+        "A payment record (pr_) that Stripe knows already.", strawberry.UNSET
+    )
+    out_of_band: OutOfBandPaymentInput | None = optional(
+        "A payment that Stripe is to be told about now.", strawberry.UNSET
+    )
+
+
+@strawberry.input(description="Attach a payment to an invoice.")
+class AttachPaymentInput:
+    invoice_id: strawberry.ID = described("An open or uncollectible invoice.")
+    payment: PaymentRef = described("What pays.")
+    amount_requested_minor_units: MinorUnits | None = optional(
+        "Share of the payment to apply to this invoice; the whole of it when absent. "
+        "Preview in Stripe."
+    )
+    idempotency_key: str = described(KEY)
+
+
+def attach_command(input: AttachPaymentInput) -> AttachPayment:
+    """Raises `Failed` BAD_USER_INPUT, naming the argument."""
+    ref = input.payment
+    intent, record = ref.payment_intent_id or None, ref.payment_record_id or None
+    if intent is not None:
+        checked_id("PaymentIntent", intent, "input.payment.paymentIntentId")
+    if record is not None:
+        checked_id("PaymentRecord", record, "input.payment.paymentRecordId")
+    outside = ref.out_of_band or None
+    if (intent, record, outside) == (None, None, None):
+        raise bad_input("input.payment must name one payment; an empty id names none")
+    return AttachPayment(
+        invoice_id=checked_id("Invoice", input.invoice_id, "input.invoiceId"),
+        idempotency_key=checked_key(input.idempotency_key),
+        payment_intent_id=intent,
+        payment_record_id=record,
+        out_of_band=None if outside is None else _out_of_band(outside),
+        amount_requested=input.amount_requested_minor_units,
+    )
+
+
+def _out_of_band(given: OutOfBandPaymentInput) -> OutOfBandPayment:
+    where = "input.payment.outOfBand"
+    if given.reference is not None and len(given.reference) > REFERENCE_LENGTH_MAX:
+        raise bad_input(f"{where}.reference must have at most {REFERENCE_LENGTH_MAX} characters")
+    return OutOfBandPayment(
+        amount=given.amount_minor_units,
+        currency=given.currency.lower(),
+        paid_at=given.paid_at,
+        reference=given.reference or None,
+        metadata=_metadata(given.metadata or [], f"{where}.metadata"),
+    )
+
+
+def _metadata(entries: list[MetadataInput], where: str) -> tuple[tuple[str, str], ...]:
+    """As Stripe would keep them. Raises `Failed` BAD_USER_INPUT."""
+    if len(entries) > METADATA_ENTRIES_MAX:
+        raise bad_input(f"{where} must have at most {METADATA_ENTRIES_MAX} entries")
+    seen: set[str] = set()
+    for entry in entries:
+        _check_entry(entry, where)
+        if entry.key in seen:
+            raise bad_input(f"{where} must have each key once, got {entry.key!r} twice")
+        seen.add(entry.key)
+    return tuple((entry.key, entry.value) for entry in entries if entry.value)
+
+
+def _check_entry(entry: MetadataInput, where: str) -> None:
+    if not 1 <= len(entry.key) <= METADATA_KEY_LENGTH_MAX:
+        raise bad_input(f"{where} keys must have 1 to {METADATA_KEY_LENGTH_MAX} characters")
+    if "[" in entry.key or "]" in entry.key:
+        raise bad_input(
+            f"{where} keys must not contain square brackets, which Stripe refuses: {entry.key!r}"
+        )
+    if entry.key == GATEWAY_KEY:
+        raise bad_input(f"{where} must not have the key {entry.key!r}, which the gateway sets")
+    if len(entry.value) > METADATA_VALUE_LENGTH_MAX:
+        raise bad_input(f"{where} values must have at most {METADATA_VALUE_LENGTH_MAX} characters")
 
 
 @strawberry.type(description="What attaching did.")
@@ -94,10 +156,34 @@ class AttachPaymentPayload:
     )
 
 
+@strawberry.input(description="Detach a PaymentIntent from an invoice.")
+class DetachPaymentInput:
+    invoice_id: strawberry.ID = described("The invoice it pays.")
+    payment_intent_id: strawberry.ID = described("The intent to be freed.")
+    idempotency_key: str = described(KEY)
+    if_amount_paid_minor_units: MinorUnits | None = optional(
+        "Refuse when the invoice moved on since the caller last read it: checked by a "
+        "fresh read just before (Stripe has no conditional write)."
+    )
+
+
+def detach_command(input: DetachPaymentInput) -> DetachPayment:
+    """Raises `Failed` BAD_USER_INPUT, naming the argument."""
+    return DetachPayment(
+        invoice_id=checked_id("Invoice", input.invoice_id, "input.invoiceId"),
+        payment_intent_id=checked_id(
+            "PaymentIntent", input.payment_intent_id, "input.paymentIntentId"
+        ),
+        idempotency_key=checked_key(input.idempotency_key),
+        if_amount_paid=input.if_amount_paid_minor_units,
+    )
+
+
 @strawberry.type(description="What detaching did.")
 class DetachPaymentPayload:
-    detached_invoice_payment_id: strawberry.ID | None = plain(
-        "Id of the link that is gone; null on refusal."
+    detached_invoice_payment_id: strawberry.ID | None = derived(
+        "Id of the link that is gone; null on refusal.",
+        lambda payload: payload.done and payload.done.invoice_payment_id,
     )
     errors: list[PaymentError] = plain(ERRORS)
     replayed: bool = plain(REPLAYED)
@@ -110,6 +196,20 @@ class DetachPaymentPayload:
     )
 
 
+@strawberry.input(description="Issue a credit note.")
+class CreateCreditNoteInput:
+    credit_note: CreditNoteInput = described("What is to be issued.")
+    idempotency_key: str = described(KEY)
+
+
+def credit_note_command(input: CreateCreditNoteInput) -> CreateCreditNote:
+    """Raises `Failed` BAD_USER_INPUT, naming the argument."""
+    return CreateCreditNote(
+        draft=credit_note_draft(input.credit_note),
+        idempotency_key=checked_key(input.idempotency_key),
+    )
+
+
 @strawberry.type(description="What issuing a credit note did.")
 class CreateCreditNotePayload:
     errors: list[PaymentError] = plain(ERRORS)
@@ -118,89 +218,18 @@ class CreateCreditNotePayload:
     invoice: Invoice | None = linked("The invoice after the change; null on refusal.")
 
 
-Targets = Callable[[Any], dict[Link, ById | None]]
-"""From an outcome to the objects that its payload shows."""
-
-
-def _attached(done: Attached) -> dict[Link, ById | None]:
-    return {
-        INVOICE: ById("Invoice", done.invoice_id),
-        INVOICE_PAYMENT: ById("InvoicePayment", done.invoice_payment_id, quiet=True),
-    }
-
-
-def _detached(done: Detached) -> dict[Link, ById | None]:
-    default = done.new_default_payment_id
-    return {
-        INVOICE: ById("Invoice", done.invoice_id),
-        PAYMENT_INTENT: ById("PaymentIntent", done.payment_intent_id),
-        NEW_DEFAULT_PAYMENT: None
-        if default is None
-        else ById("InvoicePayment", default, quiet=True),
-    }
-
-
-def _credited(done: CreditNoteCreated) -> dict[Link, ById | None]:
-    return {
-        CREDIT_NOTE: ById("CreditNote", done.credit_note_id),
-        INVOICE: ById("Invoice", done.invoice_id),
-    }
-
-
-async def _answer(info: Info, payload: str, command: Command, targets: Targets) -> Payload:
-    """Write, then read what the payload asks for; or the refusal with the state behind it."""
-    context, wanted = info.context, field_needs(info)
-    try:
-        done = await context.write(command)
-    except Refused as refused:
-        state = await _state(context, wanted, refused)
-        return Payload({}, [problem(refused, state)])
-    load = partial(context.load_after, done)
-    objects = await _read(load, wanted.of(payload), targets(done))
-    return Payload(objects, [], done)
-
-
-async def _read(load: Load, wanted: Any, targets: dict[Link, ById | None]) -> dict[Link, Any]:
-    pairs = [
-        (link, target, wanted[link])
-        for link, target in targets.items()
-        if target is not None and link in wanted
-    ]
-    root = await load(root_needs((target, deeper) for _, target, deeper in pairs))
-    return {link: root.children[target] for link, target, _ in pairs}
-
-
-async def _state(context: Context, wanted: Needs, refused: Refused) -> Any:
-    state_needs = wanted.of("StateProblem")
-    if refused.code not in STATE_CODES or refused.invoice_id is None or STATE not in state_needs:
-        return None
-    target = ById("Invoice", refused.invoice_id)
-    return (await _read(context.load, state_needs, {STATE: target})).get(STATE)
-
-
 @strawberry.type(description="Everything that can be changed.")
 class Mutation:
-    @field(
+    attach_payment: AttachPaymentPayload | None = written(
         "Attach a payment to an open invoice. It counts at once if it has already succeeded.",
-        cost=10,
-        graphql_type=AttachPaymentPayload | None,
+        attach_command,
     )
-    async def attach_payment(self, info: Info, input: AttachPaymentInput) -> Payload:
-        return await _answer(info, "AttachPaymentPayload", attach_command(input), _attached)
-
-    @field(
+    detach_payment: DetachPaymentPayload | None = written(
         "Free a PaymentIntent from an invoice. A paid invoice reopens when a balance comes back.",
-        cost=10,
-        graphql_type=DetachPaymentPayload | None,
+        detach_command,
     )
-    async def detach_payment(self, info: Info, input: DetachPaymentInput) -> Payload:
-        return await _answer(info, "DetachPaymentPayload", detach_command(input), _detached)
-
-    @field(
+    create_credit_note: CreateCreditNotePayload | None = written(
         "Issue a credit note: it first lowers what is still asked for, the rest is "
         "settled as the input says.",
-        cost=10,
-        graphql_type=CreateCreditNotePayload | None,
+        credit_note_command,
     )
-    async def create_credit_note(self, info: Info, input: CreateCreditNoteInput) -> Payload:
-        return await _answer(info, "CreateCreditNotePayload", credit_note_command(input), _credited)

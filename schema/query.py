@@ -9,21 +9,48 @@ from typing import Any
 
 import strawberry
 
-from schema import filters
+from schema import VERSION, filters
 from schema.context import Info
 from schema.cost import ids_size
 from schema.credit_note import CreditNotePreview, credit_note_preview
 from schema.customer import Customer
-from schema.fields import field, loaded
-from schema.gateway_info import GatewayInfo, gateway_info
+from schema.fields import field, loaded, plain
 from schema.invoice import Invoice
-from schema.invoice_payment import InvoicePayment
 from schema.invoice_payment_event import InvoicePaymentEventConnection, events
 from schema.node import Connection, Node, checked_id, id_need, listed
-from schema.payment_intent import PaymentIntent
-from schema.ports import NODES_MAX, ById, bad_input
+from schema.payments import InvoicePayment, PaymentIntent
+from schema.ports import NODES_MAX, BackendKind, ById, Capability, bad_input
+from schema.scalars import EventCursor
 
 READ = "invoices:read"
+
+strawberry.enum(BackendKind, description="What supplies the answers.")
+strawberry.enum(Capability, description="Something that a deployment may or may not be able to do.")
+
+SCOPE_OF: dict[Capability, str] = {
+    Capability.ATTACH_PAYMENT_INTENT: "payments:write",
+    Capability.ATTACH_PAYMENT_RECORD: "payments:write",
+    Capability.ATTACH_OUT_OF_BAND: "payments:write",
+    Capability.DETACH: "payments:write",
+    Capability.CREDIT_NOTE: "credit_notes:write",
+    Capability.EVENT_REPLAY: "events:read",
+}
+
+
+@strawberry.type(description="What this deployment is, and what it can do for this caller.")
+class GatewayInfo:
+    version: str = plain("Version of the gateway.")
+    backend: BackendKind = plain("What supplies the answers.")
+    livemode: bool = plain("True when real money moves.")
+    stripe_api_version: str | None = plain("The pinned Stripe-Version; null with MEMORY.")
+    capabilities: list[Capability] = plain(
+        "What this deployment and this caller can really do; hide the button instead of failing "
+        "the click."
+    )
+    scopes: list[str] = plain("The rights of this caller.")
+    oldest_event_cursor: EventCursor | None = plain(
+        "How far back EventCursor can resume; null while the log is empty."
+    )
 
 
 def _of_any_kind(id: strawberry.ID) -> ById:
@@ -93,6 +120,18 @@ class Query:
 
     @field("What this deployment is, and what it can do for this caller.")
     async def gateway(self, info: Info) -> GatewayInfo:
-        context = info.context
-        oldest = await context.events.oldest()
-        return gateway_info(context.reads.describe(), context.viewer, oldest)
+        description, viewer = info.context.reads.describe(), info.context.viewer
+        oldest = await info.context.events.oldest()
+        return GatewayInfo(
+            version=VERSION,
+            backend=description.kind,
+            livemode=description.livemode,
+            stripe_api_version=description.stripe_api_version,
+            capabilities=[
+                one
+                for one in Capability
+                if one in description.capabilities and viewer.may(SCOPE_OF[one])
+            ],
+            scopes=sorted(viewer.scopes),
+            oldest_event_cursor=None if oldest is None else EventCursor(oldest),
+        )

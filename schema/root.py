@@ -32,10 +32,10 @@ from schema.invoice_payment_event import (
     InvoicePaymentStreamItem,
     event_filter,
 )
-from schema.payment_errors import InputProblem, StateProblem, UpstreamProblem
+from schema.payloads import InputProblem, StateProblem, UpstreamProblem, problem_type
 from schema.payment_mutations import Mutation
-from schema.payment_record import Charge, PaymentRecord
-from schema.ports import Loaded
+from schema.payments import Charge, PaymentRecord
+from schema.ports import Loaded, Refused
 from schema.query import Query
 from schema.scalars import SCALARS, EventCursor
 
@@ -60,8 +60,10 @@ class Subscription:
 
 
 def type_of(value: Any, *_: object) -> str:
-    """The GraphQL type of an object is named as the class of its record is."""
-    return type(value.record if type(value) is Loaded else value).__name__
+    """The GraphQL type of an object is named as the class of its record is; a refusal's is said
+    by its code."""
+    record = value.record if type(value) is Loaded else value
+    return problem_type(record.code) if type(record) is Refused else type(record).__name__
 
 
 def _finish(kind: GraphQLNamedType) -> None:

@@ -33,9 +33,7 @@ PREFIX = "gateway:budget"
 @dataclass(frozen=True, slots=True)
 class Spent:
     """How a budget stands after an operation has asked for its cost.
-
-    `retry_after_seconds` is None when it was granted, and when it never can be.
-    """
+    `retry_after_seconds` is None when it was granted, and when it never can be."""
 
     granted: bool
     limit: int
@@ -52,14 +50,38 @@ class Budget(Protocol):
         ...
 
 
-class MemoryBudget:
+class StoreBudget:
+    """Counted in one store, by a limiter for each size of budget; the callers are keys in it."""
+
+    def __init__(self, store: BaseStore) -> None:
+        self._store = store
+        self._limiter = lru_cache(maxsize=CALLERS_MAX)(self._new_limiter)
+
+    async def spend(self, caller: str, cost: int, per_minute: int) -> Spent:
+        result = await self._limiter(per_minute).limit(f"{caller}|{per_minute}", cost=cost)
+        state, may_come_again = result.state, result.limited and cost <= per_minute
+        return Spent(
+            granted=not result.limited,
+            limit=per_minute,
+            remaining=max(0, int(state.remaining)),
+            resets_in_seconds=math.ceil(state.reset_after),
+            retry_after_seconds=math.ceil(state.retry_after) if may_come_again else None,
+        )
+
+    def _new_limiter(self, per_minute: int) -> Throttled:
+        return Throttled(
+            using=RateLimiterType.GCRA.value,
+            quota=rate_limiter.per_min(per_minute, burst=per_minute),
+            store=self._store,
+            key_prefix=PREFIX,
+        )
+
+
+class MemoryBudget(StoreBudget):
     """For one process."""
 
     def __init__(self) -> None:
-        self._limiters = _Limiters(MemoryStore(options={"MAX_SIZE": CALLERS_MAX}))
-
-    async def spend(self, caller: str, cost: int, per_minute: int) -> Spent:
-        return await self._limiters.spend(caller, cost, per_minute)
+        super().__init__(MemoryStore(options={"MAX_SIZE": CALLERS_MAX}))
 
 
 class RedisBudget:
@@ -72,53 +94,22 @@ class RedisBudget:
             "protocol": 2,
         }
         self._store = RedisStore(server=url, options={"CONNECTION_POOL_KWARGS": waits})
-        self._limiters = _Limiters(self._store)
-        self._fallback = MemoryBudget()
+        self._shared, self._fallback = StoreBudget(self._store), MemoryBudget()
         self._monotonic = monotonic
         self._away_until = -math.inf
 
     async def spend(self, caller: str, cost: int, per_minute: int) -> Spent:
-        if self._monotonic() < self._away_until:
-            return await self._fallback.spend(caller, cost, per_minute)
-        try:
-            async with asyncio.timeout(2 * REDIS_SECONDS_MAX):
-                return await self._limiters.spend(caller, cost, per_minute)
-        except (BaseThrottledError, OSError) as trouble:
-            self._away_until = self._monotonic() + AWAY_SECONDS
-            log.warning("budgets are counted alone for now: Redis: %s", type(trouble).__name__)
-            return await self._fallback.spend(caller, cost, per_minute)
+        if self._monotonic() >= self._away_until:
+            try:
+                async with asyncio.timeout(2 * REDIS_SECONDS_MAX):
+                    return await self._shared.spend(caller, cost, per_minute)
+            except (BaseThrottledError, OSError) as trouble:
+                self._away_until = self._monotonic() + AWAY_SECONDS
+                log.warning("budgets are counted alone for now: Redis: %s", type(trouble).__name__)
+        return await self._fallback.spend(caller, cost, per_minute)
 
     async def close(self) -> None:
         """Let go of the connections. Idempotent."""
         client: Any = self._store._backend.get_client()
         await client.aclose()
         await client.connection_pool.disconnect()
-
-
-class _Limiters:
-    """One limiter for each size of budget; the callers are keys in it."""
-
-    def __init__(self, store: BaseStore) -> None:
-        self._of = lru_cache(maxsize=CALLERS_MAX)(lambda per_minute: _limiter(per_minute, store))
-
-    async def spend(self, caller: str, cost: int, per_minute: int) -> Spent:
-        result = await self._of(per_minute).limit(f"{caller}|{per_minute}", cost=cost)
-        state, is_possible = result.state, cost <= per_minute
-        return Spent(
-            granted=not result.limited,
-            limit=per_minute,
-            remaining=max(0, int(state.remaining)),
-            resets_in_seconds=math.ceil(state.reset_after),
-            retry_after_seconds=(
-                math.ceil(state.retry_after) if result.limited and is_possible else None
-            ),
-        )
-
-
-def _limiter(per_minute: int, store: BaseStore) -> Throttled:
-    return Throttled(
-        using=RateLimiterType.GCRA.value,
-        quota=rate_limiter.per_min(per_minute, burst=per_minute),
-        store=store,
-        key_prefix=PREFIX,
-    )

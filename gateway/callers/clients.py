@@ -12,7 +12,7 @@ import json
 import secrets
 import tomllib
 from collections import Counter
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +24,10 @@ from schema.ports import SCOPES, Viewer
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{64}$", to_lower=True)]
 CustomerId = Annotated[str, StringConstraints(pattern=r"^cus_[A-Za-z0-9_]+$")]
+
+TOKEN_PREFIX = "igw_"
+"""Lets secret scanners and people recognise one."""
+TOKEN_BYTES = 32
 
 _HINTS = {
     "token_sha256": "give the 64 hexadecimal digits of the token's SHA-256, as `invoice-gateway "
@@ -41,8 +45,8 @@ class ClientsRefused(Exception):
     """The clients file cannot be used; the message has a line for each thing that is wrong."""
 
 
-class _Entry(BaseModel):
-    """One `[[client]]` as it is written."""
+class Client(BaseModel):
+    """One `[[client]]` as it is written. `origins` empty: pages of every allowed origin."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -52,24 +56,23 @@ class _Entry(BaseModel):
     tenant: Name | None = None
     customers: Annotated[list[CustomerId], Field(min_length=1)] | None = None
     cost_per_minute: Annotated[int, Field(gt=0)] | None = None
-    origins: Annotated[list[Origin], Field(min_length=1)] | None = None
+    origins: Annotated[frozenset[Origin], Field(min_length=1, strict=False)] = frozenset()
     trusted_documents_only: bool = False
 
-    def client(self) -> Client:
-        digests = self.token_sha256
-        viewer = Viewer(
+    @cached_property
+    def digests(self) -> tuple[str, ...]:
+        given = self.token_sha256
+        return (given,) if isinstance(given, str) else tuple(given)
+
+    @cached_property
+    def viewer(self) -> Viewer:
+        return Viewer(
             tenant=self.tenant or self.name,
             scopes=frozenset(self.scopes),
             customers=None if self.customers is None else frozenset(self.customers),
             caller=self.name,
             trusted_documents_only=self.trusted_documents_only,
             cost_per_minute=self.cost_per_minute,
-        )
-        return Client(
-            name=self.name,
-            digests=(digests,) if isinstance(digests, str) else tuple(digests),
-            viewer=viewer,
-            origins=frozenset(self.origins or ()),
         )
 
 
@@ -99,43 +102,34 @@ def parse_clients(text: str, where: str) -> tuple[Client, ...]:
 
 def entry_of(name: str, digest: str, scopes: list[str], customers: list[str]) -> str:
     """The entry of a new client as it is written. Raises `ClientsRefused`."""
-    lines = [
-        "[[client]]",
-        f"name = {_toml(name)}",
-        f"token_sha256 = {_toml(digest)}",
-        f"scopes = {_toml(scopes)}",
-    ]
+    fields: dict[str, object] = {"name": name, "token_sha256": digest, "scopes": scopes}
     if customers:
-        lines.append(f"customers = {_toml(customers)}")
-    entry = "\n".join(lines) + "\n"
+        fields["customers"] = customers
+    # JSON's texts and lists of texts are TOML's as well.
+    lines = [f"{key} = {json.dumps(value)}" for key, value in fields.items()]
+    entry = "\n".join(["[[client]]", *lines]) + "\n"
     parse_clients(entry, "the new entry")
     return entry
 
 
-def _toml(value: str | list[str]) -> str:
-    """JSON's texts and lists of texts are TOML's as well."""
-    return json.dumps(value)
-
-
 def _entries(document: dict[str, Any]) -> tuple[list[Client], list[str]]:
-    given = document.get("client", [])
+    given = document.pop("client", [])
     if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
         return [], ["client: begin each entry with [[client]]."]
     problems = [f"{key}: not known here; entries begin with [[client]]." for key in document]
-    problems = [line for line in problems if not line.startswith("client:")]
     clients = []
     for position, one in enumerate(given, start=1):
         where = f"client {position} ({one.get('name', 'without a name')!s:.64})"
         try:
-            entry = _Entry.model_validate(one)
+            client = Client.model_validate(one)
         except ValidationError as error:
             problems += [f"{where}: {_sentence(part)}" for part in error.errors()]
             continue
-        unknown = sorted(set(entry.scopes) - set(SCOPES))
         problems += [
-            f"{where}: scopes: {one!r:.64} is none; {_HINTS['scopes']}." for one in unknown
+            f"{where}: scopes: {scope!r:.64} is none; {_HINTS['scopes']}."
+            for scope in sorted(client.viewer.scopes.difference(SCOPES))
         ]
-        clients.append(entry.client())
+        clients.append(client)
     return clients, problems
 
 
@@ -146,7 +140,7 @@ def _sentence(error: Any) -> str:
         "missing": "is missing",
         "extra_forbidden": "is no key of a client",
     }.get(error["type"], "is not right")
-    hint = _HINTS.get(key, f"the keys are {', '.join(_Entry.model_fields)}")
+    hint = _HINTS.get(key, f"the keys are {', '.join(Client.model_fields)}")
     return f"{key} {what}: {hint}."
 
 
@@ -154,30 +148,16 @@ def _shared(clients: list[Client]) -> list[str]:
     """Names and tokens that two clients claim: nobody could tell them apart."""
     names = Counter(client.name for client in clients)
     digests = Counter(digest for client in clients for digest in client.digests)
-    problems = [f"name {name}: given twice; each client needs its own." for name in _twice(names)]
-    for digest in _twice(digests):
-        owners = ", ".join(client.name for client in clients if digest in client.digests)
-        problems.append(f"token_sha256 of {owners}: the same; each client needs its own token.")
+    problems = [
+        f"name {name}: given twice; each client needs its own."
+        for name, times in names.items()
+        if times > 1
+    ]
+    for digest, times in digests.items():
+        if times > 1:
+            owners = ", ".join(client.name for client in clients if digest in client.digests)
+            problems.append(f"token_sha256 of {owners}: the same; each client needs its own token.")
     return problems
-
-
-def _twice(counted: Counter[str]) -> list[str]:
-    return [one for one, times in counted.items() if times > 1]
-
-
-TOKEN_PREFIX = "igw_"
-"""Lets secret scanners and people recognise one."""
-TOKEN_BYTES = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """One entry of the clients file. `origins` empty: pages of every allowed origin."""
-
-    name: str
-    digests: tuple[str, ...]
-    viewer: Viewer
-    origins: frozenset[str] = frozenset()
 
 
 def new_token() -> str:

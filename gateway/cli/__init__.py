@@ -1,5 +1,57 @@
-"""The command line: `commands` holds the application, its neighbours the groups of commands."""
+"""The command line: `commands` holds the application, its neighbours the groups of commands.
 
-from gateway.cli.commands import main
+What takes long to import is imported by the command that needs it: the others begin at once.
+"""
 
-__all__ = ["main"]
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import typer
+
+from gateway.backends.journal.open_writes import ResolveRefused
+from gateway.logs import configure
+from gateway.settings import Settings, SettingsRefused, read_settings
+from gateway.storage import StoreRefused
+from schema.ports import Failed
+
+
+def main() -> None:
+    from gateway.cli.commands import app
+
+    app()
+
+
+def stopped(message: str) -> typer.Exit:
+    """Exit code 1, with what is wrong on standard error."""
+    typer.echo(message, err=True)
+    return typer.Exit(1)
+
+
+def run(
+    work: Callable[[Settings], Awaitable[None]], read: Callable[[], Settings] = read_settings
+) -> None:
+    """Do it with the settings, and say in a sentence what it was refused for.
+
+    The log is open: nothing may write to standard error around its redaction.
+    """
+
+    async def working() -> None:
+        await work(settings)
+
+    try:
+        settings = read()
+        configure(format=settings.log_format, level="warning", stream=sys.stderr)
+        asyncio.run(working())
+    except (SettingsRefused, StoreRefused, ResolveRefused, Failed, OSError) as refused:
+        raise stopped(str(refused)) from refused
+
+
+def shown(instant: int | None) -> str | None:
+    """An instant as people read it, in UTC."""
+    if instant is None:
+        return None
+    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -7,21 +7,27 @@ import logging
 import os
 import socket
 import sys
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from gateway.cli import stopped
 from gateway.cli.stripe_account import catch_up, webhook_app
 from gateway.cli.writes import writes_app
+from gateway.console import console_directory
+from gateway.logs import configure
 from gateway.settings import (
     Settings,
     SettingsRefused,
     findings,
+    parsed_settings,
     read_settings,
     settings_page,
     without_effect,
 )
+from gateway.storage import StoreRefused
 from schema.ports import SCOPES
 
 log = logging.getLogger(__name__)
@@ -74,28 +80,20 @@ def serve(
     ] = 12111,
 ) -> None:
     """Start the gateway and serve until it is told to stop."""
-    from gateway.callers.clients import ClientsRefused
     from gateway.cli.serving import serve_gateway, serve_with_sandbox
-    from gateway.execution.trusted_documents import ManifestRefused
-    from gateway.logs import configure
-    from gateway.sandbox.fixtures import FixturesRefused
-    from gateway.storage import StoreRefused
 
-    settings = _settings(host=host, port=port, backend=backend, fixtures=fixtures)
+    try:
+        settings = read_settings(host=host, port=port, backend=backend, fixtures=fixtures)
+    except SettingsRefused as refused:
+        raise stopped(str(refused)) from refused
     configure(format=settings.log_format, level=settings.log_level, stream=sys.stderr)
     for sentence in without_effect(os.environ):
         log.warning(sentence)
-    try:
-        if with_sandbox:
-            asyncio.run(serve_with_sandbox(settings, typer.echo, sandbox_port=sandbox_port))
-        else:
-            asyncio.run(serve_gateway(settings, typer.echo))
-    except FixturesRefused as refused:
-        raise _stop(f"{settings.fixtures} cannot be loaded:\n{refused}") from refused
-    except (ClientsRefused, ManifestRefused, SettingsRefused, StoreRefused) as refused:
-        raise _stop(str(refused)) from refused
-    except OSError as error:
-        raise _cannot_listen(settings.host, settings.port, error) from error
+    if with_sandbox:
+        serving = serve_with_sandbox(settings, typer.echo, sandbox_port=sandbox_port)
+    else:
+        serving = serve_gateway(settings, typer.echo)
+    _serve(serving, settings.fixtures, settings.host, settings.port)
 
 
 @app.command()
@@ -105,22 +103,30 @@ def sandbox(
 ) -> None:
     """Serve the sandbox by itself: the ledger in Stripe's REST API, for any Stripe SDK."""
     from gateway.cli.serving import serve_sandbox
-    from gateway.logs import configure
-    from gateway.sandbox.fixtures import FixturesRefused
 
     configure(format="auto", level="info", stream=sys.stderr)
+    _serve(serve_sandbox(port, fixtures, typer.echo), fixtures, "127.0.0.1", port)
+
+
+def _serve(
+    serving: Coroutine[None, None, None], fixtures: Path | None, host: str, port: int
+) -> None:
+    """Until it is told to stop; what keeps it from starting is said in a sentence."""
+    from gateway.callers.clients import ClientsRefused
+    from gateway.execution.trusted_documents import ManifestRefused
+    from gateway.sandbox.fixtures import FixturesRefused
+
     try:
-        asyncio.run(serve_sandbox(port, fixtures, typer.echo))
+        asyncio.run(serving)
     except FixturesRefused as refused:
-        raise _stop(f"{fixtures} cannot be loaded:\n{refused}") from refused
+        raise stopped(f"{fixtures} cannot be loaded:\n{refused}") from refused
+    except (ClientsRefused, ManifestRefused, SettingsRefused, StoreRefused) as refused:
+        raise stopped(str(refused)) from refused
     except OSError as error:
-        raise _cannot_listen("127.0.0.1", port, error) from error
-
-
-def _cannot_listen(host: str, port: int, error: OSError) -> typer.Exit:
-    return _stop(
-        f"Cannot listen on {host}:{port}: {error.strerror or error}. Choose another with --port."
-    )
+        raise stopped(
+            f"Cannot listen on {host}:{port}: {error.strerror or error}. Choose another with "
+            "--port."
+        ) from error
 
 
 @app.command(name="settings")
@@ -167,8 +173,7 @@ def new(
     try:
         entry = entry_of(name, digest_of(token), scope or _DEFAULT_SCOPES, customer or [])
     except ClientsRefused as refused:
-        typer.echo(str(refused), err=True)
-        raise typer.Exit(1) from refused
+        raise stopped(str(refused)) from refused
     typer.echo(entry)
     typer.echo(
         f"Token of {name}, shown only now (the entry above holds its hash):\n{token}", err=True
@@ -193,7 +198,11 @@ def doctor(
     """Say what would keep the gateway from starting, one line each, with its cure."""
     for note in without_effect(os.environ):
         typer.echo(note)
-    lines = list(_diagnosis(host=host, port=port, backend=backend, fixtures=fixtures))
+    try:
+        settings = parsed_settings(host=host, port=port, backend=backend, fixtures=fixtures)
+        lines = [*_diagnosis(settings)]
+    except SettingsRefused as refused:
+        lines = str(refused).splitlines()
     for line in lines:
         typer.echo(line)
     if lines:
@@ -201,43 +210,27 @@ def doctor(
     typer.echo("Nothing is wrong.")
 
 
-def _diagnosis(**given: object) -> list[str]:
-    from gateway.composition.graphql import problems_of_documents
-    from gateway.console import console_directory
+def _diagnosis(settings: Settings) -> Iterator[str]:
+    from gateway.callers.clients import ClientsRefused, read_clients
+    from gateway.composition.callers import problems_of_documents
     from gateway.sandbox.fixtures import check_file
 
-    try:
-        settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
-    except ValueError:
-        try:
-            read_settings(**given)
-        except SettingsRefused as refused:
-            return str(refused).splitlines()
-        raise
-    lines = findings(settings)
+    yield from findings(settings)
     if settings.clients_file is not None:
-        lines += _problems_of_clients(settings.clients_file)
-    lines += problems_of_documents(settings)
+        try:
+            read_clients(settings.clients_file)
+        except ClientsRefused as refused:
+            yield from str(refused).splitlines()
+    yield from problems_of_documents(settings)
     if settings.fixtures is not None and settings.fixtures.is_file():
-        lines += [f"{settings.fixtures}: {one}" for one in check_file(settings.fixtures)]
+        yield from (f"{settings.fixtures}: {one}" for one in check_file(settings.fixtures))
     if console_directory() is None:
-        lines.append("The GraphiQL page is not built. Run make console.")
+        yield "The GraphiQL page is not built. Run make console."
     if settings.port and _is_taken(settings.host, settings.port):
-        lines.append(
+        yield (
             f"Port {settings.port} on {settings.host} is taken. Choose another with --port, or "
             "stop what listens there."
         )
-    return lines
-
-
-def _problems_of_clients(path: Path) -> list[str]:
-    from gateway.callers.clients import ClientsRefused, read_clients
-
-    try:
-        read_clients(path)
-    except ClientsRefused as refused:
-        return str(refused).splitlines()
-    return []
 
 
 def _is_taken(host: str, port: int) -> bool:
@@ -248,19 +241,3 @@ def _is_taken(host: str, port: int) -> bool:
         except OSError:
             return True
     return False
-
-
-def _settings(**given: object) -> Settings:
-    try:
-        return read_settings(**given)
-    except SettingsRefused as refused:
-        raise _stop(str(refused)) from refused
-
-
-def _stop(message: str) -> typer.Exit:
-    typer.echo(message, err=True)
-    return typer.Exit(1)
-
-
-def main() -> None:
-    app()

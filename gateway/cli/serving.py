@@ -19,12 +19,8 @@ from pydantic import SecretStr
 
 from gateway.backends.memory.twin import Twin
 from gateway.clock import RandomIds, SystemClock
-from gateway.composition.gateway import (
-    WEBHOOK_PATH,
-    make_web_app,
-    opened_gateway,
-    stripe_api,
-)
+from gateway.composition.gateway import WEBHOOK_PATH, make_web_app, opened_gateway
+from gateway.composition.upstream import connected
 from gateway.sandbox.fixtures import seed
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
 from gateway.settings import Settings, SettingsRefused
@@ -51,7 +47,7 @@ FIRST_QUERY = (
 async def serve_gateway(settings: Settings, tell: Tell) -> None:
     """Serve until SIGINT or SIGTERM, then finish what runs."""
     stopped = _stop_signal()
-    async with _listening(settings, stopped) as port:
+    async with _listening(settings) as port:
         tell(_greeting(settings, port))
         await stopped.wait()
 
@@ -76,7 +72,7 @@ async def serve_with_sandbox(
         against = _against(settings, sandbox)
         secret = await _register(against, sandbox)
         against = against.model_copy(update={"stripe_webhook_secrets": SecretStr(secret)})
-        async with _listening(against, stopped) as port:
+        async with _listening(against) as port:
             tell(_greeting(against, port) + f"  Sandbox  {sandbox.url} (key {SANDBOX_KEY})\n")
             await stopped.wait()
 
@@ -112,32 +108,28 @@ def _free_port(host: str) -> int:
 
 async def _register(settings: Settings, sandbox: Sandbox) -> str:
     """Register the gateway's webhook endpoint at the sandbox; its signing secret."""
-    api = stripe_api(settings)
-    try:
-        url = f"http://127.0.0.1:{settings.port}{WEBHOOK_PATH}"
-        params = {"url": url, "enabled_events": ["*"], "api_version": settings.stripe_version}
+    url = f"http://127.0.0.1:{settings.port}{WEBHOOK_PATH}"
+    params = {"url": url, "enabled_events": ["*"], "api_version": settings.stripe_version}
+    async with connected(settings) as api:
         made = await api.post(
             "/v1/webhook_endpoints", params, Meter("gateway"), idempotency_key="register"
         )
-        return str(made.body["secret"])
-    finally:
-        await api.close()
+    return str(made.body["secret"])
 
 
 @asynccontextmanager
-async def _listening(settings: Settings, stopped: asyncio.Event) -> AsyncIterator[int]:
+async def _listening(settings: Settings) -> AsyncIterator[int]:
     """A gateway on its port; answers which one that is."""
     async with opened_gateway(settings) as gateway, _metrics_listening(settings, gateway.metrics):
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.rereading.again)
         application = make_web_app(gateway)
         runner = make_runner(application, settings)
         await runner.setup()
-        draining = asyncio.create_task(_begin_shutdown_when(stopped, application))
         try:
             await web.TCPSite(runner, settings.host, settings.port).start()
             yield int(runner.addresses[0][1])
         finally:
-            draining.cancel()
+            application[SHUTDOWN].begin()
             await runner.cleanup()
 
 
@@ -165,11 +157,6 @@ async def _metrics_listening(settings: Settings, metrics: Metrics) -> AsyncItera
         await runner.cleanup()
 
 
-async def _begin_shutdown_when(stopped: asyncio.Event, application: web.Application) -> None:
-    await stopped.wait()
-    application[SHUTDOWN].begin()
-
-
 def _stop_signal() -> asyncio.Event:
     stopped = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -178,17 +165,15 @@ def _stop_signal() -> asyncio.Event:
 
 
 def _greeting(settings: Settings, port: int) -> str:
+    """Where it is, and what to do there: on the page, or, where there is none, as a caller."""
     host = "127.0.0.1" if settings.host == "localhost" else settings.host
+    if settings.gives_page:
+        first_step = f"Paste    {FIRST_QUERY}"
+    else:
+        first_step = "Callers  send Authorization: Bearer and their token"
     return (
         f"\n  Invoice payments gateway, backend: {settings.backend}\n"
         f"  Open     http://{host}:{port}/graphql\n"
-        f"{_first_step(settings)}\n"
+        f"  {first_step}\n"
         "  Stop     Ctrl+C\n"
     )
-
-
-def _first_step(settings: Settings) -> str:
-    """What to do there: on the page, or, where there is none, as a caller."""
-    if settings.gives_page:
-        return f"  Paste    {FIRST_QUERY}"
-    return "  Callers  send Authorization: Bearer and their token"

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from gateway.settings import Settings, SettingsRefused, read_settings
+from gateway.cli import run, shown, stopped
+from gateway.clock import RandomIds
+from gateway.events.webhook import FOLLOWED_EVENTS, PREVIEW_EVENTS
+from gateway.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from gateway.backends.stripe.client import StripeApi
 
 webhook_app = typer.Typer(help="The webhook endpoint at Stripe.", no_args_is_help=True)
 
-
 Url = Annotated[str, typer.Option(help="Address of the gateway's /webhooks/stripe, over https.")]
+
+_of_stripe = partial(read_settings, backend="stripe")
 
 
 def catch_up(
@@ -29,11 +32,10 @@ def catch_up(
     ],
 ) -> None:
     """Take in what Stripe lists since a moment, through the same door as webhooks."""
-    settings = _stripe_settings()
-    _run(_catch_up(settings, int(since.replace(tzinfo=UTC).timestamp())))
+    run(partial(_catch_up, int(since.replace(tzinfo=UTC).timestamp())), _of_stripe)
 
 
-async def _catch_up(settings: Settings, since: int) -> None:
+async def _catch_up(since: int, settings: Settings) -> None:
     from gateway.composition.gateway import opened_gateway
     from gateway.events.catch_up import Summary
 
@@ -55,23 +57,17 @@ async def _catch_up(settings: Settings, since: int) -> None:
     )
     if summary.out_of_reach:
         typer.echo(
-            f"What lies between {_shown(summary.wanted_from)} and {_shown(summary.from_)} is out "
+            f"What lies between {shown(summary.wanted_from)} and {shown(summary.from_)} is out "
             "of reach: Stripe lists events for 30 days."
         )
     if summary.failed:
         raise typer.Exit(1)
 
 
-def _shown(instant: int) -> str:
-    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 @webhook_app.command()
 def create(url: Url) -> None:
     """Register the endpoint with the events that are followed, and print its secret once."""
     from gateway.backends.stripe.registration import create_endpoint
-    from gateway.clock import RandomIds
-    from gateway.events.webhook import FOLLOWED_EVENTS, PREVIEW_EVENTS
 
     async def work(api: StripeApi) -> None:
         made = await create_endpoint(
@@ -86,14 +82,13 @@ def create(url: Url) -> None:
         for note in made.notes:
             typer.echo(note)
 
-    _run(_at_stripe(_stripe_settings(), work))
+    run(partial(_at_stripe, work), _of_stripe)
 
 
 @webhook_app.command()
 def check(url: Url) -> None:
     """Compare the endpoint at Stripe with what is needed; exit code 1 if anything is wrong."""
     from gateway.backends.stripe.registration import check_endpoint
-    from gateway.events.webhook import FOLLOWED_EVENTS, PREVIEW_EVENTS
 
     async def work(api: StripeApi) -> None:
         found = await check_endpoint(
@@ -105,43 +100,15 @@ def check(url: Url) -> None:
             raise typer.Exit(1)
         typer.echo("The endpoint is as it should be.")
 
-    _run(_at_stripe(_stripe_settings(), work))
+    run(partial(_at_stripe, work), _of_stripe)
 
 
-async def _at_stripe(settings: Settings, work: Callable[[StripeApi], Awaitable[None]]) -> None:
-    """The work, with a connection to the account that is closed after it."""
-    from gateway.composition.gateway import stripe_api
-
-    api = stripe_api(settings)
-    try:
-        await work(api)
-    finally:
-        await api.close()
-
-
-def _stripe_settings() -> Settings:
-    """The settings, with the log open: nothing may write to stderr around its redaction."""
-    from gateway.logs import configure
-
-    try:
-        settings = read_settings(backend="stripe")
-    except SettingsRefused as refused:
-        typer.echo(str(refused), err=True)
-        raise typer.Exit(1) from refused
-    configure(format=settings.log_format, level="warning", stream=sys.stderr)
-    return settings
-
-
-def _run(work: Awaitable[None]) -> None:
+async def _at_stripe(work: Callable[[StripeApi], Awaitable[None]], settings: Settings) -> None:
     from gateway.backends.stripe.registration import RegistrationRefused
-    from gateway.storage import StoreRefused
-    from schema.ports import Failed
+    from gateway.composition.upstream import connected
 
-    async def run() -> None:
-        await work
-
-    try:
-        asyncio.run(run())
-    except (RegistrationRefused, StoreRefused, Failed, OSError) as refused:
-        typer.echo(str(refused), err=True)
-        raise typer.Exit(1) from refused
+    async with connected(settings) as api:
+        try:
+            await work(api)
+        except RegistrationRefused as refused:
+            raise stopped(str(refused)) from refused

@@ -60,3 +60,14 @@ class BackgroundTasks:
                 pause = PAUSE_SECONDS_MIN
             await self._sleep(pause)
             pause = min(2 * pause, PAUSE_SECONDS_MAX)
+
+
+async def every(seconds: float, work: Work, trouble: str) -> None:
+    """Do it again and again. What a store or the network says no to is a warning, in the words of
+    `trouble`, and is tried again at the next time."""
+    while True:
+        try:
+            await work()
+        except OSError as error:
+            log.warning(trouble, error)
+        await asyncio.sleep(seconds)

@@ -1,4 +1,4 @@
-"""Who may call and what is read again while the gateway runs, from the settings.
+"""Who may call, what each may run, and what is read again while the gateway runs.
 
 Part of the composition root: it knows classes and no rules.
 """
@@ -12,37 +12,50 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from logging.handlers import WatchedFileHandler
+from pathlib import Path
 
 from aiohttp import ClientSession
 
 from gateway.backends.guarded import AuditTrail
 from gateway.callers.budgets import Budget, MemoryBudget, RedisBudget
 from gateway.callers.clients import ClientsRefused, read_clients
-from gateway.callers.json_web_keys import KeySet, KeySource, SharedSecret, fetch_json
-from gateway.callers.json_web_tokens import JsonWebTokens
+from gateway.callers.json_web_tokens import (
+    JsonWebTokens,
+    KeySet,
+    KeySource,
+    SharedSecret,
+    fetch_json,
+)
 from gateway.callers.registry import Callers
 from gateway.clock import Clock
+from gateway.execution.admission import CostQuotas
+from gateway.execution.documents import Documents
+from gateway.execution.runner import GraphQLRunner
+from gateway.execution.trusted_documents import ManifestRefused, check_manifest, read_manifest
 from gateway.settings import Settings
+from schema.root import make_schema
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Rereading:
-    """What is read again on SIGHUP. What cannot be read stays as it was."""
+    """What is read at the start, and again on SIGHUP: what cannot be read then stays as it was."""
 
-    _parts: list[tuple[str, Callable[[], str]]] = field(default_factory=list)
+    _parts: dict[Path, Callable[[], str]] = field(default_factory=dict)
 
-    def add(self, name: str, read: Callable[[], str]) -> None:
-        """`read` answers what it found, for the log; it may raise `OSError` or a refusal."""
-        self._parts.append((name, read))
+    def start(self, path: Path, read: Callable[[], str]) -> None:
+        """Read it now. `read` answers what it found, for the log; it may raise `OSError` or a
+        refusal."""
+        read()
+        self._parts[path] = read
 
     def again(self) -> None:
-        for name, read in self._parts:
+        for path, read in self._parts.items():
             try:
-                log.info("%s was read again: %s", name, read())
+                log.info("%s was read again: %s", path, read())
             except (OSError, ValueError, ClientsRefused) as trouble:
-                log.error("%s could not be read again and stays as it was: %s", name, trouble)
+                log.error("%s could not be read again and stays as it was: %s", path, trouble)
 
 
 @dataclass(slots=True)
@@ -60,14 +73,14 @@ class ReadOnlySwitch:
         return self.is_on
 
 
-async def open_callers(
+def open_callers(
     settings: Settings, clock: Clock, rereading: Rereading, stack: AsyncExitStack
 ) -> Callers | None:
     """Who may call; None while nobody has to say who it is. Raises `ClientsRefused`."""
     if not settings.has_callers:
         return None
+    callers = Callers((), _tokens(settings, clock, stack))
     path = settings.clients_file
-    callers = Callers(() if path is None else read_clients(path), _tokens(settings, clock, stack))
     if path is not None:
 
         def read() -> str:
@@ -75,7 +88,7 @@ async def open_callers(
             callers.replace(clients)
             return f"{len(clients)} clients"
 
-        rereading.add(str(path), read)
+        rereading.start(path, read)
     return callers
 
 
@@ -93,14 +106,41 @@ def _tokens(settings: Settings, clock: Clock, stack: AsyncExitStack) -> JsonWebT
     return JsonWebTokens(settings, keys, clock.now, settings.jwt_algorithms)
 
 
-def open_budget(settings: Settings, stack: AsyncExitStack) -> Budget:
-    """The callers' budgets, shared where there is a Redis."""
-    if settings.redis_url is None:
-        return MemoryBudget()
-    monotonic = asyncio.get_running_loop().time
-    budget = RedisBudget(settings.redis_url.get_secret_value(), monotonic)
-    stack.push_async_callback(budget.close)
-    return budget
+def open_quotas(settings: Settings, stack: AsyncExitStack) -> CostQuotas:
+    """What callers have to pay, out of budgets that are shared where there is a Redis."""
+    budget: Budget = MemoryBudget()
+    if settings.redis_url is not None:
+        monotonic = asyncio.get_running_loop().time
+        budget = RedisBudget(settings.redis_url.get_secret_value(), monotonic)
+        stack.push_async_callback(budget.close)
+    return CostQuotas(budget, default_per_minute=settings.cost_per_minute)
+
+
+def trust_documents(settings: Settings, runner: GraphQLRunner, rereading: Rereading) -> None:
+    """Those of the manifest that the settings name. Raises `ManifestRefused`."""
+    path = settings.trusted_documents_file
+    if path is None:
+        return
+
+    def read() -> str:
+        manifest = read_manifest(path)
+        runner.trust(manifest, source=str(path))
+        return f"{len(manifest)} trusted documents"
+
+    rereading.start(path, read)
+
+
+def problems_of_documents(settings: Settings) -> list[str]:
+    """What keeps the trusted documents from being served, one sentence each."""
+    path = settings.trusted_documents_file
+    if path is None:
+        return []
+    documents = Documents(make_schema()._schema, settings)
+    try:
+        check_manifest(read_manifest(path), documents, source=str(path))
+    except ManifestRefused as refused:
+        return str(refused).splitlines()
+    return []
 
 
 class _AuditFile(WatchedFileHandler):

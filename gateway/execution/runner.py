@@ -8,19 +8,13 @@ transport.
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Awaitable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import strawberry
-from graphql import (
-    ExecutionResult,
-    GraphQLError,
-    OperationDefinitionNode,
-    OperationType,
-    execute,
-)
+from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, execute
 from graphql.execution import (
     Executor,
     create_source_event_stream,
@@ -30,10 +24,10 @@ from graphql.execution import (
 from graphql.execution.values import VariableValues, get_variable_values
 from graphql.pyutils import AwaitableOrValue
 
-from gateway.execution.answers import answer, formatted, given_up, refused
+from gateway.execution.admission import COST_MIN, CostQuotas, FairQueue
+from gateway.execution.answers import ERRORS_MAX, answered, failed, refused, with_code
 from gateway.execution.document_limits import Excess, exceeded, input_depth
-from gateway.execution.documents import ERRORS_MAX, Document, Documents, OnExceeded, nobody
-from gateway.execution.fair_queue import FairQueue
+from gateway.execution.documents import Document, Documents, OnExceeded, nobody
 from gateway.execution.operation import Answer, OperationKind, OperationRequest, Prepared
 from gateway.execution.trusted_documents import TrustedDocuments, check_manifest
 from gateway.settings import Limits
@@ -54,8 +48,6 @@ from schema.ports import (
     Writes,
 )
 
-log = logging.getLogger(__name__)
-
 LONG_CHARACTERS = 1000
 """A longer document that is new takes milliseconds to be read, and waits for its turn."""
 
@@ -66,26 +58,18 @@ millisecond or more."""
 OPERATION_SECONDS_MAX = 30.0
 """A query that takes longer is given up; a mutation never is, once it has begun."""
 
-_KINDS = {
-    OperationType.QUERY: OperationKind.QUERY,
-    OperationType.MUTATION: OperationKind.MUTATION,
-    OperationType.SUBSCRIPTION: OperationKind.SUBSCRIPTION,
-}
-
 
 @dataclass(frozen=True, slots=True)
 class PreparedOperation:
-    """A good document and the operation to run of it, with its variables coerced."""
+    """A good document and the operation to run of it, with its variables coerced. `price` is what
+    its answer tells of the caller's budget."""
 
     document: Document
-    operation: OperationDefinitionNode
     selection: Selection
+    kind: OperationKind
     cost: int
     may_introspect: bool
-
-    @property
-    def kind(self) -> OperationKind:
-        return _KINDS[self.operation.operation]
+    price: dict[str, int] | None = None
 
 
 class GraphQLRunner:
@@ -99,6 +83,7 @@ class GraphQLRunner:
         events: EventStream,
         *,
         limits: Limits,
+        quotas: CostQuotas | None = None,
         operation_seconds_max: float = OPERATION_SECONDS_MAX,
         upstream_calls_max: int = UPSTREAM_CALLS_MAX,
         on_exceeded: OnExceeded = nobody,
@@ -108,10 +93,9 @@ class GraphQLRunner:
         self._reads = reads
         self._writes = writes
         self._events = events
-        self._limits = limits
+        self._quotas = quotas
         self._operation_seconds_max = operation_seconds_max
         self._upstream_calls_max = upstream_calls_max
-        self._on_exceeded = on_exceeded
         self._documents = documents or Documents(self._schema, limits, on_exceeded=on_exceeded)
         self._trusted = TrustedDocuments()
         self._fair_queue = FairQueue()
@@ -126,93 +110,105 @@ class GraphQLRunner:
         self._trusted.replace(manifest)
 
     async def prepare(self, request: OperationRequest, viewer: Viewer) -> Prepared | Answer:
-        if self._takes_long_to_read(request.query or "", viewer):
-            await self._fair_queue.turn(viewer.tenant)
+        quotas = self._quotas
+        if quotas is None:
+            return await self._read(request, viewer)
+        if refusal := await quotas.refusal_before_reading(viewer):
+            return refusal
+        prepared = await self._read(request, viewer)
+        cost = COST_MIN if isinstance(prepared, Answer) else prepared.cost
+        price = await quotas.charge(viewer, cost)
+        if price is None or isinstance(price, Answer):
+            return price or prepared
+        if not isinstance(prepared, Answer):
+            return replace(prepared, price=price)
+        _tell(prepared, "cost", price)
+        return prepared
+
+    async def _read(self, request: OperationRequest, viewer: Viewer) -> PreparedOperation | Answer:
+        """Parse, validate, limit and price."""
         try:
-            return self._prepared(request, viewer)
-        except Refusals as refusals:
-            return refused(refusals.errors)
+            text = self._trusted.text_for(request, viewer)
+            may_introspect = viewer.may_introspect
+            is_long = len(text) > LONG_CHARACTERS
+            if is_long and not self._documents.knows(text, may_introspect=may_introspect):
+                await self._fair_queue.turn(viewer.tenant)
+            document = self._documents.get(text, may_introspect=may_introspect)
+            if isinstance(document, list):
+                return refused(document)
+            operation = document.operation(request.operation_name)
+            variables = self._variables(operation, request, text, may_introspect)
+            if isinstance(variables, list):
+                return refused(variables)
+            cost = self._cost(document, operation, variables)
         except GraphQLError as error:
             return refused([error])
-
-    def _takes_long_to_read(self, text: str, viewer: Viewer) -> bool:
-        known = self._documents.knows(text, may_introspect=viewer.may_introspect)
-        return len(text) > LONG_CHARACTERS and not known
-
-    def _prepared(self, request: OperationRequest, viewer: Viewer) -> PreparedOperation:
-        text = self._trusted.text_for(request, viewer)
-        document = self._documents.get(text, may_introspect=viewer.may_introspect)
-        if isinstance(document, list):
-            raise Refusals(document)
-        operation = document.operation(request.operation_name)
-        variables = self._variables(operation, request, text, viewer)
-        cost = cost_of(self._schema, document.node, operation, variables.coerced)
-        self._check_cost(cost)
         selection = Selection(self._schema, operation, document.fragments, variables)
-        return PreparedOperation(document, operation, selection, cost, viewer.may_introspect)
+        kind = OperationKind(operation.operation.value)
+        return PreparedOperation(document, selection, kind, cost, may_introspect)
 
     def _variables(
         self,
         operation: OperationDefinitionNode,
         request: OperationRequest,
         text: str,
-        viewer: Viewer,
-    ) -> VariableValues:
+        may_introspect: bool,
+    ) -> VariableValues | list[GraphQLError]:
+        """The variables coerced, or what is wrong with them. Raises `Excess`."""
         given = request.variables or {}
-        deep, ceiling = input_depth(*given.values()), self._limits.input_depth_max
-        if deep > ceiling:
+        depth, depth_max = input_depth(*given.values()), self._documents.limits.input_depth_max
+        if depth > depth_max:
             noun = "levels of lists and objects"
-            self._exceeds(exceeded("input_depth", "the variables have", deep, ceiling, noun))
+            excess = exceeded("input_depth", "the variables have", depth, depth_max, noun)
+            self._documents.check(excess)
         values = get_variable_values(
             self._schema,
             operation.variable_definitions or (),
             given,
             max_errors=ERRORS_MAX,
-            hide_suggestions=not viewer.may_introspect,
+            hide_suggestions=not may_introspect,
         )
         if isinstance(values, list):
-            redaction = self._documents.redaction
-            sent = f"{text} {given}"
-            told = values if viewer.may_introspect else redaction.applied(values, sent=sent)
-            raise Refusals([_as_bad_input(error) for error in told])
+            if not may_introspect:
+                self._documents.redaction.applied(values, sent=f"{text} {given}")
+            return [with_code(error, ErrorCode.BAD_USER_INPUT) for error in values]
         return values
 
-    def _check_cost(self, cost: int) -> None:
-        ceiling = self._limits.cost_max
-        if cost > ceiling:
+    def _cost(
+        self, document: Document, operation: OperationDefinitionNode, variables: VariableValues
+    ) -> int:
+        cost = cost_of(self._schema, document.node, operation, variables.coerced)
+        cost_max = self._documents.limits.cost_max
+        if cost > cost_max:
             sentence = (
-                f"the operation may return {cost} objects; at most {ceiling} are allowed: ask for "
+                f"the operation may return {cost} objects; at most {cost_max} are allowed: ask for "
                 "smaller pages"
             )
-            self._exceeds(Excess("cost", sentence))
-
-    def _exceeds(self, excess: Excess) -> None:
-        """Tell, and raise a GraphQLError where the limit is enforced."""
-        enforced = self._limits.refuses(excess.limit)
-        self._on_exceeded(excess.limit, enforced)
-        if enforced:
-            raise excess.error
-        log.warning("limit %s is exceeded, and only told: %s", excess.limit, excess.sentence)
+            self._documents.check(Excess("cost", sentence))
+        return cost
 
     async def execute(
         self, prepared: Prepared, request: OperationRequest, viewer: Viewer, request_id: str
     ) -> Answer:
         operation = cast(PreparedOperation, prepared)
         context = self._context(operation, viewer, request_id)
-        meter = context.meter
-        told = await self._executed(operation, request, context)
+        if operation.kind is OperationKind.QUERY:
+            answer = await self._query(operation, request, context)
+        else:
+            answer = await self._project(operation, request, context, None)
         has_upstream = self._reads.describe().kind is BackendKind.STRIPE
         # From a call less one could tell that another's object exists and is cached.
-        if has_upstream and told.executed and viewer.customers is None:
+        if has_upstream and answer.executed and viewer.customers is None:
+            meter = context.meter
             upstream = {"calls": meter.calls, "cached": meter.cached}
-            told.body["extensions"] = {"upstream": upstream}
-        return told
+            _tell(answer, "upstream", upstream)
+        if operation.price is not None:
+            _tell(answer, "cost", operation.price)
+        return answer
 
-    async def _executed(
+    async def _query(
         self, operation: PreparedOperation, request: OperationRequest, context: Context
     ) -> Answer:
-        if operation.kind is OperationKind.MUTATION:
-            return await self._project(operation, request, context, None)
         assert self._schema.query_type is not None
         try:
             needs = operation.selection.of_root(self._schema.query_type)
@@ -223,7 +219,27 @@ class GraphQLRunner:
                 root = await load_query(context, needs)
                 return await self._project(operation, request, context, root)
         except TimeoutError:
-            return given_up(context.request_id)
+            late = Failed(ErrorCode.TIMEOUT, "the operation took too long and was given up")
+            return failed(late, context.request_id)
+
+    async def _project(
+        self,
+        operation: PreparedOperation,
+        request: OperationRequest,
+        context: Context,
+        root: Loaded[Any] | None,
+    ) -> Answer:
+        outcome = execute(
+            self._schema,
+            operation.document.node,
+            root_value=root,
+            context_value=context,
+            variable_values=request.variables,
+            operation_name=request.operation_name,
+            hide_suggestions=not operation.may_introspect,
+        )
+        result = await outcome if isinstance(outcome, Awaitable) else outcome
+        return answered(result, context.request_id)
 
     def _context(
         self,
@@ -244,25 +260,6 @@ class GraphQLRunner:
             resume_after=resume_after,
         )
 
-    async def _project(
-        self,
-        operation: PreparedOperation,
-        request: OperationRequest,
-        context: Context,
-        root: Loaded[Any] | None,
-    ) -> Answer:
-        outcome = execute(
-            self._schema,
-            operation.document.node,
-            root_value=root,
-            context_value=context,
-            variable_values=request.variables,
-            operation_name=request.operation_name,
-            hide_suggestions=not operation.may_introspect,
-        )
-        result = await outcome if isinstance(outcome, Awaitable) else outcome
-        return answer(result, context.request_id)
-
     async def subscribe(
         self,
         prepared: Prepared,
@@ -271,8 +268,20 @@ class GraphQLRunner:
         request_id: str,
         resume_after: str | None = None,
     ) -> AsyncIterator[Answer]:
+        """The stream is paid for once; its first item tells the price."""
         operation = cast(PreparedOperation, prepared)
         context = self._context(operation, viewer, request_id, resume_after)
+        price = operation.price
+        async with aclosing(self._items(operation, request, context)) as answers:
+            async for answer in answers:
+                if price is not None:
+                    _tell(answer, "cost", price)
+                    price = None
+                yield answer
+
+    async def _items(
+        self, operation: PreparedOperation, request: OperationRequest, context: Context
+    ) -> AsyncGenerator[Answer, None]:
         built = Executor.build(
             self._schema,
             operation.document.node,
@@ -282,25 +291,27 @@ class GraphQLRunner:
             hide_suggestions=not operation.may_introspect,
         )
         if isinstance(built, list):
-            yield refused(built, request_id)
+            yield refused(built, context.request_id)
             return
         outcome = create_source_event_stream(built)
         source = await outcome if isinstance(outcome, Awaitable) else outcome
         if isinstance(source, ExecutionResult):
-            yield refused(source.errors or [], request_id)
+            yield refused(source.errors or [], context.request_id)
             return
         has_begun = False
         stream = map_source_to_response_event(built, source, execute_event)
         try:
             async for result in stream:
                 has_begun = True
-                yield answer(result, request_id, context.item_cursor)
-        except Failed as failed:
-            errors = formatted([GraphQLError(failed.message, original_error=failed)], request_id)
-            body = {"data": None, "errors": errors} if has_begun else {"errors": errors}
-            yield Answer(body, executed=has_begun)
+                yield answered(result, context.request_id, context.item_cursor)
+        except Failed as failure:
+            yield failed(failure, context.request_id, has_begun=has_begun)
         finally:
             await stream.aclose()
+
+
+def _tell(answer: Answer, name: str, figures: Mapping[str, int]) -> None:
+    answer.body.setdefault("extensions", {})[name] = figures
 
 
 def execute_event(executor: Executor[Any]) -> AwaitableOrValue[ExecutionResult]:
@@ -311,16 +322,3 @@ def execute_event(executor: Executor[Any]) -> AwaitableOrValue[ExecutionResult]:
     """
     executor._relevant_sub_fields = {}
     return execute_subscription_event(executor)
-
-
-class Refusals(Exception):
-    """Why an operation is not run, where there are several reasons."""
-
-    def __init__(self, errors: list[GraphQLError]) -> None:
-        super().__init__()
-        self.errors = errors
-
-
-def _as_bad_input(error: GraphQLError) -> GraphQLError:
-    error.extensions = {**(error.extensions or {}), "code": ErrorCode.BAD_USER_INPUT.value}
-    return error

@@ -17,8 +17,9 @@ from typing import Any
 
 from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, validate
 
-from gateway.execution.document_limits import excesses_of
-from gateway.execution.documents import Documents, Exceeds, parse_document, validation_rules
+from gateway.execution.answers import coded
+from gateway.execution.document_limits import Excess, excesses_of
+from gateway.execution.documents import Documents, parse_document, validation_rules
 from gateway.execution.operation import OperationRequest, normal_id
 from schema.cost import cost_of
 from schema.ports import ErrorCode, Viewer
@@ -102,36 +103,42 @@ def check_manifest(manifest: Mapping[str, str], documents: Documents, *, source:
         raise ManifestRefused("\n".join(problems[:PROBLEMS_MAX]))
 
 
-def _problems_of(text: str, documents: Documents) -> Iterator[str]:
+def _problems_of(text: str, documents: Documents) -> list[str]:
     limits = documents.limits
     try:
         node = parse_document(text, limits)
-    except Exceeds as exceeds:
-        yield f"limit {exceeds.excess.limit}: {exceeds.excess.sentence}"
-        return
+    except Excess as excess:
+        return [_beyond(excess)]
     except GraphQLError as error:
-        yield _told(error, "Syntax")
-        return
-    refused = [one for one in excesses_of(node, limits) if limits.refuses(one.limit)]
-    yield from (f"limit {one.limit}: {one.sentence}" for one in refused)
-    if refused:
-        return
+        return [_told(error, "Syntax")]
+    excesses = [one for one in excesses_of(node, limits) if limits.refuses(one.limit)]
+    if excesses:
+        return [*map(_beyond, excesses)]
     broken = [
         _told(error, rule.__name__)
         for rule in validation_rules(may_introspect=True)
         for error in validate(documents.schema, node, [rule])
     ]
-    yield from broken or _too_costly(node, documents)
+    return broken or _too_costly(node, documents)
 
 
-def _too_costly(node: DocumentNode, documents: Documents) -> Iterator[str]:
+def _too_costly(node: DocumentNode, documents: Documents) -> list[str]:
     """What no variables could make cheap enough: the pages whose sizes stand in the document."""
-    ceiling = documents.limits.cost_max
-    for operation in node.definitions:
-        if isinstance(operation, OperationDefinitionNode):
-            cost = cost_of(documents.schema, node, operation, {})
-            if cost > ceiling and documents.limits.refuses("cost"):
-                yield f"limit cost: it may return {cost} objects; at most {ceiling} are allowed"
+    cost_max = documents.limits.cost_max
+    costs = [
+        cost_of(documents.schema, node, operation, {})
+        for operation in node.definitions
+        if isinstance(operation, OperationDefinitionNode)
+    ]
+    return [
+        f"limit cost: it may return {cost} objects; at most {cost_max} are allowed"
+        for cost in costs
+        if cost > cost_max and documents.limits.refuses("cost")
+    ]
+
+
+def _beyond(excess: Excess) -> str:
+    return f"limit {excess.limit}: {excess.message}"
 
 
 def _told(error: GraphQLError, rule: str) -> str:
@@ -150,14 +157,11 @@ class TrustedDocuments:
         by_hash = {hash_of(text): text for text in manifest.values()}
         self._texts = {**manifest, **by_hash}
 
-    def __len__(self) -> int:
-        return len({*self._texts.values()})
-
     def text_for(self, request: OperationRequest, viewer: Viewer) -> str:
         """The document that this caller asks to be run. Raises a GraphQLError with its code."""
         text = self._named(request) if request.document_id is not None else request.query
         if viewer.trusted_documents_only and hash_of(text) not in self._texts:
-            raise _refusal(
+            raise coded(
                 ErrorCode.FORBIDDEN,
                 "this caller may run trusted documents only, and this document is none of them: "
                 "have it added to the manifest, or name one by its documentId",
@@ -165,44 +169,37 @@ class TrustedDocuments:
         return text
 
     def _named(self, request: OperationRequest) -> str:
-        wanted = normal_id(request.document_id or "")
-        if request.query and wanted.startswith("sha256:"):
-            if wanted != hash_of(request.query):
-                raise _refusal(
+        sent, wanted = request.query, normal_id(request.document_id or "")
+        if sent and wanted.startswith("sha256:"):
+            if wanted != hash_of(sent):
+                raise coded(
                     ErrorCode.BAD_USER_INPUT,
                     "the document that was sent has another hash than the one that was named: "
-                    f"{hash_of(request.query)}",
+                    f"{hash_of(sent)}",
                 )
-            return request.query
+            return sent
         text = self._texts.get(wanted)
         if text is None:
             return self._unknown(request)
-        if request.query and request.query != text:
-            raise _refusal(
+        if sent and sent != text:
+            raise coded(
                 ErrorCode.BAD_USER_INPUT,
                 "the document that was sent is not the one that was named: send one of the two",
             )
         return text
 
     def _unknown(self, request: OperationRequest) -> str:
-        """The text that was sent in Apollo's way after its id was not found. Raises otherwise."""
+        """The text that was sent in Apollo's way after its id was not found. Raises otherwise, in
+        the words by which Apollo's and urql's links know that they have to send the text: they
+        compare the whole message. Without a manifest they need not ask by hash again."""
         if (request.extensions or {}).get("persistedQuery") is None:
-            raise _refusal(
+            raise coded(
                 ErrorCode.PERSISTED_DOCUMENT_NOT_FOUND,
                 "no trusted document has this id: send the document itself, or have it added to "
                 "the gateway's manifest; requests register nothing",
             )
-        if not request.query:
-            raise self._not_persisted()
-        return request.query
-
-    def _not_persisted(self) -> GraphQLError:
-        """In the words by which Apollo's and urql's links know that they have to send the text:
-        they compare the whole message. Without a manifest they need not ask by hash again."""
+        if request.query:
+            return request.query
         if self._texts:
-            return _refusal(ErrorCode.PERSISTED_QUERY_NOT_FOUND, "PersistedQueryNotFound")
-        return _refusal(ErrorCode.PERSISTED_QUERY_NOT_SUPPORTED, "PersistedQueryNotSupported")
-
-
-def _refusal(code: ErrorCode, message: str) -> GraphQLError:
-    return GraphQLError(message, extensions={"code": code.value})
+            raise coded(ErrorCode.PERSISTED_QUERY_NOT_FOUND, "PersistedQueryNotFound")
+        raise coded(ErrorCode.PERSISTED_QUERY_NOT_SUPPORTED, "PersistedQueryNotSupported")

@@ -4,7 +4,15 @@
 `amount_due`, and `amount_overpaid`, which goes to the customer's credit balance. Whether Stripe's
 own `amount_paid` includes the overpaid part is not documented; keeping it out makes Stripe's
 literal `amount_remaining = amount_due - amount_paid` hold and never negative.
-Source: https://docs.stripe.com/invoicing/partial-payments and the 2025-03-31.basil changelog.
+
+At finalization the customer's whole balance in the invoice's currency meets its total. Credit
+lowers what is due, and what it does not need stays; a debit raises it; a total below zero becomes
+credit, and what cannot be charged, being too little or no whole step of the currency, is carried
+over. So `amount_due = total + starting_balance - ending_balance`, before credit notes. In these two
+fields and in Stripe's `balance` credit is below zero, in `Customer.credit_balance` it is above.
+Source: https://docs.stripe.com/invoicing/partial-payments, the 2025-03-31.basil changelog,
+https://docs.stripe.com/billing/customer/balance and https://docs.stripe.com/api/invoices/object
+(starting_balance, ending_balance), 2026-10-28.endive.
 """
 
 from __future__ import annotations
@@ -12,10 +20,27 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from schema.records import Customer, Invoice, InvoicePayment, PaymentIntent
+from gateway.ledger.amounts import chargeable
+from schema.records import Customer, Invoice, InvoicePayment, PaymentIntent, PaymentRecord
+
+Source = PaymentIntent | PaymentRecord
+"""What can be attached to an invoice."""
 
 NewId = Callable[[str], str]
 """Makes a fresh id with the given prefix; supplied by the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a step is taken, in epoch seconds, and where ids of what it makes come from."""
+
+    now: int
+    new_id: NewId
+
+
+PREVIEW = Moment(0, lambda prefix: f"{prefix}_preview")
+"""For steps whose result is thrown away."""
+
 
 EDITABLE = frozenset({"requires_payment_method", "requires_confirmation", "requires_action"})
 """PaymentIntents whose amount can still change."""
@@ -36,13 +61,8 @@ class Book:
 
     def with_payment(self, payment: InvoicePayment) -> Book:
         """The book with this payment put in place of the one with its id, or added."""
-        if any(one.id == payment.id for one in self.payments):
-            changed = tuple(payment if one.id == payment.id else one for one in self.payments)
-            return replace(self, payments=changed)
-        return replace(self, payments=(*self.payments, payment))
-
-    def without_payment(self, payment: InvoicePayment) -> Book:
-        return replace(self, payments=tuple(one for one in self.payments if one.id != payment.id))
+        placed = {**{one.id: one for one in self.payments}, payment.id: payment}
+        return replace(self, payments=tuple(placed.values()))
 
     def with_intent(self, intent: PaymentIntent) -> Book:
         return replace(self, intents={**self.intents, intent.id: intent})
@@ -75,7 +95,7 @@ def claim(payment: InvoicePayment) -> int:
     return payment.amount_requested if payment.status == "open" else 0
 
 
-def settled(book: Book, *, credited: int, now: int, new_id: NewId) -> Book:
+def settled(book: Book, credited: int, at: Moment) -> Book:
     """The book after the money that reached its invoice has become `credited`.
 
     Splits it into paid and overpaid, moves the status with the balance, keeps the customer's
@@ -89,9 +109,9 @@ def settled(book: Book, *, credited: int, now: int, new_id: NewId) -> Book:
         amount_remaining=before.amount_due - paid,
         amount_overpaid=credited - paid,
     )
-    book = replace(book, invoice=_with_status(invoice, now))
+    book = replace(book, invoice=_with_status(invoice, at.now))
     book = credit_customer(book, invoice.amount_overpaid - before.amount_overpaid)
-    return _default_in_step(book, now=now, new_id=new_id)
+    return _default_in_step(book, at)
 
 
 def _with_status(invoice: Invoice, now: int) -> Invoice:
@@ -123,22 +143,19 @@ def with_balance(customer: Customer, currency: str, balance: int) -> Customer:
     return replace(customer, credit_balance=kept, currency=customer.currency or currency)
 
 
-def _default_in_step(book: Book, *, now: int, new_id: NewId) -> Book:
+def _default_in_step(book: Book, at: Moment) -> Book:
     """One open default payment for exactly what remains, none where nothing does.
 
     An intent that is under way is left alone: Stripe can neither change nor cancel it. If it
     succeeds after all, the surplus becomes an overpayment and nothing is lost.
     """
     invoice, default = book.invoice, book.open_default
-    if invoice.status == "open" and invoice.amount_remaining > 0:
-        if default is None:
-            return _with_fresh_default(book, now=now, new_id=new_id)
-        return _with_default_amount(book, default)
+    is_asked_for = invoice.status == "open" and invoice.amount_remaining > 0
     if default is None:
-        return book
-    if invoice.status == "uncollectible":
+        return _with_fresh_default(book, at) if is_asked_for else book
+    if is_asked_for or invoice.status == "uncollectible":
         return _with_default_amount(book, default)
-    return cancel_default(book, default, now=now, reason="automatic")
+    return without_default(book, now=at.now, reason="automatic")
 
 
 def _with_default_amount(book: Book, default: InvoicePayment) -> Book:
@@ -150,36 +167,67 @@ def _with_default_amount(book: Book, default: InvoicePayment) -> Book:
     return book.with_intent(replace(intent, amount=amount))
 
 
-def _with_fresh_default(book: Book, *, now: int, new_id: NewId) -> Book:
+def _with_fresh_default(book: Book, at: Moment) -> Book:
     invoice = book.invoice
     intent = PaymentIntent(
-        id=new_id("pi"),
-        created=now,
+        id=at.new_id("pi"),
+        created=at.now,
         currency=invoice.currency,
         status="requires_payment_method",
         amount=invoice.amount_remaining,
         customer_id=invoice.customer_id,
         livemode=invoice.livemode,
     )
-    payment = InvoicePayment(
-        id=new_id("inpay"),
-        created=now,
-        currency=invoice.currency,
-        invoice_id=invoice.id,
-        status="open",
-        source_type="payment_intent",
-        source_id=intent.id,
-        amount_requested=invoice.amount_remaining,
-        is_default=True,
-        livemode=invoice.livemode,
-    )
+    payment = open_payment(invoice, intent, intent.amount, at, is_default=True)
     return book.with_intent(intent).with_payment(payment)
 
 
-def cancel_default(book: Book, default: InvoicePayment, *, now: int, reason: str) -> Book:
-    intent = book.intents[default.source_id]
-    if intent.status == UNDER_WAY:
+def open_payment(
+    invoice: Invoice, source: Source, amount: int, at: Moment, *, is_default: bool = False
+) -> InvoicePayment:
+    """A payment that asks this amount of the source."""
+    return InvoicePayment(
+        id=at.new_id("inpay"),
+        created=at.now,
+        currency=invoice.currency,
+        invoice_id=invoice.id,
+        status="open",
+        source_type="payment_intent" if isinstance(source, PaymentIntent) else "payment_record",
+        source_id=source.id,
+        amount_requested=amount,
+        is_default=is_default,
+        livemode=invoice.livemode,
+    )
+
+
+def without_default(book: Book, *, now: int, reason: str) -> Book:
+    """The book with its open default payment canceled, unless money is under way behind it."""
+    default = book.open_default
+    if default is None or book.intents[default.source_id].status == UNDER_WAY:
         return book
+    intent = book.intents[default.source_id]
     canceled = replace(intent, status="canceled", canceled_at=now, cancellation_reason=reason)
     payment = replace(default, status="canceled", canceled_at=now)
     return book.with_intent(canceled).with_payment(payment)
+
+
+def foretold(draft: Invoice, customer: Customer | None) -> Invoice:
+    """The draft as it stands towards the balance now: what would be due if it were finalized."""
+    balance = 0 if customer is None else customer.balance_in(draft.currency)
+    due = chargeable(max(0, draft.total + balance), draft.currency)
+    return replace(draft, starting_balance=balance, amount_due=due, amount_remaining=due)
+
+
+def balance_applied(book: Book) -> Book:
+    """The book after the balance has met its invoice's total, once, at finalization."""
+    invoice = foretold(book.invoice, book.customer)
+    ending = invoice.total + invoice.starting_balance - invoice.amount_due
+    book = replace(book, invoice=replace(invoice, ending_balance=ending))
+    return credit_customer(book, invoice.starting_balance - ending)
+
+
+def balance_taken(invoice: Invoice) -> int:
+    """How much credit finalization took from the balance; below zero where it took a debit over."""
+    if invoice.ending_balance is None:
+        return 0
+    return invoice.ending_balance - invoice.starting_balance

@@ -7,40 +7,62 @@ note into its pre-payment and post-payment amounts.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from gateway.ledger.amounts import step_refusal
-from gateway.ledger.balance import taken
-from gateway.ledger.book import Book, NewId, credit_customer, settled
+from gateway.ledger.book import Book, Moment, balance_taken, credit_customer, settled
 from schema.ports import CreditNoteDraft, RefusalCode, Refused
-from schema.records import CreditNote, CreditNotePreview, CreditNoteRefund, Invoice
+from schema.records import CreditNote, CreditNotePreview, CreditNoteRefund
 
 
 def issue(
-    book: Book, draft: CreditNoteDraft, *, number: str, now: int, new_id: NewId
+    book: Book, draft: CreditNoteDraft, at: Moment, *, number: str
 ) -> tuple[Book, CreditNote]:
     """The book after the note was issued, and the note. Raises `Refused`."""
     split = preview(book, draft)
-    invoice = book.invoice
-    lowered = replace(
-        invoice,
-        amount_due=invoice.amount_due - split.pre_payment_amount,
-        pre_payment_credit_notes_amount=invoice.pre_payment_credit_notes_amount
-        + split.pre_payment_amount,
-        post_payment_credit_notes_amount=invoice.post_payment_credit_notes_amount
-        + split.post_payment_amount,
+    invoice, refunds = book.invoice, []
+    if draft.refund:
+        refunds = [CreditNoteRefund(amount_refunded=draft.refund, refund_id=at.new_id("re"))]
+    note = CreditNote(
+        id=at.new_id("cn"),
+        created=at.now,
+        currency=invoice.currency,
+        invoice_id=invoice.id,
+        customer_id=invoice.customer_id,
+        amount=draft.amount,
+        pre_payment_amount=split.pre_payment_amount,
+        post_payment_amount=split.post_payment_amount,
+        type=split.type,
+        number=number,
+        reason=draft.reason,
+        memo=draft.memo,
+        credit_amount=draft.credit or 0,
+        out_of_band_amount=draft.out_of_band,
+        refunds=tuple(refunds),
+        livemode=invoice.livemode,
     )
-    note = _note(book, draft, split, number=number, now=now, new_id=new_id)
-    book = settled(replace(book, invoice=lowered), credited=book.credited, now=now, new_id=new_id)
-    return credit_customer(book, draft.credit or 0), note
+    book = _lowered(book, split.pre_payment_amount, split.post_payment_amount, at)
+    return credit_customer(book, note.credit_amount), note
 
 
-def void(book: Book, note: CreditNote, *, now: int, new_id: NewId) -> tuple[Book, CreditNote]:
+def _lowered(book: Book, pre: int, post: int, at: Moment) -> Book:
+    """The book after notes have lowered what is due by `pre`, and have given back `post`."""
+    invoice = replace(
+        book.invoice,
+        amount_due=book.invoice.amount_due - pre,
+        pre_payment_credit_notes_amount=book.invoice.pre_payment_credit_notes_amount + pre,
+        post_payment_credit_notes_amount=book.invoice.post_payment_credit_notes_amount + post,
+    )
+    return settled(replace(book, invoice=invoice), book.credited, at)
+
+
+def void(book: Book, note: CreditNote, at: Moment) -> tuple[Book, CreditNote]:
     """The book after the note was taken back, which lowered what an open invoice asks for; what
     was given back cannot be taken back. Raises `Refused`.
 
     Source: https://docs.stripe.com/api/credit_notes/void, 2026-10-28.endive.
     """
-    invoice, lowered_by = book.invoice, note.pre_payment_amount
+    invoice = book.invoice
     if note.status != "issued" or invoice.status != "open" or note.post_payment_amount:
         raise Refused(
             RefusalCode.INVOICE_NOT_OPEN,
@@ -49,13 +71,8 @@ def void(book: Book, note: CreditNote, *, now: int, new_id: NewId) -> tuple[Book
             "lowered what an open invoice asks for can be voided",
             invoice_id=invoice.id,
         )
-    raised = replace(
-        invoice,
-        amount_due=invoice.amount_due + lowered_by,
-        pre_payment_credit_notes_amount=invoice.pre_payment_credit_notes_amount - lowered_by,
-    )
-    book = settled(replace(book, invoice=raised), credited=book.credited, now=now, new_id=new_id)
-    return book, replace(note, status="void", voided_at=now)
+    voided = replace(note, status="void", voided_at=at.now)
+    return _lowered(book, -note.pre_payment_amount, 0, at), voided
 
 
 def preview(book: Book, draft: CreditNoteDraft) -> CreditNotePreview:
@@ -97,21 +114,18 @@ def split_of(amount: int, kind: str | None, pre: int | None, post: int | None) -
 
 def _check_invoice(book: Book) -> None:
     invoice = book.invoice
+    refused = partial(Refused, path=("creditNote", "invoiceId"), invoice_id=invoice.id)
     if invoice.status == "draft":
-        raise Refused(
+        raise refused(
             RefusalCode.INVOICE_NOT_FINALIZED,
             "invoice_not_finalized",
             f"{invoice.id} is a draft: change the draft instead of crediting it",
-            path=("creditNote", "invoiceId"),
-            invoice_id=invoice.id,
         )
     if invoice.status not in ("open", "paid"):
-        raise Refused(
+        raise refused(
             RefusalCode.INVOICE_NOT_OPEN,
             "invoice_not_open_or_paid",
             f"{invoice.id} is {invoice.status}: only open and paid invoices can be credited",
-            path=("creditNote", "invoiceId"),
-            invoice_id=invoice.id,
         )
 
 
@@ -140,79 +154,31 @@ def _check_settlement(book: Book, draft: CreditNoteDraft, post: int) -> None:
             f"of {draft.amount} beyond the {book.invoice.amount_remaining} that remain",
             "amountMinorUnits",
         )
-    left = max(0, _creditable(book.invoice))
+    # A debit that the invoice took over is none of its own lines, and cannot be credited;
+    # `amount_due` already went down with the notes before payment.
+    invoice, too_large = book.invoice, partial(Refused, RefusalCode.AMOUNT_TOO_LARGE)
+    creditable = invoice.amount_due + balance_taken(invoice)
+    left = max(0, creditable - invoice.post_payment_credit_notes_amount)
     if draft.amount > left:
-        raise _too_large(
-            book,
+        raise too_large(
             "credit_exceeds_paid",
-            f"only {left} of {book.invoice.id} can still be credited, got {draft.amount}: what "
+            f"only {left} of {invoice.id} can still be credited, got {draft.amount}: what "
             "remains, and what money and balance have paid of its total and was not given back",
-            "amountMinorUnits",
+            path=("creditNote", "amountMinorUnits"),
+            invoice_id=invoice.id,
         )
-    refundable = max(0, book.invoice.amount_paid - book.refunded)
+    refundable = max(0, invoice.amount_paid - book.refunded)
     if (draft.refund or 0) > refundable:
-        raise _too_large(
-            book,
+        raise too_large(
             "refund_exceeds_paid",
             f"only {refundable} was paid and not refunded yet, got {draft.refund}: give back what "
             "the balance covered as creditMinorUnits or outOfBandMinorUnits",
-            "refundMinorUnits",
+            path=("creditNote", "refundMinorUnits"),
+            invoice_id=invoice.id,
         )
-
-
-def _creditable(invoice: Invoice) -> int:
-    """What its notes leave of the total: a debit that it took over is none of its own lines.
-
-    `amount_due` already went down with the notes before payment.
-    """
-    return invoice.amount_due + taken(invoice) - invoice.post_payment_credit_notes_amount
-
-
-def _too_large(book: Book, rule: str, message: str, field: str) -> Refused:
-    return Refused(
-        RefusalCode.AMOUNT_TOO_LARGE,
-        rule,
-        message,
-        path=("creditNote", field),
-        invoice_id=book.invoice.id,
-    )
 
 
 def _invalid(message: str, field: str) -> Refused:
     return Refused(
         RefusalCode.AMOUNT_INVALID, "amount_invalid", message, path=("creditNote", field)
-    )
-
-
-def _note(
-    book: Book,
-    draft: CreditNoteDraft,
-    split: CreditNotePreview,
-    *,
-    number: str,
-    now: int,
-    new_id: NewId,
-) -> CreditNote:
-    refunds = (
-        (CreditNoteRefund(amount_refunded=draft.refund, refund_id=new_id("re")),)
-        if draft.refund
-        else ()
-    )
-    return CreditNote(
-        id=new_id("cn"),
-        created=now,
-        currency=book.invoice.currency,
-        invoice_id=book.invoice.id,
-        customer_id=book.invoice.customer_id,
-        amount=draft.amount,
-        pre_payment_amount=split.pre_payment_amount,
-        post_payment_amount=split.post_payment_amount,
-        type=split.type,
-        number=number,
-        reason=draft.reason,
-        memo=draft.memo,
-        credit_amount=draft.credit or 0,
-        out_of_band_amount=draft.out_of_band,
-        refunds=refunds,
-        livemode=book.invoice.livemode,
     )

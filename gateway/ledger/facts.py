@@ -59,12 +59,10 @@ def intent_fact(before: PaymentIntent | None, after: PaymentIntent) -> Fact | No
 
 
 def _intents(before: Book, after: Book) -> Iterator[Fact]:
+    defaults = {one.source_id for one in after.payments if one.is_default}
     for intent_id, intent in after.intents.items():
         known = before.intents.get(intent_id)
-        is_new_default = known is None and any(
-            one.source_id == intent_id and one.is_default for one in after.payments
-        )
-        if known is not None or is_new_default:
+        if known is not None or intent_id in defaults:
             fact = intent_fact(known, intent)
             if fact is not None:
                 yield fact
@@ -72,18 +70,15 @@ def _intents(before: Book, after: Book) -> Iterator[Fact]:
 
 def _payments(before: Book, after: Book) -> Iterator[Fact]:
     was = {one.id: one for one in before.payments}
-    now = {one.id: one for one in after.payments}
-    for payment in now.values():
-        known = was.get(payment.id)
+    is_overpaying = after.invoice.amount_overpaid > before.invoice.amount_overpaid
+    for payment in after.payments:
+        known = was.pop(payment.id, None)
         if payment.status == "paid" and (known is None or known.status != "paid"):
             yield Fact("invoice_payment.paid", payment)
-            if after.invoice.amount_overpaid > before.invoice.amount_overpaid and (
-                before.invoice.status == "paid"
-            ):
+            if is_overpaying and before.invoice.status == "paid":
                 yield Fact("invoice.payment.overpaid", payment)
-    for payment_id, payment in was.items():
-        if payment_id not in now:
-            yield Fact("invoice_payment.detached", payment)
+    for gone in was.values():
+        yield Fact("invoice_payment.detached", gone)
 
 
 def _invoice(before: Invoice, after: Invoice) -> Iterator[Fact]:
@@ -100,8 +95,5 @@ def _invoice(before: Invoice, after: Invoice) -> Iterator[Fact]:
 
 def previous_attributes(before: Invoice, after: Invoice) -> tuple[tuple[str, Any], ...]:
     """What was there before, for each attribute that changed."""
-    return tuple(
-        (one.name, getattr(before, one.name))
-        for one in fields(Invoice)
-        if getattr(before, one.name) != getattr(after, one.name)
-    )
+    pairs = ((one.name, getattr(before, one.name)) for one in fields(before))
+    return tuple((name, old) for name, old in pairs if getattr(after, name) != old)

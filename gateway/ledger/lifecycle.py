@@ -8,108 +8,97 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gateway.ledger.balance import applied, returned
-from gateway.ledger.book import UNDER_WAY, Book, NewId, cancel_default, settled
+from gateway.ledger.book import (
+    UNDER_WAY,
+    Book,
+    Moment,
+    balance_applied,
+    balance_taken,
+    credit_customer,
+    settled,
+    without_default,
+)
 from gateway.ledger.payments import pay
 from schema.ports import RefusalCode, Refused
-from schema.records import InvoicePayment, PaymentIntent
+from schema.records import Invoice, InvoicePayment, PaymentIntent
+
+_UNPAID = ("open", "uncollectible")
 
 
-def finalize(book: Book, *, number: str, now: int, new_id: NewId) -> Book:
+def check_deletable(invoice: Invoice) -> None:
+    """Raises `Refused` for what is no draft."""
+    if invoice.status != "draft":
+        raise Refused(
+            RefusalCode.INVOICE_NOT_OPEN,
+            "only_drafts_can_be_deleted",
+            f"{invoice.id} is {invoice.status}; only drafts can be deleted, void it instead",
+            invoice_id=invoice.id,
+        )
+
+
+def finalize(book: Book, at: Moment, *, number: str) -> Book:
     """Draft to open, with a default payment for what is due after the customer's balance; paid at
     once, by no payment at all, when nothing is."""
-    invoice = book.invoice
-    if invoice.status != "draft":
-        raise _wrong_status(book, "finalized", "a draft")
-    opened = replace(invoice, status="open", finalized_at=now, number=invoice.number or number)
-    book = applied(replace(book, invoice=opened))
-    return settled(book, credited=0, now=now, new_id=new_id)
+    _check_status(book, "finalized", ("draft",), wanted="a draft")
+    number = book.invoice.number or number
+    opened = replace(book.invoice, status="open", finalized_at=at.now, number=number)
+    return settled(balance_applied(replace(book, invoice=opened)), 0, at)
 
 
-def void(book: Book, *, now: int) -> Book:
+def void(book: Book, at: Moment) -> Book:
     """Open or uncollectible to void: the default payment is canceled, and the customer's balance
-    gets back what the invoice took. Raises `Refused`."""
-    if book.invoice.status not in ("open", "uncollectible"):
-        raise _wrong_status(book, "voided", "open or uncollectible")
-    if book.credited > 0 or any(_attached_open(one) for one in book.payments):
-        raise _has_payments(book, "voided")
-    book = _without_money_under_way(book, "voided")
-    invoice = replace(book.invoice, status="void", voided_at=now)
-    default = book.open_default
-    book = returned(replace(book, invoice=invoice))
-    return (
-        book if default is None else cancel_default(book, default, now=now, reason="void_invoice")
-    )
+    gets back what the invoice took; its own fields stay as told. Raises `Refused`."""
+    _check_status(book, "voided", _UNPAID)
+    _check_detached(book, "voided", is_paid=book.credited > 0)
+    _check_money_at_rest(book, "voided")
+    voided = replace(book.invoice, status="void", voided_at=at.now)
+    book = credit_customer(replace(book, invoice=voided), balance_taken(voided))
+    return without_default(book, now=at.now, reason="void_invoice")
 
 
-def mark_uncollectible(book: Book, *, now: int) -> Book:
+def mark_uncollectible(book: Book, at: Moment) -> Book:
     """Open to uncollectible; it can still be paid, and its default payment stays for that."""
-    if book.invoice.status != "open":
-        raise _wrong_status(book, "marked uncollectible", "open")
-    if any(_attached_open(one) for one in book.payments):
-        raise _has_payments(book, "marked uncollectible")
-    invoice = replace(book.invoice, status="uncollectible", marked_uncollectible_at=now)
-    return replace(book, invoice=invoice)
+    _check_status(book, "marked uncollectible", ("open",))
+    _check_detached(book, "marked uncollectible")
+    marked = replace(book.invoice, status="uncollectible", marked_uncollectible_at=at.now)
+    return replace(book, invoice=marked)
 
 
-def pay_out_of_band(book: Book, *, now: int, new_id: NewId) -> Book:
+def pay_out_of_band(book: Book, at: Moment) -> Book:
     """All that remains counts as paid outside Stripe; no payment stands behind it."""
-    if book.invoice.status not in ("open", "uncollectible"):
-        raise _wrong_status(book, "paid", "open or uncollectible")
-    _without_money_under_way(book, "paid out of band")
-    credited = book.credited + book.invoice.amount_remaining
-    return settled(book, credited=credited, now=now, new_id=new_id)
+    _check_status(book, "paid", _UNPAID)
+    _check_money_at_rest(book, "paid out of band")
+    return settled(book, book.credited + book.invoice.amount_remaining, at)
 
 
 def default_to_pay(book: Book) -> InvoicePayment:
     """The default payment through which what remains can be collected. Raises `Refused`."""
     default = book.open_default
-    if default is None or book.invoice.status not in ("open", "uncollectible"):
+    if default is None or book.invoice.status not in _UNPAID:
         raise Refused(
             RefusalCode.INVOICE_NOT_OPEN,
             "nothing_to_pay",
             f"{book.invoice.id} is {book.invoice.status} and has nothing to be paid",
             invoice_id=book.invoice.id,
         )
-    _without_money_under_way(book, "paid")
+    _check_money_at_rest(book, "paid")
     return default
 
 
-def intent_settled(
-    book: Book,
-    intent: PaymentIntent,
-    payment: InvoicePayment,
-    *,
-    credited: int,
-    now: int,
-    new_id: NewId,
+def followed(
+    book: Book, intent: PaymentIntent, payment: InvoicePayment, *, credited: int, at: Moment
 ) -> Book:
-    """The book after the intent behind one of its open payments has succeeded.
+    """The book after the intent behind one of its open payments has moved on.
 
     `credited` is this payment's share of what came in. Nothing left for it: canceled, so that no
-    payment is called paid without money.
+    payment is called paid without money. A default that could not follow what remained while its
+    intent was under way does so now.
     """
-    book = book.with_intent(intent)
-    if credited <= 0:
-        return book.with_payment(replace(payment, status="canceled", canceled_at=now))
-    return pay(book, payment, amount=credited, now=now, new_id=new_id)
-
-
-def intent_canceled(
-    book: Book, intent: PaymentIntent, payment: InvoicePayment, *, now: int, new_id: NewId
-) -> Book:
-    """The book after the intent behind one of its open payments was canceled."""
-    canceled = replace(payment, status="canceled", canceled_at=now)
-    book = book.with_intent(intent).with_payment(canceled)
-    return settled(book, credited=book.credited, now=now, new_id=new_id)
-
-
-def intent_moved(book: Book, *, now: int, new_id: NewId) -> Book:
-    """The book after the intent behind its open default has moved on without an end.
-
-    While it was under way it could not follow what remained; once it can, it must.
-    """
-    return settled(book, credited=book.credited, now=now, new_id=new_id)
+    if intent.status == "succeeded" and credited > 0:
+        return pay(book, payment, credited, at)
+    if intent.status in ("succeeded", "canceled"):
+        book = book.with_payment(replace(payment, status="canceled", canceled_at=at.now))
+    return book if intent.status == "succeeded" else settled(book, book.credited, at)
 
 
 _BEFORE_MONEY = ("requires_payment_method", "requires_confirmation", "requires_action")
@@ -141,22 +130,21 @@ def progressed(
             f"{intent.id} is {intent.status} and cannot become {status}",
             path=("paymentIntentId",),
         )
-    if amount_received is not None and not 0 < amount_received <= intent.amount:
-        is_too_large = amount_received > intent.amount
+    received = intent.amount if amount_received is None else amount_received
+    if amount_received is not None and not 0 < received <= intent.amount:
+        is_too_large = received > intent.amount
         raise Refused(
             RefusalCode.AMOUNT_TOO_LARGE if is_too_large else RefusalCode.AMOUNT_INVALID,
             "amount_received_out_of_range",
-            f"{intent.id} is over {intent.amount} and cannot receive {amount_received}",
+            f"{intent.id} is over {intent.amount} and cannot receive {received}",
             path=("paymentIntentId",),
         )
+    moved = replace(intent, status=status)
     if status == "succeeded":
-        received = intent.amount if amount_received is None else amount_received
-        return replace(intent, status=status, amount_received=received)
+        return replace(moved, amount_received=received)
     if status == "canceled":
-        return replace(
-            intent, status=status, canceled_at=now, cancellation_reason=cancellation_reason
-        )
-    return replace(intent, status=status)
+        return replace(moved, canceled_at=now, cancellation_reason=cancellation_reason)
+    return moved
 
 
 def shares(payments: list[InvoicePayment], received: int) -> list[tuple[InvoicePayment, int]]:
@@ -170,12 +158,31 @@ def shares(payments: list[InvoicePayment], received: int) -> list[tuple[InvoiceP
     return spread
 
 
-def _attached_open(payment: InvoicePayment) -> bool:
+def _check_status(book: Book, verb: str, allowed: tuple[str, ...], wanted: str = "") -> None:
+    if book.invoice.status not in allowed:
+        raise Refused(
+            RefusalCode.INVOICE_NOT_OPEN,
+            "status_transition_invalid",
+            f"{book.invoice.id} is {book.invoice.status}; only "
+            f"{wanted or ' or '.join(allowed)} can be {verb}",
+            path=("invoiceId",),
+            invoice_id=book.invoice.id,
+        )
+
+
+def _check_detached(book: Book, verb: str, *, is_paid: bool = False) -> None:
     """The default payment cannot be meant by Stripe's rule, or nothing could ever be voided."""
-    return payment.status == "open" and not payment.is_default
+    if is_paid or any(one.status == "open" and not one.is_default for one in book.payments):
+        raise Refused(
+            RefusalCode.INVOICE_NOT_OPEN,
+            "invoice_has_payments",
+            f"{book.invoice.id} has open or paid payments and cannot be {verb}: detach them first",
+            path=("invoiceId",),
+            invoice_id=book.invoice.id,
+        )
 
 
-def _without_money_under_way(book: Book, verb: str) -> Book:
+def _check_money_at_rest(book: Book, verb: str) -> None:
     default = book.open_default
     if default is not None and book.intents[default.source_id].status == UNDER_WAY:
         raise Refused(
@@ -185,24 +192,3 @@ def _without_money_under_way(book: Book, verb: str) -> Book:
             "known whether that money comes",
             invoice_id=book.invoice.id,
         )
-    return book
-
-
-def _wrong_status(book: Book, verb: str, wanted: str) -> Refused:
-    return Refused(
-        RefusalCode.INVOICE_NOT_OPEN,
-        "status_transition_invalid",
-        f"{book.invoice.id} is {book.invoice.status}; only {wanted} can be {verb}",
-        path=("invoiceId",),
-        invoice_id=book.invoice.id,
-    )
-
-
-def _has_payments(book: Book, verb: str) -> Refused:
-    return Refused(
-        RefusalCode.INVOICE_NOT_OPEN,
-        "invoice_has_payments",
-        f"{book.invoice.id} has open or paid payments and cannot be {verb}: detach them first",
-        path=("invoiceId",),
-        invoice_id=book.invoice.id,
-    )

@@ -10,65 +10,61 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 from gateway.ledger.amounts import step_refusal
-from gateway.ledger.balance import taken
-from gateway.ledger.book import Book, NewId, is_live, settled
+from gateway.ledger.book import (
+    PREVIEW,
+    Book,
+    Moment,
+    Source,
+    balance_taken,
+    is_live,
+    open_payment,
+    settled,
+)
 from schema.ports import OutOfBandPayment, RefusalCode, Refused
-from schema.records import DetachPreview, Invoice, InvoicePayment, PaymentIntent, PaymentRecord
-
-Source = PaymentIntent | PaymentRecord
+from schema.records import (
+    Charge,
+    DetachPreview,
+    Invoice,
+    InvoicePayment,
+    PaymentIntent,
+    PaymentRecord,
+)
 
 
 def attach(
     book: Book,
     source: Source,
+    at: Moment,
     *,
     amount_requested: int | None,
     claimed_elsewhere: int,
-    now: int,
-    new_id: NewId,
-) -> tuple[Book, InvoicePayment]:
+) -> Book:
     """The book with the payment attached; it counts at once if the source has succeeded.
 
     `claimed_elsewhere` is what other invoices' payments take of the same source. Raises `Refused`.
     """
-    refusal = next(attach_refusals(book, source, amount_requested, claimed_elsewhere), None)
-    if refusal is not None:
+    for refusal in attach_refusals(book, source, amount_requested, claimed_elsewhere):
         raise refusal
     requested = whole(source) if amount_requested is None else amount_requested
-    payment = InvoicePayment(
-        id=new_id("inpay"),
-        created=now,
-        currency=book.invoice.currency,
-        invoice_id=book.invoice.id,
-        status="open",
-        source_type=_source_type(source),
-        source_id=source.id,
-        amount_requested=requested,
-        livemode=book.invoice.livemode,
-    )
+    payment = open_payment(book.invoice, source, requested, at)
     book = book.with_payment(payment)
     if isinstance(source, PaymentIntent):
         book = book.with_intent(source)
-    if has_money(source):
-        book = pay(book, payment, amount=requested, now=now, new_id=new_id)
-    return book, next(one for one in book.payments if one.id == payment.id)
+    return pay(book, payment, requested, at) if has_money(source) else book
 
 
-def whole(source: Source) -> int:
+def whole(source: Source | Charge) -> int:
     """All of a source: what has come in once it succeeded, else what it is meant to collect."""
     if isinstance(source, PaymentIntent) and source.status == "succeeded":
         return source.amount_received
     return source.amount
 
 
-def has_money(source: Source) -> bool:
-    return isinstance(source, PaymentRecord) or source.status == "succeeded"
-
-
-def _source_type(source: Source) -> str:
-    return "payment_intent" if isinstance(source, PaymentIntent) else "payment_record"
+def has_money(source: Source | Charge) -> bool:
+    return not isinstance(source, PaymentIntent) or source.status == "succeeded"
 
 
 def to_be_reported(facts: OutOfBandPayment, invoice: Invoice) -> PaymentRecord:
@@ -89,8 +85,7 @@ def attach_refusals(
     book: Book, source: Source, amount_requested: int | None, claimed_elsewhere: int
 ) -> Iterator[Refused]:
     """Every rule that stands against attaching, in order of precedence."""
-    invoice = book.invoice
-    path = _source_path(source)
+    invoice, path = book.invoice, _source_path(source)
     yield from _not_payable(invoice, "attached to")
     if source.currency != invoice.currency:
         yield Refused(
@@ -100,7 +95,9 @@ def attach_refusals(
             f"{invoice.currency.upper()}: attach a payment in {invoice.currency.upper()}",
             path=path,
         )
-    if _of_another_customer(invoice, source):
+    # A payment record need not say who paid; a PaymentIntent must have the invoice's customer.
+    is_anybodys = isinstance(source, PaymentRecord) and source.customer_id is None
+    if not is_anybodys and source.customer_id != invoice.customer_id:
         yield Refused(
             RefusalCode.CUSTOMER_MISMATCH,
             "customer_mismatch",
@@ -108,111 +105,78 @@ def attach_refusals(
             f"{invoice.customer_id or 'no customer'}: attach a payment of the same",
             path=path,
         )
-    yield from _already_attached(book, source, amount_requested, claimed_elsewhere, path)
+    # Once per invoice; and as a whole only while no other invoice claims a part of it.
+    refused = partial(Refused, path=path, invoice_id=invoice.id)
+    attached, rule = RefusalCode.PAYMENT_ALREADY_ATTACHED, "payment_already_attached"
+    if book.live_payment_by(source.id) is not None:
+        yield refused(attached, rule, f"{source.id} is attached to {invoice.id} already")
+    elif claimed_elsewhere and amount_requested is None:
+        yield refused(
+            attached,
+            rule,
+            f"{source.id} is attached to another invoice: detach it there first, or give "
+            "amountRequestedMinorUnits to apply a share of it",
+        )
     if isinstance(source, PaymentIntent) and source.status == "canceled":
-        yield Refused(
+        yield refused(
             RefusalCode.PAYMENT_INTENT_WRONG_STATE,
             "payment_intent_canceled",
             f"{source.id} is canceled and will never collect anything: attach another",
-            path=path,
-            invoice_id=invoice.id,
         )
     yield from _wrong_amount(book, source, amount_requested, claimed_elsewhere)
 
 
 def _not_payable(invoice: Invoice, verb: str) -> Iterator[Refused]:
     """Drafts and closed invoices. Uncollectible ones can still be paid, and so attached to."""
+    refused = partial(Refused, path=("invoiceId",), invoice_id=invoice.id)
     if invoice.status == "draft":
-        yield Refused(
+        yield refused(
             RefusalCode.INVOICE_NOT_FINALIZED,
             "invoice_not_finalized",
             f"{invoice.id} is a draft: finalize it before a payment is {verb} it",
-            path=("invoiceId",),
-            invoice_id=invoice.id,
         )
     elif invoice.status not in ("open", "uncollectible"):
-        yield Refused(
+        yield refused(
             RefusalCode.INVOICE_NOT_OPEN,
             "invoice_not_open",
             f"{invoice.id} is {invoice.status}: a payment can be {verb} open and uncollectible "
             "invoices only",
-            path=("invoiceId",),
-            invoice_id=invoice.id,
         )
     elif invoice.subscription_id and invoice.collection_method == "charge_automatically":
-        yield Refused(
+        yield refused(
             RefusalCode.INVOICE_NOT_OPEN,
             "subscription_invoice_charged_automatically",
             f"{invoice.id} belongs to a subscription that charges automatically: partial payments "
             "need collection_method send_invoice",
-            path=("invoiceId",),
-            invoice_id=invoice.id,
         )
-
-
-def _of_another_customer(invoice: Invoice, source: Source) -> bool:
-    """A payment record need not say who paid; a PaymentIntent must have the invoice's customer."""
-    if isinstance(source, PaymentRecord) and source.customer_id is None:
-        return False
-    return source.customer_id != invoice.customer_id
-
-
-def _already_attached(
-    book: Book,
-    source: Source,
-    amount_requested: int | None,
-    claimed_elsewhere: int,
-    path: tuple[str, ...],
-) -> Iterator[Refused]:
-    """Once per invoice; and as a whole only while no other invoice claims a part of it."""
-    if book.live_payment_by(source.id) is not None:
-        text = f"{source.id} is attached to {book.invoice.id} already"
-    elif claimed_elsewhere and amount_requested is None:
-        text = (
-            f"{source.id} is attached to another invoice: detach it there first, or give "
-            "amountRequestedMinorUnits to apply a share of it"
-        )
-    else:
-        return
-    yield Refused(
-        RefusalCode.PAYMENT_ALREADY_ATTACHED,
-        "payment_already_attached",
-        text,
-        path=path,
-        invoice_id=book.invoice.id,
-    )
 
 
 def _wrong_amount(
     book: Book, source: Source, amount_requested: int | None, claimed_elsewhere: int
 ) -> Iterator[Refused]:
     requested = whole(source) if amount_requested is None else amount_requested
-    where = ("amountRequestedMinorUnits",) if amount_requested is not None else None
+    path = _source_path(source) if amount_requested is None else ("amountRequestedMinorUnits",)
     if requested <= 0:
         yield Refused(
             RefusalCode.AMOUNT_INVALID,
             "amount_not_positive",
             f"the amount to apply must be above zero, got {requested}",
-            path=where or _source_path(source),
+            path=path,
         )
-    refusal = step_refusal(requested, book.invoice.currency, where or _source_path(source))
+    refusal = step_refusal(requested, book.invoice.currency, path)
     if refusal is not None:
         yield refusal
-    free = whole(source) - claimed_elsewhere
+    free, remaining = whole(source) - claimed_elsewhere, book.invoice.amount_remaining
     for rule, ceiling, what in (
         ("amount_exceeds_payment", free, f"is free of {source.id}"),
-        (
-            "amount_exceeds_remaining",
-            book.invoice.amount_remaining,
-            f"remains on {book.invoice.id}",
-        ),
+        ("amount_exceeds_remaining", remaining, f"remains on {book.invoice.id}"),
     ):
         if requested > ceiling:
             yield Refused(
                 RefusalCode.AMOUNT_TOO_LARGE,
                 rule,
                 f"the amount to apply is {requested}, but only {ceiling} {what}",
-                path=where or _source_path(source),
+                path=path,
                 invoice_id=book.invoice.id,
             )
 
@@ -222,35 +186,24 @@ def _source_path(source: Source) -> tuple[str, ...]:
     return ("payment", field)
 
 
-def pay(book: Book, payment: InvoicePayment, *, amount: int, now: int, new_id: NewId) -> Book:
+def pay(book: Book, payment: InvoicePayment, amount: int, at: Moment) -> Book:
     """The book after an open payment has turned paid with this amount."""
-    paid = replace(payment, status="paid", amount_paid=amount, paid_at=now)
-    credited = book.credited + amount
-    return settled(book.with_payment(paid), credited=credited, now=now, new_id=new_id)
+    paid = replace(payment, status="paid", amount_paid=amount, paid_at=at.now)
+    return settled(book.with_payment(paid), book.credited + amount, at)
 
 
 def detach(
-    book: Book,
-    intent: PaymentIntent,
-    *,
-    if_amount_paid: int | None = None,
-    now: int,
-    new_id: NewId,
+    book: Book, intent: PaymentIntent, at: Moment, *, if_amount_paid: int | None = None
 ) -> tuple[Book, InvoicePayment]:
-    """The book without the payment; a paid invoice reopens if a balance comes back.
-
-    The payment leaves the list altogether, and the intent is free. Raises `Refused`.
-    """
-    refusal = next(detach_refusals(book, intent, if_amount_paid), None)
-    if refusal is not None:
+    """The book without the payment, and the payment; a paid invoice reopens if a balance comes
+    back. The payment leaves the list altogether, and the intent is free. Raises `Refused`."""
+    for refusal in detach_refusals(book, intent, if_amount_paid):
         raise refusal
     payment = book.live_payment_by(intent.id)
     assert payment is not None
     credited = book.credited - (payment.amount_paid or 0)
-    return (
-        settled(book.without_payment(payment), credited=credited, now=now, new_id=new_id),
-        payment,
-    )
+    kept = tuple(one for one in book.payments if one.id != payment.id)
+    return settled(replace(book, payments=kept), credited, at), payment
 
 
 def detach_refusals(
@@ -258,52 +211,48 @@ def detach_refusals(
 ) -> Iterator[Refused]:
     """Every rule that stands against detaching, in order of precedence."""
     invoice, payment = book.invoice, book.live_payment_by(intent.id)
+    refused = partial(Refused, invoice_id=invoice.id)
     path = ("paymentIntentId",)
     if if_amount_paid is not None and if_amount_paid != invoice.amount_paid:
-        yield Refused(
+        yield refused(
             RefusalCode.STALE_PRECONDITION,
             "amount_paid_moved_on",
             f"{invoice.id} has {invoice.amount_paid} paid, not {if_amount_paid}: read it again and "
             "decide anew",
             path=("ifAmountPaidMinorUnits",),
-            invoice_id=invoice.id,
         )
     if invoice.status == "draft":
         yield from _not_payable(invoice, "detached from")
     elif invoice.status == "void":
-        yield Refused(
+        yield refused(
             RefusalCode.INVOICE_NOT_OPEN,
             "invoice_not_open",
             f"{invoice.id} is void and keeps its payments as they are",
             path=("invoiceId",),
-            invoice_id=invoice.id,
         )
     if payment is None:
-        yield Refused(
+        yield refused(
             RefusalCode.PAYMENT_NOT_ATTACHED,
             "payment_not_attached",
             f"{intent.id} is not attached to {invoice.id}",
             path=path,
-            invoice_id=invoice.id,
         )
         return
     if payment.is_default and payment.status == "open":
-        yield Refused(
+        yield refused(
             RefusalCode.PAYMENT_IS_DEFAULT,
             "payment_is_default",
             f"{intent.id} is the open default payment, which Stripe keeps in step with what "
             "remains; it goes by itself when the invoice is paid or voided",
             path=path,
-            invoice_id=invoice.id,
         )
     if _already_given_back(book, payment):
-        yield Refused(
+        yield refused(
             RefusalCode.PAYMENT_INTENT_WRONG_STATE,
             "payment_credited_back",
             f"part of what {intent.id} paid was given back by credit notes, so it cannot pay "
             "another invoice as a whole",
             path=path,
-            invoice_id=invoice.id,
         )
 
 
@@ -315,31 +264,32 @@ def _already_given_back(book: Book, payment: InvoicePayment) -> bool:
     that was refunded pay a second time, so it is refused.
     """
     left = book.credited - (payment.amount_paid or 0)
-    covered = max(0, taken(book.invoice))
+    covered = max(0, balance_taken(book.invoice))
     given_back = book.invoice.post_payment_credit_notes_amount
     return given_back > left + covered or book.refunded > left
 
 
 def detach_preview(book: Book, payment: InvoicePayment) -> DetachPreview:
     """What `detach` would answer now: the same function is run, and its result thrown away."""
-    invoice = book.invoice
-    blocked: tuple[str, ...]
     if payment.source_type != "payment_intent":
         # Stripe's detach takes a PaymentIntent only (2026-09-30.preview).
-        blocked = (RefusalCode.UNSUPPORTED_BY_BACKEND.value,)
-    else:
-        # A canceled payment is judged alone: its intent may have another payment in the book.
-        intent = book.intents[payment.source_id]
-        judged = book if is_live(payment) else replace(book, payments=(payment,))
-        blocked = tuple(dict.fromkeys(one.code.value for one in detach_refusals(judged, intent)))
-    if blocked:
-        return DetachPreview(False, blocked, invoice.currency, None, None, False)
-    after, _ = detach(book, intent, now=0, new_id=lambda prefix: f"{prefix}_preview")
+        return _blocked(book, RefusalCode.UNSUPPORTED_BY_BACKEND)
+    # A canceled payment is judged alone: its intent may have another payment in the book.
+    intent = book.intents[payment.source_id]
+    judged = book if is_live(payment) else replace(book, payments=(payment,))
+    codes = [refusal.code for refusal in detach_refusals(judged, intent)]
+    if codes:
+        return _blocked(book, *codes)
+    after, _ = detach(book, intent, PREVIEW)
     known = {one.id for one in book.payments}
     fresh = any(one.is_default and one.id not in known for one in after.payments)
-    return DetachPreview(
-        True, (), invoice.currency, after.invoice.status, after.invoice.amount_remaining, fresh
-    )
+    left = after.invoice
+    return DetachPreview(True, (), left.currency, left.status, left.amount_remaining, fresh)
+
+
+def _blocked(book: Book, *codes: RefusalCode) -> DetachPreview:
+    names = tuple(dict.fromkeys(code.value for code in codes))
+    return DetachPreview(False, names, book.invoice.currency, None, None, False)
 
 
 def attachable(book: Book, intent: PaymentIntent, claimed: int) -> bool:

@@ -2,7 +2,7 @@
 
 JSON for machines, a readable line for a terminal. It also takes over what Python would print by
 itself (uncaught exceptions, warnings, records that cannot be formatted), as that knows no
-redaction. Called once, by whoever starts the process; it is never called at import.
+redaction. A log that nobody reads never holds up the gateway.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import MutableMapping
+from collections import deque
+from collections.abc import Callable, MutableMapping
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Literal, TextIO
@@ -20,12 +21,18 @@ import structlog
 from structlog.typing import Processor
 
 from gateway.logs.redaction import redact
-from gateway.logs.writer_thread import LineWriter
 
 Format = Literal["auto", "json", "text"]
 Level = Literal["debug", "info", "warning", "error"]
 
 log = logging.getLogger("gateway")
+
+LINES_MAX = 10_000
+"""That may wait; a few seconds of a busy gateway, a few megabytes."""
+BATCH_SECONDS = 0.05
+"""How long lines are gathered, and so how late one may come."""
+END_SECONDS = 2.0
+"""How long the end of the process waits for a reader that may never come."""
 
 _TEXT_FIRST = ("timestamp", "level", "logger", "event")
 
@@ -33,7 +40,7 @@ _TEXT_FIRST = ("timestamp", "level", "logger", "event")
 def configure(*, format: Format, level: Level, stream: TextIO) -> None:
     """From now on every record of at least this level is one line on the stream."""
     is_json = format == "json" or (format == "auto" and not stream.isatty())
-    handler = _Handler(stream, formatter(is_json=is_json))
+    handler = _Handler(stream, is_json=is_json)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
@@ -102,9 +109,9 @@ def _text(logger: object, method_name: str, event: MutableMapping[str, Any]) -> 
 class _Handler(logging.Handler):
     """Makes lines where the record is made, and has them written elsewhere."""
 
-    def __init__(self, stream: TextIO, formatter: logging.Formatter) -> None:
+    def __init__(self, stream: TextIO, *, is_json: bool) -> None:
         super().__init__()
-        self.setFormatter(formatter)
+        self.setFormatter(formatter(is_json=is_json))
         self._writer = LineWriter(stream, self._left_out)
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -146,3 +153,65 @@ def _log_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
 
 def _log_thread(told: threading.ExceptHookArgs) -> None:
     log.error("a thread ended with an error", exc_info=told.exc_value)
+
+
+class LineWriter:
+    """Writes to a stream in a thread of its own; its lines come out whole and in order.
+
+    A pipe whose reader has stopped blocks whoever writes to it. Here that is this thread alone:
+    what does not fit into its queue is left out, and `left_out` makes the line that tells how many
+    are missing once there is room again.
+    """
+
+    def __init__(
+        self, stream: TextIO, left_out: Callable[[int], str], *, lines_max: int = LINES_MAX
+    ) -> None:
+        self._stream = stream
+        self._line_of = left_out
+        self._lines_max = lines_max
+        self._lines: deque[str] = deque()
+        self._left_out = 0
+        self._changed = threading.Condition()
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        self._thread.start()
+
+    def write(self, line: str) -> None:
+        """Give a line away. Never waits for the stream."""
+        with self._changed:
+            if len(self._lines) >= self._lines_max:
+                self._left_out += 1
+                return
+            self._lines.append(line)
+            if len(self._lines) == 1:
+                self._changed.notify()
+
+    def close(self) -> None:
+        """Wait until everything is written, but not for ever. Idempotent."""
+        self._ending.set()
+        with self._changed:
+            self._changed.notify()
+        self._thread.join(END_SECONDS)
+
+    def _run(self) -> None:
+        while text := self._taken():
+            try:
+                self._stream.write(text)
+                self._stream.flush()
+            except (OSError, ValueError):
+                # Nobody can be told: the stream is where it would be told.
+                continue
+            # To wake for each line would cost a busy gateway more than the line itself.
+            self._ending.wait(BATCH_SECONDS)
+
+    def _taken(self) -> str:
+        """Everything that waits, as one text; empty at the end."""
+        with self._changed:
+            while not self._lines and not self._ending.is_set():
+                self._changed.wait()
+            lines = [*self._lines]
+            if self._left_out:
+                lines.append(self._line_of(self._left_out))
+            self._lines.clear()
+            self._left_out = 0
+        return "".join(f"{line}\n" for line in lines)

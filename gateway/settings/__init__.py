@@ -4,9 +4,10 @@ Each has a unit, a default and a reason. What cannot work together is refused at
 sentence that says which setting, what is wrong and how to mend it.
 """
 
-from gateway.settings.checks import findings
 from gateway.settings.environment import (
     SettingsRefused,
+    findings,
+    parsed_settings,
     read_settings,
     settings_page,
     variable_of,
@@ -22,6 +23,7 @@ __all__ = [
     "TokenSettings",
     "WebSettings",
     "findings",
+    "parsed_settings",
     "read_settings",
     "settings_page",
     "variable_of",

@@ -2,20 +2,19 @@
 
 A field without which the object means nothing raises `Failed` UPSTREAM_ERROR that names the object
 and the field; so do an amount that is no whole number and a reference that is no id. Any other bad
-value counts as missing, so that what Stripe may send tomorrow is never a crash. It fetches nothing
-and knows no rule.
+value counts as missing, so that what Stripe may send tomorrow is never a crash.
 """
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, TypeGuard, TypeVar, get_args
 
-from gateway.ledger.decimals import exact_decimal
 from gateway.stripe_objects import shapes
-from gateway.stripe_objects.older_versions import AS_TODAY
+from gateway.stripe_objects.older_versions import AS_TODAY, exact_decimal
 from gateway.stripe_objects.shapes import SOURCE_TYPES, Field, Kind, Shape, Shaped
 from schema import records
 from schema.ports import GATEWAY_KEY, Deleted, ErrorCode, Failed
@@ -24,6 +23,8 @@ from schema.records import INSTANT_MAX, Metadata, Record
 R = TypeVar("R", bound=Shaped)
 Convert = Callable[[object], object]
 Raw = Mapping[str, object]
+
+log = logging.getLogger(__name__)
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)
 
@@ -169,19 +170,17 @@ def _steps(field: Field) -> tuple[str, Convert]:
 
 def _never_missing(field: Field, convert: Convert) -> Convert:
     """With the value that stands in for a missing one, or the refusal of an object without it."""
-    if field.needed:
-
-        def needed(value: object) -> object:
-            found = convert(value)
-            if found is None or found == "":
-                raise _Unreadable(f"must be {field.kind.value}")
-            return found
-
-        return needed
     otherwise = field.otherwise
-    if otherwise is None:
-        return convert
-    return lambda value: convert(value) or otherwise
+
+    def needed(value: object) -> object:
+        found = convert(value)
+        if found is None or found == "":
+            raise _Unreadable(f"must be {field.kind.value}")
+        return found
+
+    if field.needed:
+        return needed
+    return convert if otherwise is None else lambda value: convert(value) or otherwise
 
 
 def _within(keys: tuple[str, ...], convert: Convert) -> Convert:
@@ -252,18 +251,13 @@ credit_note_record = _compiled(shapes.CREDIT_NOTE)
 _line_item_record = _compiled(shapes.LINE_ITEM)
 
 READERS: Mapping[str, Callable[[object], Record]] = {
-    "invoice": invoice_record,
-    "invoice_payment": invoice_payment_record,
-    "payment_intent": payment_intent_record,
-    "payment_record": payment_record_record,
-    "charge": charge_record,
-    "customer": customer_record,
-    "credit_note": credit_note_record,
+    kind: _compiled(shape) for kind, shape in shapes.SHAPES.items() if shape is not shapes.LINE_ITEM
 }
+"""By what `object` says. A line item need not name its invoice: it is read with its list."""
 
 
 def line_item_records(raw_list: object, invoice_id: str) -> list[records.InvoiceLineItem]:
-    """The lines in a list of an invoice's lines, in Stripe's order; they need not name it."""
+    """The lines in a list of an invoice's lines, in Stripe's order."""
     items, _ = embedded_list(raw_list)
     return [
         _line_item_record({**raw, "invoice": invoice_id} if isinstance(raw, dict) else raw)
@@ -318,3 +312,48 @@ def confirmation_secret(raw: object) -> records.ConfirmationSecret | None:
     found = stated if isinstance(stated, dict) else {}
     secret, kind = _text(found.get("client_secret")), _text(found.get("type"))
     return None if secret is None else records.ConfirmationSecret(secret, kind or "payment_intent")
+
+
+def harvest(raw: object) -> list[Record | Deleted]:
+    """Records of every full object in a response, outer ones first, each once.
+
+    A deleted object is told as such. Events are not entered (their snapshots are old), and what
+    cannot be read is left out with a warning: whoever needs it will read it by itself and see why.
+    """
+    found: dict[tuple[str, str], Record | Deleted] = {}
+    waiting: list[Any] = [raw]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if value.get("object") == "event":
+                continue
+            for one in _told_by(value):
+                found.setdefault((type(one).__name__, one.id), one)
+            waiting.extend([one for one in value.values() if isinstance(one, _NESTING)][::-1])
+        elif isinstance(value, list):
+            waiting.extend(value[::-1])
+    return list(found.values())
+
+
+_NESTING = (dict, list)
+"""What JSON nests in. An answer has some twenty plain values for each of these."""
+
+
+def _told_by(raw: Mapping[str, Any]) -> Iterator[Record | Deleted]:
+    """The record of one object, and those of an invoice's lines."""
+    kind, object_id = raw.get("object"), raw.get("id")
+    if raw.get("deleted") is True:
+        # `{"id": "cus_1", "deleted": true}` may leave out what the id says too.
+        prefix = object_id.partition("_")[0] if is_id(object_id) else None
+        told = (record for record in get_args(Record) if record.prefix == prefix)
+        yield from (Deleted(record.__name__, str(object_id)) for record in told)
+        return
+    reader = READERS.get(kind) if isinstance(kind, str) else None
+    if reader is None:
+        return
+    try:
+        yield reader(raw)
+        if kind == "invoice" and "lines" in raw:
+            yield from line_item_records(raw["lines"], str(object_id))
+    except Failed as failed:
+        log.warning("left out of a response: %s", failed.message)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from gateway.ledger.lifecycle import NEXT
@@ -103,7 +103,7 @@ def _customer(path: str = "customer") -> Field:
 
 _CREATED = Field("created", "created", Kind.INSTANT, needed=True, implied=True)
 _CURRENCY = Field("currency", "currency", Kind.CURRENCY, needed=True)
-_IMPLIED_CURRENCY = Field("currency", "currency", Kind.CURRENCY, needed=True, implied=True)
+_IMPLIED_CURRENCY = replace(_CURRENCY, implied=True)
 _INVOICE = Field("invoice_id", "invoice", Kind.REFERENCE, needed=True, prefixes=("in",))
 _LIVEMODE = Field("livemode", "livemode", Kind.FLAG)
 _METADATA = Field("metadata", "metadata", Kind.METADATA)
@@ -165,7 +165,7 @@ LINE_ITEM = Shape(
     records.InvoiceLineItem,
     "line_item",
     (
-        Field("invoice_id", "invoice", Kind.REFERENCE, needed=True, implied=True, prefixes=("in",)),
+        replace(_INVOICE, implied=True),
         _needed_amount("amount"),
         _IMPLIED_CURRENCY,
         _text("description"),
@@ -262,17 +262,9 @@ REFUND = Shape(
 )
 """One of a credit note's refunds, which has no id of its own."""
 
+_PAYING = (PAYMENT_INTENT, PAYMENT_RECORD, CHARGE)
+
 SHAPES: Mapping[str, Shape[records.Record]] = {
-    one.kind: one
-    for one in (
-        CUSTOMER,
-        INVOICE,
-        LINE_ITEM,
-        INVOICE_PAYMENT,
-        PAYMENT_INTENT,
-        PAYMENT_RECORD,
-        CHARGE,
-        CREDIT_NOTE,
-    )
+    one.kind: one for one in (CUSTOMER, *_PAYING, INVOICE, LINE_ITEM, INVOICE_PAYMENT, CREDIT_NOTE)
 }
 """The shapes of everything that has an id, by Stripe's name of it."""

@@ -1,46 +1,36 @@
 """Who calls: by a bearer token, or, for development, by being on the same machine.
 
-A refusal is data. Nothing here may put a token or a header into a message or a log. What is open
-for longer than one request is listed here, so that it can be ended with its caller's rights; how a
-socket or a stream ends is theirs.
+Nothing here may put a token or a header into a message or a log.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from aiohttp import web
 
-from gateway.callers.json_web_keys import KeysUnavailable
-from gateway.callers.json_web_tokens import TokenRefused
-from gateway.callers.registry import Caller, Callers, Standing
+from gateway.callers import Grant
+from gateway.callers.json_web_tokens import KeysUnavailable, TokenRefused
+from gateway.callers.registry import Callers
 from gateway.settings.hosts import is_loopback_host, is_same_origin
+from gateway.web.http_errors import STATUS_OF_CODE, HttpRefusal
 from schema.ports import SCOPES, ErrorCode, Viewer
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A caller who was let in. `expires_in_seconds` ends sockets and streams; None: never.
-
-    `caller` is whose rights these are, where they may change while a socket is open.
-    """
-
-    viewer: Viewer
-    expires_in_seconds: float | None = None
-    caller: Caller | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A caller who was not. `code` is UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED, or
+class Refusal(HttpRefusal):
+    """A caller who was not let in. `code` is UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED, or
     UPSTREAM_ERROR when nobody can tell now."""
 
-    code: ErrorCode
-    message: str
-    retry_after_seconds: int | None = None
+    def __init__(
+        self, code: ErrorCode, message: str, retry_after_seconds: int | None = None
+    ) -> None:
+        headers = {}
+        if retry_after_seconds is not None:
+            headers["Retry-After"] = str(retry_after_seconds)
+        if code is ErrorCode.UNAUTHENTICATED:
+            headers["WWW-Authenticate"] = "Bearer"
+        super().__init__(STATUS_OF_CODE.get(code, 503), message, headers, code)
 
 
 class Authenticator(Protocol):
@@ -91,16 +81,20 @@ class BearerAuthenticator:
             message = "This needs a token: send the header `Authorization: Bearer <token>`."
             return Refusal(ErrorCode.UNAUTHENTICATED, message)
         try:
-            caller = await self._callers.identify(token)
+            grant = await self._callers.identify(token)
         except TokenRefused as refused:
             return Refusal(ErrorCode.UNAUTHENTICATED, f"The token was refused: {refused}.")
         except KeysUnavailable:
             message = "Tokens cannot be checked at the moment; try again."
-            return Refusal(ErrorCode.UPSTREAM_ERROR, message, retry_after_seconds=_KEYS_SECONDS)
-        if not _may_come_from(caller, request):
-            message = "This token may not be used by pages of this origin."
-            return Refusal(ErrorCode.FORBIDDEN, message)
-        return Grant(caller.viewer, caller.expires_in_seconds, caller)
+            return Refusal(ErrorCode.UPSTREAM_ERROR, message, retry_after_seconds=10)
+        # A caller bound to origins is for their pages, and for programs, which are of no origin.
+        origin = request.headers.get("Origin")
+        if not grant.origins or origin is None or is_same_origin(origin, request.host):
+            return grant
+        if origin.lower() in {one.lower() for one in grant.origins}:
+            return grant
+        message = "This token may not be used by pages of this origin."
+        return Refusal(ErrorCode.FORBIDDEN, message)
 
 
 def _header_token(request: web.Request) -> str | None:
@@ -127,55 +121,3 @@ def _token(text: str, *, is_bare_enough: bool) -> str:
     if scheme.lower() == "bearer":
         return rest.strip()
     return scheme if is_bare_enough and not rest else ""
-
-
-def _may_come_from(caller: Caller, request: web.Request) -> bool:
-    """A caller bound to origins is for their pages, and for programs, which are of no origin."""
-    origin = request.headers.get("Origin")
-    if not caller.origins or origin is None or is_same_origin(origin, request.host):
-        return True
-    return origin.lower() in {one.lower() for one in caller.origins}
-
-
-_KEYS_SECONDS = 10
-
-
-End = Callable[[Standing], None]
-"""Ends a session at once; must not raise."""
-
-
-class Sessions:
-    """The sockets and streams of this process."""
-
-    def __init__(self, standing: Callable[[Caller], Standing]) -> None:
-        self._standing = standing
-        self._open: dict[object, tuple[Caller, End]] = {}
-
-    @contextmanager
-    def joined(self, grant: Grant, end: End) -> Iterator[None]:
-        """Be ended, while inside, when the caller's rights are changed or gone."""
-        if grant.caller is None:
-            yield
-            return
-        key = object()
-        self._open[key] = (grant.caller, end)
-        try:
-            self._look(grant.caller, end)  # The rights may have gone since they were read.
-            yield
-        finally:
-            del self._open[key]
-
-    def review(self) -> None:
-        """Look at every session again; for when the callers have changed."""
-        for caller, end in list(self._open.values()):
-            self._look(caller, end)
-
-    def _look(self, caller: Caller, end: End) -> None:
-        standing = self._standing(caller)
-        if standing is not Standing.KEPT:
-            end(standing)
-
-
-def everybody_stays(caller: Caller) -> Standing:
-    """For a gateway whose callers never change."""
-    return Standing.KEPT

@@ -1,44 +1,48 @@
 """The GraphQL endpoint over HTTP: one operation a request, by POST or by GET.
 
 It checks the request from the outside in (method, caller, types, size, JSON) and executes nothing
-before all of that holds. Sockets are let through to `websocket_endpoint`, streams to `sse`.
+before all of that holds. Sockets are let through to `websocket`, streams to `sse`.
 Source: https://graphql.github.io/graphql-over-http/draft/ (read November 2026)
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-
 from aiohttp import web
 
+from gateway.callers import Grant
 from gateway.execution.operation import Answer, OperationKind, OperationRequest
-from gateway.web.authentication import Grant
-from gateway.web.concurrency_limits import OperationLimits
+from gateway.web.authentication import Refusal
+from gateway.web.connections import ConcurrencyLimit
 from gateway.web.content_negotiation import (
-    STATUS_OF_CODE,
     Accept,
     Representation,
     representation_for,
     retry_headers,
     status_of,
 )
-from gateway.web.graphiql import page_response
-from gateway.web.graphql_request import (
-    InvalidRequest,
-    operation_from_body,
-    operation_from_query_string,
-)
-from gateway.web.http_errors import HttpRefusal, bad_request
+from gateway.web.graphql_request import decode_object, operation_from, operation_from_query_string
+from gateway.web.http_errors import HttpRefusal, InvalidRequest
 from gateway.web.middleware import request_id_of
-from gateway.web.operations import Call
+from gateway.web.operations import Call, Services
 from gateway.web.request_body import read_json_body, refuse_other_than_json
-from gateway.web.services import Services
 from gateway.web.sse import EventStreams
-from gateway.web.websocket_endpoint import WebSocketEndpoint, is_upgrade
-from schema.ports import ErrorCode
+from gateway.web.websocket import WebSocketEndpoint, is_upgrade
 
-_STATUS_OF_REFUSAL = {**STATUS_OF_CODE, ErrorCode.UPSTREAM_ERROR: 503}
-"""The last is for tokens that nobody can check at the moment."""
+CONSOLE_POLICY = (
+    "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; "
+    "style-src 'self' 'unsafe-inline'; font-src 'self' data:; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""Everything from our own origin. The editor sets styles from scripts, and its style sheets hold
+small fonts and images, hence 'unsafe-inline' and `data:`."""
+
+_NOT_BUILT = (
+    b"<!doctype html><html lang=en><meta charset=utf-8><title>GraphQL</title>"
+    b"<p>The GraphiQL page has not been built yet: run <code>make console</code> and reload.</p>"
+)
+
+_SHARE_USED_UP = "Too many of your operations are under way; try again."
+_BUSY = "The gateway is busy; try again."
 
 _OPERATION_PARAMETERS = frozenset({"query", "documentId", "extensions"})
 _RESUME_AFTER_CHARACTERS_MAX = 256
@@ -51,12 +55,14 @@ class GraphQLEndpoint:
     def __init__(self, services: Services, page: bytes | None) -> None:
         self._services = services
         self._settings = settings = services.settings
-        self._page = page
+        self._page = _NOT_BUILT if page is None else page
         self._sockets = WebSocketEndpoint(services)
         self._streams = EventStreams(services)
-        self._limits = OperationLimits(
-            operations_max=settings.operations_under_way_max,
-            per_caller_max=settings.operations_per_viewer_max,
+        self._of_caller = ConcurrencyLimit(
+            settings.operations_per_viewer_max, _SHARE_USED_UP, retry_after_seconds=1
+        )
+        self._of_all = ConcurrencyLimit(
+            settings.operations_under_way_max, _BUSY, status=503, retry_after_seconds=1
         )
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -68,12 +74,9 @@ class GraphQLEndpoint:
             case "POST":
                 return await self._post(request)
             case "OPTIONS":
-                headers = {
-                    "Allow": "GET, POST",
-                    **self._services.origins.preflight_headers(request),
-                }
-                return web.Response(status=204, headers=headers)
-        raise _method_not_allowed("Use GET or POST.", "GET, POST")
+                cors = self._services.origins.preflight_headers(request)
+                return web.Response(status=204, headers={"Allow": "GET, POST", **cors})
+        raise HttpRefusal(405, "Use GET or POST.", {"Allow": "GET, POST"})
 
     async def _post(self, request: web.Request) -> web.StreamResponse:
         accept = _parsed_accept(request)
@@ -85,92 +88,62 @@ class GraphQLEndpoint:
             bytes_max=self._settings.body_bytes_max,
             timeout_seconds=self._settings.read_timeout_seconds,
         )
-        operation = _decoded(lambda: operation_from_body(body))
+        operation = operation_from(decode_object(body, what="The request body"))
         return await self._run(request, accept, grant, operation)
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
         accept = _parsed_accept(request)
         asks_nothing = request.query.keys().isdisjoint(_OPERATION_PARAMETERS)
         if self._settings.gives_page and asks_nothing and accept.prefers_page():
-            return page_response(self._page)
+            policy = {"Content-Security-Policy": CONSOLE_POLICY}
+            return web.Response(
+                body=self._page, content_type="text/html", charset="utf-8", headers=policy
+            )
         representation_for(accept, None)
-        operation = _decoded(lambda: operation_from_query_string(request.query))
+        operation = operation_from_query_string(request.query)
         # What a trusted document does is known, so a foreign page may as well make it run.
         if operation.query and not self._services.origins.guards_get(request):
-            raise bad_request("A GET needs the header `GraphQL-Preflight: 1`, or use POST.")
+            raise InvalidRequest("A GET needs the header `GraphQL-Preflight: 1`, or use POST.")
         grant = await self._identified(request)
         return await self._run(request, accept, grant, operation)
 
     async def _identified(self, request: web.Request) -> Grant:
         outcome = await self._services.authenticator.identify(request)
-        if isinstance(outcome, Grant):
-            return outcome
-        headers = {}
-        if outcome.retry_after_seconds is not None:
-            headers["Retry-After"] = str(outcome.retry_after_seconds)
-        if outcome.code is ErrorCode.UNAUTHENTICATED:
-            headers["WWW-Authenticate"] = "Bearer"
-        raise HttpRefusal(_STATUS_OF_REFUSAL[outcome.code], outcome.code, outcome.message, headers)
+        if isinstance(outcome, Refusal):
+            raise outcome
+        return outcome
 
     async def _run(
         self, request: web.Request, accept: Accept, grant: Grant, operation: OperationRequest
     ) -> web.StreamResponse:
+        operations = self._services.operations
         call = Call(operation, grant.viewer, request_id_of(request), _resume_after(request))
-        with self._limits.admitted(grant.viewer.tenant):
-            prepared = await self._services.operations.prepare(call)
-            if isinstance(prepared, Answer):
-                return await self._refuse(request, accept, grant, prepared)
-            if request.method == "GET" and prepared.kind is OperationKind.MUTATION:
-                raise _method_not_allowed("Mutations need POST.", "POST")
-            representation = representation_for(accept, prepared.kind)
+        with self._of_caller.slot(grant.viewer.tenant), self._of_all.slot():
+            prepared = await operations.prepare(call)
+            kind = None if isinstance(prepared, Answer) else prepared.kind
+            if request.method == "GET" and kind is OperationKind.MUTATION:
+                raise HttpRefusal(405, "Mutations need POST.", {"Allow": "POST"})
+            representation = representation_for(accept, kind)
             if representation is not Representation.EVENT_STREAM:
-                answer = await self._services.operations.execute(prepared, call)
-                return self._json(answer, representation)
+                answer = await operations.execute(prepared, call)
+                return web.Response(
+                    body=operations.encode(answer),
+                    status=status_of(answer, representation),
+                    headers=retry_headers(answer),
+                    content_type=representation.value,
+                    charset="utf-8",
+                )
         # Streams are counted by themselves, as they stay.
-        answers = self._services.operations.answers(prepared, call)
+        answers = operations.answers(prepared, call)
         return await self._streams.respond(request, answers, grant)
-
-    async def _refuse(
-        self, request: web.Request, accept: Accept, grant: Grant, refusal: Answer
-    ) -> web.StreamResponse:
-        representation = representation_for(accept, None)
-        if representation is Representation.EVENT_STREAM:
-            return await self._streams.respond(request, _one(refusal), grant)
-        return self._json(refusal, representation)
-
-    def _json(self, answer: Answer, representation: Representation) -> web.Response:
-        return web.Response(
-            body=self._services.encoder.encode(answer),
-            status=status_of(answer, representation),
-            headers=retry_headers(answer),
-            content_type=representation.value,
-            charset="utf-8",
-        )
-
-
-async def _one(answer: Answer) -> AsyncGenerator[Answer, None]:
-    yield answer
 
 
 def _parsed_accept(request: web.Request) -> Accept:
     return Accept.parse(",".join(request.headers.getall("Accept", [])))
 
 
-def _decoded(decode: Callable[[], OperationRequest]) -> OperationRequest:
-    try:
-        return decode()
-    except InvalidRequest as error:
-        raise bad_request(str(error)) from None
-
-
 def _resume_after(request: web.Request) -> str | None:
     """The cursor that a browser's EventSource sends when it comes back.
-
-    event-source-polyfill puts it into the URL, where it needs no preflight.
-    """
+    event-source-polyfill puts it into the URL, where it needs no preflight."""
     given = request.headers.get("Last-Event-ID") or request.query.get("lastEventId", "")
     return given[:_RESUME_AFTER_CHARACTERS_MAX] or None
-
-
-def _method_not_allowed(message: str, allowed: str) -> HttpRefusal:
-    return HttpRefusal(405, ErrorCode.BAD_USER_INPUT, message, {"Allow": allowed})

@@ -12,13 +12,10 @@ from typing import Any, TypeGuard
 import orjson
 
 from gateway.execution.operation import OperationRequest, normal_id
+from gateway.web.http_errors import InvalidRequest
 
 _ID_LENGTH_MAX = 256
 """A hash with its prefix has 71 characters; manifests may have ids of their own."""
-
-
-class InvalidRequest(Exception):
-    """The parameters are not those of one GraphQL request; the message says why."""
 
 
 def decode_object(text: bytes | str, *, what: str) -> dict[str, Any]:
@@ -40,10 +37,10 @@ def decode_object(text: bytes | str, *, what: str) -> dict[str, Any]:
 
 def operation_from(parameters: Mapping[str, Any]) -> OperationRequest:
     """The GraphQL request that these parameters are; unknown ones are ignored as the spec says."""
+    extensions = object_or_null(parameters, "extensions")
+    document_id = _document_id(parameters.get("documentId"), extensions or {})
     query = parameters.get("query")
-    extensions = _object_or_null(parameters, "extensions")
-    document_id = _document_id(parameters.get("documentId"), (extensions or {}))
-    if (document_id is not None and query is None) or query == "":
+    if query is None and document_id is not None:
         query = ""
     if not isinstance(query, str) or not (query or document_id):
         raise InvalidRequest("`query` must be a non-empty string, or `documentId` name a document.")
@@ -52,16 +49,11 @@ def operation_from(parameters: Mapping[str, Any]) -> OperationRequest:
         raise InvalidRequest("`operationName` must be a string or null.")
     return OperationRequest(
         query=query,
-        variables=_object_or_null(parameters, "variables"),
+        variables=object_or_null(parameters, "variables"),
         operation_name=operation_name,
         extensions=extensions,
         document_id=document_id,
     )
-
-
-def operation_from_body(body: bytes) -> OperationRequest:
-    """The GraphQL request in the body of a POST."""
-    return operation_from(decode_object(body, what="The request body"))
 
 
 def operation_from_query_string(parameters: Mapping[str, str]) -> OperationRequest:
@@ -75,9 +67,7 @@ def operation_from_query_string(parameters: Mapping[str, str]) -> OperationReque
 
 def _document_id(named: object, extensions: Mapping[str, Any]) -> str | None:
     """The trusted document that is asked for: by `documentId`, or in the way of Apollo's clients.
-
-    Both at once must name the same.
-    """
+    Both at once must name the same."""
     if named is not None and not _is_id(named):
         raise InvalidRequest(f"`documentId` must be a string of 1 to {_ID_LENGTH_MAX} characters.")
     persisted = extensions.get("persistedQuery")
@@ -97,7 +87,7 @@ def _is_id(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and 0 < len(value) <= _ID_LENGTH_MAX
 
 
-def _object_or_null(parameters: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+def object_or_null(parameters: Mapping[str, Any], name: str) -> dict[str, Any] | None:
     value = parameters.get(name)
     if value is not None and not isinstance(value, dict):
         raise InvalidRequest(f"`{name}` must be an object or null.")

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from gateway.web.connections import Shutdown
 from gateway.web.http_errors import error_boundary, json_response
 from gateway.web.middleware import request_id_of
-from gateway.web.shutdown import Shutdown
 
 Ping = Callable[[], Awaitable[None]]
 """Returns when its dependency works; raises `OSError` when it does not. Read-only and cheap."""
@@ -23,16 +24,14 @@ Ping = Callable[[], Awaitable[None]]
 _log = logging.getLogger("gateway.web")
 
 
+@dataclass(frozen=True, slots=True)
 class Health:
     """The two pages that probes ask for."""
 
-    def __init__(
-        self, pings: Mapping[str, Ping], shutdown: Shutdown, *, timeout_seconds: float
-    ) -> None:
-        self._pings = pings
-        self._shutdown = shutdown
-        self._timeout_seconds = timeout_seconds
-        self._away: set[str] = set()
+    pings: Mapping[str, Ping]
+    shutdown: Shutdown
+    timeout_seconds: float
+    _away: set[str] = field(default_factory=set)
 
     async def live(self, request: web.Request) -> web.Response:
         return web.Response(text="ok")
@@ -41,20 +40,22 @@ class Health:
         """200 when every check passes and the process is not about to stop, else 503."""
         request_id = request_id_of(request)
         outcomes = await asyncio.gather(
-            *(self._check(name, ping, request_id) for name, ping in self._pings.items())
+            *(
+                error_boundary(self._works(name, ping), request_id=request_id)
+                for name, ping in self.pings.items()
+            )
         )
-        checks = dict(zip(self._pings, outcomes, strict=True))
-        checks["accepting"] = "draining" if self._shutdown.has_begun else "ok"
+        checks = {
+            name: "ok" if outcome is True else "failed"
+            for name, outcome in zip(self.pings, outcomes, strict=True)
+        }
+        checks["accepting"] = "draining" if self.shutdown.has_begun else "ok"
         ready = all(outcome == "ok" for outcome in checks.values())
         return json_response({"ready": ready, "checks": checks}, 200 if ready else 503)
 
-    async def _check(self, name: str, ping: Ping, request_id: str) -> str:
-        outcome = await error_boundary(self._answered(name, ping), request_id=request_id)
-        return "ok" if outcome is True else "failed"
-
-    async def _answered(self, name: str, ping: Ping) -> bool:
+    async def _works(self, name: str, ping: Ping) -> bool:
         try:
-            async with asyncio.timeout(self._timeout_seconds):
+            async with asyncio.timeout(self.timeout_seconds):
                 await ping()
         except OSError as trouble:  # A TimeoutError is one.
             if name not in self._away:

@@ -21,22 +21,41 @@ from schema.ports import ErrorCode
 MESSAGE_CHARACTERS_MAX = 300
 """Some messages quote what was sent: nobody gets a long text of his own back."""
 
+STATUS_OF_CODE = {
+    ErrorCode.UNAUTHENTICATED: 401,
+    ErrorCode.FORBIDDEN: 403,
+    ErrorCode.RATE_LIMITED: 429,
+    ErrorCode.INTERNAL_SERVER_ERROR: 500,
+}
+"""Refusals of whole requests that proxies and clients must see whatever type they accept."""
+
+_CODE_OF_STATUS = {
+    **{status: code for code, status in STATUS_OF_CODE.items()},
+    404: ErrorCode.NOT_FOUND,
+    408: ErrorCode.TIMEOUT,
+    503: ErrorCode.RATE_LIMITED,
+}
+
+CLOSE = {"Connection": "close"}
+"""For who is refused while the rest of the request is still on its way."""
+
 
 class HttpRefusal(Exception):
-    """A request that is answered with `status` and one GraphQL error."""
+    """A request that is answered with `status` and one GraphQL error, whose code follows from the
+    status unless it is given."""
 
     def __init__(
         self,
         status: int,
-        code: ErrorCode,
         message: str,
         headers: Mapping[str, str] | None = None,
+        code: ErrorCode | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
-        self.code = code
         self.message = message
         self.headers = headers or {}
+        self.code = code or _CODE_OF_STATUS.get(status, ErrorCode.BAD_USER_INPUT)
 
     def response(self) -> web.Response:
         response = json_response(error_body(self.code, self.message), self.status, self.headers)
@@ -46,9 +65,11 @@ class HttpRefusal(Exception):
         return response
 
 
-def bad_request(message: str) -> HttpRefusal:
-    """A request that breaks GraphQL over HTTP: the client has to change it."""
-    return HttpRefusal(400, ErrorCode.BAD_USER_INPUT, message)
+class InvalidRequest(HttpRefusal):
+    """What was sent is not one GraphQL request; the message says why."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(400, message)
 
 
 def error_body(code: ErrorCode, message: str, **details: Any) -> dict[str, Any]:
@@ -60,15 +81,9 @@ def error_body(code: ErrorCode, message: str, **details: Any) -> dict[str, Any]:
     return {"errors": [error]}
 
 
-def refused(code: ErrorCode, message: str) -> Answer:
+def refused(code: ErrorCode, message: str, **details: Any) -> Answer:
     """An answer for an operation that never ran."""
-    return Answer(body=error_body(code, message), executed=False)
-
-
-def internal_error(request_id: str) -> Answer:
-    """What a client learns of our own mistake; the log has the rest under this id."""
-    code = ErrorCode.INTERNAL_SERVER_ERROR
-    return Answer(body=error_body(code, "Internal error", requestId=request_id), executed=False)
+    return Answer(error_body(code, message, **details), executed=False)
 
 
 def json_response(
@@ -95,4 +110,5 @@ async def error_boundary(work: Awaitable[_Outcome], *, request_id: str) -> _Outc
         return await work
     except Exception:  # noqa: BLE001 - the one outer edge; the story goes to the log.
         _log.exception("Request %s failed unexpectedly", request_id)
-        return internal_error(request_id)
+        code = ErrorCode.INTERNAL_SERVER_ERROR
+        return refused(code, "Internal error", requestId=request_id)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 from prometheus_client import (
@@ -27,8 +27,6 @@ from prometheus_client.registry import Collector
 
 from gateway.events.log import UnreadableCount
 from gateway.events.webhook import Counts, IgnoredReason, RefusedReason
-from gateway.execution.operation import OperationKind
-from gateway.web.operation_log import Outcome
 
 PATH = "/metrics"
 SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -44,47 +42,35 @@ class Metrics:
 
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
-        self.registry = registry = CollectorRegistry()
-        self._operations = Counter(
-            "gateway_operations",
-            "Operations that ended, by kind and by the first code of their errors.",
-            ("kind", "code"),
-            registry=registry,
-        )
+        self.registry = CollectorRegistry()
+        counter = partial(Counter, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry)
+        told = "Operations that ended, by kind and by the first code of their errors."
+        self._operations = counter("gateway_operations", told, ("kind", "code"))
+        told = "Seconds from the arrival of a query or a mutation to its answer."
         self._seconds = Histogram(
             "gateway_operation_seconds",
-            "Seconds from the arrival of a query or a mutation to its answer.",
+            told,
             ("kind",),
             buckets=SECONDS_BUCKETS,
-            registry=registry,
+            registry=self.registry,
         )
-        self._refused = Counter(
-            "gateway_requests_refused",
-            "Requests that were turned away before any operation, by status and code.",
-            ("status", "code"),
-            registry=registry,
-        )
-        self._limits = Counter(
-            "gateway_limits_exceeded",
-            "Documents beyond a limit, by limit; mode warn: it was let through.",
-            ("limit", "mode"),
-            registry=registry,
-        )
-        self._upstream = Counter(
-            "gateway_upstream_calls",
-            "Attempts to call Stripe, by method and by how they ended.",
-            ("method", "outcome"),
-            registry=registry,
-        )
-        self._sockets = Gauge("gateway_sockets_open", "Open WebSockets.", registry=registry)
-        self._streams = Gauge("gateway_streams_open", "Open event streams.", registry=registry)
+        told = "Requests that were turned away before any operation, by status and code."
+        self._refused = counter("gateway_requests_refused", told, ("status", "code"))
+        told = "Documents beyond a limit, by limit; mode warn: it was let through."
+        self._limits = counter("gateway_limits_exceeded", told, ("limit", "mode"))
+        told = "Attempts to call Stripe, by method and by how they ended."
+        self._upstream = counter("gateway_upstream_calls", told, ("method", "outcome"))
+        self.sockets = gauge("gateway_sockets_open", "Open WebSockets.")
+        self.streams = gauge("gateway_streams_open", "Open event streams.")
         self._limits_known: set[str] = set()
+        self._watch = self.registry.register
 
-    def operation_ended(self, outcome: Outcome) -> None:
+    def operation_ended(self, kind: str, code: str, seconds: float) -> None:
         """One more operation. Streams last as long as they are watched, so nobody times them."""
-        self._operations.labels(outcome.kind_name, outcome.code).inc()
-        if outcome.kind in (OperationKind.QUERY, OperationKind.MUTATION):
-            self._seconds.labels(outcome.kind_name).observe(outcome.seconds)
+        self._operations.labels(kind, code).inc()
+        if kind in ("query", "mutation"):
+            self._seconds.labels(kind).observe(seconds)
 
     def request_refused(self, status: int, code: str) -> None:
         """One more request that was turned away; `code` is of the closed list."""
@@ -97,14 +83,6 @@ class Metrics:
     def upstream_called(self, method: str, outcome: str) -> None:
         """One more attempt at Stripe; both words are of closed lists."""
         self._upstream.labels(method, outcome).inc()
-
-    def socket_open(self) -> AbstractContextManager[None]:
-        """One socket more, while inside."""
-        return self._sockets.track_inprogress()
-
-    def stream_open(self) -> AbstractContextManager[None]:
-        """One event stream more, while inside."""
-        return self._streams.track_inprogress()
 
     def watch_webhooks(self, counts: Counts) -> None:
         """Tell what became of the webhooks, as it is whenever somebody asks."""
@@ -122,46 +100,35 @@ class Metrics:
             return {str(at): count for at, count in enumerate(counts.matched, start=1)}
 
         told = "Requests at the webhooks' path, by outcome."
-        self._watch(CounterMetricFamily, "gateway_webhooks", told, outcomes, "outcome")
+        self._watch(_Watched("gateway_webhooks", told, outcomes, "outcome"))
         told = "Good signatures, by the place of the secret in the setting: 1 is the first."
-        self._watch(CounterMetricFamily, "gateway_webhook_signatures", told, matches, "position")
+        self._watch(_Watched("gateway_webhook_signatures", told, matches, "position"))
 
     def watch_writes(self, open_by_state: Callable[[], Mapping[str, float]]) -> None:
         """Tell of writes that somebody still has to do something about; `undecidable` waits for a
         person. Their states are of a closed list."""
         told = "Recorded writes without an end, by state."
-        self._watch(GaugeMetricFamily, "gateway_writes_open", told, open_by_state, "state")
+        name = "gateway_writes_open"
+        self._watch(_Watched(name, told, open_by_state, "state", GaugeMetricFamily))
 
     def watch_log(self, unreadable: UnreadableCount) -> None:
         """Tell how many entries of the event log this release could not read."""
         told = "Entries of the event log that this release could not read."
         name = "gateway_log_entries_unreadable"
-        self._watch(CounterMetricFamily, name, told, lambda: {"": unreadable.count})
+        self._watch(_Watched(name, told, lambda: {"": unreadable.count}))
 
     def watch_catch_up(self, counts: Callable[[], tuple[int, int]]) -> None:
         """Tell how many events wait to be tried again, and how many were given up."""
         told = "Events that could not be taken in, and are tried again."
-        waiting = "gateway_catch_up_waiting"
-        self._watch(GaugeMetricFamily, waiting, told, lambda: {"": counts()[0]})
+        name = "gateway_catch_up_waiting"
+        self._watch(_Watched(name, told, lambda: {"": counts()[0]}, family=GaugeMetricFamily))
         told = "Events that could not be taken in until Stripe listed them no longer."
-        given_up = "gateway_catch_up_given_up"
-        self._watch(CounterMetricFamily, given_up, told, lambda: {"": counts()[1]})
+        self._watch(_Watched("gateway_catch_up_given_up", told, lambda: {"": counts()[1]}))
 
     def watch_tasks(self, failures: Mapping[str, float]) -> None:
         """Tell how often each background task has failed; their names are of a closed list."""
         told = "Failures of what is done again and again, by chore."
-        self._watch(CounterMetricFamily, "gateway_chore_failures", told, lambda: failures, "chore")
-
-    def _watch(
-        self,
-        family: type[CounterMetricFamily | GaugeMetricFamily],
-        name: str,
-        told: str,
-        read: Callable[[], Mapping[str, float]],
-        label: str | None = None,
-    ) -> None:
-        """Tell counts that somebody else keeps. Without a label there is one, under ""."""
-        self.registry.register(_Watched(family, name, told, read, label))
+        self._watch(_Watched("gateway_chore_failures", told, lambda: failures, "chore"))
 
     def page(self) -> bytes:
         """Everything, in Prometheus' text format."""
@@ -177,13 +144,14 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class _Watched(Collector):
-    """One metric, read whenever a scraper asks."""
+    """A metric that somebody else keeps, read whenever a scraper asks. Without a label there is
+    one count, under ""."""
 
-    family: type[CounterMetricFamily | GaugeMetricFamily]
     name: str
     told: str
     read: Callable[[], Mapping[str, float]]
-    label: str | None
+    label: str | None = None
+    family: type[CounterMetricFamily | GaugeMetricFamily] = CounterMetricFamily
 
     def collect(self) -> Iterator[Metric]:
         metric = self.family(self.name, self.told, labels=(self.label,) if self.label else ())

@@ -14,33 +14,10 @@ from aiohttp import web
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from gateway.execution.operation import Answer
-from gateway.web.http_errors import HttpRefusal, error_body, error_boundary, json_response
+from gateway.web.http_errors import HttpRefusal, error_boundary, json_response
 from gateway.web.origins import Origins
 from gateway.web.request_body import refuse_doubtful_framing
 from schema.ports import ErrorCode
-
-_HEADER = "X-Request-Id"
-_FORM = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_REQUEST_ID = web.RequestKey("request_id", str)
-
-
-def give_request_id(request: web.Request, ids: Callable[[], str]) -> str:
-    """Keep the client's id where it is harmless in a log, else give a new one."""
-    theirs = request.headers.get(_HEADER, "")
-    request_id = theirs if _FORM.fullmatch(theirs) else ids()
-    request[_REQUEST_ID] = request_id
-    return request_id
-
-
-def request_id_of(request: web.Request) -> str:
-    return request[_REQUEST_ID]
-
-
-def request_id_header(request: web.Request) -> dict[str, str]:
-    """The header for the response; none where aiohttp refused before the middleware ran."""
-    request_id = request.get(_REQUEST_ID)
-    return {} if request_id is None else {_HEADER: request_id}
-
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 CountRefusal = Callable[[int, str], None]
@@ -53,74 +30,67 @@ SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 
-_CODE_OF_STATUS = {
-    401: ErrorCode.UNAUTHENTICATED,
-    403: ErrorCode.FORBIDDEN,
-    404: ErrorCode.NOT_FOUND,
-    408: ErrorCode.TIMEOUT,
-    429: ErrorCode.RATE_LIMITED,
-}
-
+_HEADER = "X-Request-Id"
+_HARMLESS_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_REQUEST_ID = web.RequestKey("request_id", str)
 
 _log = logging.getLogger("gateway.web")
 
 
+def request_id_of(request: web.Request) -> str:
+    return request[_REQUEST_ID]
+
+
 def error_middleware(
-    ids: Callable[[], str], count_refusal: CountRefusal | None = None
+    ids: Callable[[], str], count_refusal: CountRefusal = lambda status, code: None
 ) -> Callable[..., Awaitable[web.StreamResponse]]:
-    """Outermost: what it gets out of the rest is always a response."""
+    """Outermost: what it gets out of the rest is always a response. The client's id is kept where
+    it is harmless in a log."""
 
     @web.middleware
     async def answer_failures(request: web.Request, handler: Handler) -> web.StreamResponse:
-        request_id = give_request_id(request, ids)
+        theirs = request.headers.get(_HEADER, "")
+        request_id = theirs if _HARMLESS_ID.fullmatch(theirs) else ids()
+        request[_REQUEST_ID] = request_id
         # A connection's requests share one task, and with it the context of the last one.
         clear_contextvars()
         bind_contextvars(request_id=request_id)
-        outcome = await error_boundary(_answered(request, handler, tell), request_id=request_id)
+        outcome = await error_boundary(_answered(request, handler), request_id=request_id)
+        if isinstance(outcome, web.StreamResponse):
+            return outcome
         if isinstance(outcome, Answer):
-            tell(500, ErrorCode.INTERNAL_SERVER_ERROR)
-            return json_response(outcome.body, 500)
-        return outcome
-
-    def tell(status: int, code: ErrorCode) -> None:
+            status, code = 500, ErrorCode.INTERNAL_SERVER_ERROR
+            response = json_response(outcome.body, status)
+        else:
+            status, code = outcome.status, outcome.code
+            response = outcome.response()
         # Counted for everybody, told to who looks closely: a flood must not fill the log.
         _log.debug("request refused", extra={"status": status, "code": code.value})
-        if count_refusal is not None:
-            count_refusal(status, code.value)
+        count_refusal(status, code.value)
+        return response
 
     return answer_failures
 
 
-def add_headers(origins: Origins) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    """For the signal `on_response_prepare`, which streams and socket handshakes pass as well."""
-
-    async def prepare(request: web.Request, response: web.StreamResponse) -> None:
-        response.headers.popall("Server", None)
-        response.headers.update(request_id_header(request))
-        response.headers["Vary"] = "Accept, Origin"
-        response.headers.update(origins.cors_headers(request))
-        for name, value in SECURITY_HEADERS.items():
-            response.headers.setdefault(name, value)
-
-    return prepare
-
-
-async def _answered(
-    request: web.Request, handler: Handler, tell: Callable[[int, ErrorCode], None]
-) -> web.StreamResponse:
+async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse | HttpRefusal:
     try:
         refuse_doubtful_framing(request)
         return await handler(request)
     except HttpRefusal as refusal:
-        tell(refusal.status, refusal.code)
-        return refusal.response()
+        return refusal
     except web.HTTPException as error:
-        code = _CODE_OF_STATUS.get(error.status, ErrorCode.BAD_USER_INPUT)
-        tell(error.status, code)
-        return _json_for(error, code)
+        # aiohttp's own, as for an unknown path, in the form of all others.
+        headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        return HttpRefusal(error.status, f"{error.reason}.", headers)
 
 
-def _json_for(error: web.HTTPException, code: ErrorCode) -> web.Response:
-    """aiohttp's own refusals, as for an unknown path, in the form of all others."""
-    headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-    return json_response(error_body(code, f"{error.reason}."), error.status, headers)
+async def add_headers(origins: Origins, request: web.Request, response: web.StreamResponse) -> None:
+    """For the signal `on_response_prepare`, which streams and socket handshakes pass as well."""
+    response.headers.popall("Server", None)
+    # There is none where aiohttp refused before the middleware ran.
+    if (request_id := request.get(_REQUEST_ID)) is not None:
+        response.headers[_HEADER] = request_id
+    response.headers["Vary"] = "Accept, Origin"
+    response.headers.update(origins.cors_headers(request))
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)

@@ -1,41 +1,42 @@
 """Runs operations for every transport with the same promises, and encodes their answers.
 
-An unexpected exception becomes a masked answer, a mutation goes on when its client has gone, and a
-stream is closed when nobody reads it. Each operation is told once, in log and counts. It knows the
-runner and no transport.
+Each operation is told once, in log and counts: neither its document nor its variables, as both may
+hold anything, and of its name only what GraphQL allows in one. It knows no transport.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+import logging
+import re
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import orjson
 from structlog.contextvars import bind_contextvars
 
-from gateway.execution.operation import (
-    Answer,
-    OperationKind,
-    OperationRequest,
-    Prepared,
-    Runner,
-)
+from gateway.callers.registry import Callers
+from gateway.execution.operation import Answer, OperationKind, OperationRequest, Prepared, Runner
+from gateway.settings import WebSettings
+from gateway.web.authentication import Authenticator
+from gateway.web.connections import Shutdown
 from gateway.web.http_errors import error_boundary, refused
 from gateway.web.metrics import Metrics
-from gateway.web.operation_log import (
-    CLIENT_GONE,
-    Outcome,
-    codes_of,
-    each_once,
-    figure,
-    log_outcome,
-    tellable_name,
-)
-from gateway.web.shutdown import Shutdown
+from gateway.web.origins import Origins
 from schema.ports import ErrorCode, Viewer
+
+_OK = "OK"
+_CLIENT_GONE = "CLIENT_GONE"
+"""A query that was given up because nobody waited for it any more."""
+
+_NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]{0,79}", re.ASCII)
+_KNOWN_CODES = frozenset(code.value for code in ErrorCode)
+_Codes = dict[str, None]
+"""The codes of errors in their order, each once."""
+
+_log = logging.getLogger("gateway.operations")
 
 
 def _loop_time() -> float:
@@ -45,9 +46,7 @@ def _loop_time() -> float:
 @dataclass(frozen=True, slots=True)
 class Call:
     """One operation on its way: what was asked, by whom, under which id in log and answer.
-
-    `arrived_at` is by the event loop's clock.
-    """
+    `arrived_at` is by the event loop's clock."""
 
     request: OperationRequest
     viewer: Viewer
@@ -56,118 +55,128 @@ class Call:
     arrived_at: float = field(default_factory=_loop_time)
 
 
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the transports of one process share. `new_id` makes an id for one request."""
+
+    settings: WebSettings
+    authenticator: Authenticator
+    operations: Operations
+    origins: Origins
+    callers: Callers
+    shutdown: Shutdown
+    metrics: Metrics
+    new_id: Callable[[], str]
+
+
 class Operations:
-    """The runner as the transports see it."""
+    """The runner as the transports see it: an unexpected exception becomes a masked answer."""
 
     def __init__(self, runner: Runner, shutdown: Shutdown, metrics: Metrics) -> None:
         self._runner = runner
         self._shutdown = shutdown
         self._metrics = metrics
+        self._encoded: tuple[Answer | None, bytes] = (None, b"")
 
     async def prepare(self, call: Call) -> Prepared | Answer:
         """The operation ready to run, or the answer that refuses it.
-
-        From here on every line that the operation's task logs carries its request id and caller.
-        """
+        From here on every line that the operation's task logs carries its request id and caller."""
         viewer = call.viewer
         caller = viewer.caller or viewer.tenant
         bind_contextvars(request_id=call.request_id, tenant=viewer.tenant, caller=caller)
         work = self._runner.prepare(call.request, viewer)
         prepared = await error_boundary(work, request_id=call.request_id)
-        return self._told(call, None, prepared) if isinstance(prepared, Answer) else prepared
+        if isinstance(prepared, Answer):
+            self._tell(call, None, _codes_of(prepared), prepared)
+        return prepared
 
-    async def execute(self, prepared: Prepared, call: Call) -> Answer:
+    async def execute(self, prepared: Prepared | Answer, call: Call) -> Answer:
         """The answer of a query, which ends with its caller, or of a mutation, which does not."""
-        execution = self._execute(prepared, call)
+        if isinstance(prepared, Answer):
+            return prepared
         if prepared.kind is not OperationKind.MUTATION:
-            return await execution
+            return await self._execute(prepared, call)
         if self._shutdown.full:
-            execution.close()
             text = "Too many mutations are under way; try again."
-            return self._told(call, prepared, refused(ErrorCode.RATE_LIMITED, text))
-        return await self._shutdown.run_to_the_end(execution)
+            answer = refused(ErrorCode.RATE_LIMITED, text)
+            self._tell(call, prepared, _codes_of(answer), answer)
+            return answer
+        return await self._shutdown.run_to_the_end(self._execute(prepared, call))
 
-    async def answers(self, prepared: Prepared, call: Call) -> AsyncGenerator[Answer, None]:
+    async def answers(
+        self, prepared: Prepared | Answer, call: Call
+    ) -> AsyncGenerator[Answer, None]:
         """The answers of an operation of any kind; the last may be a refusal.
-
-        Whoever leaves early has to close the generator: that ends the subscription behind it.
-        """
-        if prepared.kind is not OperationKind.SUBSCRIPTION:
+        Whoever leaves early has to close the generator: that ends the subscription behind it."""
+        if isinstance(prepared, Answer) or prepared.kind is not OperationKind.SUBSCRIPTION:
             yield await self.execute(prepared, call)
             return
-        codes: list[str] = []
+        codes: _Codes = {}
+        begun = self._runner.subscribe(
+            prepared, call.request, call.viewer, call.request_id, resume_after=call.resume_after
+        )
         try:
-            async with aclosing(self._subscribe(prepared, call)) as stream:
+            async with aclosing(cast(AsyncGenerator[Answer, None], begun)) as stream:
                 while answer := await error_boundary(
                     anext(stream, None), request_id=call.request_id
                 ):
-                    codes = each_once([*codes, *codes_of(answer)])
+                    codes |= _codes_of(answer)
                     yield answer
                     if not answer.executed:
                         return
         finally:
             self._tell(call, prepared, codes)
 
+    def encode(self, answer: Answer) -> bytes:
+        """The answer as JSON.
+
+        The last one is kept: a stream item that goes to many subscribers is one object, and comes
+        past here for each of them in turn.
+        """
+        last, encoded = self._encoded
+        if answer is not last:
+            encoded = orjson.dumps(answer.body)
+            self._encoded = (answer, encoded)
+        return encoded
+
     async def _execute(self, prepared: Prepared, call: Call) -> Answer:
         work = self._runner.execute(prepared, call.request, call.viewer, call.request_id)
         try:
             answer = await error_boundary(work, request_id=call.request_id)
         except asyncio.CancelledError:
-            self._tell(call, prepared, [CLIENT_GONE])
+            self._tell(call, prepared, dict.fromkeys([_CLIENT_GONE]))
             raise
-        return self._told(call, prepared, answer)
-
-    def _told(self, call: Call, prepared: Prepared | None, answer: Answer) -> Answer:
-        """The answer, after it has been told of."""
-        self._tell(
-            call,
-            prepared,
-            codes_of(answer),
-            cost=figure(answer, "cost", "requested"),
-            upstream_calls=figure(answer, "upstream", "calls"),
-        )
+        self._tell(call, prepared, _codes_of(answer), answer)
         return answer
 
     def _tell(
-        self,
-        call: Call,
-        prepared: Prepared | None,
-        codes: Iterable[str],
-        *,
-        cost: int | None = None,
-        upstream_calls: int | None = None,
+        self, call: Call, prepared: Prepared | None, codes: _Codes, answer: Answer | None = None
     ) -> None:
-        outcome = Outcome(
-            kind=None if prepared is None else prepared.kind,
-            codes=tuple(codes),
-            seconds=_loop_time() - call.arrived_at,
-            name=tellable_name(call.request.operation_name),
-            cost=cost,
-            upstream_calls=upstream_calls,
-        )
-        log_outcome(outcome)
-        self._metrics.operation_ended(outcome)
+        """Log and count one operation that has ended, or was refused before it had a kind.
+        Request id and caller come from the log's context."""
+        seconds = _loop_time() - call.arrived_at
+        kind = "unknown" if prepared is None else prepared.kind.value
+        name = call.request.operation_name
+        extensions = {} if answer is None else answer.body.get("extensions") or {}
+        facts = {
+            "operation": name if name is not None and _NAME.fullmatch(name) else None,
+            "kind": kind,
+            "codes": ",".join(codes) or _OK,
+            "duration_ms": round(1000 * seconds, 1),
+            "cost": _figure(extensions, "cost", "requested"),
+            "upstream_calls": _figure(extensions, "upstream", "calls"),
+        }
+        _log.info("operation", extra={key: one for key, one in facts.items() if one is not None})
+        # One word for what an answer with many errors was like: the first.
+        self._metrics.operation_ended(kind, next(iter(codes), _OK), seconds)
 
-    def _subscribe(self, prepared: Prepared, call: Call) -> AsyncGenerator[Answer, None]:
-        stream = self._runner.subscribe(
-            prepared, call.request, call.viewer, call.request_id, resume_after=call.resume_after
-        )
-        return cast(AsyncGenerator[Answer, None], stream)
+
+def _codes_of(answer: Answer) -> _Codes:
+    found = (error.get("extensions", {}).get("code") for error in answer.body.get("errors") or ())
+    return dict.fromkeys(code for code in found if code in _KNOWN_CODES)
 
 
-class AnswerEncoder:
-    """Answers as JSON.
-
-    The last one is kept: a stream item that goes to many subscribers is one object, and comes
-    past here for each of them in turn.
-    """
-
-    def __init__(self) -> None:
-        self._last: tuple[Answer | None, bytes] = (None, b"")
-
-    def encode(self, answer: Answer) -> bytes:
-        last, encoded = self._last
-        if answer is not last:
-            encoded = orjson.dumps(answer.body)
-            self._last = (answer, encoded)
-        return encoded
+def _figure(extensions: dict[str, Any], group: str, name: str) -> int | None:
+    """A number that the answer's extensions tell its client, such as `upstream.calls`."""
+    found = extensions.get(group, {}).get(name)
+    return found if isinstance(found, int) else None

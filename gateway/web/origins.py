@@ -6,10 +6,11 @@ authentication: programs can send any header.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from aiohttp import web
 
+from gateway.callers.registry import Callers
 from gateway.settings.hosts import is_same_origin
 from gateway.web.request_body import media_type
 
@@ -35,19 +36,14 @@ KNOWN_HEADERS = (
 
 
 class Origins:
-    """The foreign origins that are allowed; a page of our own origin always is.
-
-    `of_callers` adds those of callers that may change while the gateway runs.
-    """
+    """The foreign origins that are allowed, by the settings or as a client's; a page of our own
+    origin always is."""
 
     def __init__(
-        self,
-        allowed: Iterable[str],
-        of_callers: Callable[[], Iterable[str]] = frozenset,
-        more_headers: Iterable[str] = (),
+        self, allowed: Iterable[str], callers: Callers, more_headers: Iterable[str]
     ) -> None:
         self._allowed = frozenset(origin.rstrip("/").lower() for origin in allowed)
-        self._of_callers = of_callers
+        self._callers = callers
         self._headers = ", ".join((*KNOWN_HEADERS, *more_headers))
 
     def admits(self, request: web.Request) -> bool:
@@ -96,4 +92,4 @@ class Origins:
 
     def _allows(self, origin: str) -> bool:
         given = origin.lower()
-        return given in self._allowed or given in {one.lower() for one in self._of_callers()}
+        return given in self._allowed or given in {one.lower() for one in self._callers.origins}

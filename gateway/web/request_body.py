@@ -13,8 +13,12 @@ from collections.abc import Callable
 
 from aiohttp import HttpVersion10, HttpVersion11, web
 
-from gateway.web.http_errors import HttpRefusal, bad_request
-from schema.ports import ErrorCode
+from gateway.web.http_errors import CLOSE, HttpRefusal, InvalidRequest
+
+_ACCEPTED = {"Accept": "application/json", "Accept-Encoding": "gzip"}
+_CONTINUE = "100-continue"
+_GZIP = 16 + zlib.MAX_WBITS
+_MALFORMED = "The request body is cut or malformed."
 
 
 def media_type(request: web.Request) -> tuple[str, dict[str, str]]:
@@ -27,20 +31,30 @@ def media_type(request: web.Request) -> tuple[str, dict[str, str]]:
 
 def refuse_other_than_json(request: web.Request) -> None:
     """Let only plain `application/json` in UTF-8 through, as it is or in gzip.
-
-    This is also what makes browsers ask before a foreign page may POST: forms cannot send JSON.
-    """
+    This is also what makes browsers ask before a foreign page may POST: forms cannot send JSON."""
     essence, parameters = media_type(request)
     if essence != "application/json":
-        raise _unsupported("Send the request as `Content-Type: application/json`.")
+        message = "Send the request as `Content-Type: application/json`."
+        raise HttpRefusal(415, message, _ACCEPTED)
     if _coding(request) not in ("identity", "gzip"):
-        raise _unsupported("Request bodies may be compressed with gzip only, and once.")
+        message = "Request bodies may be compressed with gzip only, and once."
+        raise HttpRefusal(415, message, _ACCEPTED)
     if parameters.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
-        raise bad_request("The charset of the request body must be utf-8.")
+        raise InvalidRequest("The charset of the request body must be utf-8.")
 
 
-def _unwatched(length: int) -> None:
-    """Nobody minds how long the body has grown."""
+def refuse_doubtful_framing(request: web.Request) -> None:
+    """Let through what everybody reads in the same way. Reads no body."""
+    if request.version not in (HttpVersion10, HttpVersion11):
+        raise HttpRefusal(505, "Use HTTP/1.1.", CLOSE)
+    codings = request.headers.getall("Transfer-Encoding", [])
+    if codings and request.version == HttpVersion10:
+        raise HttpRefusal(400, "HTTP/1.0 has no Transfer-Encoding.", CLOSE)
+    if codings and [coding.strip().lower() for coding in codings] != ["chunked"]:
+        message = "The one Transfer-Encoding that is understood is chunked, once."
+        raise HttpRefusal(400, message, CLOSE)
+    if request.headers.get("Expect", _CONTINUE).lower() != _CONTINUE:
+        raise HttpRefusal(417, "Expect 100-continue, or nothing.", CLOSE)
 
 
 async def read_body(
@@ -48,7 +62,7 @@ async def read_body(
     *,
     bytes_max: int,
     timeout_seconds: float,
-    grown: Callable[[int], None] = _unwatched,
+    grown: Callable[[int], None] | None = None,
 ) -> bytes:
     """The whole body as it was sent; `grown` is told its length so far, and may refuse it.
 
@@ -57,15 +71,25 @@ async def read_body(
     """
     if (request.content_length or 0) > bytes_max:
         raise _too_large(bytes_max)
+    body = bytearray()
     try:
         async with asyncio.timeout(timeout_seconds):
-            await ask_for_body(request)
-            return await _read(request, bytes_max, grown)
+            if "Expect" in request.headers and request.version == HttpVersion11:
+                # The client holds its body back until somebody wants it.
+                await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                request.writer.output_size = 0  # The answer itself has not begun.
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > bytes_max:
+                    raise _too_large(bytes_max)
+                if grown is not None:
+                    grown(len(body))
     except TimeoutError:
         message = f"The request body did not arrive within {timeout_seconds:g} seconds."
-        raise HttpRefusal(408, ErrorCode.TIMEOUT, message, _CLOSE) from None
+        raise HttpRefusal(408, message, CLOSE) from None
     except (web.RequestPayloadError, ConnectionError):
-        raise _malformed() from None
+        raise InvalidRequest(_MALFORMED) from None
+    return bytes(body)
 
 
 async def read_json_body(request: web.Request, *, bytes_max: int, timeout_seconds: float) -> bytes:
@@ -74,14 +98,8 @@ async def read_json_body(request: web.Request, *, bytes_max: int, timeout_second
     return _unpacked(body, bytes_max) if _coding(request) == "gzip" else body
 
 
-async def _read(request: web.Request, bytes_max: int, grown: Callable[[int], None]) -> bytes:
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > bytes_max:
-            raise _too_large(bytes_max)
-        grown(len(body))
-    return bytes(body)
+async def asked_later(request: web.Request) -> None:
+    """For aiohttp, which would ask for every body: ours is asked for once it is wanted."""
 
 
 def _coding(request: web.Request) -> str:
@@ -94,62 +112,13 @@ def _unpacked(body: bytes, bytes_max: int) -> bytes:
     try:
         text = packed.decompress(body, bytes_max + 1)
     except zlib.error:
-        raise _malformed() from None
+        raise InvalidRequest(_MALFORMED) from None
     if len(text) > bytes_max:
         raise _too_large(bytes_max)
     if not packed.eof or packed.unused_data:
-        raise _malformed()
+        raise InvalidRequest(_MALFORMED)
     return text
 
 
-_GZIP = 16 + zlib.MAX_WBITS
-_CLOSE = {"Connection": "close"}
-
-
 def _too_large(bytes_max: int) -> HttpRefusal:
-    message = f"The request body is longer than {bytes_max} bytes."
-    return HttpRefusal(413, ErrorCode.BAD_USER_INPUT, message, _CLOSE)
-
-
-def _malformed() -> HttpRefusal:
-    return bad_request("The request body is cut or malformed.")
-
-
-def _unsupported(message: str) -> HttpRefusal:
-    headers = {"Accept": "application/json", "Accept-Encoding": "gzip"}
-    return HttpRefusal(415, ErrorCode.BAD_USER_INPUT, message, headers)
-
-
-_CONTINUE = "100-continue"
-_CLOSE = {"Connection": "close"}
-
-
-def refuse_doubtful_framing(request: web.Request) -> None:
-    """Let through what everybody reads in the same way. Reads no body."""
-    if request.version not in (HttpVersion10, HttpVersion11):
-        raise HttpRefusal(505, ErrorCode.BAD_USER_INPUT, "Use HTTP/1.1.", _CLOSE)
-    codings = request.headers.getall("Transfer-Encoding", [])
-    if codings and request.version == HttpVersion10:
-        raise _doubtful("HTTP/1.0 has no Transfer-Encoding.")
-    if codings and [coding.strip().lower() for coding in codings] != ["chunked"]:
-        raise _doubtful("The one Transfer-Encoding that is understood is chunked, once.")
-    expected = request.headers.get("Expect", _CONTINUE)
-    if expected.lower() != _CONTINUE:
-        raise HttpRefusal(417, ErrorCode.BAD_USER_INPUT, "Expect 100-continue, or nothing.", _CLOSE)
-
-
-async def asked_later(request: web.Request) -> None:
-    """For aiohttp, which would ask for every body: ours is asked for once it is wanted."""
-
-
-async def ask_for_body(request: web.Request) -> None:
-    """Tell a client that holds its body back until somebody wants it."""
-    if "Expect" in request.headers and request.version == HttpVersion11:
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # The answer itself has not begun.
-
-
-def _doubtful(message: str) -> HttpRefusal:
-    refusal = bad_request(message)
-    refusal.headers = _CLOSE
-    return refusal
+    return HttpRefusal(413, f"The request body is longer than {bytes_max} bytes.", CLOSE)

@@ -14,9 +14,8 @@ from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
 from gateway.settings import WebSettings
-from gateway.web.http_errors import HttpRefusal, bad_request
+from gateway.web.http_errors import CLOSE, HttpRefusal
 from gateway.web.middleware import SECURITY_HEADERS
-from schema.ports import ErrorCode
 
 _LINGERING_SECONDS = 1.0
 """How long the rest of a refused body is thrown away, so that its sender can read the refusal."""
@@ -76,15 +75,8 @@ class _Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         _log.info("A request from %s was not HTTP: %s", request.remote, type(exc).__name__)
-        response = _refusal_of(exc).response()
-        response.headers.update(SECURITY_HEADERS)
-        response.headers["Server"] = ""  # Without it aiohttp would write its own name.
-        response.force_close()
-        return response
-
-
-def _refusal_of(exc: BaseException | None) -> HttpRefusal:
-    if isinstance(exc, LineTooLong) or _TOO_MANY_HEADERS in str(exc):
-        message = "The head of the request is too long."
-        return HttpRefusal(431, ErrorCode.BAD_USER_INPUT, message)
-    return bad_request("This is not a well-formed HTTP request.")
+        # Without `Server` aiohttp would write its own name.
+        headers = {**SECURITY_HEADERS, **CLOSE, "Server": ""}
+        if isinstance(exc, LineTooLong) or _TOO_MANY_HEADERS in str(exc):
+            return HttpRefusal(431, "The head of the request is too long.", headers).response()
+        return HttpRefusal(400, "This is not a well-formed HTTP request.", headers).response()

@@ -10,18 +10,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from typing import Any
 
 from aiohttp import web
 
+from gateway.callers import Grant
 from gateway.callers.registry import Standing
 from gateway.execution.operation import Answer
-from gateway.web.authentication import Grant
-from gateway.web.concurrency_limits import ConcurrencyLimit
-from gateway.web.http_errors import HttpRefusal, error_boundary, refused
+from gateway.web.connections import (
+    EXPIRED,
+    WITHDRAWN,
+    ConcurrencyLimit,
+    WriteTimeout,
+    drop_dead_peers,
+)
+from gateway.web.http_errors import error_boundary, refused
 from gateway.web.middleware import request_id_of
-from gateway.web.services import Services
-from gateway.web.slow_clients import WriteTimeout, drop_dead_peers
+from gateway.web.operations import Services
 from schema.ports import ErrorCode
 
 COMPLETE = b"event: complete\ndata: \n\n"
@@ -29,6 +33,13 @@ COMPLETE = b"event: complete\ndata: \n\n"
 COMMENT = b":\n\n"
 
 _PINGS_UNANSWERED_MAX = 2
+_TOO_MANY = "Too many event streams are open; close some first."
+_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    # A proxy that buffers or compresses would hold events back.
+    "Cache-Control": "no-store, no-transform",
+    "X-Accel-Buffering": "no",
+}
 
 
 class EventStreams:
@@ -37,46 +48,25 @@ class EventStreams:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._settings = services.settings
-        self._limit = ConcurrencyLimit(per_key_max=self._settings.streams_per_viewer_max)
+        self._limit = ConcurrencyLimit(self._settings.streams_per_viewer_max, _TOO_MANY)
 
     async def respond(
-        self,
-        request: web.Request,
-        answers: AsyncGenerator[Answer, None],
-        grant: Grant,
+        self, request: web.Request, answers: AsyncGenerator[Answer, None], grant: Grant
     ) -> web.StreamResponse:
         """Send all answers and close their generator, also when the client goes first."""
-        if self._services.shutdown.has_begun:
-            await answers.aclose()
-            raise HttpRefusal(503, ErrorCode.RATE_LIMITED, _STOPPING, {"Retry-After": "1"})
-        with self._limit.slot(grant.viewer.tenant) as free:
-            if not free:
-                await answers.aclose()
-                raise HttpRefusal(429, ErrorCode.RATE_LIMITED, _TOO_MANY, {"Retry-After": "10"})
-            with self._services.metrics.stream_open():
-                return await self._respond(request, answers, grant)
-
-    async def _respond(
-        self,
-        request: web.Request,
-        answers: AsyncGenerator[Answer, None],
-        grant: Grant,
-    ) -> web.StreamResponse:
+        self._services.shutdown.refuse_new()
         response = web.StreamResponse(headers=_HEADERS)
-        gone = False
-        try:
+        with (
+            self._limit.slot(grant.viewer.tenant),
+            self._services.metrics.streams.track_inprogress(),
+            suppress(ConnectionError),
+        ):
             await response.prepare(request)
-        except ConnectionError:
-            gone = True
-        transport = request.transport
-        if gone or transport is None:
-            await answers.aclose()
-            return response
-        drop_dead_peers(transport, _PINGS_UNANSWERED_MAX * self._settings.stream_ping_seconds)
-        stream = _Stream(response, transport, self._services)
-        why = await self._serve(stream, answers, grant, request_id_of(request))
-        with suppress(ConnectionError):
-            await stream.end(why)
+            if (transport := request.transport) is not None:
+                seconds = _PINGS_UNANSWERED_MAX * self._settings.stream_ping_seconds
+                drop_dead_peers(transport, seconds)
+                stream = _Stream(response, transport, self._services)
+                await stream.end(await self._serve(stream, answers, grant, request))
         return response
 
     async def _serve(
@@ -84,12 +74,10 @@ class EventStreams:
         stream: _Stream,
         answers: AsyncGenerator[Answer, None],
         grant: Grant,
-        request_id: str,
+        request: web.Request,
     ) -> str | None:
         """Pump until the answers end, the client goes or has to come again, or until its right
         has ended: then the reason."""
-        pump = asyncio.create_task(stream.pump(answers, request_id))
-        ping = asyncio.create_task(stream.keep_alive())
         ended: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
 
         def end(why: str | None) -> None:
@@ -99,41 +87,39 @@ class EventStreams:
         async def stop() -> None:
             end(None)
 
-        def look(standing: Standing) -> None:
-            end(_REMOVED if standing is Standing.REMOVED else None)
+        def rights_ended(standing: Standing) -> None:
+            end(WITHDRAWN if standing is Standing.REMOVED else None)
 
-        try:
-            with (
-                self._services.shutdown.closing_with(stop),
-                self._services.sessions.joined(grant, look),
-            ):
-                waited: set[asyncio.Future[Any]] = {pump, ping, ended}
-                done, _ = await asyncio.wait(
-                    waited,
-                    timeout=grant.expires_in_seconds,
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-        finally:
-            await _end_tasks(pump, ping)
-        if not done:
-            return _EXPIRED
-        return ended.result() if ended.done() else None
+        work = (stream.pump(answers, request_id_of(request)), stream.keep_alive())
+        tasks = [asyncio.create_task(one) for one in work]
+        for task in tasks:
+            task.add_done_callback(lambda _: end(None))
+        with (
+            self._services.shutdown.closing_with(stop),
+            self._services.callers.joined(grant, rights_ended),
+        ):
+            try:
+                async with asyncio.timeout(grant.expires_in_seconds):
+                    return await ended
+            except TimeoutError:
+                return EXPIRED
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
 
 
 class _Stream:
     """One open response. What is written to it is never interleaved."""
 
     def __init__(
-        self,
-        response: web.StreamResponse,
-        transport: asyncio.Transport,
-        services: Services,
+        self, response: web.StreamResponse, transport: asyncio.Transport, services: Services
     ) -> None:
         settings = services.settings
         self._response = response
         self._write_timeout = WriteTimeout(transport, settings.stall_timeout_seconds)
         self._ping_seconds = settings.stream_ping_seconds
-        self._encoder = services.encoder
+        self._encode = services.operations.encode
         self._writing = asyncio.Lock()
 
     async def pump(self, answers: AsyncGenerator[Answer, None], request_id: str) -> None:
@@ -168,7 +154,7 @@ class _Stream:
                     await self._send(answer)
 
     async def _send(self, answer: Answer) -> None:
-        await self._write(next_event(self._encoder.encode(answer), answer.cursor))
+        await self._write(next_event(self._encode(answer), answer.cursor))
 
     async def _write(self, event: bytes) -> None:
         async with self._writing:
@@ -180,22 +166,3 @@ def next_event(body: bytes, cursor: str | None) -> bytes:
     """One `next` event with LF line ends; a browser sends `cursor` back as Last-Event-ID."""
     event_id = f"id: {cursor}\n".encode() if cursor else b""
     return b"%bevent: next\ndata: %b\n\n" % (event_id, body)
-
-
-async def _end_tasks(*tasks: asyncio.Task[None]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
-
-
-_TOO_MANY = "Too many event streams are open; close some first."
-_EXPIRED = "The authorization has expired."
-_REMOVED = "The authorization was withdrawn."
-_STOPPING = "The gateway is stopping; connect again."
-
-_HEADERS = {
-    "Content-Type": "text/event-stream; charset=utf-8",
-    # A proxy that buffers or compresses would hold events back.
-    "Cache-Control": "no-store, no-transform",
-    "X-Accel-Buffering": "no",
-}

@@ -25,6 +25,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import KW_ONLY, dataclass, field
 
 from aiohttp import web
 
@@ -36,8 +37,8 @@ from gateway.events.webhook import (
     WebhookReader,
     WebhookRefused,
 )
-from gateway.web.concurrency_limits import ConcurrencyLimit
-from gateway.web.http_errors import HttpRefusal, json_response
+from gateway.web.connections import ConcurrencyLimit
+from gateway.web.http_errors import CLOSE, HttpRefusal, json_response
 from gateway.web.request_body import read_body
 from schema.ports import ErrorCode, EventOrigin, Failed
 
@@ -63,6 +64,8 @@ UNDER_WAY_MAX = 500
 """True webhooks that wait for the log or for Stripe at once; each holds no more than its ids."""
 RETRY_AFTER_SECONDS = 10
 
+_COME_AGAIN = "Not taken in: send it again."
+
 Receive = Callable[[Hint, EventOrigin], Awaitable[int]]
 """`Intake.receive`."""
 
@@ -86,36 +89,28 @@ ADVICE: dict[str, str] = {
 _log = logging.getLogger("gateway.web.webhooks")
 
 
+@dataclass(slots=True)
 class WebhookEndpoint:
     """Answers the webhooks' path, whatever the method."""
 
-    def __init__(
-        self,
-        reader: WebhookReader,
-        receive: Receive,
-        *,
-        body_bytes_max: int = BODY_BYTES_MAX,
-        read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
-        receive_timeout_seconds: float = RECEIVE_TIMEOUT_SECONDS,
-        under_way_max: int = UNDER_WAY_MAX,
-    ) -> None:
-        self._reader = reader
-        self._receive = receive
-        self._body_bytes_max = body_bytes_max
-        self._read_timeout_seconds = read_timeout_seconds
-        self._receive_timeout_seconds = receive_timeout_seconds
-        self._under_way_max = under_way_max
-        self._under_way = 0
-        self._large_bodies = ConcurrencyLimit(per_key_max=LARGE_BODIES_MAX)
-        self._told: set[str] = set()
+    reader: WebhookReader
+    receive: Receive
+    _: KW_ONLY
+    body_bytes_max: int = BODY_BYTES_MAX
+    read_timeout_seconds: float = READ_TIMEOUT_SECONDS
+    receive_timeout_seconds: float = RECEIVE_TIMEOUT_SECONDS
+    under_way_max: int = UNDER_WAY_MAX
+    _under_way: int = field(default=0, init=False)
+    _told: set[str] = field(default_factory=set, init=False)
+    _large_bodies: ConcurrencyLimit = field(
+        default_factory=lambda: ConcurrencyLimit(LARGE_BODIES_MAX, _COME_AGAIN, status=503),
+        init=False,
+    )
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if request.method != "POST":
-            raise HttpRefusal(405, ErrorCode.BAD_USER_INPUT, "Use POST.", {"Allow": "POST"})
-        with ExitStack() as held:
-            body = await self._body(request, self._watch(held))
-            read = self._read(body, _signature(request))
-            del body
+            raise HttpRefusal(405, "Use POST.", {"Allow": "POST"})
+        read = await self._read(request)
         if isinstance(read, Ignored):
             _log.info("webhook %s %s: ignored, %s", read.event_id, read.type, read.reason.value)
             if read.reason is IgnoredReason.THIN_EVENT:
@@ -124,6 +119,19 @@ class WebhookEndpoint:
             await self._take(read)
         return json_response({"received": True}, 200)
 
+    async def _read(self, request: web.Request) -> Hint | Ignored:
+        """What the webhook says; its body is held no longer than for that."""
+        signatures = request.headers.getall("Stripe-Signature", [])
+        # Of several nobody could say which one counts.
+        signature = signatures[0] if len(signatures) == 1 else None
+        with ExitStack() as held:
+            body = await self._body(request, self._watch(held))
+            try:
+                return self.reader.hint_from(body, signature)
+            except WebhookRefused as refused:
+                _log.warning("webhook refused: %s", refused.reason.value)
+                raise HttpRefusal(400, "Bad request.") from None
+
     def _watch(self, held: ExitStack) -> Callable[[int], None]:
         """Told how long a body is so far, it takes a slot once that is long. Raises 503."""
         is_large = False
@@ -131,9 +139,8 @@ class WebhookEndpoint:
         def grown(length: int) -> None:
             nonlocal is_large
             if length > LARGE_BYTES and not is_large:
-                is_large = held.enter_context(self._large_bodies.slot("large"))
-                if not is_large:
-                    raise _come_again({"Connection": "close"})
+                held.enter_context(self._large_bodies.slot())
+                is_large = True
 
         return grown
 
@@ -142,22 +149,20 @@ class WebhookEndpoint:
         try:
             return await read_body(
                 request,
-                bytes_max=self._body_bytes_max,
-                timeout_seconds=self._read_timeout_seconds,
+                bytes_max=self.body_bytes_max,
+                timeout_seconds=self.read_timeout_seconds,
                 grown=grown,
             )
         except HttpRefusal as refusal:
             if refusal.status == 503:
-                self._reader.counts.put_off += 1
-            elif refusal.status == 413:
-                self._refuse_unread(RefusedReason.BODY_TOO_LARGE, self._body_bytes_max)
-            else:
-                self._refuse_unread(RefusedReason.BODY_INCOMPLETE, self._read_timeout_seconds)
+                self.reader.counts.put_off += 1
+                raise _come_again(CLOSE) from None
+            reason, ceiling = RefusedReason.BODY_INCOMPLETE, self.read_timeout_seconds
+            if refusal.status == 413:
+                reason, ceiling = RefusedReason.BODY_TOO_LARGE, self.body_bytes_max
+            self.reader.counts.refused[reason] += 1
+            self._tell_once(reason, ceiling)
             raise
-
-    def _refuse_unread(self, reason: RefusedReason, ceiling: float) -> None:
-        self._reader.counts.refused[reason] += 1
-        self._tell_once(reason, ceiling)
 
     def _tell_once(self, reason: RefusedReason | IgnoredReason, *figures: float) -> None:
         """Warn of the first of its kind; the metric counts the others."""
@@ -165,21 +170,14 @@ class WebhookEndpoint:
             self._told.add(reason)
             _log.warning(f"webhook {reason.value}: {ADVICE[reason]}", *figures)
 
-    def _read(self, body: bytes, signature: str | None) -> Hint | Ignored:
-        try:
-            return self._reader.hint_from(body, signature)
-        except WebhookRefused as refused:
-            _log.warning("webhook refused: %s", refused.reason.value)
-            raise HttpRefusal(400, ErrorCode.BAD_USER_INPUT, "Bad request.") from None
-
     async def _take(self, hint: Hint) -> None:
         """Take it in to the end, or ask for it again. Raises `HttpRefusal` 503."""
-        if self._under_way >= self._under_way_max:
+        if self._under_way >= self.under_way_max:
             raise self._put_off(hint, "too many are under way")
         self._under_way += 1
         try:
-            async with asyncio.timeout(self._receive_timeout_seconds):
-                entries = await self._receive(hint, EventOrigin.WEBHOOK)
+            async with asyncio.timeout(self.receive_timeout_seconds):
+                entries = await self.receive(hint, EventOrigin.WEBHOOK)
         except Failed as failed:
             raise self._put_off(hint, failed.message) from None
         except OSError as error:
@@ -187,29 +185,19 @@ class WebhookEndpoint:
             raise self._put_off(hint, type(error).__name__) from None
         finally:
             self._under_way -= 1
-        self._note(hint, entries)
-
-    def _note(self, hint: Hint, entries: int) -> None:
         if entries:
-            self._reader.counts.taken += 1
+            self.reader.counts.taken += 1
         else:
-            self._reader.counts.known += 1
+            self.reader.counts.known += 1
         _log.info("webhook %s %s: %d entries", hint.event_id, hint.type, entries)
 
     def _put_off(self, hint: Hint, why: str) -> HttpRefusal:
-        self._reader.counts.put_off += 1
+        self.reader.counts.put_off += 1
         _log.warning("webhook %s %s put off: %s", hint.event_id, hint.type, why)
         return _come_again()
-
-
-def _signature(request: web.Request) -> str | None:
-    """The one header; of several nobody could say which one counts."""
-    found = request.headers.getall("Stripe-Signature", [])
-    return found[0] if len(found) == 1 else None
 
 
 def _come_again(headers: Mapping[str, str] | None = None) -> HttpRefusal:
     """Stripe sends it again; no other sender has a right to be told more."""
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS), **(headers or {})}
-    message = "Not taken in: send it again."
-    return HttpRefusal(503, ErrorCode.INTERNAL_SERVER_ERROR, message, headers)
+    return HttpRefusal(503, _COME_AGAIN, headers, ErrorCode.INTERNAL_SERVER_ERROR)

@@ -1,6 +1,5 @@
-"""The messages of graphql-transport-ws and the sending of their frames.
+"""The parts of messages of graphql-transport-ws and the sending of their frames.
 
-Strict on purpose: a frame is exactly one message of the protocol or it is refused with a reason.
 Frames go out one after another, and no wait for a peer is endless; a peer that is gone is no error
 here, as the socket's own reading finds out why. Nothing here knows of the state of a socket.
 Source: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md (read at 6.4.2)
@@ -12,20 +11,21 @@ import asyncio
 import enum
 import struct
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
-from aiohttp.abc import AbstractStreamWriter
 
 from gateway.execution.operation import OperationRequest
 from gateway.settings import WebSettings
-from gateway.web.graphql_request import InvalidRequest, decode_object, operation_from
-from gateway.web.slow_clients import WriteTimeout
+from gateway.web.connections import WriteTimeout
+from gateway.web.graphql_request import operation_from
+from gateway.web.http_errors import InvalidRequest
 
 PROTOCOL = "graphql-transport-ws"
 
+_NEVER_WAIT_BYTES = 2**31
+"""aiohttp would wait inside a send where nobody watches the peer; we wait instead."""
 _REASON_BYTES_MAX = 123
 """A control frame holds 125 bytes, two of them the code; a longer one kills the connection."""
 
@@ -46,63 +46,18 @@ class CloseCode(enum.IntEnum):
     TOO_MANY_INITIALISATION_REQUESTS = 4429
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionInit:
-    payload: dict[str, Any] | None = field(repr=False)
+def id_of(message: dict[str, Any]) -> str:
+    operation_id = message.get("id")
+    if not isinstance(operation_id, str) or not operation_id:
+        raise InvalidRequest("`id` must be a non-empty string.")
+    return operation_id
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
-    payload: dict[str, Any] | None = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Pong:
-    """The answer to a ping of ours; nothing has to be done about it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Subscribe:
-    id: str
-    request: OperationRequest
-
-
-@dataclass(frozen=True, slots=True)
-class Complete:
-    id: str
-
-
-ClientMessage = ConnectionInit | Ping | Pong | Subscribe | Complete
-
-
-def decode_message(frame: str) -> ClientMessage:
-    """The message in a text frame. Raises InvalidRequest, with the reason for the close frame."""
-    message = decode_object(frame, what="The message")
-    match message.get("type"):
-        case "connection_init":
-            return ConnectionInit(_payload(message))
-        case "ping":
-            return Ping(_payload(message))
-        case "pong":
-            _payload(message)
-            return Pong()
-        case "subscribe":
-            return Subscribe(_id(message), _operation(message))
-        case "complete":
-            return Complete(_id(message))
-    raise InvalidRequest("The message has no known `type`.")
-
-
-def ack_message() -> bytes:
-    return orjson.dumps({"type": "connection_ack"})
-
-
-def pong_message(payload: dict[str, Any] | None) -> bytes:
-    """The payload of the ping comes back, so that a client can tell its pings apart."""
-    message: dict[str, Any] = {"type": "pong"}
-    if payload is not None:
-        message["payload"] = payload
-    return orjson.dumps(message)
+def operation_of(message: dict[str, Any]) -> OperationRequest:
+    payload = message.get("payload")
+    if not isinstance(payload, dict):
+        raise InvalidRequest("`payload` must be an object with a `query`.")
+    return operation_from(payload)
 
 
 def next_message(operation_id: str, body: bytes) -> bytes:
@@ -110,111 +65,77 @@ def next_message(operation_id: str, body: bytes) -> bytes:
     return b'{"id":%b,"type":"next","payload":%b}' % (orjson.dumps(operation_id), body)
 
 
-def error_message(operation_id: str, errors: list[Any]) -> bytes:
-    return orjson.dumps({"id": operation_id, "type": "error", "payload": errors})
+class ProtocolSocket(web.WebSocketResponse):
+    """aiohttp's socket, which every task of one connection may send on and close."""
 
-
-def complete_message(operation_id: str) -> bytes:
-    return orjson.dumps({"id": operation_id, "type": "complete"})
-
-
-def close_reason(text: str) -> bytes:
-    """As much of `text` as a close frame holds, never ending inside a character."""
-    return text.encode()[:_REASON_BYTES_MAX].decode(errors="ignore").encode()
-
-
-def _payload(message: dict[str, Any]) -> dict[str, Any] | None:
-    payload = message.get("payload")
-    if payload is not None and not isinstance(payload, dict):
-        raise InvalidRequest("`payload` must be an object or null.")
-    return payload
-
-
-def _id(message: dict[str, Any]) -> str:
-    operation_id = message.get("id")
-    if not isinstance(operation_id, str) or not operation_id:
-        raise InvalidRequest("`id` must be a non-empty string.")
-    return operation_id
-
-
-def _operation(message: dict[str, Any]) -> OperationRequest:
-    payload = message.get("payload")
-    if not isinstance(payload, dict):
-        raise InvalidRequest("`payload` must be an object with a `query`.")
-    return operation_from(payload)
-
-
-class SocketSender:
-    """Sends and closes for every task of one socket."""
-
-    def __init__(
-        self,
-        *,
-        websocket: web.WebSocketResponse,
-        writer: AbstractStreamWriter,
-        protocol: web.RequestHandler,
-        transport: asyncio.Transport,
-        settings: WebSettings,
-    ) -> None:
-        self._websocket = websocket
-        self._writer = writer
-        self._protocol = protocol
-        self._transport = transport
-        self._close_timeout_seconds = settings.close_timeout_seconds
-        self._write_timeout = WriteTimeout(transport, settings.stall_timeout_seconds)
+    def __init__(self, offered: tuple[str, ...], settings: WebSettings) -> None:
+        super().__init__(
+            # A client learns why (4406) only if the handshake itself gives it what it asked for.
+            protocols=(PROTOCOL,) if PROTOCOL in offered else offered[:1],
+            timeout=settings.close_timeout_seconds,
+            heartbeat=settings.socket_ping_seconds,
+            max_msg_size=settings.frame_bytes_max,
+            compress=False,
+            writer_limit=_NEVER_WAIT_BYTES,
+        )
+        self._settings = settings
         self._sending = asyncio.Lock()
-        self._closing: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
 
-    async def send(self, message: bytes) -> bool:
+    async def open(self, request: web.Request) -> bool:
+        """Answer the handshake; false when the peer is gone already."""
+        self._frames = await self.prepare(request)
+        if request.transport is None:
+            return False
+        self._connection, self._transport = request.protocol, request.transport
+        self._write_timeout = WriteTimeout(self._transport, self._settings.stall_timeout_seconds)
+        return True
+
+    async def send_message(self, message: bytes) -> bool:
         """Send one text frame; waits while the peer does not take what it was sent before.
-
-        False when the peer is gone: whoever has more to send must stop.
-        """
+        False when the peer is gone: whoever has more to send must stop."""
         async with self._sending:
             try:
-                await self._websocket.send_frame(message, WSMsgType.TEXT)
-                if self._protocol.writing_paused:
+                await self.send_frame(message, WSMsgType.TEXT)
+                if self._connection.writing_paused:
                     with self._write_timeout.running():
-                        await self._writer.drain()
+                        await self._frames.drain()
             except ConnectionError:
                 return False
         return True
 
-    async def close(self, code: CloseCode, reason: str) -> None:
+    async def end(self, code: CloseCode, reason: str) -> None:
         """Send a close frame and await the peer's; only the first call's reason goes out."""
-        if self._closing is None:
-            self._closing = asyncio.create_task(self._close(code, reason))
-        await asyncio.shield(self._closing)
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end(code, reason))
+        await asyncio.shield(self._ending)
 
     async def release(self) -> None:
         """After the last frame: leave nothing behind that still waits for the peer."""
-        if self._closing is not None:
-            await asyncio.shield(self._closing)
+        if self._ending is not None:
+            await asyncio.shield(self._ending)
         if self._transport.get_write_buffer_size():
             self._transport.abort()
 
-    async def _close(self, code: CloseCode, reason: str) -> None:
+    async def _end(self, code: CloseCode, reason: str) -> None:
+        # It must not end inside a character.
+        cut = reason.encode()[:_REASON_BYTES_MAX].decode(errors="ignore").encode()
         with suppress(TimeoutError, ConnectionError):
             # aiohttp waits as long for the answer, but for ever for a full buffer.
-            async with asyncio.timeout(2 * self._close_timeout_seconds):
-                await self._websocket.close(code=code, message=close_reason(reason), drain=False)
-
-
-class LingeringCloseWebSocket(web.WebSocketResponse):
-    """Throws away, for `linger_seconds`, what a peer still sends after a message too long.
-
-    aiohttp closes the connection at once while the message is still coming in, which makes the
-    system reset it, and the peer learns nothing. The connection itself drops what comes in once
-    its parser has failed. Nothing else of aiohttp's socket is changed.
-    """
-
-    linger_seconds: float = 1
+            async with asyncio.timeout(2 * self._settings.close_timeout_seconds):
+                await self.close(code=code, message=cut, drain=False)
 
     async def close(
         self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True
     ) -> bool:
+        """Throws away, for a while, what a peer still sends after a message too long.
+
+        aiohttp closes the connection at once while the message is still coming in, which makes
+        the system reset it, and the peer learns nothing. The connection itself drops what comes in
+        once its parser has failed.
+        """
         if code == WSCloseCode.MESSAGE_TOO_BIG and not self.closed:
             with suppress(ConnectionError):
                 await self.send_frame(struct.pack("!H", code) + message, WSMsgType.CLOSE)
-            await asyncio.sleep(self.linger_seconds)
+            await asyncio.sleep(self._settings.close_timeout_seconds)
         return await super().close(code=code, message=message, drain=drain)

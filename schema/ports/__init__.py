@@ -1,9 +1,8 @@
 """What the contract asks of whoever supplies it: reads, writes, the event log, and their refusals.
 
-Everything here is plain: no GraphQL, no Stripe, no I/O.
+Everything here is plain: no GraphQL, no Stripe, no I/O. All of it is imported from here.
 """
 
-from schema.ports.backend import BackendDescription, BackendKind, Capability, Reads, Writes
 from schema.ports.events import (
     EventFilter,
     EventOrigin,
@@ -16,24 +15,31 @@ from schema.ports.events import (
     StreamGap,
     StreamItem,
 )
-from schema.ports.metering import UPSTREAM_CALLS_MAX, Meter
-from schema.ports.needs import ROOT, Loaded, LoadedPage, Needs, root_needs
 from schema.ports.reading import (
     ALWAYS,
     NODES_MAX,
     PAGE_SIZE_DEFAULT,
     PAGE_SIZE_MAX,
+    ROOT,
+    BackendDescription,
+    BackendKind,
     ById,
+    Capability,
     Computed,
     Cursor,
     EventListing,
     Link,
     ListFilter,
     Listing,
+    Loaded,
+    LoadedPage,
     Need,
+    Needs,
     Page,
+    Reads,
     TimeRange,
     list_digest,
+    root_needs,
 )
 from schema.ports.refusals import (
     PRECEDENCE,
@@ -44,7 +50,7 @@ from schema.ports.refusals import (
     Refused,
     bad_input,
 )
-from schema.ports.viewer import SCOPES, Viewer
+from schema.ports.viewer import SCOPES, UPSTREAM_CALLS_MAX, Meter, Viewer
 from schema.ports.writing import (
     GATEWAY_KEY,
     IDEMPOTENCY_KEY_LENGTH_MAX,
@@ -61,68 +67,5 @@ from schema.ports.writing import (
     DetachPayment,
     Outcome,
     OutOfBandPayment,
+    Writes,
 )
-
-__all__ = [
-    "ALWAYS",
-    "GATEWAY_KEY",
-    "IDEMPOTENCY_KEY_LENGTH_MAX",
-    "METADATA_ENTRIES_MAX",
-    "METADATA_KEY_LENGTH_MAX",
-    "METADATA_VALUE_LENGTH_MAX",
-    "NODES_MAX",
-    "PAGE_SIZE_DEFAULT",
-    "PAGE_SIZE_MAX",
-    "PRECEDENCE",
-    "ROOT",
-    "SCOPES",
-    "UPSTREAM_CALLS_MAX",
-    "AttachPayment",
-    "Attached",
-    "BackendDescription",
-    "BackendKind",
-    "ById",
-    "Capability",
-    "Command",
-    "Computed",
-    "CreateCreditNote",
-    "CreditNoteCreated",
-    "CreditNoteDraft",
-    "Cursor",
-    "Deleted",
-    "DetachPayment",
-    "Detached",
-    "ErrorCode",
-    "EventFilter",
-    "EventListing",
-    "EventOrigin",
-    "EventPage",
-    "EventStream",
-    "EventType",
-    "Failed",
-    "GapReason",
-    "InvoicePaymentEvent",
-    "Link",
-    "ListFilter",
-    "Listing",
-    "Loaded",
-    "LoadedPage",
-    "Meter",
-    "Need",
-    "Needs",
-    "OutOfBandPayment",
-    "Outcome",
-    "Page",
-    "Reads",
-    "RefusalCode",
-    "Refused",
-    "StreamCheckpoint",
-    "StreamGap",
-    "StreamItem",
-    "TimeRange",
-    "Viewer",
-    "Writes",
-    "bad_input",
-    "list_digest",
-    "root_needs",
-]

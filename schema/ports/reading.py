@@ -1,12 +1,24 @@
-"""What can be needed: objects, links, lists with their pages and filters. Plain and hashable."""
+"""What can be needed, what was loaded, and the port that answers the one with the other. Plain.
+
+The planner makes `Needs` from a selection, of needs that are hashable; a backend answers them with
+`Loaded`, a tree of the same shape. The docstrings of both ports are the contract suite in prose;
+`tests/contract` is the same in code and runs over every backend.
+"""
 
 from __future__ import annotations
 
+import enum
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
 
 from schema.ports.events import EventFilter
+from schema.ports.refusals import Deleted, Failed
+from schema.ports.viewer import Meter, Viewer
 from schema.ports.writing import CreditNoteDraft
+
+R = TypeVar("R")
 
 PAGE_SIZE_MAX = 100
 """Stripe serves at most 100 objects a page."""
@@ -127,3 +139,125 @@ def list_digest(name: str, parent_id: str | None, where: ListFilter) -> str:
     """The identity of a list, as it stands in its cursors."""
     text = f"{name}|{parent_id}|{where!r}"
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+@dataclass(slots=True)
+class Needs:
+    """What one object of each possible type must bring along: type name -> need -> deeper needs."""
+
+    by_type: dict[str, dict[Need, Needs]] = field(default_factory=dict)
+
+    def of(self, type_name: str) -> Mapping[Need, Needs]:
+        """The needs of an object of this type; empty if it needs nothing beyond itself."""
+        return self.by_type.get(type_name, {})
+
+    def add(self, type_name: str, need: Need) -> Needs:
+        """The deeper needs below this one, to be filled; equal needs share them."""
+        return self.by_type.setdefault(type_name, {}).setdefault(need, Needs())
+
+    def merge(self, other: Needs) -> None:
+        """Take over everything the other needs as well."""
+        for type_name, needs in other.by_type.items():
+            for need, deeper in needs.items():
+                self.add(type_name, need).merge(deeper)
+
+
+ROOT = "Query"
+"""The type name under which root needs stand, whatever the operation."""
+
+
+def root_needs(needs: Iterable[tuple[Need, Needs]]) -> Needs:
+    """Needs of a synthetic root, for what a mutation answers or an event carries."""
+    root = Needs()
+    for need, deeper in needs:
+        root.add(ROOT, need).merge(deeper)
+    return root
+
+
+@dataclass(slots=True)
+class Loaded(Generic[R]):
+    """One record and what was loaded below it. Resolvers receive it as their parent."""
+
+    record: R
+    children: dict[Need, Any] = field(default_factory=dict)
+
+    def member(self, need: Need) -> Any:
+        """The same for a member of a list: a `Failed` is handed over and costs its own place."""
+        return self.children[need]
+
+    def child(self, need: Need) -> Any:
+        """What was loaded for this need: `Loaded`, `LoadedPage`, a value or None.
+
+        Raises the `Failed` that stands in its place. A link to what is deleted leads nowhere.
+        """
+        outcome = self.children[need]
+        if isinstance(outcome, Deleted) and isinstance(need, Link):
+            return None
+        if isinstance(outcome, Failed):
+            raise outcome
+        return outcome
+
+
+@dataclass(slots=True)
+class LoadedPage:
+    """One page of a list. `name`, `parent_id` and the filter make its cursors its own."""
+
+    listing: Listing
+    parent_id: str | None
+    items: list[Loaded[Any]]
+    has_next: bool
+    has_previous: bool
+
+    @property
+    def digest(self) -> str:
+        return list_digest(self.listing.name, self.parent_id, self.listing.where)
+
+
+class Capability(enum.StrEnum):
+    ATTACH_PAYMENT_INTENT = "ATTACH_PAYMENT_INTENT"
+    ATTACH_PAYMENT_RECORD = "ATTACH_PAYMENT_RECORD"
+    ATTACH_OUT_OF_BAND = "ATTACH_OUT_OF_BAND"
+    DETACH = "DETACH"
+    CREDIT_NOTE = "CREDIT_NOTE"
+    EVENT_REPLAY = "EVENT_REPLAY"
+
+
+class BackendKind(enum.StrEnum):
+    STRIPE = "STRIPE"
+    MEMORY = "MEMORY"
+
+
+@dataclass(frozen=True, slots=True)
+class BackendDescription:
+    """What a deployment is. `account` names the Stripe account in keys and log entries."""
+
+    kind: BackendKind
+    account: str
+    livemode: bool
+    stripe_api_version: str | None
+    capabilities: frozenset[Capability]
+
+
+class Reads(Protocol):
+    """Invoices and their payments as they are.
+
+    Shows a viewer nothing that is not theirs: what belongs to another customer is NOT_FOUND,
+    exactly like what does not exist.
+    """
+
+    def describe(self) -> BackendDescription:
+        """What this deployment is and can do. Never blocks."""
+        ...
+
+    async def load(
+        self, viewer: Viewer, needs: Needs, meter: Meter, known: object = None
+    ) -> Loaded[Any]:
+        """Answer all needs, with the fewest upstream calls it can.
+
+        The answer has the shape of the needs. What could not be fetched is a `Failed` in its
+        place and never an exception from here. Safe to repeat; two calls may see different
+        states, but never one older than a write or an event that was announced before. `known`
+        is an outcome's `known`: what it holds may be as old as that write, and is not asked for
+        again.
+        """
+        ...

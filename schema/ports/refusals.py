@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 
@@ -92,6 +93,7 @@ class RefusalCode(enum.StrEnum):
 PRECEDENCE: tuple[RefusalCode, ...] = tuple(RefusalCode)
 
 
+@dataclass(eq=False, repr=False)
 class Refused(Exception):
     """A write that was refused, named by the rule it broke. Nothing has changed.
 
@@ -102,32 +104,19 @@ class Refused(Exception):
     the state was read, and shows nothing of it.
     """
 
-    def __init__(
-        self,
-        code: RefusalCode,
-        rule: str,
-        message: str,
-        *,
-        path: tuple[str, ...] | None = None,
-        invoice_id: str | None = None,
-        stripe_code: str | None = None,
-        stripe_request_id: str | None = None,
-        doc_url: str | None = None,
-        retryable: bool = False,
-        retry_after_seconds: int | None = None,
-        settles: bool = False,
-        looked: bool = False,
-    ) -> None:
-        super().__init__(message)
-        self.code = code
-        self.rule = rule
-        self.message = message
-        self.path = path
-        self.invoice_id = invoice_id
-        self.stripe_code = stripe_code
-        self.stripe_request_id = stripe_request_id
-        self.doc_url = doc_url
-        self.retryable = retryable
-        self.retry_after_seconds = retry_after_seconds
-        self.settles = settles
-        self.looked = looked
+    code: RefusalCode
+    rule: str
+    message: str
+    _: KW_ONLY
+    path: tuple[str, ...] | None = None
+    invoice_id: str | None = None
+    stripe_code: str | None = None
+    stripe_request_id: str | None = None
+    doc_url: str | None = None
+    retryable: bool = False
+    retry_after_seconds: int | None = None
+    settles: bool = False
+    looked: bool = False
+
+    def __post_init__(self) -> None:
+        super().__init__(self.message)

@@ -1,11 +1,12 @@
-"""What can be written, and what came of it. Plain."""
+"""What can be written, what came of it, and the port that does it. Plain."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from schema.ports.events import EventType
+from schema.ports.viewer import Meter, Viewer
 
 IDEMPOTENCY_KEY_LENGTH_MAX = 255
 """Stripe's own limit for an Idempotency-Key, in characters."""
@@ -138,3 +139,18 @@ class CreditNoteCreated:
 Outcome = Attached | Detached | CreditNoteCreated
 """What came of a command. `replayed`: an earlier call with the same key had done it already.
 `known` is what the supplier's own answer held, for the load that follows; only it reads that."""
+
+
+class Writes(Protocol):
+    """What callers change. What belongs to another customer is NOT_FOUND, as for reads."""
+
+    async def write(self, viewer: Viewer, command: Command, meter: Meter) -> Outcome:
+        """Do it once.
+
+        Raises `Refused`. Writes on one invoice end as some serial order of them. A repeat with
+        the same key and input answers the first outcome with `replayed`, and changes nothing;
+        with other input it is refused with IDEMPOTENCY_KEY_REUSED. A payment that is attached
+        counts at once if it has already succeeded; a paid invoice reopens if detaching brings a
+        balance back; a credit note first lowers the balance, the rest is settled as asked.
+        """
+        ...

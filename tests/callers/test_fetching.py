@@ -13,7 +13,7 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateway.callers.json_web_keys import DOCUMENT_BYTES_MAX, fetch_json
+from gateway.callers.json_web_tokens import DOCUMENT_BYTES_MAX, fetch_json
 from tests.callers.desk import ask
 from tests.support.served import serving
 

@@ -13,16 +13,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from gateway.callers.json_web_keys import (
+from gateway.callers.json_web_tokens import (
     FRESH_SECONDS,
     RENEWED_SECONDS,
     RETRY_SECONDS,
     STALE_SECONDS,
+    JsonWebTokens,
     KeySet,
     KeysUnavailable,
     SharedSecret,
+    TokenRefused,
 )
-from gateway.callers.json_web_tokens import JsonWebTokens, TokenRefused
 from gateway.settings import TokenSettings
 from tests.support.time_and_ids import START, ManualClock
 

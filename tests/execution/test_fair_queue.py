@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from itertools import pairwise
 
-from gateway.execution.fair_queue import FairQueue
+from gateway.execution.admission import FairQueue
 
 
 async def test_one_step_a_round_and_others_in_between() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.ledger.invariants import Violation
 from gateway.sandbox.fixtures import FixturesRefused, check_file, read_fixtures
-from gateway.sandbox.fixtures.format import PROBLEMS_KEPT_MAX
+from gateway.sandbox.fixtures.objects import PROBLEMS_KEPT_MAX
 from tests.fixtures_format.small_file import CREDITED, changed, read, small_file
 
 
@@ -93,6 +93,14 @@ ONE_MISTAKE = [
         "inpay_2",
         "invoice",
         "in_9 is not",
+    ),
+    row(
+        "expanded_without_id",
+        "invoice_payments.1.invoice",
+        {"id": None},
+        "inpay_2",
+        "invoice",
+        "an id of in_",
     ),
     row(
         "unknown_intent",

@@ -6,7 +6,7 @@ import io
 import os
 import threading
 
-from gateway.logs.writer_thread import LineWriter
+from gateway.logs.setup import LineWriter
 
 
 def left_out(count: int) -> str:

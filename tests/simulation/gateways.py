@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from gateway.clock import Ids
 from gateway.composition.gateway import Gateway, opened_gateway
-from gateway.composition.outside import Outside
+from gateway.composition.upstream import Outside
 from gateway.events.webhook import Ignored, WebhookRefused
 from gateway.execution.documents import Documents
 from gateway.execution.operation import Answer, OperationRequest

@@ -27,7 +27,8 @@ from gateway.backends.stripe.client import Pacing, StripeApi
 from gateway.backends.stripe.rate_limit import LocalTokens, RateBudget
 from gateway.backends.stripe.writes.account import PREVIEW_VERSION
 from gateway.backends.stripe.writes.refusals import STORED_FAILURE
-from gateway.composition.gateway import callers_of, entry_of, nothing_to_drop
+from gateway.composition.gateway import callers_of, entry_of
+from gateway.composition.upstream import nothing_to_drop
 from gateway.events.intake import Intake
 from gateway.events.log import MemoryEventLog
 from gateway.sandbox.deliveries import TwinLookup

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.stripe_objects import reading
-from gateway.stripe_objects.harvest import harvest
+from gateway.stripe_objects.reading import harvest
 from schema.ports import Failed
 from schema.records import Record
 from tests.stripe_edge import samples

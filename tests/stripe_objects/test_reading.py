@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.stripe_objects import reading
-from gateway.stripe_objects.harvest import harvest
+from gateway.stripe_objects.reading import harvest
 from schema import records
 from schema.ports import Deleted, ErrorCode, Failed
 from tests.stripe_edge import samples

@@ -7,7 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.web.authentication import Grant, Refusal
+from gateway.callers import Grant
+from gateway.web.authentication import Refusal
 from schema.ports import ErrorCode, Viewer
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gateway.web.slow_clients import WriteTimeout
+from gateway.web.connections import WriteTimeout
 
 TIMEOUT_SECONDS = 0.02
 LOOKS_ENOUGH = 20

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, web
 
-from gateway.composition.graphql import problems_of_documents
+from gateway.callers import Grant
+from gateway.composition.callers import problems_of_documents
 from gateway.settings import Settings
-from gateway.web.authentication import Grant
 from schema.ports import SCOPES, Viewer
 from tests.support.served import Served, serving
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from gateway.backends.assembly import assemble, cursor_gone, failure_of, not_found
 from gateway.backends.memory.tables import Query, Table
-from gateway.backends.memory.twin import Request, Twin
+from gateway.backends.memory.twin import Request, Twin, no_such_source
 from gateway.backends.stripe.reads.pool import paid_out_of_band
 from gateway.backends.supplier import (
     FIRST,
@@ -25,7 +25,6 @@ from gateway.backends.supplier import (
     pointing_out_of_band,
 )
 from gateway.ledger import credit_notes, payments
-from gateway.ledger.book import claim
 from schema import records
 from schema.ports import (
     ALWAYS,
@@ -49,6 +48,7 @@ from schema.ports import (
     Meter,
     Needs,
     Outcome,
+    Page,
     RefusalCode,
     Refused,
     Viewer,
@@ -83,23 +83,23 @@ class TwinSource:
 
     def page(self, listing: Listing, parent: Any, viewer: Viewer) -> tuple[list[Any], bool, bool]:
         if listing.name == "lines":
-            return self._lines(listing, parent)
-        table, query = self._list(listing, parent, viewer)
+            return self._lines(listing.page, self.twin.lines.get(parent.id, ()))
         page = listing.page
+        table, query = self._list(listing, parent, viewer)
         cursor = page.after or page.before
         if cursor is not None and not table.holds(cursor.object_id, query):
             raise cursor_gone()
         if page.before is not None:
-            found = list(
-                islice(table.oldest_first(query, above=page.before.object_id), page.size + 1)
-            )
+            members = table.oldest_first(query, above=page.before.object_id)
+            found = list(islice(members, page.size + 1))
             return found[: page.size][::-1], True, len(found) > page.size
         below = page.after.object_id if page.after else None
         found = list(islice(table.newest_first(query, below=below), page.size + 1))
         return found[: page.size], len(found) > page.size, page.after is not None
 
-    def _lines(self, listing: Listing, parent: Any) -> tuple[list[Any], bool, bool]:
-        lines, page = self.twin.lines.get(parent.id, ()), listing.page
+    def _lines(
+        self, page: Page, lines: tuple[records.InvoiceLineItem, ...]
+    ) -> tuple[list[Any], bool, bool]:
         start = 0
         if page.after is not None:
             ids = [line.id for line in lines]
@@ -111,73 +111,45 @@ class TwinSource:
 
     def _list(self, listing: Listing, parent: Any, viewer: Viewer) -> tuple[Table[Any], Query[Any]]:
         """The table and what of it the list holds."""
-        where = listing.where
+        twin, where = self.twin, listing.where
         match listing.name:
             case "invoices":
-                return self.twin.invoices, self._invoices(where, parent, viewer)
+                return twin.invoices, _invoices(where, parent, viewer)
             case "payments":
-                return self.twin.invoice_payments, _payments((("invoice_id", parent.id),), where)
+                return twin.invoice_payments, _payments(where, invoice_id=parent.id)
             case "invoice_payments":
-                return self.twin.invoice_payments, self._invoice_payments(where, parent, viewer)
+                sources = where.payment_intent_id or where.payment_record_id
+                query = _payments(
+                    where,
+                    None if viewer.customers is None else self._seen_by(viewer),
+                    invoice_id=where.invoice_id,
+                    source_id=sources if parent is None else parent.id,
+                )
+                return twin.invoice_payments, query
             case "credit_notes":
-                return self.twin.credit_notes, Query((("invoice_id", parent.id),))
+                return twin.credit_notes, Query((("invoice_id", parent.id),))
             case _:
                 assert listing.name == "payment_intents"
                 equals = (("customer_id", parent.id),)
-                return self.twin.payment_intents, Query(equals, check=self._attachable(where))
+                return twin.payment_intents, Query(equals, check=self._attachable(where))
 
-    def _invoices(self, where: ListFilter, parent: Any, viewer: Viewer) -> Query[records.Invoice]:
-        customer_id = where.customer_id if parent is None else parent.id
-        if customer_id is None and viewer.customers is not None:
-            customer_id = next(iter(viewer.customers), "")
-        if customer_id is not None and not viewer.sees(customer_id):
-            customer_id = ""
-        equals = {
-            "customer_id": customer_id,
-            "status": where.statuses[0] if where.statuses else None,
-            "collection_method": where.collection_method,
-            "subscription_id": where.subscription_id,
-        }
-        return Query(
-            equals=tuple((name, value) for name, value in equals.items() if value is not None),
-            created_from=where.created.start,
-            created_to=where.created.end,
-            due=None if where.due == ALWAYS else (where.due.start, where.due.end),
-        )
+    def _seen_by(self, viewer: Viewer) -> Callable[[records.InvoicePayment], bool]:
+        def check(payment: records.InvoicePayment) -> bool:
+            invoice = self.twin.invoices.get(payment.invoice_id)
+            return invoice is not None and viewer.sees(invoice.customer_id)
 
-    def _invoice_payments(
-        self, where: ListFilter, parent: Any, viewer: Viewer
-    ) -> Query[records.InvoicePayment]:
-        equals: list[tuple[str, Any]] = []
-        source_id = where.payment_intent_id or where.payment_record_id
-        if parent is not None:
-            source_id = parent.id
-        if source_id is not None:
-            equals.append(("source_id", source_id))
-        if where.invoice_id is not None:
-            equals.append(("invoice_id", where.invoice_id))
-        check = None
-        if viewer.customers is not None:
-
-            def check(payment: records.InvoicePayment) -> bool:
-                invoice = self.twin.invoices.get(payment.invoice_id)
-                return invoice is not None and viewer.sees(invoice.customer_id)
-
-        return _payments(tuple(equals), where, check)
+        return check
 
     def _attachable(self, where: ListFilter) -> Callable[[records.PaymentIntent], bool] | None:
-        if where.attachable_to is None:
+        invoice_id = where.attachable_to
+        if invoice_id is None:
             return None
-        if where.attachable_to not in self.twin.invoices:
-            raise not_found("Invoice", where.attachable_to)
-        book = self.twin.book(where.attachable_to)
+        if invoice_id not in self.twin.invoices:
+            raise not_found("Invoice", invoice_id)
+        book = self.twin.book(invoice_id)
 
         def check(intent: records.PaymentIntent) -> bool:
-            claimed = sum(
-                claim(one)
-                for one in self.twin.invoice_payments.matching("source_id", intent.id)
-                if one.invoice_id != book.invoice.id
-            )
+            claimed = self.twin.claimed_elsewhere(intent.id, book.invoice.id)
             return payments.attachable(book, intent, claimed)
 
         return check
@@ -185,19 +157,20 @@ class TwinSource:
     def compute(self, need: Computed, parent: Any, viewer: Viewer) -> Any:
         match need.name:
             case "amount_paid_out_of_band":
-                return self._out_of_band(parent)
+                of_invoice = self.twin.invoice_payments.matching("invoice_id", parent.id)
+                return paid_out_of_band(parent, of_invoice)
             case "detach_preview":
                 return payments.detach_preview(self.twin.book(parent.invoice_id), parent)
             case "confirmation_secret":
                 return self._confirmation_secret(parent, viewer)
             case _:
+                draft = need.argument
                 assert need.name == "credit_note_preview"
-                return self._credit_note_preview(need)
-
-    def _out_of_band(self, invoice: records.Invoice) -> int:
-        return paid_out_of_band(
-            invoice, self.twin.invoice_payments.matching("invoice_id", invoice.id)
-        )
+                assert draft is not None
+                try:
+                    return credit_notes.preview(self.twin.book(draft.invoice_id), draft)
+                except Refused as refused:
+                    raise failure_of(refused) from refused
 
     def _confirmation_secret(
         self, invoice: records.Invoice, viewer: Viewer
@@ -210,33 +183,48 @@ class TwinSource:
         digest = hashlib.sha256(f"{default.id}:{default.source_id}".encode()).hexdigest()
         return records.ConfirmationSecret(f"{default.source_id}_secret_{digest[:24]}")
 
-    def _credit_note_preview(self, need: Computed) -> records.CreditNotePreview:
-        draft = need.argument
-        assert draft is not None
-        try:
-            return credit_notes.preview(self.twin.book(draft.invoice_id), draft)
-        except Refused as refused:
-            raise failure_of(refused) from refused
+
+def _invoices(where: ListFilter, parent: Any, viewer: Viewer) -> Query[records.Invoice]:
+    customer_id = where.customer_id if parent is None else parent.id
+    if customer_id is None and viewer.customers is not None:
+        customer_id = next(iter(viewer.customers), "")
+    if customer_id is not None and not viewer.sees(customer_id):
+        customer_id = ""
+    return Query(
+        equals=_stated(
+            customer_id=customer_id,
+            status=where.statuses[0] if where.statuses else None,
+            collection_method=where.collection_method,
+            subscription_id=where.subscription_id,
+        ),
+        created_from=where.created.start,
+        created_to=where.created.end,
+        due=None if where.due == ALWAYS else (where.due.start, where.due.end),
+    )
 
 
 def _payments(
-    equals: tuple[tuple[str, Any], ...],
     where: ListFilter,
-    check: Callable[[records.InvoicePayment], bool] | None = None,
+    seen: Callable[[records.InvoicePayment], bool] | None = None,
+    **links: str | None,
 ) -> Query[records.InvoicePayment]:
     """Invoice payments, by index where one status is wanted, by a look at each where several."""
-    wanted = frozenset(where.statuses)
-    if len(wanted) == 1:
-        equals = (*equals, ("status", where.statuses[0]))
-    elif wanted:
-        inner = check
+    wanted, check = frozenset(where.statuses), seen
+    if len(wanted) > 1:
 
         def check(payment: records.InvoicePayment) -> bool:
-            return payment.status in wanted and (inner is None or inner(payment))
+            return payment.status in wanted and (seen is None or seen(payment))
 
     return Query(
-        equals=equals, created_from=where.created.start, created_to=where.created.end, check=check
+        equals=_stated(**links, status=where.statuses[0] if len(wanted) == 1 else None),
+        created_from=where.created.start,
+        created_to=where.created.end,
+        check=check,
     )
+
+
+def _stated(**equals: str | None) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, value in equals.items() if value is not None)
 
 
 class MemoryBackend:
@@ -273,7 +261,13 @@ class MemoryBackend:
         if known is not None:
             return _replayed(viewer, command, *known)
         if not attempt.may_send:
-            raise _not_known_here()
+            # A key that is too old to be used, and has done nothing that is still known.
+            raise Refused(
+                RefusalCode.UPSTREAM_OUTCOME_UNKNOWN,
+                "upstream_outcome_unknown",
+                "nothing is known of this write any more",
+                looked=True,
+            )
         request = Request(self.twin.new_id("req"), command.idempotency_key)
         try:
             outcome = self._done(viewer, command, request)
@@ -289,29 +283,26 @@ class MemoryBackend:
         return
 
     def _done(self, viewer: Viewer, command: Command, request: Request) -> Outcome:
+        invoice = self.twin.invoice(command.invoice_id)
+        if not viewer.sees(invoice.customer_id):
+            raise no_such_invoice(invoice.id)
         match command:
             case AttachPayment():
-                return self._attach(viewer, command, request)
+                return self._attach(viewer, invoice, command, request)
             case DetachPayment():
-                return self._detach(viewer, command, request)
+                return self._detach(viewer, invoice, command, request)
             case CreateCreditNote():
-                return self._credit(viewer, command, request)
+                note = self.twin.credit(command.draft, request=request)
+                return CreditNoteCreated(invoice.id, note.id, invoice.customer_id)
 
-    def _visible_invoice(self, viewer: Viewer, invoice_id: str) -> records.Invoice:
-        invoice = self.twin.invoice(invoice_id)
-        if not viewer.sees(invoice.customer_id):
-            raise no_such_invoice(invoice_id)
-        return invoice
-
-    def _visible_source(
-        self, viewer: Viewer, source: Any, kind: str, path: tuple[str, ...]
-    ) -> None:
-        if viewer.customers is not None and not viewer.sees(source.customer_id):
-            raise no_such(kind, source.id, path)
-
-    def _attach(self, viewer: Viewer, command: AttachPayment, request: Request) -> Attached:
-        invoice = self._visible_invoice(viewer, command.invoice_id)
-        source_id = self._source_id(viewer, invoice, command)
+    def _attach(
+        self, viewer: Viewer, invoice: records.Invoice, command: AttachPayment, request: Request
+    ) -> Attached:
+        source_id = command.payment_intent_id or command.payment_record_id
+        if source_id is None:
+            source_id = self._reported(invoice, command).id
+        elif not viewer.sees(self.twin.source(source_id).customer_id):
+            raise no_such_source(source_id)
         payment = self.twin.attach(
             invoice.id, source_id, amount_requested=command.amount_requested, request=request
         )
@@ -322,44 +313,23 @@ class MemoryBackend:
             payment_intent_id=command.payment_intent_id,
         )
 
-    def _source_id(self, viewer: Viewer, invoice: records.Invoice, command: AttachPayment) -> str:
-        if command.payment_intent_id is not None:
-            path = ("payment", "paymentIntentId")
-            intent = self.twin.payment_intents.get(command.payment_intent_id)
-            if intent is None:
-                raise no_such("payment_intent", command.payment_intent_id, path)
-            self._visible_source(viewer, intent, "payment_intent", path)
-            return intent.id
-        if command.payment_record_id is not None:
-            path = ("payment", "paymentRecordId")
-            record = self.twin.payment_records.get(command.payment_record_id)
-            if record is None:
-                raise no_such("payment_record", command.payment_record_id, path)
-            self._visible_source(viewer, record, "payment_record", path)
-            return record.id
-        return self._reported(invoice, command).id
-
     def _reported(self, invoice: records.Invoice, command: AttachPayment) -> records.PaymentRecord:
         """A payment record for the facts, kept only if it can be attached."""
-        facts = command.out_of_band
+        facts, book = command.out_of_band, self.twin.book(invoice.id)
         assert facts is not None
         record = payments.to_be_reported(facts, invoice)
-        refusal = next(
-            payments.attach_refusals(
-                self.twin.book(invoice.id), record, command.amount_requested, 0
-            ),
-            None,
-        )
-        if refusal is not None:
+        for refusal in payments.attach_refusals(book, record, command.amount_requested, 0):
             raise pointing_out_of_band(refusal)
         return self.twin.report_payment(
             replace(record, id=self.twin.new_id("pr"), created=self.twin.now())
         )
 
-    def _detach(self, viewer: Viewer, command: DetachPayment, request: Request) -> Detached:
-        invoice = self._visible_invoice(viewer, command.invoice_id)
+    def _detach(
+        self, viewer: Viewer, invoice: records.Invoice, command: DetachPayment, request: Request
+    ) -> Detached:
         intent = self.twin.intent(command.payment_intent_id)
-        self._visible_source(viewer, intent, "payment_intent", ("paymentIntentId",))
+        if not viewer.sees(intent.customer_id):
+            raise no_such("payment_intent", intent.id, ("paymentIntentId",))
         payment, fresh = self.twin.detach(
             invoice.id, intent.id, if_amount_paid=command.if_amount_paid, request=request
         )
@@ -371,15 +341,6 @@ class MemoryBackend:
             new_default_payment_id=None if fresh is None else fresh.id,
         )
 
-    def _credit(
-        self, viewer: Viewer, command: CreateCreditNote, request: Request
-    ) -> CreditNoteCreated:
-        invoice = self._visible_invoice(viewer, command.invoice_id)
-        note = self.twin.credit(command.draft, request=request)
-        return CreditNoteCreated(
-            invoice_id=invoice.id, credit_note_id=note.id, customer_id=invoice.customer_id
-        )
-
 
 def _replayed(viewer: Viewer, command: Command, first: Command, outcome: Outcome) -> Outcome:
     """What the same key answered before. Raises `Refused` for other input, and for who may not see
@@ -389,13 +350,3 @@ def _replayed(viewer: Viewer, command: Command, first: Command, outcome: Outcome
     if not viewer.sees(outcome.customer_id):
         raise no_such_invoice(outcome.invoice_id)
     return replace(outcome, replayed=True)
-
-
-def _not_known_here() -> Refused:
-    """A key that is too old to be used, and has done nothing that is still known."""
-    return Refused(
-        RefusalCode.UPSTREAM_OUTCOME_UNKNOWN,
-        "upstream_outcome_unknown",
-        "nothing is known of this write any more",
-        looked=True,
-    )

@@ -8,9 +8,8 @@ list, because a million invoices have a million entries of one payment each.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from operator import attrgetter
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -25,6 +24,7 @@ SEQUENCE_BITS = 40
 """A trillion records before two of the same second could collide."""
 KEY_BITS = SEQUENCE_BITS + 40
 """Epoch seconds stay below 2^40 for 34,000 years."""
+_AFTER_ALL = 1 << KEY_BITS
 
 
 @dataclass(slots=True, eq=False)
@@ -62,41 +62,22 @@ def _removed(bucket: Bucket, row: Row[Any]) -> Bucket | None:
     return bucket if len(bucket) else None
 
 
-def _size(bucket: Bucket | None) -> int:
+def _rows(bucket: Bucket | None) -> Sequence[Row[Any]]:
+    """The members of an index entry, oldest first."""
     if bucket is None:
-        return 0
-    return 1 if isinstance(bucket, Row) else len(bucket)
+        return ()
+    return (bucket,) if isinstance(bucket, Row) else bucket
 
 
-def _newest_first(bucket: Bucket | None, low: int, high: int) -> Iterator[Row[Any]]:
-    """Rows with low < key < high, the highest key first."""
-    if bucket is None:
+def _between(
+    rows: Sequence[Row[Any]], low: int, high: int, *, newest_first: bool
+) -> Iterator[Row[Any]]:
+    """Rows with low < key < high."""
+    if isinstance(rows, SortedKeyList):
+        yield from rows.irange_key(low, high, inclusive=(False, False), reverse=newest_first)
         return
-    if isinstance(bucket, Row):
-        if low < bucket.key < high:
-            yield bucket
-    elif isinstance(bucket, list):
-        start, stop = _span(bucket, low, high)
-        yield from (bucket[at] for at in range(stop - 1, start - 1, -1))
-    else:
-        yield from bucket.irange_key(low, high, inclusive=(False, False), reverse=True)
-
-
-def _oldest_first(bucket: Bucket | None, low: int, high: int) -> Iterator[Row[Any]]:
-    if bucket is None:
-        return
-    if isinstance(bucket, Row):
-        if low < bucket.key < high:
-            yield bucket
-    elif isinstance(bucket, list):
-        start, stop = _span(bucket, low, high)
-        yield from islice(bucket, start, stop)
-    else:
-        yield from bucket.irange_key(low, high, inclusive=(False, False))
-
-
-def _span(rows: list[Row[Any]], low: int, high: int) -> tuple[int, int]:
-    return bisect_right(rows, low, key=_key), bisect_left(rows, high, key=_key)
+    span = range(bisect_right(rows, low, key=_key), bisect_left(rows, high, key=_key))
+    yield from (rows[at] for at in (reversed(span) if newest_first else span))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,32 +90,43 @@ class Query(Generic[R]):
     due: tuple[int | None, int | None] | None = None
     check: Callable[[R], bool] | None = None
 
+    def keys(self) -> tuple[int, int]:
+        """The open interval of keys that the creation range allows."""
+        low, high = -1, _AFTER_ALL
+        if self.created_from is not None:
+            low = (self.created_from << SEQUENCE_BITS) - 1
+        if self.created_to is not None:
+            high = (self.created_to + 1) << SEQUENCE_BITS
+        return low, high
+
 
 class Table(Generic[R]):
-    """All records of one kind. `indexed` are the attributes with an index of their own."""
+    """All records of one kind. `indexed` are the attributes with an index of their own; `due` is
+    the one that is asked for by ranges."""
 
     def __init__(self, *indexed: str, due: str | None = None) -> None:
         self._rows: dict[str, Row[R]] = {}
         self._all = SortedKeyList(key=_key)
-        self._indexed = {name: attrgetter(name) for name in indexed}
         self._indexes: dict[str, dict[Any, Bucket]] = {name: {} for name in indexed}
-        self._due = attrgetter(due) if due else None
-        self._by_due = SortedKeyList(key=lambda row: self._due_of(row))
+        self._due = due
+        self._by_due = SortedKeyList(key=self._due_key)
+        names = indexed if due is None else (*indexed, due)
+        self._read: dict[str, Callable[[R], Any]] = {name: attrgetter(name) for name in names}
         self._sequence = 0
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __contains__(self, record_id: str) -> bool:
+    def __contains__(self, record_id: object) -> bool:
         return record_id in self._rows
 
     def __iter__(self) -> Iterator[R]:
         return (row.record for row in self._all)
 
-    def _due_of(self, row: Row[R]) -> int:
+    def _due_key(self, row: Row[R]) -> int:
         """Orders by due date, then by creation, so that no two rows share a place."""
         assert self._due is not None
-        return int(self._due(row.record)) << KEY_BITS | row.key
+        return int(self._read[self._due](row.record)) << KEY_BITS | row.key
 
     def get(self, record_id: str) -> R | None:
         row = self._rows.get(record_id)
@@ -148,55 +140,45 @@ class Table(Generic[R]):
             row = Row(record, (record.created << SEQUENCE_BITS) | self._sequence)
             self._rows[record.id] = row
             self._all.add(row)
-            self._enter(row, self._indexed)
-            self._enter_due(row)
+            self._enter(row, self._read)
             return
-        old = row.record
-        moved = [name for name, read in self._indexed.items() if read(old) != read(record)]
-        due_moved = self._due is not None and self._due(old) != self._due(record)
+        moved = [name for name, read in self._read.items() if read(row.record) != read(record)]
         self._leave(row, moved)
-        if due_moved:
-            self._leave_due(row)
         row.record = record
         self._enter(row, moved)
-        if due_moved:
-            self._enter_due(row)
 
     def remove(self, record_id: str) -> None:
         row = self._rows.pop(record_id)
         self._all.remove(row)
-        self._leave(row, self._indexed)
-        self._leave_due(row)
+        self._leave(row, self._read)
 
     def _enter(self, row: Row[R], names: Iterable[str]) -> None:
         for name in names:
-            index, value = self._indexes[name], self._indexed[name](row.record)
-            if value is not None:
+            value = self._read[name](row.record)
+            if value is None:
+                continue
+            if name == self._due:
+                self._by_due.add(row)
+            else:
+                index = self._indexes[name]
                 index[value] = _added(index.get(value), row)
 
     def _leave(self, row: Row[R], names: Iterable[str]) -> None:
         for name in names:
-            index, value = self._indexes[name], self._indexed[name](row.record)
+            value = self._read[name](row.record)
             if value is None:
                 continue
-            bucket = _removed(index[value], row)
-            if bucket is None:
-                del index[value]
-            else:
+            if name == self._due:
+                self._by_due.remove(row)
+                continue
+            index = self._indexes[name]
+            bucket = _removed(index.pop(value), row)
+            if bucket is not None:
                 index[value] = bucket
-
-    def _enter_due(self, row: Row[R]) -> None:
-        if self._due is not None and self._due(row.record) is not None:
-            self._by_due.add(row)
-
-    def _leave_due(self, row: Row[R]) -> None:
-        if self._due is not None and self._due(row.record) is not None:
-            self._by_due.remove(row)
 
     def matching(self, name: str, value: Any) -> list[R]:
         """Every record with this value in this index, oldest first. For short lists only."""
-        bucket = self._indexes[name].get(value)
-        return [row.record for row in _oldest_first(bucket, -1, _after_all())]
+        return [row.record for row in _rows(self._indexes[name].get(value))]
 
     def holds(self, record_id: str, query: Query[R]) -> bool:
         """Whether this record is a member of that list now."""
@@ -205,18 +187,17 @@ class Table(Generic[R]):
 
     def _fits(self, row: Row[R], query: Query[R]) -> bool:
         record = row.record
-        if any(self._indexed[name](record) != value for name, value in query.equals):
+        if any(self._read[name](record) != value for name, value in query.equals):
             return False
-        low, high = _range(query)
+        low, high = query.keys()
         if not low < row.key < high:
             return False
-        if query.due is not None and not self._is_due(record, query.due):
+        if query.due is not None and not self._is_due(record, *query.due):
             return False
         return query.check is None or query.check(record)
 
-    def _is_due(self, record: R, due: tuple[int | None, int | None]) -> bool:
-        value = self._due(record) if self._due else None
-        start, end = due
+    def _is_due(self, record: R, start: int | None, end: int | None) -> bool:
+        value = None if self._due is None else self._read[self._due](record)
         return (
             value is not None
             and (start is None or value >= start)
@@ -225,58 +206,33 @@ class Table(Generic[R]):
 
     def newest_first(self, query: Query[R], *, below: str | None = None) -> Iterator[R]:
         """The list's members, newest first, starting below (older than) one of them."""
-        low, high = _range(query)
+        low, high = query.keys()
         if below is not None:
             high = min(high, self._rows[below].key)
-        rows = self._candidates(query, low, high, oldest_first=False)
+        rows = _between(self._candidates(query), low, high, newest_first=True)
         return (row.record for row in rows if self._fits(row, query))
 
     def oldest_first(self, query: Query[R], *, above: str | None = None) -> Iterator[R]:
         """The list's members, oldest first, starting above (newer than) one of them."""
-        low, high = _range(query)
+        low, high = query.keys()
         if above is not None:
             low = max(low, self._rows[above].key)
-        rows = self._candidates(query, low, high, oldest_first=True)
+        rows = _between(self._candidates(query), low, high, newest_first=False)
         return (row.record for row in rows if self._fits(row, query))
 
-    def _candidates(
-        self, query: Query[R], low: int, high: int, *, oldest_first: bool
-    ) -> Iterator[Row[R]]:
-        """The members of the smallest bucket that holds the list, in order."""
-        bucket: Bucket | None = self._all
-        for name, value in query.equals:
-            candidate = self._indexes[name].get(value)
-            if _size(candidate) < _size(bucket):
-                bucket = candidate
-        if query.due is not None and self._due_count(query.due) ** 2 < _size(bucket):
-            bucket = self._due_bucket(query.due)
-        ordered = _oldest_first if oldest_first else _newest_first
-        return ordered(bucket, low, high)
+    def _candidates(self, query: Query[R]) -> Sequence[Row[R]]:
+        """The smallest bucket that holds the list. A range of due dates is sorted by creation, so
+        that only a short one is taken."""
+        buckets = (self._indexes[name].get(value) for name, value in query.equals)
+        rows: Sequence[Row[R]] = min((self._all, *map(_rows, buckets)), key=len)
+        if query.due is not None:
+            first, last = self._due_span(*query.due)
+            if max(0, last - first) ** 2 < len(rows):
+                return sorted(self._by_due.islice(first, last), key=_key)
+        return rows
 
-    def _due_span(self, due: tuple[int | None, int | None]) -> tuple[int, int]:
-        start, end = due
-        first = 0 if start is None else self._by_due.bisect_key_left(start << KEY_BITS)
-        last = (
-            len(self._by_due) if end is None else self._by_due.bisect_key_left(end + 1 << KEY_BITS)
-        )
+    def _due_span(self, start: int | None, end: int | None) -> tuple[int, int]:
+        place = self._by_due.bisect_key_left
+        first = 0 if start is None else place(start << KEY_BITS)
+        last = len(self._by_due) if end is None else place(end + 1 << KEY_BITS)
         return first, last
-
-    def _due_count(self, due: tuple[int | None, int | None]) -> int:
-        first, last = self._due_span(due)
-        return max(0, last - first)
-
-    def _due_bucket(self, due: tuple[int | None, int | None]) -> list[Row[R]]:
-        """A range of due dates in the order of creation: sorted, as only a short one is taken."""
-        return sorted(self._by_due.islice(*self._due_span(due)), key=_key)
-
-
-def _range(query: Query[Any]) -> tuple[int, int]:
-    """The open interval of keys that a creation range allows."""
-    low = -1 if query.created_from is None else (query.created_from << SEQUENCE_BITS) - 1
-    high = _after_all() if query.created_to is None else (query.created_to + 1) << SEQUENCE_BITS
-    return low, high
-
-
-def _after_all() -> int:
-    """Above every key."""
-    return 1 << KEY_BITS

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from gateway.backends.memory.tables import Query, Table
 from gateway.backends.supplier import no_such, no_such_invoice
 from gateway.ledger import credit_notes, lifecycle, payments
-from gateway.ledger.balance import foretold
-from gateway.ledger.book import Book, NewId, claim, is_live
+from gateway.ledger.book import Book, Moment, NewId, Source, claim, foretold
 from gateway.ledger.facts import Fact, facts, intent_fact
 from schema import records
 from schema.ports import CreditNoteDraft, RefusalCode, Refused
@@ -48,31 +48,29 @@ class TwinEvent:
 Listener = Callable[[TwinEvent], None]
 
 
+def _table(*indexed: str, due: str | None = None) -> Table[Any]:
+    return field(default_factory=partial(Table, *indexed, due=due))
+
+
 @dataclass(slots=True)
 class Twin:
     """One account's objects. `now` gives epoch seconds, `new_id` a fresh id for a prefix."""
 
     now: Callable[[], int]
     new_id: NewId
-    customers: Table[records.Customer] = field(default_factory=Table)
+    customers: Table[records.Customer] = _table()
     deleted_customers: dict[str, None] = field(default_factory=dict)
     """Ids of those that are gone, though invoices still name them."""
     customer_accounts: dict[str, str] = field(default_factory=dict)
     """By an object's id, the account that is its customer, where that is no `Customer`."""
-    invoices: Table[records.Invoice] = field(
-        default_factory=lambda: Table(
-            "customer_id", "status", "collection_method", "subscription_id", due="due_date"
-        )
+    invoices: Table[records.Invoice] = _table(
+        "customer_id", "status", "collection_method", "subscription_id", due="due_date"
     )
-    invoice_payments: Table[records.InvoicePayment] = field(
-        default_factory=lambda: Table("invoice_id", "source_id", "status")
-    )
-    payment_intents: Table[records.PaymentIntent] = field(
-        default_factory=lambda: Table("customer_id")
-    )
-    payment_records: Table[records.PaymentRecord] = field(default_factory=Table)
-    charges: Table[records.Charge] = field(default_factory=Table)
-    credit_notes: Table[records.CreditNote] = field(default_factory=lambda: Table("invoice_id"))
+    invoice_payments: Table[records.InvoicePayment] = _table("invoice_id", "source_id", "status")
+    payment_intents: Table[records.PaymentIntent] = _table("customer_id")
+    payment_records: Table[records.PaymentRecord] = _table()
+    charges: Table[records.Charge] = _table()
+    credit_notes: Table[records.CreditNote] = _table("invoice_id")
     lines: dict[str, tuple[records.InvoiceLineItem, ...]] = field(default_factory=dict)
     events: deque[TwinEvent] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT_MAX))
     listeners: list[Listener] = field(default_factory=list)
@@ -95,24 +93,14 @@ class Twin:
         invoice = self.invoice(invoice_id)
         of_invoice = self.invoice_payments.matching("invoice_id", invoice_id)
         intents = (self.payment_intents.get(one.source_id) for one in of_invoice)
+        notes = self.credit_notes.matching("invoice_id", invoice_id)
+        issued = (note for note in notes if note.status == "issued")
         return Book(
             invoice=invoice,
             payments=tuple(of_invoice),
             intents={one.id: one for one in intents if one is not None},
-            customer=self.customer_of(invoice),
-            refunded=self._refunded(invoice_id),
-        )
-
-    def customer_of(self, invoice: records.Invoice) -> records.Customer | None:
-        return self.customers.get(invoice.customer_id) if invoice.customer_id else None
-
-    def _refunded(self, invoice_id: str) -> int:
-        notes = self.credit_notes.matching("invoice_id", invoice_id)
-        return sum(
-            refund.amount_refunded
-            for note in notes
-            if note.status == "issued"
-            for refund in note.refunds
+            customer=self.customers.get(invoice.customer_id or ""),
+            refunded=sum(refund.amount_refunded for note in issued for refund in note.refunds),
         )
 
     def enter_customer(self, customer: records.Customer) -> None:
@@ -130,16 +118,17 @@ class Twin:
             if one.invoice_id != invoice_id
         )
 
-    def _enter(self, before: Book, after: Book, request: Request) -> None:
-        """Write the difference of two books, and announce it."""
+    def _at(self) -> Moment:
+        return Moment(self.now(), self.new_id)
+
+    def _enter(self, before: Book, after: Book, request: Request) -> Book:
+        """Write the difference of two books, and announce it; answers the later one."""
         for intent_id, intent in after.intents.items():
             if before.intents.get(intent_id) is not intent:
                 self.payment_intents.put(intent)
-        kept = {one.id for one in after.payments}
-        for payment in before.payments:
-            if payment.id not in kept:
-                self.invoice_payments.remove(payment.id)
         known = {one.id: one for one in before.payments}
+        for gone in known.keys() - {one.id for one in after.payments}:
+            self.invoice_payments.remove(gone)
         for payment in after.payments:
             if known.get(payment.id) is not payment:
                 self.invoice_payments.put(payment)
@@ -148,6 +137,7 @@ class Twin:
         if after.customer is not None and after.customer is not before.customer:
             self.enter_customer(after.customer)
         self.announce(facts(before, after), request)
+        return after
 
     def announce(self, what: list[Fact], request: Request) -> None:
         for fact in what:
@@ -181,7 +171,7 @@ class Twin:
         request: Request = Request(),
     ) -> records.Invoice:
         """Keep a draft with its lines."""
-        invoice = foretold(invoice, self.customer_of(invoice))
+        invoice = foretold(invoice, self.customers.get(invoice.customer_id or ""))
         self.invoices.put(invoice)
         if lines:
             self.lines[invoice.id] = lines
@@ -190,13 +180,7 @@ class Twin:
 
     def delete_draft(self, invoice_id: str, request: Request = Request()) -> None:
         invoice = self.invoice(invoice_id)
-        if invoice.status != "draft":
-            raise Refused(
-                RefusalCode.INVOICE_NOT_OPEN,
-                "only_drafts_can_be_deleted",
-                f"{invoice_id} is {invoice.status}; only drafts can be deleted, void it instead",
-                invoice_id=invoice_id,
-            )
+        lifecycle.check_deletable(invoice)
         self.invoices.remove(invoice_id)
         self.lines.pop(invoice_id, None)
         self.announce([Fact("invoice.deleted", invoice)], request)
@@ -212,27 +196,20 @@ class Twin:
         self, invoice_id: str, *, number: str, request: Request = Request()
     ) -> records.Invoice:
         before = self.book(invoice_id)
-        after = lifecycle.finalize(before, number=number, now=self.now(), new_id=self.new_id)
-        self._enter(before, after, request)
-        return after.invoice
+        after = lifecycle.finalize(before, self._at(), number=number)
+        return self._enter(before, after, request).invoice
 
     def void(self, invoice_id: str, request: Request = Request()) -> records.Invoice:
-        before = self.book(invoice_id)
-        after = lifecycle.void(before, now=self.now())
-        self._enter(before, after, request)
-        return after.invoice
+        book = self.book(invoice_id)
+        return self._enter(book, lifecycle.void(book, self._at()), request).invoice
 
     def mark_uncollectible(self, invoice_id: str, request: Request = Request()) -> records.Invoice:
-        before = self.book(invoice_id)
-        after = lifecycle.mark_uncollectible(before, now=self.now())
-        self._enter(before, after, request)
-        return after.invoice
+        book = self.book(invoice_id)
+        return self._enter(book, lifecycle.mark_uncollectible(book, self._at()), request).invoice
 
     def pay_out_of_band(self, invoice_id: str, request: Request = Request()) -> records.Invoice:
-        before = self.book(invoice_id)
-        after = lifecycle.pay_out_of_band(before, now=self.now(), new_id=self.new_id)
-        self._enter(before, after, request)
-        return after.invoice
+        book = self.book(invoice_id)
+        return self._enter(book, lifecycle.pay_out_of_band(book, self._at()), request).invoice
 
     def attach(
         self,
@@ -244,24 +221,22 @@ class Twin:
     ) -> records.InvoicePayment:
         """Attach a PaymentIntent or a payment record."""
         before = self.book(invoice_id)
-        source = self._source(source_id)
-        after, payment = payments.attach(
+        after = payments.attach(
             before,
-            source,
+            self.source(source_id),
+            self._at(),
             amount_requested=amount_requested,
             claimed_elsewhere=self.claimed_elsewhere(source_id, invoice_id),
-            now=self.now(),
-            new_id=self.new_id,
         )
-        self._enter(before, after, request)
+        payment = self._enter(before, after, request).live_payment_by(source_id)
+        assert payment is not None
         return payment
 
-    def _source(self, source_id: str) -> payments.Source:
+    def source(self, source_id: str) -> Source:
+        """The PaymentIntent or payment record. Raises `Refused`."""
         source = self.payment_intents.get(source_id) or self.payment_records.get(source_id)
         if source is None:
-            kind = "payment_intent" if source_id.startswith("pi_") else "payment_record"
-            path = "paymentIntentId" if kind == "payment_intent" else "paymentRecordId"
-            raise no_such(kind, source_id, ("payment", path))
+            raise no_such_source(source_id)
         return source
 
     def detach(
@@ -273,25 +248,17 @@ class Twin:
         request: Request = Request(),
     ) -> tuple[records.InvoicePayment, records.InvoicePayment | None]:
         """Free an intent; answers the payment that is gone and the default that took over."""
-        before = self.book(invoice_id)
-        after, payment = payments.detach(
-            before,
-            self.intent(intent_id),
-            if_amount_paid=if_amount_paid,
-            now=self.now(),
-            new_id=self.new_id,
-        )
+        before, intent = self.book(invoice_id), self.intent(intent_id)
+        after, payment = payments.detach(before, intent, self._at(), if_amount_paid=if_amount_paid)
         self._enter(before, after, request)
         known = {one.id for one in before.payments}
-        fresh = next((one for one in after.payments if one.id not in known), None)
-        return payment, fresh
+        return payment, next((one for one in after.payments if one.id not in known), None)
 
     def credit(self, draft: CreditNoteDraft, *, request: Request = Request()) -> records.CreditNote:
         before = self.book(draft.invoice_id)
-        number = f"{before.invoice.number or draft.invoice_id}-CN-{self._notes_of(draft) + 1:02}"
-        after, note = credit_notes.issue(
-            before, draft, number=number, now=self.now(), new_id=self.new_id
-        )
+        count = len(self.credit_notes.matching("invoice_id", draft.invoice_id)) + 1
+        number = f"{before.invoice.number or draft.invoice_id}-CN-{count:02}"
+        after, note = credit_notes.issue(before, draft, self._at(), number=number)
         self.credit_notes.put(note)
         self.announce([Fact("credit_note.created", note)], request)
         self._enter(before, after, request)
@@ -302,14 +269,11 @@ class Twin:
         if note is None:
             raise no_such("credit_note", note_id, ("creditNoteId",))
         before = self.book(note.invoice_id)
-        after, voided = credit_notes.void(before, note, now=self.now(), new_id=self.new_id)
+        after, voided = credit_notes.void(before, note, self._at())
         self.credit_notes.put(voided)
         self.announce([Fact("credit_note.voided", voided)], request)
         self._enter(before, after, request)
         return voided
-
-    def _notes_of(self, draft: CreditNoteDraft) -> int:
-        return len(self.credit_notes.matching("invoice_id", draft.invoice_id))
 
     def progress(
         self,
@@ -322,10 +286,8 @@ class Twin:
     ) -> records.PaymentIntent:
         """Move a PaymentIntent on, and every open invoice payment behind it."""
         intent = self.intent(intent_id)
-        of_intent = [
-            one for one in self.invoice_payments.matching("source_id", intent_id) if is_live(one)
-        ]
-        still_open = [one for one in of_intent if one.status == "open"]
+        behind = self.invoice_payments.matching("source_id", intent_id)
+        still_open = [one for one in behind if one.status == "open"]
         if status == "canceled" and any(one.is_default for one in still_open):
             raise Refused(
                 RefusalCode.PAYMENT_INTENT_WRONG_STATE,
@@ -343,47 +305,12 @@ class Twin:
         self.payment_intents.put(moved)
         fact = intent_fact(intent, moved)
         self.announce([fact] if fact else [], request)
-        if status == "succeeded":
-            self._settle(moved, still_open, request)
-        elif status == "canceled":
-            self._cancel(moved, still_open, request)
-        else:
-            self._keep_in_step(still_open, request)
+        for payment, share in lifecycle.shares(still_open, moved.amount_received):
+            if payment.is_default or status in ("succeeded", "canceled"):
+                book = self.book(payment.invoice_id)
+                after = lifecycle.followed(book, moved, payment, credited=share, at=self._at())
+                self._enter(book, after, request)
         return self.intent(intent_id)
-
-    def _settle(
-        self,
-        intent: records.PaymentIntent,
-        still_open: list[records.InvoicePayment],
-        request: Request,
-    ) -> None:
-        for payment, share in lifecycle.shares(still_open, intent.amount_received):
-            before = self.book(payment.invoice_id)
-            after = lifecycle.intent_settled(
-                before, intent, payment, credited=share, now=self.now(), new_id=self.new_id
-            )
-            self._enter(before, after, request)
-
-    def _cancel(
-        self,
-        intent: records.PaymentIntent,
-        still_open: list[records.InvoicePayment],
-        request: Request,
-    ) -> None:
-        for payment in still_open:
-            before = self.book(payment.invoice_id)
-            after = lifecycle.intent_canceled(
-                before, intent, payment, now=self.now(), new_id=self.new_id
-            )
-            self._enter(before, after, request)
-
-    def _keep_in_step(self, still_open: list[records.InvoicePayment], request: Request) -> None:
-        """A default intent that was under way can be changed again, and has to catch up."""
-        for payment in still_open:
-            if payment.is_default:
-                before = self.book(payment.invoice_id)
-                after = lifecycle.intent_moved(before, now=self.now(), new_id=self.new_id)
-                self._enter(before, after, request)
 
     def pay(self, invoice_id: str, request: Request = Request()) -> records.Invoice:
         """Collect what remains through the default PaymentIntent, and no more than that."""
@@ -412,3 +339,11 @@ class Twin:
         after = replace(before, invoice=replace(before.invoice, metadata=metadata))
         self._enter(before, after, request)
         return after.invoice
+
+
+def no_such_source(source_id: str) -> Refused:
+    """For an intent or record that does not exist, and for somebody else's."""
+    is_intent = source_id.startswith("pi_")
+    kind = "payment_intent" if is_intent else "payment_record"
+    path = "paymentIntentId" if is_intent else "paymentRecordId"
+    return no_such(kind, source_id, ("payment", path))

@@ -16,7 +16,8 @@ from typing import Any
 
 from gateway.backends.memory.tables import Table
 from gateway.backends.memory.twin import Twin
-from gateway.sandbox.fixtures import load, read_fixtures, write_fixtures
+from gateway.sandbox.fixtures import read_fixtures, write_fixtures
+from gateway.sandbox.fixtures.defaults import load
 from gateway.sandbox.stripe_api.errors import no_such, no_such_reference
 from schema.records import Metadata
 

@@ -5,9 +5,11 @@ Source: https://docs.stripe.com/api/credit_notes, 2026-10-28.endive.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from gateway.ledger import credit_notes as rules
+from gateway.ledger.book import PREVIEW
 from gateway.sandbox.stripe_api import edits
 from gateway.sandbox.stripe_api.account import Account, merged
 from gateway.sandbox.stripe_api.errors import missing
@@ -56,10 +58,8 @@ def preview(account: Account, call: Call) -> dict[str, Any]:
     """The note that would be issued, with an id that stands for nothing."""
     draft = _draft(account, call)
     book = account.twin.book(draft.invoice_id)
-    now = account.twin.now()
-    _, note = rules.issue(
-        book, draft, number="preview", now=now, new_id=lambda prefix: f"{prefix}_preview"
-    )
+    at = replace(PREVIEW, now=account.twin.now())
+    _, note = rules.issue(book, draft, at, number="preview")
     return {**render(account, note), **_kept(account, call, {})}
 
 

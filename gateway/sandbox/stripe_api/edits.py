@@ -10,8 +10,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from gateway.backends.memory.twin import Request, Twin
-from gateway.ledger.balance import foretold
-from gateway.ledger.book import EDITABLE, claim
+from gateway.ledger.book import EDITABLE, claim, foretold
 from gateway.ledger.facts import Fact, facts
 from gateway.sandbox.stripe_api.errors import StripeError
 from schema import records

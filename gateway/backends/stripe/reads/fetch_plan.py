@@ -23,7 +23,7 @@ from gateway.backends.stripe.reads.list_reads import ListRead, cut, list_reads
 from gateway.backends.stripe.reads.lists import Embedded, filtered, short_list
 from gateway.backends.stripe.reads.pool import Pool
 from gateway.stripe_objects import reading
-from gateway.stripe_objects.harvest import harvest
+from gateway.stripe_objects.reading import harvest
 from schema import records
 from schema.ports import (
     ALWAYS,

@@ -14,9 +14,9 @@ from typing import Any
 
 from gateway.backends.stripe.client import StripeApi
 from gateway.ledger.book import Book, claim
-from gateway.stripe_objects.harvest import harvest
 from gateway.stripe_objects.reading import (
     embedded_list,
+    harvest,
     invoice_payment_record,
     invoice_record,
     is_id,

@@ -1,4 +1,6 @@
-"""InvoicePayment: the link between one invoice and one thing that pays it."""
+"""InvoicePayment, the link between one invoice and one thing that pays it, and what that can be:
+PaymentIntent, PaymentRecord or Charge.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +8,64 @@ from typing import Annotated, Union
 
 import strawberry
 
-from schema.customer import LazyInvoice
-from schema.enums import InvoicePaymentStatus, InvoiceStatus, PaymentSourceType
+from schema.customer import Customer, LazyInvoice
+from schema.enums import (
+    InvoicePaymentStatus,
+    InvoiceStatus,
+    PaymentIntentStatus,
+    PaymentSourceType,
+)
 from schema.fields import computed, enumerated, linked, plain
 from schema.money import Money, amount_field
-from schema.node import Node
-from schema.payment_intent import PaymentIntent
-from schema.payment_record import Charge, PaymentRecord
+from schema.node import Connection, MetadataEntry, Node, listed, metadata_field
 from schema.ports import RefusalCode
 from schema.scalars import DateTime
+
+
+@strawberry.type(description="Stripe's attempt to collect one amount.")
+class PaymentIntent(Node):
+    description: str | None = plain("Free text; null when there is none.")
+    livemode: bool = plain("False in Stripe's test mode.")
+    status: PaymentIntentStatus = enumerated(
+        PaymentIntentStatus, "How far it has come. UNRECOGNIZED: see rawStatus."
+    )
+    raw_status: str = plain("Stripe's spelling of the status.", of="status")
+    amount: Money = amount_field("What it is meant to collect.")
+    amount_received: Money = amount_field(
+        "What it has collected; zero until it succeeds or is captured."
+    )
+    customer: Customer | None = linked(
+        "Who pays; null when there is none, or, with an entry in errors, when only this fetch "
+        "failed."
+    )
+    customer_id: strawberry.ID | None = plain("Id of who pays; null when there is none.")
+    created_at: DateTime = plain("When it was created.", of="created")
+    canceled_at: DateTime | None = plain("Null unless it was canceled.")
+    metadata: list[MetadataEntry] = metadata_field()
+    invoice_payments: Connection[InvoicePayment] | None = listed(
+        "The invoices it pays, newest first: the link that left the REST object in "
+        "2025-03-31. A list, because one intent can pay several invoices.",
+        cost=2,
+    )
+
+
+@strawberry.type(description="A payment made outside Stripe and reported to it.")
+class PaymentRecord(Node):
+    description: str | None = plain("Free text; null when there is none.")
+    amount: Money = amount_field("What was paid, as reported.")
+    created_at: DateTime = plain("When it was reported.", of="created")
+    customer_id: strawberry.ID | None = plain("Id of who paid; null when not reported.")
+    metadata: list[MetadataEntry] = metadata_field()
+    invoice_payments: Connection[InvoicePayment] | None = listed(
+        "The invoices it pays, newest first.", cost=2
+    )
+
+
+@strawberry.type(description="A charge, where an old invoice payment points at one.")
+class Charge(Node):
+    amount: Money = amount_field("What was charged.")
+    created_at: DateTime = plain("When it was charged.", of="created")
+
 
 PaymentSource = Annotated[
     Union[PaymentIntent, PaymentRecord, Charge],  # noqa: UP007  # Strawberry names Annotated unions.

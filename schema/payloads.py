@@ -1,0 +1,137 @@
+"""What a mutation answers: the objects as they are after the write, or why nothing was done.
+
+A refusal is data: an entry of `errors`, typed and with a code. A malformed input is a broken call
+and a GraphQL error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import strawberry
+from graphql import get_named_type
+from strawberry.types.field import StrawberryField
+
+from schema.context import Context, Info, LinkedObjects, field_needs
+from schema.cost import Cost
+from schema.fields import linked, plain
+from schema.invoice import Invoice
+from schema.ports import Command, Loaded, Needs, Outcome, RefusalCode, Refused
+
+WRITE_COST = 10
+
+STATE_CODES = frozenset(
+    {
+        RefusalCode.STALE_PRECONDITION,
+        RefusalCode.INVOICE_NOT_FINALIZED,
+        RefusalCode.INVOICE_NOT_OPEN,
+        RefusalCode.PAYMENT_ALREADY_ATTACHED,
+        RefusalCode.PAYMENT_NOT_ATTACHED,
+        RefusalCode.PAYMENT_IS_DEFAULT,
+        RefusalCode.PAYMENT_INTENT_WRONG_STATE,
+        RefusalCode.AMOUNT_TOO_LARGE,
+    }
+)
+"""What the present state of the invoice explains."""
+
+
+def problem_type(code: RefusalCode) -> str:
+    """The GraphQL type that a refusal with this code is shown as."""
+    if code in STATE_CODES:
+        return "StateProblem"
+    return "UpstreamProblem" if code.value.startswith("UPSTREAM_") else "InputProblem"
+
+
+@strawberry.interface(
+    description="A refusal that the caller can act on. `path` points into the input."
+)
+class PaymentError:
+    code: RefusalCode = plain("The rule that was broken.")
+    message: str = plain("What was wrong and what would be right.")
+    path: list[str] | None = plain("Where in the input; null when no single field is at fault.")
+
+
+@strawberry.type(description="What was sent cannot be accepted as it is.")
+class InputProblem(PaymentError):
+    pass
+
+
+@strawberry.type(description="Stripe refused, or could not be reached.")
+class UpstreamProblem(PaymentError):
+    stripe_code: str | None = plain("Stripe's error code; null where it gave none.")
+    stripe_request_id: str | None = plain("For Stripe's support; null where there was no answer.")
+    doc_url: str | None = plain("Stripe's page on the code.")
+    retryable: bool = plain("True: repeat with the SAME idempotencyKey.")
+    retry_after_seconds: int | None = plain(
+        "How long to wait before that; null where nothing is known."
+    )
+
+
+@strawberry.type(description="The invoice or the payment is not in a state that allows it.")
+class StateProblem(PaymentError):
+    invoice: Invoice | None = linked(
+        "What it really is now, so the UI can refresh without a second query."
+    )
+
+
+ERRORS = "Why nothing was done; empty on success."
+REPLAYED = (
+    "True when an earlier call with the same key already had this outcome; the objects are as "
+    "they are now."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What stands behind every payload: the outcome, or the refusal."""
+
+    done: Outcome | None = None
+    errors: tuple[Loaded[Refused], ...] = ()
+
+    @property
+    def replayed(self) -> bool:
+        return self.done is not None and self.done.replayed
+
+
+class WriteField(StrawberryField):
+    """Does the command that is made of the input, and reads what the payload asks for."""
+
+    command: Callable[..., Command]
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        super().__set_name__(owner, name)
+        self(self.command)  # Its argument is the field's.
+
+    def get_result(
+        self, source: object, info: Any, args: object, kwargs: dict[str, Any]
+    ) -> Awaitable[Loaded[Payload]]:
+        return _answer(info, self.command(**kwargs))
+
+
+def written(description: str, command: Callable[..., Command]) -> Any:
+    """A mutation: its input is the argument of `command`, its payload shows the outcome's ids."""
+    made = WriteField(description=description, directives=[Cost(weight=str(WRITE_COST))])
+    made.command = command
+    return made
+
+
+async def _answer(info: Info, command: Command) -> Loaded[Payload]:
+    context, wanted = info.context, field_needs(info)
+    objects = LinkedObjects(wanted.of(get_named_type(info._raw_info.return_type).name))
+    try:
+        done = await context.write(command)
+    except Refused as refused:
+        error = await _explained(context, refused, wanted)
+        return Loaded(Payload(errors=(error,)), dict.fromkeys(objects.links))
+    root = await context.load(objects.needs([done]), after=done)
+    return Loaded(Payload(done), objects.shown(done, root).children)
+
+
+async def _explained(context: Context, refused: Refused, wanted: Needs) -> Loaded[Refused]:
+    """The refusal, with the state behind it where that is asked for."""
+    objects = LinkedObjects(wanted.of("StateProblem") if refused.code in STATE_CODES else {})
+    needs = objects.needs([refused])
+    root = await context.load(needs) if needs.by_type else Loaded(None)
+    return objects.shown(refused, root)
