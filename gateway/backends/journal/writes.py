@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.backends.journal.attempt import CLOCK_SECONDS_MAX, LEASE_SECONDS, Try
@@ -56,27 +56,18 @@ async def nothing_cached(command: Command, outcome: Outcome | None) -> None:
     """For a supplier that is always as new as it gets."""
 
 
+@dataclass(eq=False)
 class JournaledWrites:
     """See `schema.ports.Writes`. `owner` tells this process from others that share the store."""
 
-    def __init__(
-        self,
-        supplier: Supplier,
-        store: JournalStore,
-        announce: Announce,
-        now: Callable[[], int],
-        *,
-        owner: str = SOLE_OWNER,
-        dropped: Dropped = nothing_cached,
-    ) -> None:
-        self._supplier = supplier
-        self._store = store
-        self._announce = announce
-        self._now = now
-        self._owner = owner
-        self._dropped = dropped
-        self._under_way: dict[Name, Command] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+    _supplier: Supplier
+    _store: JournalStore
+    _announce: Announce
+    _now: Callable[[], int]
+    owner: str = SOLE_OWNER
+    dropped: Dropped = nothing_cached
+    _under_way: dict[Name, Command] = field(default_factory=dict, init=False)
+    _tasks: set[asyncio.Task[Any]] = field(default_factory=set, init=False)
 
     async def write(self, viewer: Viewer, command: Command, meter: Meter) -> Outcome:
         """Run the write to its end, even when whoever asked for it goes away."""
@@ -117,7 +108,7 @@ class JournaledWrites:
         left = record.leased_until - self._now()
         is_open = record.state in (State.RECORDED, State.SENDING)
         is_leased = 0 < left <= LEASE_SECONDS + CLOCK_SECONDS_MAX
-        return is_open and record.owner != self._owner and is_leased
+        return is_open and record.owner != self.owner and is_leased
 
     async def _claimed(self, viewer: Viewer, command: Command) -> WriteRecord:
         """The record of this write: this caller's to send, or with its outcome. Raises `Refused`
@@ -156,14 +147,14 @@ class JournaledWrites:
             command=command,
             recorded_at=now,
             customers=None if viewer.customers is None else tuple(sorted(viewer.customers)),
-            owner=self._owner,
+            owner=self.owner,
             leased_until=now + LEASE_SECONDS,
         )
 
     async def _taken_up(self, known: WriteRecord, actor: Actor) -> WriteRecord:
         """The record as this process's own, for another try of the same attempt."""
         until = self._now() + LEASE_SECONDS
-        claim = moved(known, Move.TAKE_UP, actor, owner=self._owner, leased_until=until)
+        claim = moved(known, Move.TAKE_UP, actor, owner=self.owner, leased_until=until)
         return await self._taken(claim, known)
 
     async def _taken(self, claim: WriteRecord, known: WriteRecord) -> WriteRecord:
@@ -200,7 +191,7 @@ class JournaledWrites:
             try:
                 outcome = await self._supplier.write(viewer, command, meter, trying)
             finally:
-                await self._dropped(command, outcome)
+                await self.dropped(command, outcome)
         except Overtaken:
             return await self._overtaken(viewer, record)
         except Refused as refused:
