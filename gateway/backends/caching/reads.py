@@ -121,7 +121,8 @@ class CachingReads:
         except CacheDownError:
             return await self._inner.load(viewer, needs, meter)
         if all(outcome is PENDING for outcome in root.children.values()):
-            return await self._fetched(viewer, needs, meter, before)
+            tree = await self._fetched(viewer, needs, meter, before)
+            return Loaded(None, dict(tree.children))  # each reader may add to its own
         return await self._completed(viewer, needs, meter, shelf, missing, before)
 
     async def _from_cache(
