@@ -80,7 +80,7 @@ Info = StrawberryInfo[Context, Any]
 def field_needs(info: Info) -> Needs:
     """The needs below the root field that is being resolved."""
     raw = info._raw_info
-    return info.context.selection.of_field(raw.parent_type, str(raw.path.key))
+    return info.context.selection.of_root(raw.parent_type, str(raw.path.key))
 
 
 KINDS: Mapping[str, str] = {

@@ -33,7 +33,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.schema_directive import Location
 from strawberry.types.field import StrawberryField
 
-from schema.ports import NODES_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
+from schema.ports import NODES_MAX, PAGE_SIZE_MAX
 
 COST_COUNTED_MAX = 1_000_000_000
 """Where counting stops: nested pages multiply to numbers that nobody needs to read."""
@@ -72,23 +72,6 @@ class ListSize:
     require_one_slicing_argument: bool | None = True
 
 
-def list_size(*arguments: str, assumed: int = PAGE_SIZE_DEFAULT) -> ListSize:
-    """The directive of a connection field that is sliced by these arguments."""
-    return ListSize(
-        assumed_size=assumed,
-        slicing_arguments=list(arguments),
-        sized_fields=["edges", "nodes"],
-        require_one_slicing_argument=False,
-    )
-
-
-def ids_size() -> ListSize:
-    """The directive of a list with one object for each id that is asked for."""
-    return ListSize(
-        assumed_size=NODES_MAX, slicing_arguments=["ids"], require_one_slicing_argument=False
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Price:
     """What the directives of one field say. `behind` is the name of the type that it leads to."""
@@ -99,13 +82,15 @@ class Price:
     assumed_size: int = 1
 
 
+STRAWBERRY = GraphQLCoreConverter.DEFINITION_BACKREF
+"""Where graphql-core's fields and schema have Strawberry's."""
 PRICES = "prices"
 """Where a schema has the price of each field, by the names of its type and its own."""
 
 
 def field_definition(definition: GraphQLField) -> StrawberryField | None:
     """The Strawberry field behind a graphql-core field."""
-    return definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+    return definition.extensions.get(STRAWBERRY)
 
 
 def price_fields(schema: GraphQLSchema) -> None:
@@ -140,8 +125,8 @@ class _Pricing:
     """Prices selection sets; a fragment's price depends on the type that it stands on."""
 
     prices: Mapping[tuple[str, str], Price]
-    fragments: Mapping[str, FragmentDefinitionNode]
     variables: Mapping[str, Any] = field(repr=False)
+    fragments: dict[str, FragmentDefinitionNode] = field(default_factory=dict)
     known: dict[str, int] = field(default_factory=dict)
 
     def of(self, selections: SelectionSetNode | None, type_name: str) -> int:
@@ -199,12 +184,10 @@ def cost_of(
 
     `variables` are coerced, defaults included.
     """
-    fragments = {
-        node.name.value: node
-        for node in document.definitions
-        if isinstance(node, FragmentDefinitionNode)
-    }
+    pricing = _Pricing(schema.extensions[PRICES], variables)
+    for node in document.definitions:
+        if isinstance(node, FragmentDefinitionNode):
+            pricing.fragments[node.name.value] = node
     root = schema.get_root_type(operation.operation)
     assert root is not None
-    pricing = _Pricing(schema.extensions[PRICES], fragments, variables)
     return max(1, pricing.of(operation.selection_set, root.name))

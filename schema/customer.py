@@ -10,7 +10,7 @@ from schema import records
 from schema.enums import InvoiceStatus, spelling
 from schema.fields import derived, plain
 from schema.money import Money, money
-from schema.node import Connection, Node, checked_id, listed, page_arguments
+from schema.node import Connection, Node, listed, optional_id, page_arguments
 from schema.ports import ListFilter, Listing
 from schema.scalars import DateTime
 
@@ -37,9 +37,7 @@ def _invoices(
 def _payment_intents(
     first: int | None = 10, after: str | None = None, attachable_to: strawberry.ID | None = None
 ) -> Listing:
-    if attachable_to is not None:
-        checked_id("Invoice", attachable_to, "attachableTo")
-    where = ListFilter(attachable_to=attachable_to)
+    where = ListFilter(attachable_to=optional_id("Invoice", attachable_to, "attachableTo"))
     return Listing("payment_intents", page_arguments(first, after), where)
 
 

@@ -8,10 +8,17 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import strawberry
+
 from schema import ports
-from schema.context import Context, Info, LinkedObjects
-from schema.fields import require
-from schema.invoice_payment_event import EventsLoaded
+from schema.context import Context, Info, LinkedObjects, field_needs
+from schema.fields import field, require
+from schema.invoice_payment_event import (
+    EventsLoaded,
+    InvoicePaymentEventFilter,
+    InvoicePaymentStreamItem,
+    event_filter,
+)
 from schema.ports import (
     ROOT,
     ById,
@@ -25,6 +32,7 @@ from schema.ports import (
     bad_input,
     root_needs,
 )
+from schema.scalars import EventCursor
 
 SECRET = Computed("confirmation_secret")
 
@@ -49,7 +57,7 @@ async def load_query(context: Context, needs_of_query: Needs) -> Loaded[Any]:
     rest, pages = Needs(), {}
     for need, deeper in wanted.items():
         if not isinstance(need, EventListing):
-            rest.add(ROOT, need).merge(deeper)
+            rest.add(ROOT, need, deeper)
             continue
         pages[need] = page = await _page(context, need, deeper)
         if isinstance(page, ports.EventPage):
@@ -103,25 +111,37 @@ async def _check_named(context: Context, where: ports.EventFilter) -> None:
             raise outcome
 
 
-async def stream(
-    info: Info, where: ports.EventFilter, after: str | None, needs_of_item: Needs
-) -> AsyncGenerator[Any, None]:
-    """The live stream, each event with its objects read after it reached the log."""
-    context = info.context
-    require(context.viewer, "events:read")
-    check_no_secret(needs_of_item)
-    await _check_named(context, where)
-    objects = _objects(needs_of_item)
-    source = context.events.subscribe(context.viewer, after=after, where=where)
-    try:
-        async for item in source:
-            context.item_cursor = (
-                item.resumes_at if isinstance(item, ports.StreamGap) else item.cursor
-            )
-            if isinstance(item, ports.InvoicePaymentEvent):
-                context.meter = Meter(context.viewer.tenant)
-                yield objects.shown(item, await context.load(objects.needs([item])))
-            else:
-                yield item
-    finally:
-        await source.aclose()
+@strawberry.type(description="Everything that can be listened to.")
+class Subscription:
+    @field(
+        "Invoice payment events as they happen: first a checkpoint, then everything after "
+        "`after`, then live. Nothing is delivered twice and nothing is left out in silence.",
+        is_subscription=True,
+    )
+    async def invoice_payment_events(
+        self,
+        info: Info,
+        filter: InvoicePaymentEventFilter | None = None,
+        after: EventCursor | None = None,
+    ) -> AsyncGenerator[InvoicePaymentStreamItem, None]:
+        context = info.context
+        start = context.events.newer(after, context.resume_after)
+        where, needs = event_filter(filter), field_needs(info)
+        require(context.viewer, "events:read")
+        check_no_secret(needs)
+        await _check_named(context, where)
+        source = context.events.subscribe(context.viewer, after=start, where=where)
+        try:
+            async for item in source:
+                yield await _delivered(context, item, _objects(needs))
+        finally:
+            await source.aclose()
+
+
+async def _delivered(context: Context, item: ports.StreamItem, objects: LinkedObjects) -> Any:
+    """The item; an event with its objects, read after it has reached the log."""
+    context.item_cursor = item.resumes_at if isinstance(item, ports.StreamGap) else item.cursor
+    if not isinstance(item, ports.InvoicePaymentEvent):
+        return item
+    context.meter = Meter(context.viewer.tenant)
+    return objects.shown(item, await context.load(objects.needs([item])))

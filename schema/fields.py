@@ -88,7 +88,7 @@ def require(viewer: Viewer, scope: str) -> None:
     """Raises `Failed` FORBIDDEN, which means a missing scope and nothing else: what belongs to
     someone else is NOT_FOUND.
     """
-    if not viewer.may(scope):
+    if scope not in viewer.scopes:
         raise Failed(ErrorCode.FORBIDDEN, f"this needs the scope {scope}, which this caller lacks")
 
 
@@ -129,7 +129,7 @@ class LoadedField(StrawberryField):
             require(info.context.viewer, self.scope)
         need = self.wanted(**kwargs) if callable(self.wanted) else self.wanted
         if isinstance(need, tuple):
-            return [source.member(one) for one in need]
+            return [source.children[one] for one in need]  # A failure costs its own place.
         value = source.child(need)
         return value if self.show is None else self.show(source, value)
 
@@ -163,9 +163,7 @@ def computed(description: str, *, cost: int = 1, scope: str | None = None) -> An
     return loaded(description, named=Computed, cost=cost, scope=scope)
 
 
-def field(description: str, *, cost: int = 0, **given: Any) -> Callable[[F], F]:
+def field(description: str, **given: Any) -> Callable[[F], F]:
     """A field with a resolver of its own, which needs nothing loaded."""
-    made: Callable[[F], F] = strawberry.field(
-        description=description, directives=[Cost(weight=str(cost))] if cost else (), **given
-    )
+    made: Callable[[F], F] = strawberry.field(description=description, **given)
     return made

@@ -9,7 +9,7 @@ import strawberry
 
 from schema.enums import CollectionMethod, InvoicePaymentStatus, InvoiceStatus, spelling
 from schema.fields import optional
-from schema.node import ID_LENGTH_MAX, checked_id, page_arguments
+from schema.node import ID_LENGTH_MAX, optional_id, page_arguments
 from schema.ports import ALWAYS, ListFilter, Listing, TimeRange, bad_input
 from schema.scalars import DateTime
 
@@ -59,11 +59,6 @@ def _range(given: TimeRangeInput | None, argument: str) -> TimeRange:
     return TimeRange(given.start, given.end)
 
 
-def _id(kind: str, value: str | None, argument: str) -> str | None:
-    """An empty id is refused: to Stripe it would be none, and the list be everybody's."""
-    return None if value is None else checked_id(kind, value, argument)
-
-
 def _subscription(value: str | None) -> str | None:
     if value is None or _SUBSCRIPTION.fullmatch(value):
         return value
@@ -89,7 +84,7 @@ def invoices(
         return Listing("invoices", page)
     status = _spelling(filter.status, "filter.status")
     where = ListFilter(
-        customer_id=_id("Customer", filter.customer_id, "filter.customerId"),
+        customer_id=optional_id("Customer", filter.customer_id, "filter.customerId"),
         statuses=() if status is None else (status,),
         collection_method=_spelling(filter.collection_method, "filter.collectionMethod"),
         subscription_id=_subscription(filter.subscription_id),
@@ -115,9 +110,9 @@ def invoice_payments(
         raise bad_input("filter: give paymentIntentId or paymentRecordId, a payment has one source")
     status = _spelling(filter.status, "filter.status")
     where = ListFilter(
-        invoice_id=_id("Invoice", filter.invoice_id, "filter.invoiceId"),
-        payment_intent_id=_id("PaymentIntent", intent, "filter.paymentIntentId"),
-        payment_record_id=_id("PaymentRecord", record, "filter.paymentRecordId"),
+        invoice_id=optional_id("Invoice", filter.invoice_id, "filter.invoiceId"),
+        payment_intent_id=optional_id("PaymentIntent", intent, "filter.paymentIntentId"),
+        payment_record_id=optional_id("PaymentRecord", record, "filter.paymentRecordId"),
         statuses=() if status is None else (status,),
         created=_range(filter.created, "filter.created"),
     )

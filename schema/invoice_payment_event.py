@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Annotated, Any, Union
 
 import strawberry
@@ -169,12 +170,12 @@ class InvoicePaymentEventEdge:
     cursor: EventCursor = plain("The event's own place in the log.")
 
 
+@dataclass(slots=True)
 class EventsLoaded:
     """A page of the log with the objects of its events."""
 
-    def __init__(self, page: ports.EventPage, items: list[Loaded[Any]]) -> None:
-        self.page = page
-        self.items = items
+    page: ports.EventPage
+    items: list[Loaded[Any]]
 
 
 def _edges(events: EventsLoaded) -> list[InvoicePaymentEventEdge]:

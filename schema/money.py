@@ -25,8 +25,6 @@ _CURRENCY_SPACING = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 
 LOCALES_KEPT_MAX = 256
 """Locales are few; the bound keeps hostile spellings from filling memory."""
-
-
 LOCALE_LENGTH_MAX = 100
 """Longer than any tag that means something."""
 

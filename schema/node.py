@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 import strawberry
 
 from schema import records
-from schema.cost import list_size
+from schema.cost import ListSize
 from schema.fields import derived, described, loaded, plain
 from schema.ports import (
     PAGE_SIZE_DEFAULT,
@@ -62,6 +62,12 @@ def checked_id(kind: str, value: str, argument: str) -> str:
             f"underscores, got {_shown(value)}"
         )
     return value
+
+
+def optional_id(kind: str, value: str | None, argument: str) -> str | None:
+    """The same where there may be none. An empty id is refused: to Stripe it would be none, and the
+    list be everybody's."""
+    return None if value is None else checked_id(kind, value, argument)
 
 
 def id_need(value: str, argument: str, *, quiet: bool = False) -> ById:
@@ -203,9 +209,11 @@ def listed(
     the one that `wanted` makes of the field's arguments.
     """
     given = signature(wanted or forward("")).parameters
-    size = list_size(
-        *(name for name in ("first", "last") if name in given),
-        assumed=given["first"].default or PAGE_SIZE_DEFAULT,
+    size = ListSize(
+        assumed_size=given["first"].default or PAGE_SIZE_DEFAULT,
+        slicing_arguments=[name for name in ("first", "last") if name in given],
+        sized_fields=["edges", "nodes"],
+        require_one_slicing_argument=False,
     )
     named = forward if wanted is None else None
     return loaded(description, wanted, named=named, cost=cost, size=size, scope=scope)

@@ -10,7 +10,7 @@ import strawberry
 from schema.credit_note import CreditNote, CreditNoteInput, credit_note_draft
 from schema.fields import derived, described, linked, optional, plain
 from schema.invoice import Invoice
-from schema.node import checked_id
+from schema.node import checked_id, optional_id
 from schema.payloads import ERRORS, REPLAYED, PaymentError, written
 from schema.payments import InvoicePayment, PaymentIntent
 from schema.ports import (
@@ -88,15 +88,12 @@ class AttachPaymentInput:
 
 def attach_command(input: AttachPaymentInput) -> AttachPayment:
     """Raises `Failed` BAD_USER_INPUT, naming the argument."""
-    ref = input.payment
-    intent, record = ref.payment_intent_id or None, ref.payment_record_id or None
-    if intent is not None:
-        checked_id("PaymentIntent", intent, "input.payment.paymentIntentId")
-    if record is not None:
-        checked_id("PaymentRecord", record, "input.payment.paymentRecordId")
+    ref, at = input.payment, "input.payment"
+    intent = optional_id("PaymentIntent", ref.payment_intent_id or None, f"{at}.paymentIntentId")
+    record = optional_id("PaymentRecord", ref.payment_record_id or None, f"{at}.paymentRecordId")
     outside = ref.out_of_band or None
     if (intent, record, outside) == (None, None, None):
-        raise bad_input("input.payment must name one payment; an empty id names none")
+        raise bad_input(f"{at} must name one payment; an empty id names none")
     return AttachPayment(
         invoice_id=checked_id("Invoice", input.invoice_id, "input.invoiceId"),
         idempotency_key=checked_key(input.idempotency_key),

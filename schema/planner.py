@@ -6,7 +6,6 @@ What a field needs stands on the field itself, as a `LoadedField`. Nothing here 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from graphql import (
     GraphQLError,
@@ -24,14 +23,11 @@ from graphql.execution.collect_fields import (
 )
 from graphql.execution.values import VariableValues, get_argument_values
 from graphql.type import GraphQLField
-from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.arguments import convert_arguments
 
+from schema.cost import STRAWBERRY
 from schema.fields import LoadedField
 from schema.ports import ROOT, Failed, Need, Needs
-
-STRAWBERRY = GraphQLCoreConverter.DEFINITION_BACKREF
-"""Under which graphql-core's fields and schema know Strawberry's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +39,17 @@ class Selection:
     fragments: dict[str, FragmentDetails]
     variables: VariableValues = field(repr=False)
 
-    def of_root(self, root_type: GraphQLObjectType) -> Needs:
-        """The needs of a whole operation."""
-        needs = Needs()
-        self._plan(self._fields(root_type), root_type, needs, ROOT)
-        return needs
-
-    def of_field(self, root_type: GraphQLObjectType, response_key: str) -> Needs:
-        """The needs below one root field, for a mutation's payload or a stream's item."""
-        needs = Needs()
-        details = self._fields(root_type)[response_key]
-        self._plan({response_key: details}, root_type, needs, ROOT)
-        return needs
-
-    def _fields(self, root_type: GraphQLObjectType) -> GroupedFieldSet:
-        return collect_fields(
+    def of_root(self, root_type: GraphQLObjectType, response_key: str | None = None) -> Needs:
+        """The needs of a whole operation, or of one of its root fields: those of a mutation's
+        payload or a stream's item."""
+        grouped = collect_fields(
             self.schema, self.fragments, self.variables, root_type, self.operation
         ).grouped_field_set
+        if response_key is not None:
+            grouped = {response_key: grouped[response_key]}
+        needs = Needs()
+        self._plan(grouped, root_type, needs, ROOT)
+        return needs
 
     def _plan(
         self, grouped: GroupedFieldSet, parent: GraphQLObjectType, needs: Needs, type_name: str
@@ -89,19 +79,15 @@ class Selection:
     ) -> tuple[Need, ...]:
         if not callable(made.wanted):
             return (made.wanted,)
+        owner = self.schema.extensions[STRAWBERRY]
         try:
-            wanted = made.wanted(**self._arguments(made, definition, details))
+            arguments = convert_arguments(
+                get_argument_values(definition, details[0].node, self.variables),
+                made.arguments,
+                scalar_registry=owner.schema_converter.scalar_registry,
+                config=owner.config,
+            )
+            wanted = made.wanted(**arguments)
         except (Failed, GraphQLError):
             return ()  # Execution meets the same refusal, at its own path.
         return wanted if isinstance(wanted, tuple) else (wanted,)
-
-    def _arguments(
-        self, made: LoadedField, definition: GraphQLField, details: FieldDetailsList
-    ) -> dict[str, Any]:
-        owner = self.schema.extensions[STRAWBERRY]
-        return convert_arguments(
-            get_argument_values(definition, details[0].node, self.variables),
-            made.arguments,
-            scalar_registry=owner.schema_converter.scalar_registry,
-            config=owner.config,
-        )

@@ -11,7 +11,7 @@ import strawberry
 
 from schema import VERSION, filters
 from schema.context import Info
-from schema.cost import ids_size
+from schema.cost import ListSize
 from schema.credit_note import CreditNotePreview, credit_note_preview
 from schema.customer import Customer
 from schema.fields import field, loaded, plain
@@ -84,7 +84,9 @@ class Query:
     nodes: list[Node | None] | None = loaded(
         "Several objects at once, at most 50; a null where an id is unknown or not yours.",
         _several,
-        size=ids_size(),
+        size=ListSize(
+            assumed_size=NODES_MAX, slicing_arguments=["ids"], require_one_slicing_argument=False
+        ),
         scope=READ,
     )
     invoice: Invoice | None = found(

@@ -1,11 +1,7 @@
-"""Query, Mutation and Subscription put together, and the one Schema.
-
-The subscription loads for each event.
-"""
+"""Query, Mutation and Subscription put together, and the one Schema."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from functools import cache
 from typing import Any
 
@@ -22,41 +18,15 @@ from graphql import (
 )
 from strawberry.schema.config import StrawberryConfig
 
-from schema.context import Info, field_needs
 from schema.cost import price_fields
 from schema.credit_note import CreditNote
-from schema.event_loading import stream
-from schema.fields import field
-from schema.invoice_payment_event import (
-    InvoicePaymentEventFilter,
-    InvoicePaymentStreamItem,
-    event_filter,
-)
+from schema.event_loading import Subscription
 from schema.payloads import InputProblem, StateProblem, UpstreamProblem, problem_type
 from schema.payment_mutations import Mutation
 from schema.payments import Charge, PaymentRecord
 from schema.ports import Loaded, Refused
 from schema.query import Query
-from schema.scalars import SCALARS, EventCursor
-
-
-@strawberry.type(description="Everything that can be listened to.")
-class Subscription:
-    @field(
-        "Invoice payment events as they happen: first a checkpoint, then everything after "
-        "`after`, then live. Nothing is delivered twice and nothing is left out in silence.",
-        is_subscription=True,
-    )
-    async def invoice_payment_events(
-        self,
-        info: Info,
-        filter: InvoicePaymentEventFilter | None = None,
-        after: EventCursor | None = None,
-    ) -> AsyncGenerator[InvoicePaymentStreamItem, None]:
-        context = info.context
-        start = context.events.newer(after, context.resume_after)
-        async for item in stream(info, event_filter(filter), start, field_needs(info)):
-            yield item
+from schema.scalars import SCALARS
 
 
 def type_of(value: Any, *_: object) -> str:

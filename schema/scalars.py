@@ -115,25 +115,21 @@ def parse_decimal(value: object) -> Decimal:
     raise _refusal(f"Decimal is for output only, got {value!r}")
 
 
-def _string_scalar(
+def _scalar(
     name: str, description: str, parse: Callable[[object], Any], **more: Any
 ) -> ScalarDefinition:
-    """A scalar that is written as a string, also in documents."""
+    """A scalar that is written as a string, also in documents, unless `more` says otherwise."""
 
     def parse_literal(node: ValueNode, _variables: object = None) -> Any:
         return parse(node.value if isinstance(node, StringValueNode) else print_ast(node))
 
     given = {"serialize": str, "parse_value": parse, "parse_literal": parse_literal, **more}
-    return _scalar(name, description, **given)
-
-
-def _scalar(name: str, description: str, **functions: Any) -> ScalarDefinition:
-    made: ScalarDefinition = strawberry.scalar(name=name, description=description, **functions)
+    made: ScalarDefinition = strawberry.scalar(name=name, description=description, **given)
     return made
 
 
 SCALARS: Mapping[object, ScalarDefinition] = {
-    DateTime: _string_scalar(
+    DateTime: _scalar(
         "DateTime",
         "RFC 3339 instant, always UTC, with whole seconds: Stripe's epoch seconds, converted once "
         "at the edge. As input any zone, from 1970 to 9999.",
@@ -141,7 +137,7 @@ SCALARS: Mapping[object, ScalarDefinition] = {
         serialize=serialize_date_time,
         specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
     ),
-    Decimal: _string_scalar(
+    Decimal: _scalar(
         "Decimal",
         'Exact decimal written as a string, for example "12.99". Never a float.',
         parse_decimal,
@@ -151,17 +147,17 @@ SCALARS: Mapping[object, ScalarDefinition] = {
         "Whole number of the currency's smallest unit: cents for USD, yen for JPY, fils for KWD. "
         "A JSON number within 2^53-1; beyond that an error, never a rounding. (GraphQL's Int stops "
         "at 21,474,836.47 USD.)",
+        parse_minor_units,
         serialize=serialize_minor_units,
-        parse_value=parse_minor_units,
         parse_literal=parse_minor_units_literal,
     ),
-    CurrencyCode: _string_scalar(
+    CurrencyCode: _scalar(
         "CurrencyCode",
         "ISO 4217 alphabetic code, upper case. Lower case is understood as input.",
         parse_currency_code,
         serialize=str.upper,
     ),
-    EventCursor: _string_scalar(
+    EventCursor: _scalar(
         "EventCursor",
         "Opaque position in the payment event log. A position, not a right: rights are checked per "
         "item. Compare for equality only.",

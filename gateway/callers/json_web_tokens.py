@@ -16,7 +16,7 @@ import math
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import jwt
 import orjson
@@ -164,14 +164,6 @@ def _customers(claims: dict[str, Any], claim: str) -> frozenset[str] | None:
     return frozenset(given)
 
 
-class KeySource(Protocol):
-    """Where the key of a token comes from."""
-
-    async def key(self, key_id: str | None) -> Any:
-        """The key by its id. Raises `jwt.PyJWTError` if there is none, `KeysUnavailable`."""
-        ...
-
-
 class SharedSecret:
     """The secret of HS256."""
 
@@ -194,6 +186,7 @@ class KeySet:
         self._is_in_trouble = False
 
     async def key(self, key_id: str | None) -> Any:
+        """The key by its id. Raises `jwt.PyJWTError` if there is none, `KeysUnavailable`."""
         found = self._find(key_id)
         usable_seconds = STALE_SECONDS if self._is_in_trouble else FRESH_SECONDS
         if found is None or self._age_seconds() >= usable_seconds:
@@ -238,6 +231,9 @@ class KeySet:
         except (OSError, ValueError, TypeError, jwt.PyJWTError) as trouble:
             self._is_in_trouble = True
             log.warning("the key set could not be fetched: %s", type(trouble).__name__)
+
+
+KeySource = SharedSecret | KeySet
 
 
 def _signing_keys(document: Any) -> list[jwt.PyJWK]:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 
 import typer
 
 from gateway.backends.journal.open_writes import ResolveRefused
 from gateway.logs import configure
-from gateway.settings import Settings, SettingsRefused, read_settings
+from gateway.settings import Settings, SettingsRefused
 from gateway.storage import StoreRefused
 from schema.ports import Failed
 
@@ -32,20 +32,16 @@ def stopped(message: str) -> typer.Exit:
 
 
 def run(
-    work: Callable[[Settings], Awaitable[None]], read: Callable[[], Settings] = read_settings
+    work: Callable[[Settings], Coroutine[None, None, None]], read: Callable[[], Settings]
 ) -> None:
     """Do it with the settings, and say in a sentence what it was refused for.
 
     The log is open: nothing may write to standard error around its redaction.
     """
-
-    async def working() -> None:
-        await work(settings)
-
     try:
         settings = read()
         configure(format=settings.log_format, level="warning", stream=sys.stderr)
-        asyncio.run(working())
+        asyncio.run(work(settings))
     except (SettingsRefused, StoreRefused, ResolveRefused, Failed, OSError) as refused:
         raise stopped(str(refused)) from refused
 

@@ -49,6 +49,7 @@ app.add_typer(writes_app, name="writes")
 app.command(name="catch-up")(catch_up)
 
 _DEFAULT_SCOPES = ["invoices:read", "events:read"]
+_SANDBOX_PORT = 12111
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on. Default 127.0.0.1.")]
 Port = Annotated[int | None, typer.Option(help="TCP port. Default 8000.", min=0, max=65535)]
@@ -77,7 +78,7 @@ def serve(
     ] = False,
     sandbox_port: Annotated[
         int, typer.Option(help="TCP port of that sandbox.", min=0, max=65535)
-    ] = 12111,
+    ] = _SANDBOX_PORT,
 ) -> None:
     """Start the gateway and serve until it is told to stop."""
     from gateway.cli.serving import serve_gateway, serve_with_sandbox
@@ -90,22 +91,22 @@ def serve(
     for sentence in without_effect(os.environ):
         log.warning(sentence)
     if with_sandbox:
-        serving = serve_with_sandbox(settings, typer.echo, sandbox_port=sandbox_port)
+        serving = serve_with_sandbox(settings, sandbox_port)
     else:
-        serving = serve_gateway(settings, typer.echo)
+        serving = serve_gateway(settings)
     _serve(serving, settings.fixtures, settings.host, settings.port)
 
 
 @app.command()
 def sandbox(
-    port: Annotated[int, typer.Option(help="TCP port.", min=0, max=65535)] = 12111,
+    port: Annotated[int, typer.Option(help="TCP port.", min=0, max=65535)] = _SANDBOX_PORT,
     fixtures: FixturesFile = None,
 ) -> None:
     """Serve the sandbox by itself: the ledger in Stripe's REST API, for any Stripe SDK."""
     from gateway.cli.serving import serve_sandbox
 
     configure(format="auto", level="info", stream=sys.stderr)
-    _serve(serve_sandbox(port, fixtures, typer.echo), fixtures, "127.0.0.1", port)
+    _serve(serve_sandbox(port, fixtures), fixtures, "127.0.0.1", port)
 
 
 def _serve(
@@ -234,10 +235,8 @@ def _diagnosis(settings: Settings) -> Iterator[str]:
 
 
 def _is_taken(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return True
+    try:
+        socket.create_server((host, port)).close()
+    except OSError:
+        return True
     return False

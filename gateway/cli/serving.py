@@ -9,11 +9,11 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
+import typer
 from aiohttp import web
 from pydantic import SecretStr
 
@@ -24,18 +24,14 @@ from gateway.composition.upstream import connected
 from gateway.sandbox.fixtures import seed
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
 from gateway.settings import Settings, SettingsRefused
-from gateway.web.app import SHUTDOWN
+from gateway.web.app import SHUTDOWN, make_runner
 from gateway.web.metrics import PATH as METRICS_PATH
 from gateway.web.metrics import Metrics, metrics_app
-from gateway.web.server import make_runner
 from schema.ports import Meter
 
 log = logging.getLogger(__name__)
 
-Tell = Callable[[str], Any]
-
 SANDBOX_KEY = "sk_test_sandbox"
-SANDBOX_PORT = 12111
 SANDBOX_CALLS_PER_SECOND = 1000.0
 """A sandbox has no limit to be kept."""
 FIRST_QUERY = (
@@ -44,28 +40,26 @@ FIRST_QUERY = (
 )
 
 
-async def serve_gateway(settings: Settings, tell: Tell) -> None:
+async def serve_gateway(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM, then finish what runs."""
     stopped = _stop_signal()
     async with _listening(settings) as port:
-        tell(_greeting(settings, port))
+        typer.echo(_greeting(settings, port))
         await stopped.wait()
 
 
-async def serve_sandbox(port: int, fixtures: Path | None, tell: Tell) -> None:
+async def serve_sandbox(port: int, fixtures: Path | None) -> None:
     """Serve the sandbox by itself until SIGINT or SIGTERM."""
     stopped = _stop_signal()
     async with running_sandbox(_twin(fixtures), port=port) as sandbox:
-        tell(
+        typer.echo(
             f"\n  Sandbox of Stripe's API\n  Base     {sandbox.url}\n  Key      {SANDBOX_KEY}\n"
             "  Stop     Ctrl+C\n"
         )
         await stopped.wait()
 
 
-async def serve_with_sandbox(
-    settings: Settings, tell: Tell, *, sandbox_port: int = SANDBOX_PORT
-) -> None:
+async def serve_with_sandbox(settings: Settings, sandbox_port: int) -> None:
     """Serve the Stripe backend against a sandbox of its own, with webhooks flowing back."""
     stopped = _stop_signal()
     async with running_sandbox(_twin(settings.fixtures), port=sandbox_port) as sandbox:
@@ -73,7 +67,8 @@ async def serve_with_sandbox(
         secret = await _register(against, sandbox)
         against = against.model_copy(update={"stripe_webhook_secrets": SecretStr(secret)})
         async with _listening(against) as port:
-            tell(_greeting(against, port) + f"  Sandbox  {sandbox.url} (key {SANDBOX_KEY})\n")
+            sandbox_line = f"  Sandbox  {sandbox.url} (key {SANDBOX_KEY})\n"
+            typer.echo(_greeting(against, port) + sandbox_line)
             await stopped.wait()
 
 

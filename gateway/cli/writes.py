@@ -125,7 +125,7 @@ async def _checked(api: StripeApi, record: WriteRecord, object_id: str) -> str |
     """Whose the invoice is. What was attached or credited must be its own; what was detached is
     gone. Raises `ResolveRefused`, `Failed`."""
     from gateway.backends.stripe.rate_limit import SYSTEM_CALLER
-    from gateway.backends.stripe.reads.intake_lookup import StripeLookup
+    from gateway.backends.stripe.reads.intake_reads import StripeLookup
 
     invoice_id = record.command.invoice_id
     if record.operation != "detach":

@@ -21,7 +21,7 @@ from gateway.backends.journal.records import WriteRecord
 from gateway.backends.journal.writes import SOLE_OWNER, Announce, JournaledWrites
 from gateway.backends.memory.twin import Twin
 from gateway.backends.stripe.client import StripeApi
-from gateway.backends.stripe.reads.events import StripeEventReader
+from gateway.backends.stripe.reads.intake_reads import StripeEventReader
 from gateway.callers.registry import Callers
 from gateway.clock import Clock, Ids, RandomIds, SystemClock, request_id
 from gateway.composition.background import BackgroundTasks, every

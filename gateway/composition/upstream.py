@@ -23,7 +23,7 @@ from gateway.backends.memory.twin import Twin
 from gateway.backends.stripe.backend import StripeBackend
 from gateway.backends.stripe.client import Observe, Pacing, StripeApi, nobody_counts
 from gateway.backends.stripe.rate_limit import LocalTokens, RateBudget, Tokens
-from gateway.backends.stripe.reads.intake_lookup import StripeLookup
+from gateway.backends.stripe.reads.intake_reads import StripeLookup
 from gateway.backends.supplier import Supplier
 from gateway.clock import Clock, Ids, chance
 from gateway.composition.stores import Stores

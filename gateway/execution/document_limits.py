@@ -180,9 +180,11 @@ class _Measure:
     def of_operation(self, definition: OperationDefinitionNode) -> _Shape:
         shape = self.of(definition.selection_set)
         shape.add_directives(definition.directives or ())
-        for variable in definition.variable_definitions or ():
+        variables = definition.variable_definitions or ()
+        for variable in variables:
             shape.add_directives(variable.directives or ())
-            shape.input_depth = max(shape.input_depth, input_depth(variable.default_value))
+        defaults = input_depth(*[variable.default_value for variable in variables])
+        shape.input_depth = max(shape.input_depth, defaults)
         return shape
 
 

@@ -138,10 +138,12 @@ class Documents:
                     return _Looked([excess], excesses)
                 log.warning(ONLY_TOLD, excess.limit, excess.message)
             errors = validated(self.schema, node, may_introspect=may_introspect)
-        except Excess as excess:
+        # What is remembered must not keep the frames that it was raised through.
+        except Excess as raised:
+            excess = Excess(raised.limit, raised.message)
             return _Looked([excess], [*excesses, excess])
         except GraphQLError as error:
-            return _Looked([error])
+            return _Looked([error.with_traceback(None)])
         if not errors:
             return _Looked(_document(node), excesses)
         told = errors if may_introspect else self.redaction.applied(errors, sent=text)

@@ -118,9 +118,11 @@ class GraphQLRunner:
         prepared = await self._read(request, viewer)
         cost = COST_MIN if isinstance(prepared, Answer) else prepared.cost
         price = await quotas.charge(viewer, cost)
-        if price is None or isinstance(price, Answer):
-            return price or prepared
-        if not isinstance(prepared, Answer):
+        if price is None:
+            return prepared
+        if isinstance(price, Answer):
+            return price
+        if isinstance(prepared, PreparedOperation):
             return replace(prepared, price=price)
         _tell(prepared, "cost", price)
         return prepared

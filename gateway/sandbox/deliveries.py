@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.backends.memory.twin import Twin, TwinEvent
 from gateway.events.intake import Hint, Intake
@@ -77,43 +77,24 @@ class EventDeliveries:
 
 def hint_of(event: TwinEvent, account: str) -> Hint:
     """The ids in one of the twin's events."""
-    invoice_id, payment_id, intent_id = _ids(event.object)
-    return Hint(
+    hint = Hint(
         event_id=event.id,
         type=event.type,
         created=event.created,
         account=account,
         livemode=False,
-        invoice_id=invoice_id,
-        invoice_payment_id=payment_id,
-        payment_intent_id=intent_id,
-        customer_id=_customer_id(event.object),
         request_key=event.request.idempotency_key,
     )
-
-
-def _customer_id(subject: object) -> str | None:
-    """The customer that an event's object is, or who pays the PaymentIntent that it is."""
-    match subject:
-        case records.Customer():
-            return subject.id
-        case records.PaymentIntent():
-            return subject.customer_id
+    match event.object:
+        case records.Customer(id=customer_id):
+            return replace(hint, customer_id=customer_id)
+        case records.Invoice(id=invoice_id) | records.CreditNote(invoice_id=invoice_id):
+            return replace(hint, invoice_id=invoice_id)
+        case records.InvoicePayment() as one:
+            intent_id = one.source_id if one.source_type == "payment_intent" else None
+            hint = replace(hint, invoice_id=one.invoice_id, invoice_payment_id=one.id)
+            return replace(hint, payment_intent_id=intent_id)
+        case records.PaymentIntent() as one:
+            return replace(hint, payment_intent_id=one.id, customer_id=one.customer_id)
         case _:
-            return None
-
-
-def _ids(subject: object) -> tuple[str | None, str | None, str | None]:
-    """Invoice, invoice payment and PaymentIntent that an event's object names."""
-    match subject:
-        case records.Invoice():
-            return subject.id, None, None
-        case records.InvoicePayment():
-            is_intent = subject.source_type == "payment_intent"
-            return subject.invoice_id, subject.id, subject.source_id if is_intent else None
-        case records.PaymentIntent():
-            return None, None, subject.id
-        case records.CreditNote():
-            return subject.invoice_id, None, None
-        case _:
-            return None, None, None
+            return hint

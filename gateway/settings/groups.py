@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from gateway.settings.hosts import checked_origin
+from gateway.settings.hosts import Origin
 
 
 class Group(BaseModel):
@@ -37,12 +37,21 @@ def _words(value: object) -> object:
     return comma_separated(value) if isinstance(value, str) else value
 
 
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
-"""In the environment one text, with commas between the words."""
-
-
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", re.ASCII)
 """A field name of RFC 9110."""
+
+
+def _checked_header(name: str) -> str:
+    if _HEADER.fullmatch(name) is None:
+        raise ValueError(f"must be names of headers separated by commas, got {name!r}")
+    return name
+
+
+Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_words)]
+Headers = Annotated[
+    tuple[Annotated[str, AfterValidator(_checked_header)], ...], NoDecode, BeforeValidator(_words)
+]
+"""In the environment each is one text, with commas between the words."""
 
 
 class WebSettings(Group):
@@ -50,10 +59,10 @@ class WebSettings(Group):
 
     ide: Literal["auto", "on", "off"] = "auto"
     """Whether browsers get the GraphiQL page: auto gives it while no callers are configured."""
-    allowed_origins: Words = ()
+    allowed_origins: Origins = ()
     """Origins, separated by commas, whose pages may call the gateway and open WebSockets; its own
     pages always may."""
-    allowed_headers: Words = ()
+    allowed_headers: Headers = ()
     """Names of headers, separated by commas, that those pages may send besides the known ones of
     GraphQL clients and of tracing (Traceparent, Baggage, Sentry-Trace, X-Datadog-*, B3, Newrelic
     and the like)."""
@@ -99,19 +108,6 @@ class WebSettings(Group):
     """Seconds of one check of readiness: probes commonly give up after a few."""
     shutdown_timeout_seconds: float = constant(25.0)
     """Seconds that a shutdown waits for mutations: below the 30 s that Kubernetes grants."""
-
-    @field_validator("allowed_origins")
-    @classmethod
-    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(map(checked_origin, value))
-
-    @field_validator("allowed_headers")
-    @classmethod
-    def _headers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for name in value:
-            if _HEADER.fullmatch(name) is None:
-                raise ValueError(f"must be names of headers separated by commas, got {name!r}")
-        return value
 
     @property
     def gives_page(self) -> bool:

@@ -341,19 +341,20 @@ _NESTING = (dict, list)
 
 def _told_by(raw: Mapping[str, Any]) -> Iterator[Record | Deleted]:
     """The record of one object, and those of an invoice's lines."""
-    kind, object_id = raw.get("object"), raw.get("id")
     if raw.get("deleted") is True:
         # `{"id": "cus_1", "deleted": true}` may leave out what the id says too.
+        object_id: object = raw.get("id")
         prefix = object_id.partition("_")[0] if is_id(object_id) else None
         told = (record for record in get_args(Record) if record.prefix == prefix)
         yield from (Deleted(record.__name__, str(object_id)) for record in told)
         return
+    kind = raw.get("object")
     reader = READERS.get(kind) if isinstance(kind, str) else None
     if reader is None:
         return
     try:
         yield reader(raw)
         if kind == "invoice" and "lines" in raw:
-            yield from line_item_records(raw["lines"], str(object_id))
+            yield from line_item_records(raw["lines"], str(raw["id"]))
     except Failed as failed:
         log.warning("left out of a response: %s", failed.message)

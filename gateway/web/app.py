@@ -1,15 +1,20 @@
-"""Puts the web layer together: routes, middleware, headers and the order of the shutdown.
+"""Puts the web layer together: routes, middleware, headers and the order of the shutdown, and
+aiohttp's server with our times and our answer to what is not HTTP at all.
 
-Everything it needs is given; it reads no environment, builds no page and opens no port.
+Everything it needs is given; it reads no environment, builds no page and opens no port: sites do.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
 
 from gateway.callers.registry import Callers
 from gateway.execution.operation import Runner
@@ -18,8 +23,9 @@ from gateway.web.authentication import Authenticator
 from gateway.web.connections import Shutdown
 from gateway.web.graphql_endpoint import CONSOLE_POLICY, GraphQLEndpoint
 from gateway.web.health import Health, Ping
+from gateway.web.http_errors import CLOSE, HttpRefusal
 from gateway.web.metrics import Metrics
-from gateway.web.middleware import add_headers, error_middleware
+from gateway.web.middleware import SECURITY_HEADERS, add_headers, error_middleware
 from gateway.web.operations import Operations, Services
 from gateway.web.origins import Origins
 from gateway.web.request_body import asked_later
@@ -30,6 +36,14 @@ _ASSETS_PATH = "/console/assets/"
 
 SHUTDOWN = web.AppKey("shutdown", Shutdown)
 """Call `app[SHUTDOWN].begin()` as soon as a stop is asked for: readiness turns false at once."""
+
+_LINGERING_SECONDS = 1.0
+"""How long the rest of a refused body is thrown away, so that its sender can read the refusal."""
+
+_TOO_MANY_HEADERS = "Too many headers"
+"""aiohttp has no class of its own for it (3.14.5); a test fails if the words move."""
+
+_log = logging.getLogger("gateway.web")
 
 
 def create_app(
@@ -44,7 +58,7 @@ def create_app(
     callers: Callers | None = None,
     metrics: Metrics | None = None,
 ) -> web.Application:
-    """The application. Serve it with `server.make_runner`, which sets what an app cannot.
+    """The application. Serve it with `make_runner`, which sets what an app cannot.
     `callers` are those whose rights may change while it runs."""
     shutdown = Shutdown(mutations_max=settings.mutations_under_way_max)
     metrics, callers = metrics or Metrics(), callers or Callers()
@@ -84,3 +98,59 @@ async def _add_console_headers(request: web.Request, response: web.StreamRespons
         response.headers["Content-Security-Policy"] = CONSOLE_POLICY
         if request.path.startswith(_ASSETS_PATH):
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+
+
+def make_runner(app: web.Application, settings: WebSettings) -> web.AppRunner:
+    """A runner for the application of `create_app`.
+
+    A client that goes cancels its request, half a request head is dropped in time, and nothing
+    unpacks a compressed body.
+    """
+    return _Runner(
+        app,
+        {
+            "auto_decompress": False,
+            "keepalive_timeout": settings.head_timeout_seconds,
+            "lingering_time": _LINGERING_SECONDS,
+            "access_log": None,
+        },
+        handler_cancellation=True,
+        shutdown_timeout=settings.shutdown_timeout_seconds,
+    )
+
+
+class _Runner(web.AppRunner):
+    """Gives each connection to a `_Connection`."""
+
+    def __init__(self, app: web.Application, connection: dict[str, Any], **options: Any) -> None:
+        super().__init__(app, **options)
+        self._connection = connection
+
+    @property
+    def server(self) -> web.Server | None:
+        """Sites call it for every new connection and ask nothing else of it."""
+        server = super().server
+        if server is None:
+            return None
+        loop = asyncio.get_running_loop()
+        return cast(web.Server, partial(_Connection, server, loop=loop, **self._connection))
+
+
+class _Connection(web.RequestHandler):
+    """Answers what cannot be parsed without aiohttp's banner, its echo and its traceback."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        _log.info("A request from %s was not HTTP: %s", request.remote, type(exc).__name__)
+        # Without `Server` aiohttp would write its own name.
+        headers = {**SECURITY_HEADERS, **CLOSE, "Server": ""}
+        if isinstance(exc, LineTooLong) or _TOO_MANY_HEADERS in str(exc):
+            return HttpRefusal(431, "The head of the request is too long.", headers).response()
+        return HttpRefusal(400, "This is not a well-formed HTTP request.", headers).response()

@@ -11,7 +11,6 @@ from aiohttp import web
 
 from gateway.callers import Grant
 from gateway.execution.operation import Answer, OperationKind, OperationRequest
-from gateway.web.authentication import Refusal
 from gateway.web.connections import ConcurrencyLimit
 from gateway.web.content_negotiation import (
     Accept,
@@ -109,9 +108,12 @@ class GraphQLEndpoint:
 
     async def _identified(self, request: web.Request) -> Grant:
         outcome = await self._services.authenticator.identify(request)
-        if isinstance(outcome, Refusal):
+        if isinstance(outcome, Grant):
+            return outcome
+        try:
             raise outcome
-        return outcome
+        finally:
+            del outcome  # Its own traceback would hold it, and the request with it.
 
     async def _run(
         self, request: web.Request, accept: Accept, grant: Grant, operation: OperationRequest

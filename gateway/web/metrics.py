@@ -78,7 +78,12 @@ class Metrics:
 
     def limit_exceeded(self, limit_name: str, enforced: bool) -> None:
         """One more document beyond a limit, refused if the limit is enforced."""
-        self._limits.labels(self._limit(limit_name), "enforce" if enforced else "warn").inc()
+        if limit_name not in self._limits_known:
+            if len(self._limits_known) < LIMITS_MAX and _LIMIT.fullmatch(limit_name):
+                self._limits_known.add(limit_name)
+            else:
+                limit_name = "other"
+        self._limits.labels(limit_name, "enforce" if enforced else "warn").inc()
 
     def upstream_called(self, method: str, outcome: str) -> None:
         """One more attempt at Stripe; both words are of closed lists."""
@@ -133,13 +138,6 @@ class Metrics:
     def page(self) -> bytes:
         """Everything, in Prometheus' text format."""
         return generate_latest(self.registry)
-
-    def _limit(self, name: str) -> str:
-        if name not in self._limits_known:
-            if len(self._limits_known) >= LIMITS_MAX or not _LIMIT.fullmatch(name):
-                return "other"
-            self._limits_known.add(name)
-        return name
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,33 +55,35 @@ def error_middleware(
         # A connection's requests share one task, and with it the context of the last one.
         clear_contextvars()
         bind_contextvars(request_id=request_id)
-        outcome = await error_boundary(_answered(request, handler), request_id=request_id)
-        if isinstance(outcome, web.StreamResponse):
-            return outcome
+        outcome = await error_boundary(_answered(request, handler, tell), request_id=request_id)
         if isinstance(outcome, Answer):
-            status, code = 500, ErrorCode.INTERNAL_SERVER_ERROR
-            response = json_response(outcome.body, status)
-        else:
-            status, code = outcome.status, outcome.code
-            response = outcome.response()
+            tell(500, ErrorCode.INTERNAL_SERVER_ERROR)
+            return json_response(outcome.body, 500)
+        return outcome
+
+    def tell(status: int, code: ErrorCode) -> None:
         # Counted for everybody, told to who looks closely: a flood must not fill the log.
         _log.debug("request refused", extra={"status": status, "code": code.value})
         count_refusal(status, code.value)
-        return response
 
     return answer_failures
 
 
-async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse | HttpRefusal:
+async def _answered(
+    request: web.Request, handler: Handler, tell: Callable[[int, ErrorCode], None]
+) -> web.StreamResponse:
     try:
         refuse_doubtful_framing(request)
         return await handler(request)
     except HttpRefusal as refusal:
-        return refusal
+        tell(refusal.status, refusal.code)
+        return refusal.response()
     except web.HTTPException as error:
         # aiohttp's own, as for an unknown path, in the form of all others.
         headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-        return HttpRefusal(error.status, f"{error.reason}.", headers)
+        refused = HttpRefusal(error.status, f"{error.reason}.", headers)
+        tell(refused.status, refused.code)
+        return refused.response()
 
 
 async def add_headers(origins: Origins, request: web.Request, response: web.StreamResponse) -> None:

@@ -22,11 +22,7 @@ R = TypeVar("R")
 
 PAGE_SIZE_MAX = 100
 """Stripe serves at most 100 objects a page."""
-
-
 PAGE_SIZE_DEFAULT = 10
-
-
 NODES_MAX = 50
 """Each id of `nodes` can cost one call upstream."""
 
@@ -50,8 +46,7 @@ class Page:
 
     @property
     def size(self) -> int:
-        size = self.first if self.first is not None else self.last
-        return PAGE_SIZE_DEFAULT if size is None else size
+        return self.first or self.last or PAGE_SIZE_DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,15 +146,18 @@ class Needs:
         """The needs of an object of this type; empty if it needs nothing beyond itself."""
         return self.by_type.get(type_name, {})
 
-    def add(self, type_name: str, need: Need) -> Needs:
-        """The deeper needs below this one, to be filled; equal needs share them."""
-        return self.by_type.setdefault(type_name, {}).setdefault(need, Needs())
+    def add(self, type_name: str, need: Need, deeper: Needs | None = None) -> Needs:
+        """The needs below this one, to be filled, `deeper` among them; equal needs share them."""
+        below = self.by_type.setdefault(type_name, {}).setdefault(need, Needs())
+        if deeper is not None and deeper.by_type:
+            below.merge(deeper)
+        return below
 
     def merge(self, other: Needs) -> None:
         """Take over everything the other needs as well."""
         for type_name, needs in other.by_type.items():
             for need, deeper in needs.items():
-                self.add(type_name, need).merge(deeper)
+                self.add(type_name, need, deeper)
 
 
 ROOT = "Query"
@@ -170,7 +168,7 @@ def root_needs(needs: Iterable[tuple[Need, Needs]]) -> Needs:
     """Needs of a synthetic root, for what a mutation answers or an event carries."""
     root = Needs()
     for need, deeper in needs:
-        root.add(ROOT, need).merge(deeper)
+        root.add(ROOT, need, deeper)
     return root
 
 
@@ -180,10 +178,6 @@ class Loaded(Generic[R]):
 
     record: R
     children: dict[Need, Any] = field(default_factory=dict)
-
-    def member(self, need: Need) -> Any:
-        """The same for a member of a list: a `Failed` is handed over and costs its own place."""
-        return self.children[need]
 
     def child(self, need: Need) -> Any:
         """What was loaded for this need: `Loaded`, `LoadedPage`, a value or None.

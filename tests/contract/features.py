@@ -18,7 +18,7 @@ from gateway.backends.memory.backend import MemoryBackend
 from gateway.backends.stripe.backend import StripeBackend
 from gateway.backends.stripe.client import Pacing, StripeApi
 from gateway.backends.stripe.rate_limit import ACCOUNT_PER_SECOND_TEST, LocalTokens, RateBudget
-from gateway.backends.stripe.writes.account import PREVIEW_VERSION
+from gateway.backends.stripe.writes.stripe_write import PREVIEW_VERSION
 from gateway.backends.supplier import Supplier
 from gateway.clock import RandomIds, SystemClock, chance
 from gateway.sandbox.stripe_api import running_sandbox

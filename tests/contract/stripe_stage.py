@@ -15,7 +15,7 @@ from typing import Any
 
 from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.errors import WriteRejected
-from gateway.backends.stripe.writes.account import PREVIEW_VERSION
+from gateway.backends.stripe.writes.stripe_write import PREVIEW_VERSION
 from schema.ports import Meter
 from tests.contract.staging import Stage
 

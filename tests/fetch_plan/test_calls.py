@@ -14,7 +14,7 @@ from gateway.events.feed import Feed
 from gateway.events.log import MemoryEventLog
 from gateway.execution.operation import Answer, OperationRequest
 from gateway.execution.runner import GraphQLRunner
-from gateway.sandbox.stripe_api import Sandbox
+from gateway.sandbox.stripe_api import Fault, FaultKind, Sandbox
 from gateway.settings import Limits
 from schema import records
 from schema.ports import Viewer
@@ -405,6 +405,19 @@ async def test_more_payments_than_a_page_has_are_told_of_rightly(counted: Counte
     assert len({one["id"] for one in invoice["payments"]["nodes"]}) == 100
     assert invoice["payments"]["pageInfo"]["hasNextPage"]
     assert invoice["open"]["nodes"] == []
+
+
+@pytest.mark.parametrize("row", [{"object": "invoice"}, None, {"id": ["in_1"]}], ids=str)
+async def test_a_row_that_cannot_be_read_is_an_error_of_stripes(
+    counted: Counted, row: object
+) -> None:
+    """And not one of ours, which would be masked."""
+    listed = {"object": "list", "data": [row], "has_more": False}
+    counted.sandbox.faults.add(Fault(FaultKind.ANSWER, status=200, body=listed))
+
+    body, _ = await counted.ask("{ invoices { nodes { id } } }", errors=True)
+
+    assert [one["extensions"]["code"] for one in body["errors"]] == ["UPSTREAM_ERROR"]
 
 
 async def test_a_list_that_fails_is_asked_for_once(counted: Counted) -> None:

@@ -7,8 +7,7 @@ import json
 from typing import Any
 
 from gateway.backends.memory.twin import Twin
-from gateway.sandbox.fixtures import read_fixtures
-from gateway.sandbox.fixtures.defaults import Fixtures
+from gateway.sandbox.fixtures import Fixtures, read_fixtures
 from tests.support.time_and_ids import CountingIds, ManualClock
 
 File = dict[str, Any]

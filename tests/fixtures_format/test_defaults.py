@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.sandbox.fixtures.defaults import Fixtures, load
+from gateway.sandbox.fixtures import Fixtures, load
 from gateway.sandbox.fixtures.objects import DEFAULT_CREATED
 from schema.records import CreditNoteRefund
 from tests.fixtures_format.small_file import CREDITED, changed, new_twin, read, small_file

@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 
 from gateway.ledger.invariants import Violation
-from gateway.sandbox.fixtures import FixturesRefused, check_file, read_fixtures
-from gateway.sandbox.fixtures.objects import PROBLEMS_KEPT_MAX
+from gateway.sandbox.fixtures import (
+    PROBLEMS_KEPT_MAX,
+    FixturesRefused,
+    check_file,
+    read_fixtures,
+)
 from tests.fixtures_format.small_file import CREDITED, changed, read, small_file
 
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.backends.memory.twin import Twin
 from gateway.ledger.lifecycle import NEXT
-from gateway.sandbox.fixtures import demo_text, read_fixtures, write_fixtures
-from gateway.sandbox.fixtures.defaults import Fixtures, load
+from gateway.sandbox.fixtures import Fixtures, demo_text, load, read_fixtures, write_fixtures
 from schema.ports import CreditNoteDraft, Refused
 from tests.fixtures_format.small_file import CREDITED, changed, new_twin, read, small_file
 from tests.support.many_invoices import generate

@@ -11,8 +11,7 @@ from gateway.events.feed import Feed
 from gateway.events.log import MemoryEventLog
 from gateway.execution.operation import Answer, OperationRequest
 from gateway.execution.runner import GraphQLRunner
-from gateway.sandbox.fixtures import read_fixtures, write_fixtures
-from gateway.sandbox.fixtures.defaults import load
+from gateway.sandbox.fixtures import load, read_fixtures, write_fixtures
 from gateway.sandbox.stripe_api import running_sandbox
 from gateway.settings import Limits
 from schema.ports import Failed, Meter, Viewer

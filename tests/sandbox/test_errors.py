@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import re
+from pathlib import Path
 
 import pytest
 import stripe
 
-from gateway.sandbox.stripe_api import Sandbox
+from gateway.sandbox.stripe_api import Sandbox, errors
 from tests.sandbox.driving import GA, PREVIEW, Api
 from tests.support.stage import ACME, GLOBEX, Stage
 
@@ -214,3 +216,13 @@ async def test_connect_is_refused(api: Api) -> None:
     reply = await api.get(f"/v1/customers/{ACME}", headers={"Stripe-Account": "acct_other"})
 
     assert reply.status == 403
+
+
+def test_the_table_of_errors_holds_what_is_raised() -> None:
+    """A name that the table lacks would be an error of ours; one that nobody raises is dead."""
+    modules = Path(errors.__file__).parent.glob("*.py")
+    raised = {
+        name for one in modules for name in re.findall(r'stated\(\s*"(\w+)"', one.read_text())
+    }
+
+    assert raised == set(errors.SENTENCES)

@@ -10,9 +10,8 @@ import stripe.params
 from stripe import RequestOptions
 
 from gateway.sandbox.stripe_api.errors import StripeError
-from gateway.sandbox.stripe_api.forms import decode
-from gateway.sandbox.stripe_api.parameters import STATED, taken_by
-from gateway.sandbox.stripe_api.service import OPERATIONS
+from gateway.sandbox.stripe_api.operations import OPERATIONS
+from gateway.sandbox.stripe_api.parameters import STATED, decode, taken_by
 from tests.sandbox.driving import PREVIEW, Api
 from tests.support.stage import ACME, Stage
 

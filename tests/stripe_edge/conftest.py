@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from gateway.backends.stripe.backend import StripeWrites
 from gateway.backends.stripe.client import Pacing, StripeApi
 from gateway.backends.stripe.rate_limit import LocalTokens, RateBudget
-from gateway.backends.stripe.writes.writes import StripeWrites
 from gateway.backends.supplier import FIRST, Attempt
 from schema.ports import Capability, Command, Meter, Viewer
 from tests.stripe_edge.peer import Peer

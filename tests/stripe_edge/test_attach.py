@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.backends.journal.attempt import STRIPE_KEY_SECONDS
-from gateway.backends.stripe.writes.account import CLOCK_SECONDS_MAX, PREVIEW_VERSION
+from gateway.backends.stripe.writes.stripe_write import CLOCK_SECONDS_MAX, PREVIEW_VERSION
 from gateway.backends.supplier import FIRST, Attempt
 from schema.ports import Attached, AttachPayment, Capability, RefusalCode, Refused, Viewer
 from tests.stripe_edge import samples

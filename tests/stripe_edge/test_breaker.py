@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from gateway.backends.stripe.circuit_breaker import FAILURES_MAX, OPEN_SECONDS
 from gateway.backends.stripe.client import StripeApi
+from gateway.backends.stripe.retries import FAILURES_MAX, OPEN_SECONDS
 from schema.ports import ErrorCode, Failed, Meter, RefusalCode, Refused
 from tests.stripe_edge.conftest import MakeApi, Waits
 from tests.stripe_edge.peer import Answer, Hang, Json, Peer, Reset, error

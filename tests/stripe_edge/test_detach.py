@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from gateway.backends.journal.attempt import STRIPE_KEY_SECONDS, TRANSIT_SECONDS
+from gateway.backends.stripe.backend import StripeWrites
 from gateway.backends.stripe.client import StripeApi
-from gateway.backends.stripe.writes.account import PREVIEW_VERSION
-from gateway.backends.stripe.writes.writes import StripeWrites
+from gateway.backends.stripe.writes.stripe_write import PREVIEW_VERSION
 from gateway.backends.supplier import FIRST, Attempt, Found
 from schema.ports import Capability, Detached, DetachPayment, RefusalCode, Refused, Viewer
 from tests.stripe_edge import samples

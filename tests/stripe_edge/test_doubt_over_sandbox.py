@@ -22,11 +22,10 @@ from gateway.backends.journal.record_store import MemoryJournalStore
 from gateway.backends.journal.records import State, WriteRecord
 from gateway.backends.journal.writes import JournaledWrites
 from gateway.backends.stripe.backend import StripeBackend
-from gateway.backends.stripe.circuit_breaker import FAILURES_MAX
 from gateway.backends.stripe.client import Pacing, StripeApi
 from gateway.backends.stripe.rate_limit import LocalTokens, RateBudget
-from gateway.backends.stripe.writes.account import PREVIEW_VERSION
-from gateway.backends.stripe.writes.refusals import STORED_FAILURE
+from gateway.backends.stripe.retries import FAILURES_MAX
+from gateway.backends.stripe.writes.stripe_write import PREVIEW_VERSION, STORED_FAILURE
 from gateway.composition.gateway import callers_of, entry_of
 from gateway.composition.upstream import nothing_to_drop
 from gateway.events.intake import Intake

@@ -14,8 +14,8 @@ from yarl import URL
 from gateway.backends.memory.twin import Twin
 from gateway.composition.gateway import Gateway, make_web_app, opened_gateway
 from gateway.settings import Settings
+from gateway.web.app import make_runner
 from gateway.web.authentication import Authenticator
-from gateway.web.server import make_runner
 from tests.support.time_and_ids import CountingIds, ManualClock
 
 

@@ -11,7 +11,7 @@ from gateway.backends.memory.twin import Twin
 from gateway.backends.stripe.backend import StripeBackend
 from gateway.backends.stripe.client import Pacing, StripeApi
 from gateway.backends.stripe.rate_limit import LocalTokens, RateBudget
-from gateway.backends.stripe.writes.account import PREVIEW_VERSION
+from gateway.backends.stripe.writes.stripe_write import PREVIEW_VERSION
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
 
 API_KEY = "sk_test_sandbox"

@@ -13,10 +13,9 @@ from aiohttp import ClientSession, web
 from yarl import URL
 
 from gateway.settings import WebSettings
-from gateway.web.app import create_app
+from gateway.web.app import create_app, make_runner
 from gateway.web.authentication import Authenticator, DevelopmentAuthenticator
 from gateway.web.health import Ping
-from gateway.web.server import make_runner
 from tests.web.peer import PeerRunner
 from tests.web.serving import Serve, Served
 

@@ -14,9 +14,8 @@ import sys
 from aiohttp import web
 
 from gateway.settings import WebSettings
-from gateway.web.app import create_app
+from gateway.web.app import create_app, make_runner
 from gateway.web.authentication import DevelopmentAuthenticator
-from gateway.web.server import make_runner
 from tests.web.peer import PeerRunner
 
 

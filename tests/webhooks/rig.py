@@ -19,8 +19,7 @@ import stripe
 from aiohttp import ClientSession, web
 
 from gateway.backends.stripe.client import StripeApi
-from gateway.backends.stripe.reads.events import StripeEventReader
-from gateway.backends.stripe.reads.intake_lookup import StripeLookup
+from gateway.backends.stripe.reads.intake_reads import StripeEventReader, StripeLookup
 from gateway.events.catch_up import CatchUp
 from gateway.events.catch_up_progress import MemoryProgress
 from gateway.events.intake import Intake, Touched
@@ -28,8 +27,8 @@ from gateway.events.log import LogEntry, MemoryEventLog
 from gateway.events.webhook import WebhookReader
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
 from gateway.settings import WebSettings
+from gateway.web.app import make_runner
 from gateway.web.middleware import error_middleware
-from gateway.web.server import make_runner
 from gateway.web.webhook_endpoint import WebhookEndpoint
 from tests.sandbox.driving import sdk_of
 from tests.support.stage import Stage

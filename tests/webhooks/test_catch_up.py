@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.backends.stripe.reads.events import PATH
+from gateway.backends.stripe.reads.intake_reads import PATH
 from gateway.events.catch_up import (
     CLOCK_SECONDS_MAX,
     FAILED_AGAIN_MAX,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.stripe.reads.events import PATH, StripeEventReader
+from gateway.backends.stripe.reads.intake_reads import PATH, StripeEventReader
 from gateway.sandbox.stripe_api import Fault, FaultKind
 from schema.ports import Failed
 from tests.webhooks.rig import Rig

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.backends.stripe.reads.intake_lookup import StripeLookup
+from gateway.backends.stripe.reads.intake_reads import StripeLookup
 from gateway.sandbox.stripe_api import Fault, FaultKind
 from schema.ports import ErrorCode, Failed
 from tests.support.stage import ACME, GLOBEX

@@ -172,8 +172,10 @@ class Table(Generic[R]):
                 self._by_due.remove(row)
                 continue
             index = self._indexes[name]
-            bucket = _removed(index.pop(value), row)
-            if bucket is not None:
+            bucket = _removed(index[value], row)
+            if bucket is None:
+                del index[value]
+            else:
                 index[value] = bucket
 
     def matching(self, name: str, value: Any) -> list[R]:
@@ -183,26 +185,21 @@ class Table(Generic[R]):
     def holds(self, record_id: str, query: Query[R]) -> bool:
         """Whether this record is a member of that list now."""
         row = self._rows.get(record_id)
-        return row is not None and self._fits(row, query)
+        low, high = query.keys()
+        return row is not None and low < row.key < high and self._fits(row.record, query)
 
-    def _fits(self, row: Row[R], query: Query[R]) -> bool:
-        record = row.record
+    def _fits(self, record: R, query: Query[R]) -> bool:
+        """Whether all but the time of its creation fits."""
         if any(self._read[name](record) != value for name, value in query.equals):
             return False
-        low, high = query.keys()
-        if not low < row.key < high:
-            return False
-        if query.due is not None and not self._is_due(record, *query.due):
-            return False
+        if query.due is not None:
+            start, end = query.due
+            due = None if self._due is None else self._read[self._due](record)
+            if due is None or (start is not None and due < start):
+                return False
+            if end is not None and due > end:
+                return False
         return query.check is None or query.check(record)
-
-    def _is_due(self, record: R, start: int | None, end: int | None) -> bool:
-        value = None if self._due is None else self._read[self._due](record)
-        return (
-            value is not None
-            and (start is None or value >= start)
-            and (end is None or value <= end)
-        )
 
     def newest_first(self, query: Query[R], *, below: str | None = None) -> Iterator[R]:
         """The list's members, newest first, starting below (older than) one of them."""
@@ -210,7 +207,7 @@ class Table(Generic[R]):
         if below is not None:
             high = min(high, self._rows[below].key)
         rows = _between(self._candidates(query), low, high, newest_first=True)
-        return (row.record for row in rows if self._fits(row, query))
+        return (row.record for row in rows if self._fits(row.record, query))
 
     def oldest_first(self, query: Query[R], *, above: str | None = None) -> Iterator[R]:
         """The list's members, oldest first, starting above (newer than) one of them."""
@@ -218,7 +215,7 @@ class Table(Generic[R]):
         if above is not None:
             low = max(low, self._rows[above].key)
         rows = _between(self._candidates(query), low, high, newest_first=False)
-        return (row.record for row in rows if self._fits(row, query))
+        return (row.record for row in rows if self._fits(row.record, query))
 
     def _candidates(self, query: Query[R]) -> Sequence[Row[R]]:
         """The smallest bucket that holds the list. A range of due dates is sorted by creation, so

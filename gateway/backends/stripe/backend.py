@@ -1,22 +1,35 @@
 """The Stripe backend: a real account behind both ports.
 
-Reads go through the fetch plan, writes through `writes.py`; this class only ties them together
-and remembers what the account has turned out not to support.
+What Stripe refuses is explained by the ledger, so that a refusal has the same code whatever the
+backend; what it leaves open is read back. The idempotency key in a command is Stripe's already: a
+repeat with it changes nothing. It keeps no journal and announces nothing.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakValueDictionary
 
 from gateway.backends.stripe.client import StripeApi
-from gateway.backends.stripe.reads.fetch_plan import FetchPlan, Known
-from gateway.backends.stripe.writes.writes import StripeWrites
+from gateway.backends.stripe.reads.calls import Calls
+from gateway.backends.stripe.reads.fetch_plan import Known, load
+from gateway.backends.stripe.writes.attach import Attaching
+from gateway.backends.stripe.writes.attach_reported import ReportingAndAttaching
+from gateway.backends.stripe.writes.credit_note import Crediting
+from gateway.backends.stripe.writes.detach import Detaching
+from gateway.backends.stripe.writes.stripe_write import PREVIEW_VERSION
 from gateway.backends.supplier import FIRST, Attempt
 from schema.ports import (
+    AttachPayment,
     BackendDescription,
     BackendKind,
     Capability,
     Command,
+    CreateCreditNote,
+    DetachPayment,
     Loaded,
     Meter,
     Needs,
@@ -25,8 +38,38 @@ from schema.ports import (
 )
 
 
+@dataclass(slots=True)
+class StripeWrites:
+    """The writes for one account. `on_unsupported` hears of what it cannot do.
+
+    Those on one invoice go one after the other, as Stripe answers `lock_timeout` where they meet.
+    """
+
+    api: StripeApi
+    on_unsupported: Callable[[Capability], None]
+    preview_version: str = PREVIEW_VERSION
+    _turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+
+    async def write(
+        self, viewer: Viewer, command: Command, meter: Meter, attempt: Attempt = FIRST
+    ) -> Outcome:
+        """One call to attach, two to detach, one to issue a credit note; more for a restricted
+        viewer, and three to attach what was paid elsewhere. Raises `Refused`."""
+        to = (self.api, self.on_unsupported, self.preview_version)
+        async with self._turns.setdefault(command.invoice_id, asyncio.Lock()):
+            match command:
+                case AttachPayment(out_of_band=None):
+                    return await Attaching(*to, viewer, command, meter, attempt).run()
+                case AttachPayment():
+                    return await ReportingAndAttaching(*to, viewer, command, meter, attempt).run()
+                case DetachPayment():
+                    return await Detaching(*to, viewer, command, meter, attempt).run()
+                case CreateCreditNote():
+                    return await Crediting(*to, viewer, command, meter, attempt).run()
+
+
 class StripeBackend:
-    """See `gateway.backends.supplier.Supplier`."""
+    """See `gateway.backends.supplier.Supplier`. It remembers what the account does not support."""
 
     def __init__(
         self, api: StripeApi, *, account: str, livemode: bool, preview_version: str
@@ -35,7 +78,7 @@ class StripeBackend:
         self._account = account
         self._livemode = livemode
         self._able = set(Capability)
-        self._writes = StripeWrites(api, self._able.discard, preview_version)
+        self.write = StripeWrites(api, self._able.discard, preview_version).write
 
     def describe(self) -> BackendDescription:
         return BackendDescription(
@@ -49,15 +92,10 @@ class StripeBackend:
     async def load(
         self, viewer: Viewer, needs: Needs, meter: Meter, known: object = None
     ) -> Loaded[Any]:
-        plan = FetchPlan(self._api, viewer, meter)
+        calls = Calls(self._api, viewer, meter)
         if isinstance(known, Known):
-            plan.begin_with(known)
-        return await plan.load(needs)
-
-    async def write(
-        self, viewer: Viewer, command: Command, meter: Meter, attempt: Attempt = FIRST
-    ) -> Outcome:
-        return await self._writes.write(viewer, command, meter, attempt)
+            known.pour_into(calls.pool)
+        return await load(calls, needs)
 
     async def close(self) -> None:
         await self._api.close()

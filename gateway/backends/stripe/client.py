@@ -13,18 +13,16 @@ import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import aiohttp
-
-from gateway.backends.stripe.circuit_breaker import Breaker, BreakerOpen, Passage
-from gateway.backends.stripe.errors import failed, is_stored, trouble_of, upstream_errors
-from gateway.backends.stripe.rate_limit import Admission
-from gateway.backends.stripe.retries import Tries, ended, worth_another
+from gateway.backends.stripe.errors import Trouble, failed, is_stored, trouble_of, upstream_errors
+from gateway.backends.stripe.rate_limit import RateBudget
+from gateway.backends.stripe.retries import Breaker, BreakerOpen, Tries, ended, worth_another
 from schema.ports import Failed, Meter
 
 if TYPE_CHECKING:
+    import aiohttp
     import stripe
 
 STRIPE_VERSION = "2026-10-28.endive"
@@ -45,7 +43,7 @@ KEEPALIVE_SECONDS = 30.0
 """Short of the minute after which idle connections are usually closed by the other side."""
 
 _PATH = re.compile(r"/v1(/[A-Za-z0-9_-]+)+", re.ASCII)
-_ID = re.compile(r"(in|inpay|pi|pr|ch|py|cn|cus|evt)_\w+", re.ASCII)
+_ID = re.compile(r"/(in|inpay|pi|pr|ch|py|cn|cus|evt)_\w+(?![^/])", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +64,7 @@ class PostResult:
     request_id: str | None
     stored: bool = False
     current: bool = True
+    word: ClassVar[str] = "ok"
 
 
 def always() -> bool:
@@ -85,8 +84,7 @@ class _Request:
     @property
     def endpoint(self) -> str:
         """The path without ids, as Stripe's limits per endpoint count it."""
-        parts = ("{id}" if _ID.fullmatch(part) else part for part in self.path.split("/"))
-        return f"{self.method} {'/'.join(parts)}"
+        return f"{self.method} {_ID.sub('/{id}', self.path)}"
 
 
 Observe = Callable[[str, str], None]
@@ -97,10 +95,6 @@ def nobody_counts(method: str, ending: str) -> None:
     """For whoever needs no counts."""
 
 
-class _GaveUp(Exception):
-    """No further attempt is worth its while; the tries say why."""
-
-
 class StripeApi:
     """One account at one API version. Connections are made lazily, inside the running loop."""
 
@@ -108,7 +102,7 @@ class StripeApi:
         self,
         api_key: str,
         *,
-        budget: Admission,
+        budget: RateBudget,
         pacing: Pacing,
         stripe_version: str = STRIPE_VERSION,
         api_base: str | None = None,
@@ -145,13 +139,11 @@ class StripeApi:
 
     async def get(self, path: str, params: Mapping[str, Any], meter: Meter) -> dict[str, Any]:
         """Read one object or page. Safe to repeat; raises `Failed`."""
-        request = _Request("get", path, params, meter)
-        tries = self._tries()
-        try:
-            return (await self._send(request, tries)).body
-        except _GaveUp:
-            pass
-        raise failed(tries.last)
+        tries = Tries(deadline=self._pacing.monotonic() + self._budget_seconds)
+        result = await self._send(_Request("get", path, params, meter), tries)
+        if result is None:
+            raise failed(tries.last)
+        return result.body
 
     async def post(
         self,
@@ -172,15 +164,15 @@ class StripeApi:
         options = {"idempotency_key": idempotency_key}
         if version is not None:
             options["stripe_version"] = version
-        tries = self._tries()
-        limited = None
+        tries = Tries(deadline=self._pacing.monotonic() + self._budget_seconds)
+        request = _Request("post", path, params, meter, options, may_go)
         try:
-            return await self._send(_Request("post", path, params, meter, options, may_go), tries)
-        except Failed as at_the_budget:
-            limited = at_the_budget
-        except _GaveUp:
-            pass
-        raise ended(tries, limited)
+            result = await self._send(request, tries)
+        except Failed as limited:
+            raise ended(tries, limited) from None
+        if result is None:
+            raise ended(tries, None)
+        return result
 
     async def close(self) -> None:
         """Let go of the connections. Idempotent; a later call makes new ones."""
@@ -188,52 +180,41 @@ class StripeApi:
         if session is not None:
             await session.close()
 
-    def _tries(self) -> Tries:
-        return Tries(deadline=self._pacing.monotonic() + self._budget_seconds)
-
-    async def _send(self, request: _Request, tries: Tries) -> PostResult:
-        """The one retry loop. Raises `_GaveUp`, and `Failed` where a budget is used up."""
+    async def _send(self, request: _Request, tries: Tries) -> PostResult | None:
+        """The one retry loop; None where no further attempt is worth its while, and the tries say
+        why. Raises `Failed` where a budget is used up."""
         while True:
             try:
-                with self._breaker.passage() as passage:
-                    result = await self._try(request, tries, passage)
+                outcome = await self._breaker.run(partial(self._try, request, tries))
             except BreakerOpen as stopped:
                 tries.add(stopped.trouble)
-                raise _GaveUp from None
-            if result is not None:
-                return result
+                return None
+            if not isinstance(outcome, Trouble):
+                return outcome
             wait = self._wait(request, tries)
             if wait is None:
-                raise _GaveUp
+                return None
             await self._pacing.sleep(wait)
 
-    async def _try(self, request: _Request, tries: Tries, passage: Passage) -> PostResult | None:
-        """One attempt within all budgets; None leaves its trouble with the tries."""
-        await self._admit(request)
+    async def _try(self, request: _Request, tries: Tries) -> PostResult | Trouble | None:
+        """One attempt within all budgets, or None for none; its trouble stands with the tries."""
+        count = request.meter.count_read if request.method == "get" else request.meter.count_write
+        count()
+        await self._budget.admit(request.meter.caller, request.endpoint)
         left = tries.deadline - self._pacing.monotonic()
         if left <= 0 or not request.may_go():
-            raise _GaveUp
-        tries.count += 1
-        try:
-            result = await self._attempt(request, min(left, self._attempt_seconds), tries.count)
-        except upstream_errors() as error:
-            tries.add(trouble_of(error))
-            passage.failed(tries.last)
-            _remember(request, tries.last.request_id)
-            self._observe(request.method, tries.last.word)
             return None
-        passage.answered()
-        _remember(request, result.request_id)
-        self._observe(request.method, "ok")
-        return result
-
-    async def _admit(self, request: _Request) -> None:
-        """Count the attempt and wait for its turn. Raises `Failed`."""
-        if request.method == "get":
-            request.meter.count_read()
-        else:
-            request.meter.count_write()
-        await self._budget.admit(request.meter.caller, request.endpoint)
+        tries.count += 1
+        outcome: PostResult | Trouble
+        try:
+            outcome = await self._attempt(request, min(left, self._attempt_seconds), tries.count)
+        except upstream_errors() as error:
+            outcome = trouble_of(error)
+            tries.add(outcome)
+        if request.method == "post":
+            request.meter.count_answer(outcome.request_id)
+        self._observe(request.method, outcome.word)
+        return outcome
 
     async def _attempt(self, request: _Request, seconds: float, count: int) -> PostResult:
         if _PATH.fullmatch(request.path) is None:
@@ -277,31 +258,21 @@ class StripeApi:
         return self._client
 
     def _own_http_client(self, ca_path: str) -> stripe.HTTPClient:
+        """Connections that are kept and bounded; without cookies, as each call carries its key."""
+        import aiohttp
         import stripe
 
-        self._session = _session(ca_path)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=CONNECTIONS_MAX, keepalive_timeout=KEEPALIVE_SECONDS, ssl=_trusting(ca_path)
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        # It would send a read that got no answer once more by itself, past meter, budget and
+        # breaker; aiohttp 3.14 has no public word for this, and a test fails if it is gone.
+        self._session._retry_connection = False
         timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS)
         return stripe.AIOHTTPClient(timeout=timeout, session=self._session)
-
-
-def _remember(request: _Request, stripe_request_id: str | None) -> None:
-    """For the audit trail, which is about writes."""
-    if request.method == "post":
-        request.meter.count_answer(stripe_request_id)
-
-
-def _session(ca_path: str) -> aiohttp.ClientSession:
-    """Connections that are kept and bounded; without cookies, as Stripe's calls carry their key."""
-    connector = aiohttp.TCPConnector(
-        limit=CONNECTIONS_MAX,
-        keepalive_timeout=KEEPALIVE_SECONDS,
-        ssl=_trusting(ca_path),
-    )
-    session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-    # It would send a read that got no answer once more by itself, past meter, budget and breaker;
-    # aiohttp 3.14 has no public word for this, and a test fails if the private one is gone.
-    session._retry_connection = False
-    return session
 
 
 @cache

@@ -2,7 +2,7 @@
 
 `trouble_of` reads whatever one attempt raised into plain facts, and everything else looks at those
 alone. Stripe's own words are passed on only without anything that looks like a key or a secret.
-It sends nothing and decides nothing about waiting; that is the client's loop.
+The SDK and aiohttp are imported by whoever has met an error of theirs.
 Source: https://docs.stripe.com/api/errors and https://docs.stripe.com/error-low-level, read for
 2026-10-28.endive; the SDK's behaviour was measured with stripe-python 16.1.0.
 """
@@ -15,8 +15,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-import aiohttp
 
 from schema.ports import ErrorCode, Failed
 
@@ -31,6 +29,7 @@ IDEMPOTENCY_ERROR = "idempotency_error"
 that call which may have been done, and this answer says nothing about it."""
 
 _SECRET = re.compile(r"\b(?:sk|rk|pk|ek|whsec)_[\w*.…-]*[\w*]|\b\w+_secret_\w+")
+_SHOULD_RETRY: Mapping[object, bool] = {"true": True, "false": False}
 _UNRECOGNIZED = ("Unrecognized request URL", "Invalid Stripe API version")
 _PREVIEW_PARAMETERS = frozenset({"amount_requested", "payment_record_data"})
 
@@ -118,19 +117,16 @@ class WriteRejected(Exception):
     `settles`: it was refused behind the idempotency layer, so that none with its key was done.
     """
 
-    def __init__(
-        self, trouble: Trouble, *, in_doubt: bool = False, unsupported: bool = False
-    ) -> None:
+    def __init__(self, trouble: Trouble, *, in_doubt: bool = False) -> None:
         super().__init__(f"Stripe answered {trouble.status}")
         self.status = trouble.status or 0
         self.stripe_code = trouble.code
-        self.stripe_type = trouble.type
         self.message = trouble.message
         self.param = trouble.param
         self.request_id = trouble.request_id
         self.doc_url = trouble.doc_url
         self.in_doubt = in_doubt
-        self.unsupported = unsupported
+        self.unsupported = ending_of(trouble) is Ending.UNSUPPORTED
         self.settles = settles_doubt(trouble)
 
 
@@ -140,28 +136,32 @@ def upstream_errors() -> tuple[type[Exception], ...]:
     The SDK lets aiohttp's own errors through while it reads a body, and trips over error bodies
     of an unexpected shape with the last three.
     """
+    from aiohttp import ClientError
     from stripe import StripeError
 
-    return (StripeError, aiohttp.ClientError, OSError, ValueError, TypeError, AttributeError)
+    return (StripeError, ClientError, OSError, ValueError, TypeError, AttributeError)
 
 
 def trouble_of(error: Exception) -> Trouble:
     """The facts about an attempt that raised one of `upstream_errors`."""
+    from aiohttp import ClientError
     from stripe import APIConnectionError, StripeError
 
     if isinstance(error, APIConnectionError):
         return _network(error.__cause__ or error)
     if isinstance(error, StripeError):
         return _answered(error)
-    if isinstance(error, aiohttp.ClientError | OSError):
+    if isinstance(error, ClientError | OSError):
         return _network(error)
     return Trouble(Reach.UNREADABLE)
 
 
 def _network(error: BaseException) -> Trouble:
     """A connection that was never made carried nothing; on any other the request may have gone."""
-    never_made = aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL
-    reach = Reach.NOT_SENT if isinstance(error, never_made) else Reach.LOST
+    from aiohttp import ClientConnectorError, ConnectionTimeoutError, InvalidURL
+
+    never_made = isinstance(error, ClientConnectorError | ConnectionTimeoutError | InvalidURL)
+    reach = Reach.NOT_SENT if never_made else Reach.LOST
     return Trouble(reach, timed_out=isinstance(error, TimeoutError))
 
 
@@ -172,22 +172,19 @@ def _answered(error: Any) -> Trouble:
     """
     headers = _headers(error)
     body = error.json_body.get("error") if isinstance(error.json_body, dict) else None
-    readable = isinstance(body, Mapping)
     said: Mapping[str, Any] = body if isinstance(body, Mapping) else {}
     status = error.http_status if type(error.http_status) is int else None
-    answered = status is not None and (readable or status >= 400)
+    answered = status is not None and (said is body or status >= 400)
     return Trouble(
         Reach.ANSWERED if answered else Reach.UNREADABLE,
         status=status,
         code=_text(said, "code"),
         type=_text(said, "type"),
         param=_text(said, "param"),
-        message=_clean(_text(said, "message")),
+        message=_without_secrets(_text(said, "message")),
         doc_url=_text(said, "doc_url"),
         request_id=_text(headers, "Request-Id"),
-        should_retry={"true": True, "false": False}.get(
-            _text(headers, "Stripe-Should-Retry") or ""
-        ),
+        should_retry=_SHOULD_RETRY.get(headers.get("Stripe-Should-Retry")),
         retry_after_seconds=_retry_after(_text(headers, "Retry-After")),
         stored=is_stored(headers),
     )
@@ -217,11 +214,8 @@ def _text(fields: Mapping[str, Any], name: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _clean(message: str | None) -> str | None:
-    """Stripe's words without keys and client secrets, of bounded length."""
-    if message is None:
-        return None
-    return _SECRET.sub("[secret]", message)[:MESSAGE_LENGTH_MAX]
+def _without_secrets(message: str | None) -> str | None:
+    return None if message is None else _SECRET.sub("[secret]", message)[:MESSAGE_LENGTH_MAX]
 
 
 def _retry_after(value: str | None) -> int | None:
@@ -269,9 +263,8 @@ def _is_unsupported(trouble: Trouble) -> bool:
     return trouble.status in (400, 404) and (trouble.message or "").startswith(_UNRECOGNIZED)
 
 
-def failed(error: Exception | Trouble) -> Failed:
+def failed(trouble: Trouble) -> Failed:
     """What a read answers: one of the closed list of codes, with Stripe's code and request id."""
-    trouble = error if isinstance(error, Trouble) else trouble_of(error)
     details = {"stripeCode": trouble.code, "requestId": trouble.request_id}
     known = {name: value for name, value in details.items() if value is not None}
     if trouble.status == 404 or trouble.code == "resource_missing":

@@ -4,14 +4,14 @@
 callers in rotation, so that one caller's flood delays nobody else, and for a bounded time only.
 The gateway's own reads go before clients': a webhook that waits too long has to come again.
 Written here because no limiter on PyPI rotates between callers: aiolimiter 1.3 and pyrate-limiter
-4.5 each serve one line of waiters. `stripe/redis_tokens.py` shares the tokens between replicas. It
-sends nothing.
+4.5 each serve one line of waiters. It sends nothing.
 Source: https://docs.stripe.com/rate-limits, read in November 2026.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -35,15 +35,6 @@ SYSTEM_TURNS = 4
 """Turns of the gateway's own reads before each of a client's: the rest of five stays with them."""
 PAUSE_SECONDS_MIN = 0.005
 """The line is looked at no more often than this."""
-
-
-class Admission(Protocol):
-    """What the client asks before every attempt."""
-
-    async def admit(self, caller: str, endpoint: str) -> None:
-        """Return when the call may go. Raises `Failed` UPSTREAM_RATE_LIMITED after a bounded
-        wait, or at once where the caller has too many waiting. Nothing is taken in that case."""
-        ...
 
 
 class Tokens(Protocol):
@@ -112,7 +103,7 @@ Lines = OrderedDict[str, deque[_Waiter]]
 
 
 class RateBudget:
-    """See `Admission`. One per account and process; `sleep` and `monotonic` own its time."""
+    """One per account and process; `sleep` and `monotonic` own its time."""
 
     def __init__(
         self,
@@ -133,6 +124,8 @@ class RateBudget:
         self._system_turns = 0
 
     async def admit(self, caller: str, endpoint: str) -> None:
+        """Return when the call may go. Raises `Failed` UPSTREAM_RATE_LIMITED after a bounded
+        wait, or at once where the caller has too many waiting. Nothing is taken in that case."""
         if not self._callers and await self._tokens.take(endpoint) <= 0:
             return
         await self._queue(caller, endpoint)
@@ -161,7 +154,8 @@ class RateBudget:
                     await self._sleep(max(pause, PAUSE_SECONDS_MIN))
         finally:
             self._serving = None
-            self._send_away()
+            # Nobody is left waiting for turns that no one gives out any more.
+            self._send_away(math.inf)
 
     async def _round(self) -> float:
         """Give one turn after the other while any endpoint has room.
@@ -169,15 +163,21 @@ class RateBudget:
         Returns the seconds until the first of the endpoints may have room again.
         """
         full: dict[str, float] = {}
-        served = True
-        while served:
-            served = False
-            self._expire()
-            for caller in self._in_turn():
-                served = await self._turn(caller, full)
-                if served:
-                    break
+        self._send_away(self._monotonic())
+        while await self._serve_one(full):
+            self._send_away(self._monotonic())
         return min(full.values(), default=0.0)
+
+    async def _serve_one(self, full: dict[str, float]) -> bool:
+        """Whether there was room for the next caller, on the first of its endpoints with room."""
+        for caller in self._in_turn():
+            for endpoint in [one for one in self._callers.get(caller, {}) if one not in full]:
+                wait = await self._tokens.take(endpoint)
+                if wait <= 0:
+                    self._give(caller, endpoint)
+                    return True
+                full[endpoint] = wait
+        return False
 
     def _in_turn(self) -> list[str]:
         """Who is next: the gateway itself up to so many times, then whoever has waited longest."""
@@ -185,18 +185,6 @@ class RateBudget:
         own = [SYSTEM_CALLER] if SYSTEM_CALLER in self._callers else []
         clients = [one for one in self._callers if one != SYSTEM_CALLER]
         return [*own, *clients] if is_first else [*clients, *own]
-
-    async def _turn(self, caller: str, full: dict[str, float]) -> bool:
-        """One turn for this caller, on the first of its endpoints that has room."""
-        lines = self._callers.get(caller, OrderedDict())
-        for endpoint in [one for one in lines if one not in full]:
-            wait = await self._tokens.take(endpoint)
-            if wait > 0:
-                full[endpoint] = wait
-                continue
-            self._give(caller, endpoint)
-            return True
-        return False
 
     def _give(self, caller: str, endpoint: str) -> None:
         """Hand the turn to who has waited longest, and put the caller and endpoint at the end."""
@@ -211,12 +199,11 @@ class RateBudget:
         self._system_turns = self._system_turns + 1 if caller == SYSTEM_CALLER else 0
         self._tidy(caller, endpoint)
 
-    def _expire(self) -> None:
-        """Send away who has waited too long or has gone; they stand first in their lines."""
-        now = self._monotonic()
-        for caller in list(self._callers):
-            for endpoint, line in list(self._callers[caller].items()):
-                while line and (line[0].turn.done() or line[0].deadline <= now):
+    def _send_away(self, until: float) -> None:
+        """Who has waited until then, or has gone; they stand first in their lines."""
+        for caller, lines in list(self._callers.items()):
+            for endpoint, line in list(lines.items()):
+                while line and (line[0].turn.done() or line[0].deadline <= until):
                     waiter = line.popleft()
                     if not waiter.turn.done():
                         waiter.turn.set_exception(_too_busy())
@@ -228,15 +215,6 @@ class RateBudget:
             del lines[endpoint]
         if not lines:
             del self._callers[caller]
-
-    def _send_away(self) -> None:
-        """Nobody is left waiting for turns that no one gives out any more."""
-        for lines in self._callers.values():
-            for line in lines.values():
-                for waiter in line:
-                    if not waiter.turn.done():
-                        waiter.turn.set_exception(_too_busy())
-        self._callers.clear()
 
 
 def _too_busy() -> Failed:

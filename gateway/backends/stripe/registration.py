@@ -15,7 +15,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from gateway.backends.stripe.client import PostResult, StripeApi
+from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
 from gateway.backends.stripe.rate_limit import SYSTEM_CALLER
 from gateway.stripe_objects.reading import Fields, embedded_list, fields_of
@@ -25,9 +25,6 @@ PATH = "/v1/webhook_endpoints"
 KIND = "webhook_endpoint"
 ENDPOINTS_MAX = 100
 """One page; an account may have 16."""
-DESCRIPTION = "Invoice payments gateway"
-EVERYTHING = "*"
-
 _EVENT_PARAM = re.compile(r"enabled_events\[(\d{1,3})\]", re.ASCII)
 
 MADE_UP_FOR: Mapping[str, str] = {
@@ -77,7 +74,7 @@ async def create_endpoint(
 ) -> Created:
     """Register the URL for all of `events`, and for those of `preview_events` that this account
     can ask for. Raises `RegistrationRefused`, and `Failed` when Stripe cannot be asked."""
-    refuse_url(url)
+    _check_url(url)
     if await _endpoints_at(api, url):
         raise RegistrationRefused(
             f"{url} is registered already: see `invoice-gateway webhook check`, or delete the "
@@ -85,22 +82,25 @@ async def create_endpoint(
         )
     names = [*events, *preview_events]
     for attempt in range(len(preview_events) + 1):
-        params = _params(url, names, api.stripe_version)
         try:
-            result = await _posted(api, params, f"{idempotency_key}-{attempt}")
+            raw = await _posted(api, url, names, f"{idempotency_key}-{attempt}")
         except WriteRejected as rejected:
             names = _without_rejected(names, preview_events, rejected)
-        else:
-            return _created(result, [name for name in preview_events if name not in names])
+            continue
+        endpoint = fields_of(raw, KIND)
+        left_out = [_not_delivered(name) for name in preview_events if name not in names]
+        return Created(
+            id=endpoint.id,
+            secret=endpoint.needed_text("secret"),
+            enabled_events=_enabled_events(endpoint),
+            api_version=endpoint.text("api_version"),
+            notes=(*left_out, ATTACHING_NOTE),
+        )
     raise AssertionError("each attempt asks for one preview event less")
 
 
 async def check_endpoint(
-    api: StripeApi,
-    url: str,
-    *,
-    events: Sequence[str],
-    preview_events: Sequence[str],
+    api: StripeApi, url: str, *, events: Sequence[str], preview_events: Sequence[str]
 ) -> list[Finding]:
     """What is not as needed at the endpoint of this URL; without problems it will do.
 
@@ -108,22 +108,21 @@ async def check_endpoint(
     """
     found = await _endpoints_at(api, url)
     if not found:
-        return [_problem(f"no endpoint is registered for {url}: `invoice-gateway webhook create`")]
+        create = "`invoice-gateway webhook create`"
+        return [Finding(True, f"no endpoint is registered for {url}: {create}")]
     findings = [one for endpoint in found for one in _faults(endpoint, events, preview_events)]
-    findings += [
-        Finding(False, f"{endpoint.id} has another API version than the gateway: this does no harm")
-        for endpoint in found
-        if endpoint.text("api_version") != api.stripe_version
-    ]
+    for endpoint in found:
+        if endpoint.text("api_version") != api.stripe_version:
+            version = "has another API version than the gateway: this does no harm"
+            findings.append(Finding(False, f"{endpoint.id} {version}"))
     if len(found) > 1:
-        several = ", ".join(endpoint.id for endpoint in found)
-        findings.append(
-            _problem(f"several endpoints have this URL, each with a secret of its own: {several}")
-        )
+        several = "several endpoints have this URL, each with a secret of its own"
+        ids = ", ".join(endpoint.id for endpoint in found)
+        findings.append(Finding(True, f"{several}: {ids}"))
     return findings
 
 
-def refuse_url(url: str) -> None:
+def _check_url(url: str) -> None:
     """Let through https, and plain http to this machine, as a sandbox uses it.
 
     Source: https://docs.stripe.com/webhooks (HTTPS in live mode), 2026-10-28.endive.
@@ -155,18 +154,18 @@ async def _endpoints_at(api: StripeApi, url: str) -> list[Fields]:
     return [endpoint for endpoint in endpoints if endpoint.text("url") == url]
 
 
-def _params(url: str, names: Sequence[str], version: str) -> dict[str, Any]:
-    return {
+async def _posted(
+    api: StripeApi, url: str, names: Sequence[str], idempotency_key: str
+) -> dict[str, Any]:
+    params = {
         "url": url,
         "enabled_events": list(names),
-        "api_version": version,
-        "description": DESCRIPTION,
+        "api_version": api.stripe_version,
+        "description": "Invoice payments gateway",
     }
-
-
-async def _posted(api: StripeApi, params: Mapping[str, Any], idempotency_key: str) -> PostResult:
+    meter = Meter(SYSTEM_CALLER)
     try:
-        return await api.post(PATH, params, Meter(SYSTEM_CALLER), idempotency_key=idempotency_key)
+        return (await api.post(PATH, params, meter, idempotency_key=idempotency_key)).body
     except Refused as refused:
         raise RegistrationRefused(refused.message) from None
     except WriteUnknown:
@@ -193,29 +192,20 @@ def _without_rejected(
     return left
 
 
-def _created(result: PostResult, not_delivered: Sequence[str]) -> Created:
-    endpoint = fields_of(result.body, KIND)
-    return Created(
-        id=endpoint.id,
-        secret=endpoint.needed_text("secret"),
-        enabled_events=_enabled_events(endpoint),
-        api_version=endpoint.text("api_version"),
-        notes=(*(_not_delivered(name) for name in not_delivered), ATTACHING_NOTE),
-    )
-
-
 def _faults(
     endpoint: Fields, events: Sequence[str], preview_events: Sequence[str]
 ) -> Iterator[Finding]:
     enabled = _enabled_events(endpoint)
     if endpoint.text("status") != "enabled":
-        yield _problem(f"{endpoint.id} is disabled: enable it at Stripe")
-    if EVERYTHING in enabled:
+        yield Finding(True, f"{endpoint.id} is disabled: enable it at Stripe")
+    if "*" in enabled:
         yield Finding(False, f"{endpoint.id} brings every event; most of them are ignored")
         return
     missing = [name for name in events if name not in enabled]
     if missing:
-        yield _problem(f"{endpoint.id} does not deliver {', '.join(missing)}: add them at Stripe")
+        yield Finding(
+            True, f"{endpoint.id} does not deliver {', '.join(missing)}: add them at Stripe"
+        )
     superfluous = [name for name in enabled if name not in (*events, *preview_events)]
     if superfluous:
         yield Finding(False, f"{endpoint.id} delivers what is ignored: {', '.join(superfluous)}")
@@ -231,7 +221,3 @@ def _enabled_events(endpoint: Fields) -> tuple[str, ...]:
 
 def _not_delivered(name: str) -> str:
     return f"{name} is not delivered: {MADE_UP_FOR.get(name, 'catch-up finds it')}."
-
-
-def _problem(message: str) -> Finding:
-    return Finding(True, message)

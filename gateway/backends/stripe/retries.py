@@ -1,13 +1,18 @@
-"""What the attempts of one call add up to: whether to try again, and how a write has ended.
+"""When to try again, and when not to try at all; it neither sends nor waits.
 
-Pure: it looks at troubles and neither sends nor waits.
+What the attempts of one call add up to says whether another is worth it, and how a write has ended.
+A breaker stops all calls while Stripe does not answer, so that callers are told at once and not
+after ten seconds each: a few attempts in a row without an answer open it, then one at a time finds
+out whether Stripe is back. Any answer closes it, an error too: whoever says no is there.
 Source: https://docs.stripe.com/api/idempotent_requests and
 https://docs.stripe.com/error-low-level, 2026-10-28.endive.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from gateway.backends.stripe.errors import (
     IDEMPOTENCY_ERROR,
@@ -21,6 +26,14 @@ from gateway.backends.stripe.errors import (
     settles_doubt,
 )
 from schema.ports import Failed, RefusalCode, Refused
+
+FAILURES_MAX = 10
+"""In a row; one write with its retries and looks may go without several answers by itself."""
+OPEN_SECONDS = 1.0
+"""Between two attempts to find out; callers are told to come again after about as long."""
+UNANSWERED = frozenset({Reach.NOT_SENT, Reach.LOST})
+
+Outcome = TypeVar("Outcome")
 
 
 @dataclass(slots=True)
@@ -72,12 +85,8 @@ def ended(tries: Tries, limited: Failed | None) -> Exception:
             retryable=True,
             retry_after_seconds=RETRY_AFTER_SECONDS_DEFAULT,
         )
-    if ending is Ending.RATE_LIMITED:
-        return _rate_limited(last, limited)
-    return WriteRejected(last, in_doubt=tries.in_doubt, unsupported=ending is Ending.UNSUPPORTED)
-
-
-def _rate_limited(last: Trouble, limited: Failed | None) -> Refused:
+    if ending is not Ending.RATE_LIMITED:
+        return WriteRejected(last, in_doubt=tries.in_doubt)
     seconds = last.retry_after_seconds or RETRY_AFTER_SECONDS_DEFAULT
     if limited is not None:
         seconds = int(limited.extensions.get("retryAfterSeconds", seconds))
@@ -91,3 +100,45 @@ def _rate_limited(last: Trouble, limited: Failed | None) -> Refused:
         retryable=True,
         retry_after_seconds=seconds,
     )
+
+
+class BreakerOpen(Exception):
+    """Nothing was sent, because nothing was answered lately; `trouble` is what callers are told."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__()
+        self.trouble = trouble
+
+
+class Breaker:
+    """One per account. `monotonic` counts seconds."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._failures = 0
+        self._open_until = 0.0
+        self._is_finding_out = False
+        self._timed_out = False
+
+    async def run(self, attempt: Callable[[], Awaitable[Outcome]]) -> Outcome:
+        """One attempt, which ends with its trouble, an answer, or None.
+
+        None, as an attempt that was cancelled or refused by our own budget, says nothing about
+        Stripe. Raises `BreakerOpen`.
+        """
+        is_closed = self._failures < FAILURES_MAX
+        if not is_closed and (self._is_finding_out or self._monotonic() < self._open_until):
+            raise BreakerOpen(Trouble(Reach.NOT_SENT, timed_out=self._timed_out))
+        self._is_finding_out = not is_closed
+        try:
+            outcome = await attempt()
+        finally:
+            if not is_closed:
+                self._is_finding_out = False
+        if isinstance(outcome, Trouble) and outcome.reach in UNANSWERED:
+            self._failures += 1
+            self._timed_out = outcome.timed_out
+            self._open_until = self._monotonic() + OPEN_SECONDS
+        elif outcome is not None:
+            self._failures = 0
+        return outcome

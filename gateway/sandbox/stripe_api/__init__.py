@@ -3,22 +3,7 @@
 Any of Stripe's SDKs can drive it. It misbehaves on order, and tells what it served.
 """
 
-from gateway.sandbox.stripe_api.app import (
-    Sandbox,
-    ServedRequest,
-    create_sandbox,
-    make_app,
-    running_sandbox,
-)
+from gateway.sandbox.stripe_api.app import Sandbox, running_sandbox
 from gateway.sandbox.stripe_api.faults import Fault, FaultKind, Faults
 
-__all__ = [
-    "Fault",
-    "FaultKind",
-    "Faults",
-    "Sandbox",
-    "ServedRequest",
-    "create_sandbox",
-    "make_app",
-    "running_sandbox",
-]
+__all__ = ["Fault", "FaultKind", "Faults", "Sandbox", "running_sandbox"]

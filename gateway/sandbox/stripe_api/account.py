@@ -10,16 +10,30 @@ events, webhook endpoints, idempotency keys and items that wait for an invoice a
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from importlib.resources import files
+from typing import Any, TypedDict, TypeVar
 
 from gateway.backends.memory.tables import Table
-from gateway.backends.memory.twin import Twin
-from gateway.sandbox.fixtures import read_fixtures, write_fixtures
-from gateway.sandbox.fixtures.defaults import load
-from gateway.sandbox.stripe_api.errors import no_such, no_such_reference
+from gateway.backends.memory.twin import Request, Twin
+from gateway.sandbox.fixtures import load, read_fixtures, write_fixtures
+from gateway.sandbox.stripe_api.errors import no_such
+from gateway.stripe_objects.shapes import SHAPES
+from schema import records
 from schema.records import Metadata
+
+Changeable = TypeVar("Changeable", records.Customer, records.Invoice, records.CreditNote)
+
+
+class Fresh(TypedDict):
+    """What every new object says of itself."""
+
+    id: str
+    created: int
+    livemode: bool
+    metadata: Metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +92,15 @@ class StoredEvent:
     waiting: set[str] = field(default_factory=set)
 
 
+KIND_OF: Mapping[type, str] = {
+    **{shape.record: kind for kind, shape in SHAPES.items()},
+    InvoiceItem: "invoiceitem",
+    WebhookEndpoint: "webhook_endpoint",
+    StoredEvent: "event",
+}
+"""Stripe's name for what a record is."""
+
+
 @dataclass(slots=True)
 class Account:
     """The tables of one account, by the names that Stripe gives its objects."""
@@ -108,19 +131,38 @@ class Account:
             "webhook_endpoint": self.webhook_endpoints,
         }
 
-    def get(self, kind: str, object_id: str) -> Any:
-        """The object with this id of a path. Raises `StripeError` 404."""
+    def get(self, kind: str, object_id: str, param: str = "id") -> Any:
+        """The object with this id of a path, or of a parameter. Raises `StripeError` 404."""
         record = self.tables[kind].get(object_id)
         if record is None:
-            raise no_such(kind, object_id, "id")
+            raise no_such(kind, object_id, param)
         return record
 
-    def referred(self, kind: str, object_id: str, param: str) -> Any:
-        """The object that a parameter names. Raises `StripeError`."""
-        record = self.tables[kind].get(object_id)
-        if record is None:
-            raise no_such_reference(kind, object_id, param)
-        return record
+    def fresh(self, prefix: str, given: Mapping[str, Any]) -> Fresh:
+        """A new object's own fields, its metadata from the parameters that were given."""
+        return {
+            "id": self.twin.new_id(prefix),
+            "created": self.twin.now(),
+            "livemode": self.twin.livemode,
+            "metadata": merged((), given.get("metadata")),
+        }
+
+    def change(self, record: Changeable, request: Request, **changes: Any) -> Changeable:
+        """Change what no rule of the ledger depends on. It is announced even without a difference,
+        as there may be one in what the ledger does not know."""
+        changed = replace(record, **changes)
+        kind = KIND_OF[type(changed)]
+        if isinstance(changed, records.Customer):
+            self.twin.enter_customer(changed)
+        else:
+            self.tables[kind].put(changed)
+        previous = tuple(
+            (one.name, getattr(record, one.name))
+            for one in fields(record)
+            if getattr(record, one.name) != getattr(changed, one.name)
+        )
+        self.twin.tell(f"{kind}.updated", changed, previous, request=request)
+        return changed
 
     def kept(self, object_id: str, name: str, otherwise: Any = None) -> Any:
         """One of an object's fields that the ledger does not know."""
@@ -145,43 +187,11 @@ def merged(before: Metadata, given: dict[str, str] | None) -> Metadata:
     return tuple((key, value) for key, value in together.items() if value != "")
 
 
-KEPT: Mapping[str, tuple[str, ...]] = {
-    "customer": (
-        "address",
-        "business_name",
-        "description",
-        "individual_name",
-        "invoice_prefix",
-        "next_invoice_sequence",
-        "phone",
-        "preferred_locales",
-        "shipping",
-        "tax_exempt",
-    ),
-    "invoice": ("auto_advance", "custom_fields", "footer", "number", "statement_descriptor"),
-    "payment_intent": (
-        "allowed_payment_method_types",
-        "automatic_payment_methods",
-        "capture_method",
-        "confirmation_method",
-        "excluded_payment_method_types",
-        "last_payment_error",
-        "next_action",
-        "payment_method",
-        "receipt_email",
-        "setup_future_usage",
-        "shipping",
-        "statement_descriptor",
-        "statement_descriptor_suffix",
-        "transfer_group",
-    ),
-    "payment_record": (
-        "outcome",
-        "customer_presence",
-        "amount_refunded",
-        "payment_method_details",
-    ),
-    "credit_note": ("metadata", "effective_at"),
+OBJECTS: Mapping[str, Mapping[str, Any]] = tomllib.loads(
+    files(__package__).joinpath("objects.toml").read_text()
+)
+KEPT: Mapping[str, Sequence[str]] = {
+    kind: stated["kept"] for kind, stated in OBJECTS.items() if "kept" in stated
 }
 """What is kept beside the ledger, by the kind of object, and shown as it was sent."""
 

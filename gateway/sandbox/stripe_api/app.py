@@ -20,12 +20,11 @@ from aiohttp import web
 from gateway.backends.memory.twin import Twin
 from gateway.sandbox.stripe_api.account import Account, load_state, save_state
 from gateway.sandbox.stripe_api.errors import StripeError
-from gateway.sandbox.stripe_api.events import EventBook
-from gateway.sandbox.stripe_api.faults import SECONDS_MAX, Fault, FaultKind, Faults
-from gateway.sandbox.stripe_api.forms import decode
+from gateway.sandbox.stripe_api.faults import SECONDS_MAX, Fault, Faults
 from gateway.sandbox.stripe_api.idempotency import Answer
+from gateway.sandbox.stripe_api.parameters import decode
 from gateway.sandbox.stripe_api.service import VERSION, Incoming, Service, Wire
-from gateway.sandbox.stripe_api.webhooks import RETRY_DELAYS_SECONDS, WebhookSender
+from gateway.sandbox.stripe_api.webhooks import RETRY_DELAYS_SECONDS, EventBook, WebhookSender
 
 BODY_BYTES_MAX = 1_000_000
 REQUESTS_KEPT_MAX = 1_000
@@ -49,7 +48,7 @@ class ServedRequest:
 
 
 class Sandbox:
-    """One account behind Stripe's REST API. Made by `create_sandbox`."""
+    """One account behind Stripe's REST API. Made by `running_sandbox`."""
 
     def __init__(self, twin: Twin, retry_delays_seconds: Sequence[float]) -> None:
         self.account = Account(twin)
@@ -57,10 +56,11 @@ class Sandbox:
         self.requests: deque[ServedRequest] = deque(maxlen=REQUESTS_KEPT_MAX)
         self.webhooks = WebhookSender(self.account, VERSION, retry_delays_seconds)
         self.url = ""
-        self._events = EventBook(self.account, VERSION, self.webhooks.offer)
+        self.events = EventBook(self.account, VERSION, self.webhooks.offer)
         self._service = Service(self.account, self.webhooks)
-        self._closed = asyncio.Event()
-        twin.listeners.append(self._events.take)
+        self.closing = asyncio.Event()
+        """Lets go of the calls that were told to hang."""
+        twin.listeners.append(self.events.take)
 
     @property
     def twin(self) -> Twin:
@@ -78,18 +78,6 @@ class Sandbox:
         load_state(self.account, text)
         self._service.keys.clear()
 
-    async def start(self, _app: web.Application | None = None) -> None:
-        await self.webhooks.start()
-
-    async def stop_waiting(self, _app: web.Application | None = None) -> None:
-        """Let go of the calls that were told to hang."""
-        self._closed.set()
-
-    async def close(self, _app: web.Application | None = None) -> None:
-        if self._events.take in self.twin.listeners:
-            self.twin.listeners.remove(self._events.take)
-        await self.webhooks.close()
-
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request of the API."""
         incoming = Incoming(
@@ -102,13 +90,14 @@ class Sandbox:
         request_id = self.twin.new_id("req")
         fault = self.faults.take(incoming.method, incoming.path)
         served = self._noted(incoming, request_id, fault)
-        if fault is not None and fault.kind is FaultKind.ANSWER:
-            answer, wire = Answer(fault.status or 500, fault.body or {}, fault.headers), Wire.WHOLE
-        else:
-            answer, wire = await self._service.respond(incoming, request_id, fault)
+        answer, wire = await self._service.respond(incoming, request_id, fault)
         served.replayed = any(name == "Idempotent-Replayed" for name, _ in answer.headers)
+        if wire is Wire.NEVER:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.closing.wait(), SECONDS_MAX)
         if wire in (Wire.NEVER, Wire.RESET):
-            return await self._without_answer(request, wire)
+            _reset(request)
+            return web.Response()
         served.status = answer.status
         response = _response(answer, incoming, request_id)
         if wire is Wire.WHOLE:
@@ -131,13 +120,6 @@ class Sandbox:
         )
         self.requests.append(served)
         return served
-
-    async def _without_answer(self, request: web.Request, wire: Wire) -> web.StreamResponse:
-        if wire is Wire.NEVER:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._closed.wait(), SECONDS_MAX)
-        _reset(request)
-        return web.Response()
 
 
 def _response(answer: Answer, incoming: Incoming, request_id: str) -> web.Response:
@@ -172,50 +154,39 @@ async def _spoiled(request: web.Request, response: web.Response, wire: Wire) -> 
 
 def _reset(request: web.Request) -> None:
     """End the connection the hard way, so that the caller sees a reset."""
-    transport = request.transport
-    if transport is None:
+    if request.transport is None:
         return
-    connection = transport.get_extra_info("socket")
+    connection = request.transport.get_extra_info("socket")
     if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
-
-
-def create_sandbox(
-    twin: Twin, *, retry_delays_seconds: Sequence[float] = RETRY_DELAYS_SECONDS
-) -> Sandbox:
-    """The account of this twin behind Stripe's REST API; call it inside a running loop.
-
-    The twin's clock and ids are used throughout, and what happens on the twin from elsewhere is
-    announced by webhooks as well. `retry_delays_seconds` are the waits before each next attempt.
-    """
-    return Sandbox(twin, retry_delays_seconds)
-
-
-def make_app(sandbox: Sandbox) -> web.Application:
-    """The application; it starts and closes the sandbox with itself."""
-    from gateway.sandbox.stripe_api.control import routes
-
-    app = web.Application(client_max_size=BODY_BYTES_MAX)
-    app.on_startup.append(sandbox.start)
-    app.on_shutdown.append(sandbox.stop_waiting)
-    app.on_cleanup.append(sandbox.close)
-    app.add_routes(routes(sandbox))
-    app.router.add_route("*", "/{path:.*}", sandbox.handle)
-    return app
+    request.transport.abort()
 
 
 @asynccontextmanager
 async def running_sandbox(
     twin: Twin, *, port: int = 0, retry_delays_seconds: Sequence[float] = RETRY_DELAYS_SECONDS
 ) -> AsyncIterator[Sandbox]:
-    """A sandbox that serves on the loopback; its `url` is the base of the API."""
-    sandbox = create_sandbox(twin, retry_delays_seconds=retry_delays_seconds)
-    runner = web.AppRunner(make_app(sandbox), access_log=None, shutdown_timeout=CLOSING_SECONDS)
+    """The account of this twin behind Stripe's REST API, served on the loopback at its `url`.
+
+    The twin's clock and ids are used throughout, and what happens on the twin from elsewhere is
+    announced by webhooks as well. `retry_delays_seconds` are the waits before each next attempt.
+    """
+    from gateway.sandbox.stripe_api.control import routes
+
+    sandbox = Sandbox(twin, retry_delays_seconds)
+    app = web.Application(client_max_size=BODY_BYTES_MAX)
+    app.add_routes(routes(sandbox))
+    app.router.add_route("*", "/{path:.*}", sandbox.handle)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSING_SECONDS)
     await runner.setup()
     try:
+        await sandbox.webhooks.start()
         await web.TCPSite(runner, "127.0.0.1", port).start()
         sandbox.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         yield sandbox
     finally:
+        sandbox.closing.set()
         await runner.cleanup()
+        if sandbox.events.take in twin.listeners:
+            twin.listeners.remove(sandbox.events.take)
+        await sandbox.webhooks.close()

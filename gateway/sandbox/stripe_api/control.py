@@ -16,7 +16,7 @@ call that changes something must say that it is JSON, which a foreign page canno
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
@@ -24,52 +24,62 @@ from aiohttp import web
 
 from gateway.backends.memory.twin import Request
 from gateway.sandbox.fixtures import FixturesRefused
-from gateway.sandbox.stripe_api import edits, payment_methods
-from gateway.sandbox.stripe_api.account import Account
+from gateway.sandbox.stripe_api import invoices, payment_intents
 from gateway.sandbox.stripe_api.app import Sandbox
+from gateway.sandbox.stripe_api.calls import Call
 from gateway.sandbox.stripe_api.errors import StripeError, of_refusal
 from gateway.sandbox.stripe_api.faults import Fault, FaultKind
+from gateway.sandbox.stripe_api.invoice_items import change_lines
 from gateway.sandbox.stripe_api.parameters import amount, currency, text
 from gateway.sandbox.stripe_api.rendering import render
 from gateway.settings.hosts import is_loopback_host, is_same_origin
 from schema import records
 from schema.ports import Refused
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One of the sandbox's own calls."""
+
+    id: str
+    body: bytes
+
+    def given(self) -> dict[str, Any]:
+        """The body's object; an empty body is an empty one. Raises `ValueError`."""
+        given = orjson.loads(self.body) if self.body else {}
+        if not isinstance(given, dict):
+            raise ValueError("the body must be an object")
+        return given
+
+
+Answer = Callable[[Sandbox, Asked], object]
+"""Does what a call asks, and says what is printed. Raises `ValueError` for a bad request."""
 
 
 def routes(sandbox: Sandbox) -> list[web.RouteDef]:
-    control = _Control(sandbox)
-    return [_guarded(one) for one in _routes(control)]
-
-
-def _routes(control: _Control) -> list[web.RouteDef]:
     return [
-        web.post("/_sandbox/faults", control.add_fault),
-        web.get("/_sandbox/faults", control.list_faults),
-        web.delete("/_sandbox/faults", control.clear_faults),
-        web.get("/_sandbox/requests", control.list_requests),
-        web.delete("/_sandbox/requests", control.clear_requests),
-        web.get("/_sandbox/webhooks", control.list_deliveries),
-        web.post("/_sandbox/webhooks/release", control.release_webhooks),
-        web.get("/_sandbox/state", control.save),
-        web.put("/_sandbox/state", control.load),
-        web.post("/_sandbox/invoices", control.draft),
-        web.post("/_sandbox/payment_intents/{id}/settle", control.settle),
+        web.route(method, f"/_sandbox/{path}", _handler(sandbox, answer))
+        for (method, path), answer in ANSWERS.items()
     ]
 
 
-def _guarded(route: web.RouteDef) -> web.RouteDef:
-    """The route, for this machine's own programs only."""
+def _handler(sandbox: Sandbox, answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """The call, for this machine's own programs only."""
 
-    async def handle(request: web.Request) -> web.StreamResponse:
+    async def handle(request: web.Request) -> web.Response:
         sentence = _why_not(request)
         if sentence is not None:
             return _json({"error": {"message": sentence}}, 403)
-        answer: web.StreamResponse = await route.handler(request)
-        return answer
+        asked = Asked(request.match_info.get("id", ""), await request.read())
+        try:
+            return _json(answer(sandbox, asked) or [])
+        except (StripeError, Refused) as raised:
+            error = of_refusal(raised, {}) if isinstance(raised, Refused) else raised
+            return _json(error.body(""), error.status)
+        except (ValueError, FixturesRefused) as error:
+            return _json({"error": {"message": str(error)}}, 400)
 
-    return web.RouteDef(route.method, route.path, handle, route.kwargs)
+    return handle
 
 
 def _why_not(request: web.Request) -> str | None:
@@ -83,136 +93,46 @@ def _why_not(request: web.Request) -> str | None:
     return None
 
 
-class _Control:
-    """One handler for each of the sandbox's own calls."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
-
-    async def add_fault(self, request: web.Request) -> web.Response:
-        try:
-            given = await _object(request)
-            match, wanted = given.get("match", {}), given.get("fault", {})
-            headers = tuple(wanted.pop("headers", {}).items())
-            fault = Fault(FaultKind(wanted.pop("kind")), headers=headers, **wanted)
-            self._sandbox.faults.add(
-                fault,
-                method=match.get("method", "*"),
-                path=match.get("path", "*"),
-                times=given.get("times", 1),
-                after=given.get("after", 0),
-            )
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            return _refused(f"not a fault: {error}")
-        return _json(self._sandbox.faults.waiting())
-
-    async def list_faults(self, request: web.Request) -> web.Response:
-        return _json(self._sandbox.faults.waiting())
-
-    async def clear_faults(self, request: web.Request) -> web.Response:
-        self._sandbox.faults.clear()
-        return _json([])
-
-    async def list_requests(self, request: web.Request) -> web.Response:
-        return _json([asdict(one) for one in self._sandbox.requests])
-
-    async def clear_requests(self, request: web.Request) -> web.Response:
-        self._sandbox.requests.clear()
-        return _json([])
-
-    async def list_deliveries(self, request: web.Request) -> web.Response:
-        return _json([asdict(one) for one in self._sandbox.webhooks.deliveries])
-
-    async def release_webhooks(self, request: web.Request) -> web.Response:
-        return _json({"released": self._sandbox.webhooks.release()})
-
-    async def save(self, request: web.Request) -> web.Response:
-        return _json(self._sandbox.save())
-
-    async def load(self, request: web.Request) -> web.Response:
-        try:
-            self._sandbox.load(await request.read())
-        except FixturesRefused as refused:
-            return _refused(str(refused))
-        return _json({"loaded": True})
-
-    async def draft(self, request: web.Request) -> web.Response:
-        try:
-            invoice = draft(self._sandbox.account, await _object(request))
-        except (StripeError, ValueError) as error:
-            return _refused(str(error))
-        return _json(render(self._sandbox.account, invoice))
-
-    async def settle(self, request: web.Request) -> web.Response:
-        try:
-            outcome = (await _object(request)).get("outcome", "succeeded")
-            intent = settle(self._sandbox.account, request.match_info["id"], outcome)
-        except (StripeError, Refused) as raised:
-            error = of_refusal(raised, {}) if isinstance(raised, Refused) else raised
-            return _json(error.body(""), error.status)
-        except ValueError as error:
-            return _refused(str(error))
-        return _json(render(self._sandbox.account, intent))
-
-
-async def _object(request: web.Request) -> dict[str, Any]:
-    """The body's object; an empty body is an empty one. Raises `ValueError`."""
-    body = await request.read()
-    given = orjson.loads(body) if body else {}
-    if not isinstance(given, dict):
-        raise ValueError("the body must be an object")
-    return given
-
-
-def _json(content: Any, status: int = 200) -> web.Response:
+def _json(content: object, status: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps(content), status=status, content_type="application/json")
 
 
-def _refused(message: str) -> web.Response:
-    return _json({"error": {"message": message}}, 400)
+def _add_fault(sandbox: Sandbox, asked: Asked) -> object:
+    try:
+        given = asked.given()
+        match, wanted = given.get("match", {}), given.get("fault", {})
+        headers = tuple(wanted.pop("headers", {}).items())
+        fault = Fault(FaultKind(wanted.pop("kind")), headers=headers, **wanted)
+        sandbox.faults.add(
+            fault,
+            method=match.get("method", "*"),
+            path=match.get("path", "*"),
+            times=given.get("times", 1),
+            after=given.get("after", 0),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"not a fault: {error}") from error
+    return sandbox.faults.waiting()
 
 
-OUTCOMES = ("succeeded", "failed")
+def _load(sandbox: Sandbox, asked: Asked) -> object:
+    sandbox.load(asked.body)
+    return {"loaded": True}
 
 
-def settle(account: Account, intent_id: str, outcome: str) -> records.PaymentIntent:
-    """Let an intent that is processing, or asks for an action, come to its end.
-
-    Raises `ValueError` for an unknown outcome, `StripeError` and `Refused` as the API would.
-    """
-    if outcome not in OUTCOMES:
-        raise ValueError(f"outcome must be one of {', '.join(OUTCOMES)}, got {outcome!r}")
-    intent = account.get("payment_intent", intent_id)
-    automatic = Request()
-    if outcome == "succeeded":
-        account.keep(intent.id, {"next_action": None})
-        return payment_methods.arrive(account, intent.id, automatic)
-    declined = payment_methods.outcome_of("pm_card_chargeDeclined")
-    method = account.kept(intent.id, "payment_method") or "pm_card_chargeDeclined"
-    error = payment_methods.last_payment_error(declined, method, intent)
-    account.keep(
-        intent.id, {"payment_method": None, "last_payment_error": error, "next_action": None}
-    )
-    return edits.fail_attempt(account.twin, intent.id, automatic)
-
-
-def draft(account: Account, given: Mapping[str, Any]) -> records.Invoice:
-    """A draft over one amount, in one call. Raises `StripeError`."""
-    twin = account.twin
-    customer_id = text(given.get("customer", ""), "customer")
-    customer = account.referred("customer", customer_id, "customer")
-    total = amount(str(given.get("amount", "")), "amount")
-    invoice = records.Invoice(
-        id=twin.new_id("in"),
-        created=twin.now(),
-        currency=currency(given.get("currency", "usd"), "currency"),
-        customer_id=customer.id,
-        status="draft",
-        livemode=twin.livemode,
-        customer_name=customer.name,
-        customer_email=customer.email,
-    )
-    twin.create_invoice(invoice, ())
+def _draft(sandbox: Sandbox, asked: Asked) -> object:
+    """A draft over one amount, in one call."""
+    given = asked.given()
+    account, twin = sandbox.account, sandbox.twin
+    try:
+        customer_id = text(given.get("customer", ""), "customer")
+        customer = account.get("customer", customer_id, "customer")
+        total = amount(str(given.get("amount", "")), "amount")
+        code = currency(given.get("currency", "usd"), "currency")
+    except StripeError as error:
+        raise ValueError(str(error)) from error
+    params = {"customer": customer.id, "currency": code}
+    invoice = invoices.create(account, Call({}, params, Request()))
     line = records.InvoiceLineItem(
         id=twin.new_id("il"),
         invoice_id=invoice.id,
@@ -221,5 +141,36 @@ def draft(account: Account, given: Mapping[str, Any]) -> records.Invoice:
         description=given.get("description"),
         quantity="1",
     )
-    edits.change_lines(twin, invoice, (line,), Request())
-    return twin.invoice(invoice.id)
+    change_lines(twin, invoice, (line,), Request())
+    return render(account, twin.invoice(invoice.id))
+
+
+def _settle(sandbox: Sandbox, asked: Asked) -> object:
+    """Let an intent that is processing, or asks for an action, come to its end."""
+    outcome = asked.given().get("outcome", "succeeded")
+    if outcome not in ("succeeded", "failed"):
+        raise ValueError(f"outcome must be one of succeeded, failed, got {outcome!r}")
+    account = sandbox.account
+    intent = account.get("payment_intent", asked.id)
+    if outcome == "succeeded":
+        account.keep(intent.id, {"next_action": None})
+        return render(account, payment_intents.arrive(account, intent.id, Request()))
+    method = account.kept(intent.id, "payment_method") or "pm_card_chargeDeclined"
+    declined = payment_intents.outcome_of("pm_card_chargeDeclined")
+    failed = payment_intents.decline(account, intent, method, declined, Request())
+    return render(account, failed)
+
+
+ANSWERS: Mapping[tuple[str, str], Answer] = {
+    ("POST", "faults"): _add_fault,
+    ("GET", "faults"): lambda sandbox, _: sandbox.faults.waiting(),
+    ("DELETE", "faults"): lambda sandbox, _: sandbox.faults.clear(),
+    ("GET", "requests"): lambda sandbox, _: [asdict(one) for one in sandbox.requests],
+    ("DELETE", "requests"): lambda sandbox, _: sandbox.requests.clear(),
+    ("GET", "webhooks"): lambda sandbox, _: [asdict(one) for one in sandbox.webhooks.deliveries],
+    ("POST", "webhooks/release"): lambda sandbox, _: {"released": sandbox.webhooks.release()},
+    ("GET", "state"): lambda sandbox, _: sandbox.save(),
+    ("PUT", "state"): _load,
+    ("POST", "invoices"): _draft,
+    ("POST", "payment_intents/{id}/settle"): _settle,
+}

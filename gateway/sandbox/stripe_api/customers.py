@@ -8,13 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.ledger.book import with_balance
-from gateway.sandbox.stripe_api import edits
-from gateway.sandbox.stripe_api.account import KEPT, Account, merged
-from gateway.sandbox.stripe_api.operations import (
-    Call,
-    Operation,
-    listing,
-)
+from gateway.sandbox.stripe_api.account import KEPT, Account
+from gateway.sandbox.stripe_api.calls import Call
 from gateway.stripe_objects.writing import deleted
 from schema import records
 
@@ -23,14 +18,9 @@ ACCOUNT_CURRENCY = "usd"
 
 
 def create(account: Account, call: Call) -> records.Customer:
-    twin = account.twin
+    given, twin = call.params, account.twin
     customer = records.Customer(
-        id=twin.new_id("cus"),
-        created=twin.now(),
-        livemode=twin.livemode,
-        name=call.params.get("name"),
-        email=call.params.get("email"),
-        metadata=merged((), call.params.get("metadata")),
+        **account.fresh("cus", given), name=given.get("name"), email=given.get("email")
     )
     customer = _with_balance(customer, call)
     account.keep(customer.id, call.picked(*KEPT["customer"]))
@@ -48,14 +38,16 @@ def retrieve(account: Account, call: Call) -> records.Customer | dict[str, Any]:
 
 
 def update(account: Account, call: Call) -> records.Customer:
-    customer = account.get("customer", call.id)
-    fields: dict[str, Any] = call.picked("name", "email")
-    if "metadata" in call.params:
-        fields["metadata"] = merged(customer.metadata, call.params["metadata"])
+    customer: records.Customer = account.get("customer", call.id)
     account.keep(customer.id, call.picked(*KEPT["customer"]))
     balanced = _with_balance(customer, call)
-    fields |= {"credit_balance": balanced.credit_balance, "currency": balanced.currency}
-    return edits.change_customer(account.twin, customer, call.request, **fields)
+    return account.change(
+        customer,
+        call.request,
+        **call.changes(customer.metadata, "name", "email"),
+        credit_balance=balanced.credit_balance,
+        currency=balanced.currency,
+    )
 
 
 def _with_balance(customer: records.Customer, call: Call) -> records.Customer:
@@ -71,14 +63,3 @@ def delete(account: Account, call: Call) -> dict[str, Any]:
     customer = account.get("customer", call.id)
     account.twin.delete_customer(customer.id, call.request)
     return deleted("customer", customer.id)
-
-
-ONE = "/v1/customers/{customer}"
-
-OPERATIONS = (
-    listing("customer", "/v1/customers", compared={"email": "email"}),
-    Operation("POST", "/v1/customers", "customer", create),
-    Operation("GET", ONE, "customer", retrieve),
-    Operation("POST", ONE, "customer", update),
-    Operation("DELETE", ONE, "customer", delete),
-)

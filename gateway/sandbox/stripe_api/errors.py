@@ -8,44 +8,21 @@ Source: https://docs.stripe.com/api/errors and https://docs.stripe.com/error-cod
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from importlib.resources import files
 from typing import Any
 
 from gateway.ledger import amounts
 from schema.ports import RefusalCode, Refused
 
-INVALID_REQUEST = "invalid_request_error"
-
-STATUS_OF_UNKNOWN_REFERENCE = 404
-"""For an unknown id in a parameter. Seen for ids in the path only; 400 is as likely here."""
-
-CODES: Mapping[RefusalCode, str] = {
-    RefusalCode.INVOICE_NOT_FINALIZED: "status_transition_invalid",
-    RefusalCode.INVOICE_NOT_OPEN: "status_transition_invalid",
-    RefusalCode.PAYMENT_ALREADY_ATTACHED: "payment_intent_unexpected_state",
-    RefusalCode.PAYMENT_NOT_ATTACHED: "payment_intent_unexpected_state",
-    RefusalCode.PAYMENT_IS_DEFAULT: "payment_intent_unexpected_state",
-    RefusalCode.PAYMENT_INTENT_WRONG_STATE: "payment_intent_unexpected_state",
-    RefusalCode.AMOUNT_INVALID: "amount_too_small",
-    RefusalCode.AMOUNT_TOO_LARGE: "amount_too_large",
-}
-RULE_CODES = {
-    "invoice_has_payments": "invoice_not_editable",
-    "invalid_charge_amount": "invalid_charge_amount",
-    "invalid_charge_amount_no_decimal_compatible": "invalid_charge_amount_no_decimal_compatible",
-}
-
-PARAMS = {
-    "invoiceId": "invoice",
-    "paymentIntentId": "payment_intent",
-    "paymentRecordId": "payment_record",
-    "outOfBand": "payment_record_data",
-    "amountRequestedMinorUnits": "amount_requested",
-    "amountMinorUnits": "amount",
-    "refundMinorUnits": "refund_amount",
-    "creditMinorUnits": "credit_amount",
-    "outOfBandMinorUnits": "out_of_band_amount",
-}
+_TABLES = tomllib.loads(files(__package__).joinpath("errors.toml").read_text())
+SENTENCES: Mapping[str, Mapping[str, Any]] = _TABLES["sentences"]
+CODES = {RefusalCode[name]: code for name, code in _TABLES["codes"].items()}
+"""Stripe's code for a refusal, where that for its rule is not known."""
+CODES_OF_RULES: Mapping[str, str] = _TABLES["codes_of_rules"]
+PARAMS: Mapping[str, str] = _TABLES["params"]
 """Stripe's parameter for the last step of a refusal's path."""
 
 
@@ -53,28 +30,18 @@ def doc_url(code: str) -> str:
     return f"https://stripe.com/docs/error-codes/{code.replace('_', '-')}"
 
 
+@dataclass(eq=False)
 class StripeError(Exception):
     """One answer that is an error; `details` are further fields of the envelope."""
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        status: int = 400,
-        kind: str = INVALID_REQUEST,
-        code: str | None = None,
-        param: str | None = None,
-        details: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.status = status
-        self.kind = kind
-        self.code = code
-        self.param = param
-        self.details = dict(details or {})
-        self.headers = dict(headers or {})
+    message: str
+    _: KW_ONLY
+    status: int = 400
+    kind: str = "invalid_request_error"
+    code: str | None = None
+    param: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def body(self, request_id: str) -> dict[str, Any]:
         error: dict[str, Any] = {"type": self.kind, "message": self.message}
@@ -88,14 +55,13 @@ class StripeError(Exception):
 
 
 def no_such(kind: str, object_id: str, param: str, *, status: int = 404) -> StripeError:
-    """An id that stands for nothing. `param` is `id` where the id is part of the path."""
+    """An id that stands for nothing. `param` is `id` where the id is part of the path.
+
+    404 was seen for ids in the path only; for those in a parameter 400 is as likely.
+    """
     return StripeError(
         f"No such {kind}: '{object_id}'", status=status, code="resource_missing", param=param
     )
-
-
-def no_such_reference(kind: str, object_id: str, param: str) -> StripeError:
-    return no_such(kind, object_id, param, status=STATUS_OF_UNKNOWN_REFERENCE)
 
 
 def missing(param: str) -> StripeError:
@@ -106,17 +72,17 @@ def invalid(message: str, param: str | None, code: str | None = None) -> StripeE
     return StripeError(message, code=code, param=param)
 
 
-def unsupported(param: str) -> StripeError:
-    """Stripe knows it, and ignoring it would change what happens: said, instead of pretended."""
-    return StripeError(f"The sandbox does not support the parameter {param}.", param=param)
+def stated(name: str, param: str | None = None, **words: object) -> StripeError:
+    """The error of this name in `errors.toml`, with these words in its message."""
+    error = SENTENCES[name]
+    message = error["message"].format(param=param, **words)
+    status, code = error.get("status", 400), error.get("code")
+    return StripeError(message, status=status, code=code, param=param)
 
 
-def unrecognized_url(method: str, path: str) -> StripeError:
-    return StripeError(
-        f"Unrecognized request URL ({method}: {path}). Please see https://stripe.com/docs or we "
-        "can help at https://support.stripe.com/.",
-        status=404,
-    )
+def exclusive(*names: str, param: str) -> StripeError:
+    message = f"You may only specify one of these parameters: {', '.join(names)}."
+    return invalid(message, param, "parameters_exclusive")
 
 
 def check_charge(value: int, currency: str, param: str) -> None:
@@ -143,5 +109,5 @@ def of_refusal(refused: Refused, ids: Mapping[str, str]) -> StripeError:
     if refused.code is RefusalCode.NOT_FOUND:
         kind, _, object_id = refused.message.removeprefix("no such ").partition(": ")
         return no_such(kind, object_id, param or "id")
-    code = RULE_CODES.get(refused.rule, CODES.get(refused.code))
+    code = CODES_OF_RULES.get(refused.rule, CODES.get(refused.code))
     return StripeError(f"{refused.message} ({refused.rule})", code=code, param=param)

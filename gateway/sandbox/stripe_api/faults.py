@@ -75,9 +75,6 @@ class _Plan:
     times: int | None
     after: int
 
-    def matches(self, method: str, path: str) -> bool:
-        return fnmatchcase(method, self.method) and fnmatchcase(path, self.path)
-
 
 @dataclass(slots=True)
 class Faults:
@@ -108,7 +105,7 @@ class Faults:
     def take(self, method: str, path: str) -> Fault | None:
         """What goes wrong with this call, and one time less is left of it."""
         for plan in self._plans:
-            if not plan.matches(method, path):
+            if not (fnmatchcase(method, plan.method) and fnmatchcase(path, plan.path)):
                 continue
             if plan.after > 0:
                 plan.after -= 1

@@ -9,11 +9,12 @@ https://docs.stripe.com/error-low-level, 2026-10-28.endive.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
-from gateway.sandbox.stripe_api.errors import StripeError, invalid
+from gateway.sandbox.stripe_api.errors import StripeError, invalid, stated
 
 KEY_LENGTH_MAX = 255
 KEY_SECONDS = 24 * 3600
@@ -61,17 +62,12 @@ class IdempotencyKeys:
         entry = self._entries.get(key)
         if entry is None:
             self._entries[key] = _Entry(place, params, request_id, self._now())
-            self._forget_oldest()
+            if len(self._entries) > KEYS_KEPT_MAX:
+                del self._entries[next(self._answered())]
             return None
         _check_same(entry, key, place, params)
         if entry.answer is None:
-            raise StripeError(
-                "There is currently another in-progress request using this Idempotent Key (that "
-                "probably means you submitted twice, and the other request is still going "
-                f"through): {key}. Please try again later.",
-                status=409,
-                code="idempotency_key_in_use",
-            )
+            raise stated("key_in_use", key=key)
         repeated = (("Idempotent-Replayed", "true"), ("Original-Request", entry.request_id))
         return Answer(entry.answer.status, entry.answer.body, (*entry.answer.headers, *repeated))
 
@@ -87,25 +83,19 @@ class IdempotencyKeys:
 
     def clear(self) -> None:
         """Every key is free again, save those of calls that are under way."""
-        for key in [key for key, entry in self._entries.items() if entry.answer is not None]:
+        for key in list(self._answered()):
             del self._entries[key]
 
     def _forget_old(self) -> None:
         """What is a day old is free again, save what is still under way. The oldest stand first."""
         horizon = self._now() - KEY_SECONDS
-        due: list[str] = []
-        for key, entry in self._entries.items():
-            if entry.since > horizon:
-                break
-            if entry.answer is not None:
-                due.append(key)
-        for key in due:
-            del self._entries[key]
+        old = takewhile(lambda key: self._entries[key].since <= horizon, self._entries)
+        for key in list(old):
+            if self._entries[key].answer is not None:
+                del self._entries[key]
 
-    def _forget_oldest(self) -> None:
-        if len(self._entries) > KEYS_KEPT_MAX:
-            oldest = next(key for key, entry in self._entries.items() if entry.answer is not None)
-            del self._entries[oldest]
+    def _answered(self) -> Iterator[str]:
+        return (key for key, entry in self._entries.items() if entry.answer is not None)
 
 
 def _check_same(entry: _Entry, key: str, place: str, params: Any) -> None:

@@ -9,39 +9,35 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from gateway.backends.memory.tables import Query
-from gateway.backends.memory.twin import Request
-from gateway.sandbox.stripe_api import edits
-from gateway.sandbox.stripe_api.account import Account, InvoiceItem, merged
-from gateway.sandbox.stripe_api.errors import StripeError, invalid, missing
-from gateway.sandbox.stripe_api.operations import (
-    Call,
-    Listed,
-    Operation,
-    page_of,
-    query_of,
-    reading,
-)
+from gateway.backends.memory.twin import Request, Twin
+from gateway.ledger.book import foretold
+from gateway.ledger.facts import facts
+from gateway.sandbox.stripe_api.account import Account, InvoiceItem
+from gateway.sandbox.stripe_api.calls import Call
+from gateway.sandbox.stripe_api.errors import StripeError, missing, stated
+from gateway.stripe_objects.writing import deleted
 from schema import records
+
+Lines = tuple[records.InvoiceLineItem, ...]
 
 
 def create(account: Account, call: Call) -> InvoiceItem:
     given, twin = call.params, account.twin
-    invoice = (
-        account.referred("invoice", given["invoice"], "invoice") if "invoice" in given else None
-    )
+    invoice = None
+    if "invoice" in given:
+        invoice = account.get("invoice", given["invoice"], "invoice")
     customer_id = given.get("customer") or (invoice.customer_id if invoice else None)
     if customer_id is None:
         raise missing("customer")
-    account.referred("customer", customer_id, "customer")
+    account.get("customer", customer_id, "customer")
     item = _item(account, call, customer_id, invoice)
     if invoice is not None:
-        edits.check_draft(invoice, "invoice")
+        check_draft(invoice, "invoice")
         _check_fits(item, invoice)
         item = replace(item, line_id=twin.new_id("il"), invoice_id=invoice.id)
-        account.invoice_items.put(item)
-        _add_lines(account, invoice, [item], call.request)
     account.invoice_items.put(item)
+    if invoice is not None:
+        _add_lines(account, invoice, [item], call.request)
     twin.tell("invoiceitem.created", item, request=call.request)
     return item
 
@@ -49,40 +45,31 @@ def create(account: Account, call: Call) -> InvoiceItem:
 def _item(
     account: Account, call: Call, customer_id: str, invoice: records.Invoice | None
 ) -> InvoiceItem:
-    given, now = call.params, account.twin.now()
+    given = call.params
     if "amount" not in given:
         raise missing("amount")
     code = given.get("currency") or (invoice.currency if invoice else None)
     if code is None:
         raise missing("currency")
-    period = given.get("period") or {"start": now, "end": now}
+    fresh = account.fresh("ii", given)
+    period = given.get("period", {})
     return InvoiceItem(
-        id=account.twin.new_id("ii"),
-        created=now,
+        **fresh,
         customer_id=customer_id,
         currency=code,
         amount=given["amount"],
         description=given.get("description"),
         quantity=given.get("quantity", 1),
-        period_start=period["start"],
-        period_end=period["end"],
-        livemode=account.twin.livemode,
-        metadata=merged((), given.get("metadata")),
+        period_start=period.get("start", fresh["created"]),
+        period_end=period.get("end", fresh["created"]),
     )
 
 
 def _check_fits(item: InvoiceItem, invoice: records.Invoice) -> None:
     if item.currency != invoice.currency:
-        raise invalid(
-            f"The currency of the invoice item ({item.currency}) must be the invoice's "
-            f"({invoice.currency}).",
-            "currency",
-        )
+        raise stated("other_currency", "currency", item=item.currency, invoice=invoice.currency)
     if item.customer_id != invoice.customer_id:
-        raise invalid(
-            f"The invoice {invoice.id} belongs to another customer than {item.customer_id}.",
-            "customer",
-        )
+        raise stated("other_customer", "customer", invoice=invoice.id, customer=item.customer_id)
 
 
 def _add_lines(
@@ -102,7 +89,23 @@ def _add_lines(
         )
         for item in items
     )
-    edits.change_lines(account.twin, invoice, (*lines, *fresh), request)
+    change_lines(account.twin, invoice, (*lines, *fresh), request)
+
+
+def check_draft(invoice: records.Invoice, param: str) -> None:
+    """Raises `StripeError` for an invoice that can no longer be edited."""
+    if invoice.status != "draft":
+        raise stated("invoice_not_editable", param, invoice=invoice.id, status=invoice.status)
+
+
+def change_lines(twin: Twin, invoice: records.Invoice, lines: Lines, request: Request) -> None:
+    """The lines of a draft, and the totals that follow from them. Raises `StripeError`."""
+    check_draft(invoice, "invoice")
+    total = sum(line.amount for line in lines)
+    before = twin.book(invoice.id)
+    twin.lines[invoice.id] = lines
+    twin.invoices.put(foretold(replace(invoice, subtotal=total, total=total), before.customer))
+    twin.announce(facts(before, twin.book(invoice.id)), request)
 
 
 def take_pending(account: Account, invoice: records.Invoice, request: Request) -> None:
@@ -118,20 +121,6 @@ def take_pending(account: Account, invoice: records.Invoice, request: Request) -
         _add_lines(account, invoice, waiting, request)
 
 
-def list_all(account: Account, call: Call) -> Listed:
-    given = call.params
-    check = None
-    if given.get("pending"):
-
-        def check(item: InvoiceItem) -> bool:
-            return item.invoice_id is None
-
-    query: Query[InvoiceItem] = query_of(
-        call, check, customer_id=given.get("customer"), invoice_id=given.get("invoice")
-    )
-    return page_of(call, "invoiceitem", account.invoice_items, query)
-
-
 def delete(account: Account, call: Call) -> dict[str, Any]:
     item: InvoiceItem = account.get("invoiceitem", call.id)
     if item.invoice_id is not None:
@@ -140,18 +129,7 @@ def delete(account: Account, call: Call) -> dict[str, Any]:
             raise StripeError(f"The invoice of {item.id} is gone.", param="id")
         lines = account.twin.lines.get(invoice.id, ())
         kept = tuple(line for line in lines if line.id != item.line_id)
-        edits.change_lines(account.twin, invoice, kept, call.request)
+        change_lines(account.twin, invoice, kept, call.request)
     account.invoice_items.remove(item.id)
     account.twin.tell("invoiceitem.deleted", item, request=call.request)
-    return {"id": item.id, "object": "invoiceitem", "deleted": True}
-
-
-ONE = "/v1/invoiceitems/{invoiceitem}"
-KIND = "invoiceitem"
-
-OPERATIONS = (
-    Operation("GET", "/v1/invoiceitems", KIND, list_all, is_list=True),
-    Operation("POST", "/v1/invoiceitems", KIND, create),
-    reading(KIND, ONE),
-    Operation("DELETE", ONE, KIND, delete),
-)
+    return deleted("invoiceitem", item.id)

@@ -9,21 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from gateway.sandbox.stripe_api import edits, payment_methods
-from gateway.sandbox.stripe_api.account import KEPT, Account, merged
-from gateway.sandbox.stripe_api.errors import invalid, missing
-from gateway.sandbox.stripe_api.invoice_items import take_pending
-from gateway.sandbox.stripe_api.operations import (
-    Call,
-    Listed,
-    Operation,
-    listing,
-    page_in,
-    reading,
-)
-from gateway.sandbox.stripe_api.payment_methods import settle_with
+from gateway.sandbox.stripe_api import invoice_items, payment_intents
+from gateway.sandbox.stripe_api.account import KEPT, Account
+from gateway.sandbox.stripe_api.calls import Call, page_in, page_of
+from gateway.sandbox.stripe_api.errors import exclusive, invalid, missing
 from gateway.sandbox.stripe_api.payment_records import check_attachable, reported_here
 from gateway.sandbox.stripe_api.rendering import invoice_prefix
+from gateway.stripe_objects.writing import deleted
 from schema import records
 
 SECONDS_A_DAY = 86_400
@@ -31,27 +23,24 @@ SECONDS_A_DAY = 86_400
 
 def create(account: Account, call: Call) -> records.Invoice:
     """A draft; with `include` it takes what waits on the customer."""
-    customer = account.referred("customer", call.params["customer"], "customer")
-    twin = account.twin
+    given, twin = call.params, account.twin
+    customer = account.get("customer", given["customer"], "customer")
     invoice = records.Invoice(
-        id=twin.new_id("in"),
-        created=twin.now(),
-        currency=call.params.get("currency", "usd"),
+        **account.fresh("in", given),
+        currency=given.get("currency", "usd"),
         customer_id=customer.id,
         status="draft",
-        livemode=twin.livemode,
-        number=call.params.get("number"),
-        collection_method=call.params.get("collection_method", "charge_automatically"),
-        description=call.params.get("description"),
+        number=given.get("number"),
+        collection_method=given.get("collection_method", "charge_automatically"),
+        description=given.get("description"),
         customer_name=customer.name,
         customer_email=customer.email,
-        metadata=merged((), call.params.get("metadata")),
     )
     invoice = replace(invoice, due_date=_due_date(invoice, call))
     account.keep(invoice.id, call.picked(*KEPT["invoice"]))
     twin.create_invoice(invoice, (), request=call.request)
-    if call.params.get("pending_invoice_items_behavior") == "include":
-        take_pending(account, invoice, call.request)
+    if given.get("pending_invoice_items_behavior") == "include":
+        invoice_items.take_pending(account, invoice, call.request)
     return twin.invoice(invoice.id)
 
 
@@ -69,29 +58,27 @@ def _due_date(invoice: records.Invoice, call: Call) -> int | None:
 
 def update(account: Account, call: Call) -> records.Invoice:
     """Drafts can be changed; of others only what is a note on them."""
-    invoice = account.get("invoice", call.id)
+    invoice: records.Invoice = account.get("invoice", call.id)
     notes = {"metadata", "description", "footer", "expand", "auto_advance", "rendering"}
     beyond = sorted(set(call.params) - notes)
     if beyond:
-        edits.check_draft(invoice, beyond[0])
-    fields: dict[str, Any] = call.picked("description", "collection_method", "number")
-    if "metadata" in call.params:
-        fields["metadata"] = merged(invoice.metadata, call.params["metadata"])
-    fields["due_date"] = _due_date(replace(invoice, **fields), call)
+        invoice_items.check_draft(invoice, beyond[0])
+    changes = call.changes(invoice.metadata, "description", "collection_method", "number")
+    changes["due_date"] = _due_date(replace(invoice, **changes), call)
     account.keep(invoice.id, call.picked(*KEPT["invoice"]))
-    return edits.change_invoice(account.twin, invoice, call.request, **fields)
+    return account.change(invoice, call.request, **changes)
 
 
 def delete(account: Account, call: Call) -> dict[str, Any]:
     invoice = account.get("invoice", call.id)
     account.twin.delete_draft(invoice.id, call.request)
-    return {"id": invoice.id, "object": "invoice", "deleted": True}
+    return deleted("invoice", invoice.id)
 
 
-def lines(account: Account, call: Call) -> Listed:
+def lines(account: Account, call: Call) -> dict[str, Any]:
     invoice = account.get("invoice", call.id)
-    url = f"/v1/invoices/{invoice.id}/lines"
-    return page_in(call, "line_item", account.twin.lines.get(invoice.id, ()), url)
+    members = account.twin.lines.get(invoice.id, ())
+    return page_in(account, call, "line_item", members, f"/v1/invoices/{invoice.id}/lines")
 
 
 def finalize(account: Account, call: Call) -> records.Invoice:
@@ -119,22 +106,19 @@ def send(account: Account, call: Call) -> records.Invoice:
 
 def pay(account: Account, call: Call) -> records.Invoice:
     """Out of band, or through the default PaymentIntent; without a method the money comes."""
-    invoice = account.get("invoice", call.id)
+    invoice, twin = account.get("invoice", call.id), account.twin
     if call.params.get("paid_out_of_band"):
-        return account.twin.pay_out_of_band(invoice.id, call.request)
+        return twin.pay_out_of_band(invoice.id, call.request)
     method = call.params.get("payment_method")
     if method is None:
-        return account.twin.pay(invoice.id, call.request)
-    outcome = payment_methods.outcome_of(method)
-    if outcome.kind == payment_methods.SUCCEEDS:
-        return account.twin.pay(invoice.id, call.request)
-    default = account.twin.book(invoice.id).open_default
-    if default is None:
-        return account.twin.pay(invoice.id, call.request)
-    if outcome.kind == payment_methods.DECLINES:
-        account.twin.tell("invoice.payment_failed", invoice, request=call.request)
-    settle_with(account, account.twin.intent(default.source_id), method, call)
-    return account.twin.invoice(invoice.id)
+        return twin.pay(invoice.id, call.request)
+    outcome, default = payment_intents.outcome_of(method), twin.book(invoice.id).open_default
+    if default is None or outcome.kind == payment_intents.SUCCEEDS:
+        return twin.pay(invoice.id, call.request)
+    if outcome.kind == payment_intents.DECLINES:
+        twin.tell("invoice.payment_failed", invoice, request=call.request)
+    payment_intents.settle_with(account, twin.intent(default.source_id), method, call)
+    return twin.invoice(invoice.id)
 
 
 def void(account: Account, call: Call) -> records.Invoice:
@@ -151,18 +135,13 @@ def attach_payment(account: Account, call: Call) -> records.Invoice:
     given = call.picked("payment_intent", "payment_record", "payment_record_data")
     if not given:
         raise missing("payment_intent")
-    if len(given) > 1:
-        names = ", ".join(given)
-        raise invalid(
-            f"You may only specify one of these parameters: {names}.",
-            next(iter(given)),
-            "parameters_exclusive",
-        )
     name, value = next(iter(given.items()))
+    if len(given) > 1:
+        raise exclusive(*given, param=name)
     if name == "payment_record_data":
         source = reported_here(account, invoice, value, call)
     else:
-        source = account.referred(name, value, name)
+        source = account.get(name, value, name)
         check_attachable(account, source)
     account.twin.attach(
         invoice.id,
@@ -177,37 +156,32 @@ def detach_payment(account: Account, call: Call) -> records.Invoice:
     invoice = account.get("invoice", call.id)
     if "payment_intent" not in call.params:
         raise missing("payment_intent")
-    intent = account.referred("payment_intent", call.params["payment_intent"], "payment_intent")
+    intent = account.get("payment_intent", call.params["payment_intent"], "payment_intent")
     account.twin.detach(invoice.id, intent.id, request=call.request)
     return account.twin.invoice(invoice.id)
 
 
-ALL = "/v1/invoices"
-ONE = "/v1/invoices/{invoice}"
-KIND = "invoice"
+def payments(account: Account, call: Call) -> dict[str, Any]:
+    """The invoice payments of an invoice, of what pays, or of a type of it.
 
-OPERATIONS = (
-    listing(
-        KIND,
-        ALL,
-        indexed={
-            "collection_method": "collection_method",
-            "customer": "customer_id",
-            "status": "status",
-            "subscription": "subscription_id",
-        },
-        known=("customer",),
-    ),
-    Operation("POST", ALL, KIND, create),
-    reading(KIND, ONE),
-    Operation("POST", ONE, KIND, update),
-    Operation("DELETE", ONE, KIND, delete),
-    Operation("GET", f"{ONE}/lines", "line_item", lines, is_list=True),
-    Operation("POST", f"{ONE}/finalize", KIND, finalize),
-    Operation("POST", f"{ONE}/pay", KIND, pay),
-    Operation("POST", f"{ONE}/send", KIND, send),
-    Operation("POST", f"{ONE}/void", KIND, void),
-    Operation("POST", f"{ONE}/mark_uncollectible", KIND, mark_uncollectible),
-    Operation("POST", f"{ONE}/attach_payment", KIND, attach_payment),
-    Operation("POST", f"{ONE}/detach_payment", KIND, detach_payment, preview=True),
-)
+    Source: https://docs.stripe.com/api/invoice-payment, 2026-10-28.endive.
+    """
+    given, payment = call.params, call.params.get("payment", {})
+    if "invoice" in given:
+        account.get("invoice", given["invoice"], "invoice")
+    kind: str | None = payment.get("type")
+    if set(payment) - {"type", kind}:
+        raise missing(f"payment[{kind}]")
+
+    def is_of_kind(one: records.InvoicePayment) -> bool:
+        return one.source_type == kind
+
+    return page_of(
+        account,
+        call,
+        "invoice_payment",
+        is_of_kind if payment else None,
+        invoice_id=given.get("invoice"),
+        source_id=payment.get(kind),
+        status=given.get("status"),
+    )

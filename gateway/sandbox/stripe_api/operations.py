@@ -1,77 +1,50 @@
-"""One call of the API, the operation that answers it, and Stripe's lists and reads in general.
+"""Every operation of the API: where it stands, what it answers, and what does it.
 
-Lists are newest first, with cursors that are ids. With `ending_before` the page is the one just
-before the cursor, itself newest first. What an operation takes stands in `operations.toml`.
-Source: https://docs.stripe.com/api/pagination, 2026-10-28.endive.
+What an operation takes is in `operations.toml`, under the same method and path.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import islice
-from typing import Any, TypeVar
+from functools import cached_property, partial
+from typing import Any
 
-from gateway.backends.memory.tables import Query, Table
-from gateway.backends.memory.twin import Request
-from gateway.sandbox.stripe_api import parameters
+from gateway.sandbox.stripe_api import (
+    credit_notes,
+    customers,
+    invoice_items,
+    invoices,
+    parameters,
+    payment_intents,
+    payment_records,
+    webhooks,
+)
 from gateway.sandbox.stripe_api.account import Account
-from gateway.sandbox.stripe_api.errors import StripeError, no_such
-
-PAGE_SIZE_DEFAULT = 10
-SUB_LIST_SIZE = 10
-"""Documented only as "the first handful"; nested lists have behaved as ten."""
-
-R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """What an operation is asked: the ids of its path, its checked parameters, and for whom."""
-
-    ids: Mapping[str, str]
-    params: Mapping[str, Any]
-    request: Request
-    version: str
-
-    @property
-    def id(self) -> str:
-        """The one id of the path."""
-        return next(iter(self.ids.values()))
-
-    def picked(self, *names: str) -> dict[str, Any]:
-        """The parameters of these names that were given."""
-        return {name: self.params[name] for name in names if name in self.params}
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One page of a list, of records or of objects that are printed already."""
-
-    url: str
-    items: list[Any]
-    has_more: bool
-
+from gateway.sandbox.stripe_api.calls import Call, page_of
+from gateway.sandbox.stripe_api.errors import StripeError, stated
+from gateway.sandbox.stripe_api.rendering import Json
 
 Run = Callable[[Account, Call], Any]
-"""Does what is asked; answers a record, a `Listed`, or an object that is printed already."""
+"""Does what is asked; answers a record, or a list or an object that is printed already."""
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of the API. `answers` is Stripe's name of the object, or of a list's members.
-
-    `preview` operations do not exist for other versions.
-    """
+    """One operation of the API; `preview` operations do not exist for other versions."""
 
     method: str
     path: str
-    answers: str
     run: Run
     is_list: bool = False
     preview: bool = False
+
+    @cached_property
+    def answers(self) -> str:
+        """Stripe's name of the object, or of a list's members."""
+        is_line = self.path.endswith("/lines")
+        return "line_item" if is_line else self.path.split("/")[2].removesuffix("s")
 
     @cached_property
     def parameters(self) -> parameters.Table:
@@ -89,97 +62,118 @@ class Operation:
         return None if match is None else match.groupdict()
 
 
-def reading(kind: str, path: str) -> Operation:
+def routed(method: str, path: str, *, in_preview: bool) -> tuple[Operation, dict[str, str]]:
+    """The operation at this place, and the ids in the path. Raises `StripeError` 404."""
+    for operation in OPERATIONS:
+        ids = operation.ids_in(method, path)
+        if ids is not None and (in_preview or not operation.preview):
+            return operation, ids
+    raise stated("unrecognized_url", method=method, path=path)
+
+
+def _reading(kind: str, path: str) -> Operation:
     """The operation that answers the one object of its path."""
-    return Operation("GET", path, kind, lambda account, call: account.get(kind, call.id))
+    return Operation("GET", path, lambda account, call: account.get(kind, call.id))
 
 
-def listing(
-    kind: str,
-    path: str,
-    *,
-    indexed: Mapping[str, str] | None = None,
-    compared: Mapping[str, str] | None = None,
-    known: Sequence[str] = (),
-) -> Operation:
-    """The operation that lists a kind by what its members have in common.
+def _listing(kind: str) -> Operation:
+    """The operation that lists a kind by what its members have in common, as its table says."""
+    place = f"/v1/{kind}s"
+    table = parameters.STATED.get(f"GET {place}", {})
+    known, indexed = table.get("known", ()), table.get("indexed", {})
+    compared, without = table.get("compared", {}), table.get("without", {})
 
-    `indexed` and `compared` map parameters to attributes, those with an index and those without;
-    `known` are parameters that must name an object that there is.
-    """
-
-    def run(account: Account, call: Call) -> Listed:
+    def run(account: Account, call: Call) -> Json:
         given = call.params
         for name in known:
             if name in given:
-                account.referred(name, given[name], name)
-        common = [(at, given[name]) for name, at in (compared or {}).items() if name in given]
+                account.get(name, given[name], name)
+        common = [(at, given[name]) for name, at in compared.items() if name in given]
+        common += [(at, None) for name, at in without.items() if given.get(name)]
 
         def check(one: object) -> bool:
             return all(getattr(one, attribute) == value for attribute, value in common)
 
-        equals = {attribute: given.get(name) for name, attribute in (indexed or {}).items()}
-        query: Query[Any] = query_of(call, check if common else None, **equals)
-        return page_of(call, kind, account.tables[kind], query)
+        equals = {attribute: given.get(name) for name, attribute in indexed.items()}
+        return page_of(account, call, kind, check if common else None, **equals)
 
-    return Operation("GET", path, kind, run, is_list=True)
-
-
-def page_of(call: Call, kind: str, table: Table[R], query: Query[R]) -> Listed:
-    """The page that a call asks for. Raises `StripeError` for an unknown cursor."""
-    after, before = _cursors(call, kind, table)
-    size = call.params.get("limit", PAGE_SIZE_DEFAULT)
-    if before is not None:
-        found = list(islice(table.oldest_first(query, above=before), size + 1))
-        items = found[:size][::-1]
-    else:
-        found = list(islice(table.newest_first(query, below=after), size + 1))
-        items = found[:size]
-    return Listed(f"/v1/{kind}s", items, len(found) > size)
+    return Operation("GET", place, run, is_list=True)
 
 
-def page_in(call: Call, kind: str, members: Sequence[Any], url: str) -> Listed:
-    """A page of a short list in its own order, such as an invoice's lines."""
-    ids = [one.id for one in members]
-    after, before = _cursors(call, kind, ids)
-    size = call.params.get("limit", PAGE_SIZE_DEFAULT)
-    if before is not None:
-        end = ids.index(before)
-        start = max(0, end - size)
-        return Listed(url, list(members[start:end]), start > 0)
-    start = ids.index(after) + 1 if after is not None else 0
-    return Listed(url, list(members[start : start + size]), start + size < len(members))
+def _refuse_search(account: Account, call: Call) -> None:
+    """The ledger has no query language. Source: https://docs.stripe.com/search."""
+    raise StripeError("The sandbox does not support search. Use the list with its filters.")
 
 
-def _cursors(
-    call: Call, kind: str, known: Table[Any] | Sequence[str]
-) -> tuple[str | None, str | None]:
-    after, before = call.params.get("starting_after"), call.params.get("ending_before")
-    if after is not None and before is not None:
-        raise StripeError(
-            "You may only specify one of these parameters: starting_after, ending_before.",
-            code="parameters_exclusive",
-            param="starting_after",
-        )
-    for name, cursor in (("starting_after", after), ("ending_before", before)):
-        if cursor is not None and cursor not in known:
-            raise no_such(kind, cursor, name, status=400)
-    return after, before
+_CUSTOMER = "/v1/customers/{customer}"
+_INVOICE = "/v1/invoices/{invoice}"
+_ITEM = "/v1/invoiceitems/{invoiceitem}"
+_INTENT = "/v1/payment_intents/{intent}"
+_RECORD = "/v1/payment_records/{id}"
+_ATTEMPT = f"{_RECORD}/report_payment_attempt"
+_NOTE = "/v1/credit_notes/{id}"
+_ENDPOINT = "/v1/webhook_endpoints/{webhook_endpoint}"
 
-
-def query_of(
-    call: Call, check: Callable[[R], bool] | None = None, **equals: str | None
-) -> Query[R]:
-    """What a list holds: given index values, and the call's windows of creation and due date."""
-    start, end = call.params.get("created", (None, None))
-    return Query(
-        equals=tuple((name, value) for name, value in equals.items() if value is not None),
-        created_from=start,
-        created_to=end,
-        due=call.params.get("due_date"),
-        check=check,
-    )
-
-
-def printed(url: str, members: Sequence[Any], *, has_more: bool) -> dict[str, Any]:
-    return {"object": "list", "data": list(members), "has_more": has_more, "url": url}
+OPERATIONS = (
+    *(
+        Operation("GET", f"/v1/{kind}/search", _refuse_search)
+        for kind in ("invoices", "payment_intents", "customers", "charges")
+    ),
+    _listing("customer"),
+    Operation("POST", "/v1/customers", customers.create),
+    Operation("GET", _CUSTOMER, customers.retrieve),
+    Operation("POST", _CUSTOMER, customers.update),
+    Operation("DELETE", _CUSTOMER, customers.delete),
+    _listing("invoice"),
+    Operation("POST", "/v1/invoices", invoices.create),
+    _reading("invoice", _INVOICE),
+    Operation("POST", _INVOICE, invoices.update),
+    Operation("DELETE", _INVOICE, invoices.delete),
+    Operation("GET", f"{_INVOICE}/lines", invoices.lines, is_list=True),
+    Operation("POST", f"{_INVOICE}/finalize", invoices.finalize),
+    Operation("POST", f"{_INVOICE}/pay", invoices.pay),
+    Operation("POST", f"{_INVOICE}/send", invoices.send),
+    Operation("POST", f"{_INVOICE}/void", invoices.void),
+    Operation("POST", f"{_INVOICE}/mark_uncollectible", invoices.mark_uncollectible),
+    Operation("POST", f"{_INVOICE}/attach_payment", invoices.attach_payment),
+    Operation("POST", f"{_INVOICE}/detach_payment", invoices.detach_payment, preview=True),
+    _listing("invoiceitem"),
+    Operation("POST", "/v1/invoiceitems", invoice_items.create),
+    _reading("invoiceitem", _ITEM),
+    Operation("DELETE", _ITEM, invoice_items.delete),
+    Operation("GET", "/v1/invoice_payments", invoices.payments, is_list=True),
+    _reading("invoice_payment", "/v1/invoice_payments/{invoice_payment}"),
+    _listing("charge"),
+    _reading("charge", "/v1/charges/{charge}"),
+    _listing("payment_intent"),
+    Operation("POST", "/v1/payment_intents", payment_intents.create),
+    _reading("payment_intent", _INTENT),
+    Operation("POST", _INTENT, payment_intents.update),
+    Operation("POST", f"{_INTENT}/confirm", payment_intents.confirm),
+    Operation("POST", f"{_INTENT}/cancel", payment_intents.cancel),
+    Operation("POST", f"{_INTENT}/capture", payment_intents.capture),
+    _listing("payment_record"),
+    Operation("POST", "/v1/payment_records/report_payment", payment_records.report),
+    _reading("payment_record", _RECORD),
+    Operation("POST", _ATTEMPT, payment_records.report_attempt),
+    *(
+        Operation("POST", f"{_ATTEMPT}_{outcome}", partial(payment_records.come_to, outcome))
+        for outcome in ("guaranteed", "failed", "canceled")
+    ),
+    Operation("POST", f"{_ATTEMPT}_informational", payment_records.inform),
+    Operation("POST", f"{_RECORD}/report_refund", payment_records.report_refund),
+    _listing("credit_note"),
+    Operation("POST", "/v1/credit_notes", credit_notes.create),
+    Operation("GET", "/v1/credit_notes/preview", credit_notes.preview),
+    _reading("credit_note", _NOTE),
+    Operation("POST", _NOTE, credit_notes.update),
+    Operation("POST", f"{_NOTE}/void", credit_notes.void),
+    Operation("GET", "/v1/events", webhooks.list_events, is_list=True),
+    _reading("event", "/v1/events/{id}"),
+    _listing("webhook_endpoint"),
+    Operation("POST", "/v1/webhook_endpoints", webhooks.create),
+    _reading("webhook_endpoint", _ENDPOINT),
+    Operation("POST", _ENDPOINT, webhooks.update),
+    Operation("DELETE", _ENDPOINT, webhooks.delete),
+)
+"""In the order in which a path is looked up."""

@@ -1,9 +1,10 @@
-"""What each operation takes: tables of parameters with their kinds, and the check against them.
+"""What each operation takes: Stripe's form encoding, and the kinds of parameters.
 
 The tables stand in `operations.toml`. A kind turns what was sent into a value or raises Stripe's
 error for it. Unknown names are refused, as Stripe does; parameters that exist in preview versions
 only are unknown to others.
-Source: https://docs.stripe.com/error-codes, 2026-10-28.endive.
+Source: https://docs.stripe.com/api (requests are form-encoded) and
+https://docs.stripe.com/error-codes, 2026-10-28.endive.
 """
 
 from __future__ import annotations
@@ -15,25 +16,75 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
+from urllib.parse import parse_qsl
 
-from gateway.sandbox.stripe_api.errors import StripeError, invalid, missing, unsupported
+from gateway.sandbox.stripe_api.errors import StripeError, invalid, missing, stated
 from schema.ports import (
     METADATA_ENTRIES_MAX,
     METADATA_KEY_LENGTH_MAX,
     METADATA_VALUE_LENGTH_MAX,
 )
 
+Form = dict[str, Any]
 Kind = Callable[[Any, str], Any]
 """Turns what was sent for the parameter of this name into its value. Raises `StripeError`."""
 
+FIELDS_MAX = 1_000
+"""More than any call of Stripe takes; a bound for what is decoded."""
+DEPTH_MAX = 8
 TEXT_LENGTH_MAX = 5_000
 AMOUNT_MAX = 999_999_999_999
 """Twelve digits, as for IDR; Stripe allows fewer for most currencies.
 
 Source: https://docs.stripe.com/currencies (minimum and maximum amounts)."""
+PAGE_SIZE_MAX = 100
 
+_NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
+_STEP = re.compile(r"\[([^\[\]]*)\]")
 _INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
 _CURRENCY = re.compile(r"[A-Za-z]{3}", re.ASCII)
+
+
+def decode(text: str) -> Form:
+    """The parameters of a query string or a form body, still as strings. Raises `StripeError`.
+
+    Names with brackets become the nesting they stand for: `metadata[order]=6`,
+    `expand[]=customer`, `expand[0]=customer`, `items[0][amount]=5`. Lists are keyed by index.
+    """
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict")
+    except ValueError as error:
+        raise StripeError("Invalid form encoding in the request.") from error
+    form: Form = {}
+    for name, value in pairs:
+        match = _NAME.fullmatch(name)
+        if match is None:
+            raise invalid(f"Invalid parameter name: {name}", name)
+        steps = [match[1], *_STEP.findall(match[2])]
+        if len(steps) > DEPTH_MAX:
+            raise invalid(f"Parameter is nested too deeply: {name}", name)
+        _put(form, steps, value, name)
+    return form
+
+
+def _put(form: Form, steps: list[str], value: str, name: str) -> None:
+    within: Any = form
+    for at, step in enumerate(steps[:-1]):
+        within = within.setdefault(step or _open_index(within, steps[at + 1]), {})
+        if not isinstance(within, dict):
+            break
+    last = steps[-1] or str(len(within))
+    if not isinstance(within, dict) or isinstance(within.get(last), dict):
+        raise invalid(f"Invalid parameter: {name} is given as a value and as a hash", name)
+    within[last] = value
+
+
+def _open_index(within: Form, following: str) -> str:
+    """`items[][amount]` goes on with the last item until it has an amount."""
+    last = str(len(within) - 1)
+    begun = within.get(last)
+    goes_on = isinstance(begun, dict) and following != "" and following not in begun
+    return last if goes_on else str(len(within))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,63 +99,43 @@ class Parameter:
 Table = Mapping[str, Parameter]
 
 
-def checked(given: Mapping[str, Any], known: Table, *, in_preview: bool) -> dict[str, Any]:
+def checked(given: Form, known: Table, *, in_preview: bool) -> dict[str, Any]:
     """The values of what was given. Raises `StripeError`: unknown names before missing ones."""
     known = {name: row for name, row in known.items() if in_preview or not row.preview}
     return _values(given, known, "")
 
 
 def _values(given: Mapping[str, Any], known: Table, within: str) -> dict[str, Any]:
-    unknown = [_named(within, name) for name in given if name not in known]
+    def named(name: str) -> str:
+        return f"{within}[{name}]" if within else name
+
+    unknown = [named(name) for name in given if name not in known]
     if unknown:
         plural = "s" if len(unknown) > 1 else ""
-        names = ", ".join(unknown)
-        raise invalid(
-            f"Received unknown parameter{plural}: {names}", unknown[0], "parameter_unknown"
-        )
+        message = f"Received unknown parameter{plural}: {', '.join(unknown)}"
+        raise invalid(message, unknown[0], "parameter_unknown")
     for name, row in known.items():
         if row.required and name not in given:
-            raise missing(_named(within, name))
-    return {name: known[name].kind(raw, _named(within, name)) for name, raw in given.items()}
-
-
-def _named(within: str, name: str) -> str:
-    return f"{within}[{name}]" if within else name
+            raise missing(named(name))
+    return {name: known[name].kind(raw, named(name)) for name, raw in given.items()}
 
 
 def text(raw: Any, name: str) -> str:
     """A string that cannot be unset."""
-    value = _string(raw, name)
-    if value == "":
-        raise _empty(name)
+    value = clearable(raw, name)
+    if value is None:
+        raise stated("empty", name)
     return value
 
 
 def clearable(raw: Any, name: str) -> str | None:
     """A string; the empty one unsets it."""
-    return _string(raw, name) or None
-
-
-def _string(raw: Any, name: str) -> str:
     if not isinstance(raw, str):
         raise invalid(f"Invalid string: {name} must be a string, not a hash", name)
     if len(raw) > TEXT_LENGTH_MAX:
-        raise invalid(
-            f"Invalid string: {name} must be at most {TEXT_LENGTH_MAX} characters",
-            name,
-            "parameter_invalid_string",
-        )
-    return raw
-
-
-def _empty(name: str) -> StripeError:
-    return invalid(
-        f"You passed an empty string for '{name}'. We assume empty values are an attempt to unset "
-        f"a parameter; however '{name}' cannot be unset. You should remove '{name}' from your "
-        "request or supply a non-empty value.",
-        name,
-        "parameter_invalid_empty",
-    )
+        message = f"Invalid string: {name} must be at most {TEXT_LENGTH_MAX} characters"
+        raise invalid(message, name, "parameter_invalid_string")
+    return raw or None
 
 
 def integer(raw: Any, name: str) -> int:
@@ -114,20 +145,21 @@ def integer(raw: Any, name: str) -> int:
     return int(value)
 
 
+def _integer_from(least: int, raw: Any, name: str, message: str) -> int:
+    value = integer(raw, name)
+    if value < least:
+        raise invalid(message.format(value), name, "parameter_invalid_integer")
+    return value
+
+
 def instant(raw: Any, name: str) -> int:
     """Epoch seconds."""
-    value = integer(raw, name)
-    if value < 0:
-        raise invalid(f"Invalid timestamp: {value}", name, "parameter_invalid_integer")
-    return value
+    return _integer_from(0, raw, name, "Invalid timestamp: {}")
 
 
 def amount(raw: Any, name: str) -> int:
     """The smallest unit of a currency, from 1."""
-    value = integer(raw, name)
-    if value < 1:
-        message = "This value must be greater than or equal to 1."
-        raise invalid(message, name, "parameter_invalid_integer")
+    value = _integer_from(1, raw, name, "This value must be greater than or equal to 1.")
     if value > AMOUNT_MAX:
         raise invalid(f"{name} must be no more than {AMOUNT_MAX}", name, "amount_too_large")
     return value
@@ -135,20 +167,14 @@ def amount(raw: Any, name: str) -> int:
 
 def share(raw: Any, name: str) -> int:
     """An amount that may be nothing."""
-    value = integer(raw, name)
-    if value < 0:
-        message = "This value must be greater than or equal to 0."
-        raise invalid(message, name, "parameter_invalid_integer")
-    return value
+    return _integer_from(0, raw, name, "This value must be greater than or equal to 0.")
 
 
 def page_size(raw: Any, name: str) -> int:
-    value = integer(raw, name)
-    if value < 1:
-        message = f"This value must be greater than or equal to 1 (given {value})."
-        raise invalid(message, name, "parameter_invalid_integer")
-    if value > 100:
-        message = f"This value must be less than or equal to 100 (given {value})."
+    too_small = "This value must be greater than or equal to 1 (given {})."
+    value = _integer_from(1, raw, name, too_small)
+    if value > PAGE_SIZE_MAX:
+        message = f"This value must be less than or equal to {PAGE_SIZE_MAX} (given {value})."
         raise invalid(message, name, "parameter_invalid_integer")
     return value
 
@@ -172,18 +198,22 @@ def one_of(*words: str) -> Kind:
     def choice(raw: Any, name: str) -> str:
         value = text(raw, name)
         if value not in words:
-            wanted = ", ".join(words[:-1]) + (f", or {words[-1]}" if len(words) > 1 else words[0])
+            wanted = ", or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
             raise invalid(f"Invalid {name}: must be one of {wanted}", name)
         return value
 
     return choice
 
 
-def hash_of(known: Table) -> Kind:
-    def values(raw: Any, name: str) -> dict[str, Any]:
+def hash_of(known: Table, otherwise: Mapping[str, None] | None = None) -> Kind:
+    """With `otherwise` all its fields are there, given or not, and an empty one unsets it."""
+
+    def values(raw: Any, name: str) -> dict[str, Any] | None:
+        if raw == "" and otherwise is not None:
+            return None
         if not isinstance(raw, Mapping):
             raise invalid("Invalid hash", name)
-        return _values(raw, known, name)
+        return {**(otherwise or {}), **_values(raw, known, name)}
 
     return values
 
@@ -228,68 +258,48 @@ def metadata(raw: Any, name: str) -> dict[str, str] | None:
         if key == "":
             raise invalid("Metadata keys must not be empty", name)
         if len(key) > METADATA_KEY_LENGTH_MAX or len(value) > METADATA_VALUE_LENGTH_MAX:
-            raise invalid(
-                f"Metadata keys have at most {METADATA_KEY_LENGTH_MAX} characters, values at most "
-                f"{METADATA_VALUE_LENGTH_MAX}.",
-                f"{name}[{key}]",
-            )
+            longest = {"keys": METADATA_KEY_LENGTH_MAX, "values": METADATA_VALUE_LENGTH_MAX}
+            raise stated("metadata_too_long", f"{name}[{key}]", **longest)
     return dict(raw)
 
 
 def anything(raw: Any, name: str) -> Any:
-    """Known to Stripe and without meaning to the ledger: kept as it was sent."""
+    """Known to Stripe and without meaning to the ledger: taken as it was sent."""
     return raw
 
 
 def refused(raw: Any, name: str) -> Any:
-    """Known to Stripe, and ignoring it would change amounts or who pays."""
-    raise unsupported(name)
+    """Known to Stripe, and ignoring it would change amounts or who pays: said, not pretended."""
+    raise invalid(f"The sandbox does not support the parameter {name}.", name)
 
 
-ADDRESS = ("city", "country", "line1", "line2", "postal_code", "state")
-_ADDRESS = hash_of(dict.fromkeys(ADDRESS, Parameter(clearable)))
-
-
-def address(raw: Any, name: str) -> dict[str, Any] | None:
-    """An address has all its fields, null where they were not given; an empty one unsets it."""
-    given = None if raw == "" else _ADDRESS(raw, name)
-    return None if given is None else {field: given.get(field) for field in ADDRESS}
-
-
-_SHIPPING = hash_of(
+_ADDRESS = ("city", "country", "line1", "line2", "postal_code", "state")
+address = hash_of(dict.fromkeys(_ADDRESS, Parameter(clearable)), otherwise=dict.fromkeys(_ADDRESS))
+shipping = hash_of(
     {
         "address": Parameter(address, required=True),
         "name": Parameter(text, required=True),
         "phone": Parameter(clearable),
-    }
+    },
+    otherwise=dict.fromkeys(("carrier", "phone", "tracking_number")),
 )
 
-
-def shipping(raw: Any, name: str) -> dict[str, Any] | None:
-    given = None if raw == "" else _SHIPPING(raw, name)
-    nothing = {"carrier": None, "phone": None, "tracking_number": None}
-    return None if given is None else {**nothing, **given}
-
-
 KINDS: Mapping[str, Kind] = {
-    kind.__name__: kind
-    for kind in (
-        address,
-        amount,
-        anything,
-        boolean,
-        clearable,
-        currency,
-        instant,
-        integer,
-        metadata,
-        page_size,
-        refused,
-        share,
-        shipping,
-        text,
-        window,
-    )
+    "address": address,
+    "amount": amount,
+    "anything": anything,
+    "boolean": boolean,
+    "clearable": clearable,
+    "currency": currency,
+    "instant": instant,
+    "integer": integer,
+    "metadata": metadata,
+    "page_size": page_size,
+    "refused": refused,
+    "share": share,
+    "shipping": shipping,
+    "text": text,
+    "window": window,
 }
 """The kinds by the names that `operations.toml` calls them."""
 
@@ -297,23 +307,26 @@ Spec = str | list[Any] | dict[str, Any]
 """A parameter as the file has it: words, a list of one hash, or a hash. Of a hash, `is` says the
 words that stand before a kind: `required` and `preview`."""
 
-
-@cache
-def taken_by(operation: str) -> Table:
-    """What an operation takes, by its method and path; nothing where the file does not name it."""
-    stated = dict(STATED.get(operation, {}))
-    shared = (taken_by(name) for name in stated.pop("takes", ()))
-    found = {name: row for table in shared for name, row in table.items()}
-    return {**found, **_table(stated)}
-
-
 STATED: Mapping[str, Mapping[str, Any]] = tomllib.loads(
     files(__package__).joinpath("operations.toml").read_text()
 )
 
 
+@cache
+def taken_by(operation: str) -> Table:
+    """What an operation takes, by its method and path; nothing where the file does not name it."""
+    stated = STATED.get(operation, {})
+    shared = (taken_by(name) for name in stated.get("takes", ()))
+    found = {name: row for table in shared for name, row in table.items()}
+    return {**found, **_table(stated)}
+
+
+NO_PARAMETERS = frozenset({"compared", "indexed", "is", "known", "takes", "without"})
+"""What a table says beside its parameters."""
+
+
 def _table(stated: Mapping[str, Spec]) -> Table:
-    return {name: _parameter(spec) for name, spec in stated.items() if name != "is"}
+    return {name: _parameter(stated[name]) for name in stated if name not in NO_PARAMETERS}
 
 
 def _parameter(spec: Spec) -> Parameter:

@@ -1,7 +1,8 @@
 """From records to Stripe's JSON, with every field that the API's current shape requires.
 
 The constant parts of Stripe's objects, as they are where a feature is not used, stand in
-`objects.json`; what the ledger knows is written by its shape; here is what follows from that.
+`objects.json`; what the ledger knows is written by its shape; what follows from that is in
+`objects.toml` where it is a copy, and otherwise here.
 Fields that Stripe leaves out unless they are expanded are left out here as well; see `expansion`.
 Source: https://docs.stripe.com/api, 2026-10-28.endive.
 """
@@ -9,20 +10,29 @@ Source: https://docs.stripe.com/api, 2026-10-28.endive.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.resources import files
+from itertools import islice
 from typing import Any
 
 import orjson
 
-from gateway.sandbox.stripe_api.account import Account, InvoiceItem, StoredEvent, WebhookEndpoint
-from gateway.sandbox.stripe_api.operations import SUB_LIST_SIZE, printed
+from gateway.sandbox.stripe_api.account import (
+    KIND_OF,
+    OBJECTS,
+    Account,
+    InvoiceItem,
+    StoredEvent,
+    WebhookEndpoint,
+)
 from gateway.stripe_objects.shapes import SHAPES
 from gateway.stripe_objects.writing import written
 from schema import records
 
 Json = dict[str, Any]
 
+SUB_LIST_SIZE = 10
+"""Documented only as "the first handful"; nested lists have behaved as ten."""
 NOT_SHOWN = frozenset({"credit_amount", "days_until_due", "outcome"})
 """Parameters that are kept with an object or its record, and no field of Stripe's."""
 PAGES = "https://invoice.example.test"
@@ -40,17 +50,29 @@ def render(account: Account, record: Any, kept: Json | None = None) -> Json:
     shown = constants(kind)
     if kind in SHAPES:
         written(record, shown)
+    for name, attribute in COPIED.get(kind, ()):
+        shown[name] = getattr(record, attribute)
     if kind in FOLLOWING:
         shown |= FOLLOWING[kind](account, record)
     if record.id in account.twin.customer_accounts:
         shown["customer_account"] = account.twin.customer_accounts[record.id]
-    kept = account.details.get(record.id, {}) if kept is None else kept
-    return {name: value for name, value in (shown | kept).items() if name not in NOT_SHOWN}
+    shown |= account.details.get(record.id, {}) if kept is None else kept
+    for name in NOT_SHOWN:
+        shown.pop(name, None)
+    return shown
 
 
-def _templates() -> Mapping[str, bytes]:
-    stored = orjson.loads(files(__package__).joinpath("objects.json").read_bytes())
-    return {kind: orjson.dumps(template) for kind, template in stored.items()}
+def printed(account: Account, url: str, members: Iterable[Any], *, has_more: bool) -> Json:
+    """One page of a list."""
+    shown = [render(account, one) for one in members]
+    return {"object": "list", "data": shown, "has_more": has_more, "url": url}
+
+
+def beginning(account: Account, url: str, members: Iterable[Any]) -> Json:
+    """The first page of a list that stands in another object."""
+    found = list(islice(members, SUB_LIST_SIZE + 1))
+    has_more = len(found) > SUB_LIST_SIZE
+    return printed(account, url, found[:SUB_LIST_SIZE], has_more=has_more)
 
 
 def constants(kind: str) -> Json:
@@ -59,7 +81,17 @@ def constants(kind: str) -> Json:
     return template
 
 
-_CONSTANTS = _templates()
+_CONSTANTS: Mapping[str, bytes] = {
+    kind: orjson.dumps(template)
+    for kind, template in orjson.loads(
+        files(__package__).joinpath("objects.json").read_bytes()
+    ).items()
+}
+
+
+COPIED: Mapping[str, Sequence[tuple[str, str]]] = {
+    kind: tuple(stated["copied"].items()) for kind, stated in OBJECTS.items() if "copied" in stated
+}
 
 
 def client_secret(intent_id: str) -> str:
@@ -83,18 +115,11 @@ def _customer(account: Account, one: records.Customer) -> Json:
 
 def _invoice(account: Account, one: records.Invoice) -> Json:
     lines = account.twin.lines.get(one.id, ())
-    shown = [render(account, line) for line in lines[:SUB_LIST_SIZE]]
-    url = f"/v1/invoices/{one.id}/lines"
     return {
         "attempt_count": 1 if one.paid_at is not None else 0,
         "attempted": one.paid_at is not None,
         "billing_reason": "manual" if one.subscription_id is None else "subscription_cycle",
-        "effective_at": one.finalized_at,
-        "lines": printed(url, shown, has_more=len(lines) > SUB_LIST_SIZE),
-        "period_end": one.created,
-        "period_start": one.created,
-        "subtotal_excluding_tax": one.subtotal,
-        "total_excluding_tax": one.total,
+        "lines": beginning(account, f"/v1/invoices/{one.id}/lines", lines),
     }
 
 
@@ -117,26 +142,13 @@ def _line_item(account: Account, one: records.InvoiceLineItem) -> Json:
         },
         "quantity": int(quantity) if quantity.isdecimal() else None,
         "quantity_decimal": quantity,
-        "subtotal": one.amount,
     }
 
 
 def _invoice_item(account: Account, one: InvoiceItem) -> Json:
-    """Source: https://docs.stripe.com/api/invoiceitems/object, 2026-10-28.endive."""
     return {
-        "id": one.id,
-        "object": "invoiceitem",
-        "amount": one.amount,
-        "currency": one.currency,
-        "customer": one.customer_id,
-        "date": one.created,
-        "description": one.description,
-        "invoice": one.invoice_id,
-        "livemode": one.livemode,
         "metadata": dict(one.metadata),
-        "net_amount": one.amount,
         "period": {"end": one.period_end, "start": one.period_start},
-        "quantity": one.quantity,
         "quantity_decimal": str(one.quantity),
     }
 
@@ -150,34 +162,18 @@ def _payment_intent(account: Account, one: records.PaymentIntent) -> Json:
 
 def _payment_record(account: Account, one: records.PaymentRecord) -> Json:
     outcome = account.kept(one.id, "outcome", "guaranteed")
-
-    def money(is_all: bool) -> Json:
-        return {"currency": one.currency, "value": one.amount if is_all else 0}
-
-    return {
-        "amount_authorized": money(False),
-        "amount_canceled": money(outcome == "canceled"),
-        "amount_failed": money(outcome == "failed"),
-        "amount_guaranteed": money(outcome == "guaranteed"),
-        "amount_refunded": money(False),
-        "amount_requested": money(True),
-        "latest_payment_attempt_record": f"par_{one.id.removeprefix('pr_')}",
+    values = dict.fromkeys(("authorized", "canceled", "failed", "guaranteed", "refunded"), 0)
+    values |= {"requested": one.amount, outcome: one.amount}
+    amounts = {
+        f"amount_{name}": {"currency": one.currency, "value": value}
+        for name, value in values.items()
     }
-
-
-def _charge(account: Account, one: records.Charge) -> Json:
-    """An old charge that an invoice payment points at; only what the ledger knows of it."""
-    return {"amount_captured": one.amount}
+    return {**amounts, "latest_payment_attempt_record": f"par_{one.id.removeprefix('pr_')}"}
 
 
 def _credit_note(account: Account, one: records.CreditNote) -> Json:
-    amounts = ("subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax")
     return {
-        **dict.fromkeys(amounts, one.amount),
-        "effective_at": one.created,
-        "lines": printed(
-            f"/v1/credit_notes/{one.id}/lines", [_credit_note_line(one)], has_more=False
-        ),
+        "lines": beginning(account, f"/v1/credit_notes/{one.id}/lines", [_credit_note_line(one)]),
         "number": one.number or one.id,
         "pdf": f"{PAGES}/credit_notes/{one.id}/pdf",
         "refunds": [_refund(refund) for refund in one.refunds],
@@ -189,7 +185,6 @@ def _credit_note_line(one: records.CreditNote) -> Json:
     return {
         **constants("credit_note_line_item"),
         "id": f"cnli_{one.id.removeprefix('cn_')}",
-        "object": "credit_note_line_item",
         "amount": one.amount,
         "description": one.memo,
         "livemode": one.livemode,
@@ -208,16 +203,9 @@ def _refund(one: records.CreditNoteRefund) -> Json:
 
 def _webhook_endpoint(account: Account, one: WebhookEndpoint) -> Json:
     return {
-        "id": one.id,
-        "object": "webhook_endpoint",
-        "api_version": one.api_version,
-        "created": one.created,
-        "description": one.description,
         "enabled_events": list(one.enabled_events),
-        "livemode": one.livemode,
         "metadata": dict(one.metadata),
         "status": "enabled" if one.enabled else "disabled",
-        "url": one.url,
     }
 
 
@@ -225,12 +213,6 @@ def _event(account: Account, one: StoredEvent) -> Json:
     return {**orjson.loads(one.body), "pending_webhooks": len(one.waiting)}
 
 
-KIND_OF: Mapping[type, str] = {
-    **{shape.record: kind for kind, shape in SHAPES.items()},
-    InvoiceItem: "invoiceitem",
-    WebhookEndpoint: "webhook_endpoint",
-    StoredEvent: "event",
-}
 FOLLOWING: Mapping[str, Callable[[Account, Any], Json]] = {
     "customer": _customer,
     "invoice": _invoice,
@@ -239,7 +221,6 @@ FOLLOWING: Mapping[str, Callable[[Account, Any], Json]] = {
     "invoiceitem": _invoice_item,
     "payment_intent": _payment_intent,
     "payment_record": _payment_record,
-    "charge": _charge,
     "webhook_endpoint": _webhook_endpoint,
     "event": _event,
 }

@@ -12,58 +12,23 @@ import binascii
 import enum
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from gateway.backends.memory.twin import Request
-from gateway.sandbox.stripe_api import (
-    credit_notes,
-    customers,
-    events,
-    invoice_items,
-    invoice_payments,
-    invoices,
-    payment_intents,
-    payment_records,
-    webhook_endpoints,
-)
 from gateway.sandbox.stripe_api.account import Account
-from gateway.sandbox.stripe_api.errors import StripeError, of_refusal, unrecognized_url
+from gateway.sandbox.stripe_api.calls import Call
+from gateway.sandbox.stripe_api.errors import StripeError, of_refusal, stated
 from gateway.sandbox.stripe_api.expansion import check, expand
 from gateway.sandbox.stripe_api.faults import Fault, FaultKind
-from gateway.sandbox.stripe_api.forms import decode
 from gateway.sandbox.stripe_api.idempotency import Answer, IdempotencyKeys
-from gateway.sandbox.stripe_api.operations import Call, Listed, Operation, printed
-from gateway.sandbox.stripe_api.parameters import checked
+from gateway.sandbox.stripe_api.operations import Operation, routed
+from gateway.sandbox.stripe_api.parameters import checked, decode
 from gateway.sandbox.stripe_api.rendering import render
 from gateway.sandbox.stripe_api.webhooks import WebhookSender
 from schema.ports import Refused
 
 VERSION = "2026-10-28.endive"
 """The account's default version."""
-
-
-def _refuse_search(account: Account, call: Call) -> None:
-    """The ledger has no query language. Source: https://docs.stripe.com/search."""
-    raise StripeError("The sandbox does not support search. Use the list with its filters.")
-
-
-SEARCHES = tuple(
-    Operation("GET", f"/v1/{kind}s/search", kind, _refuse_search)
-    for kind in ("invoice", "payment_intent", "customer", "charge")
-)
-OPERATIONS: tuple[Operation, ...] = (
-    *SEARCHES,
-    *customers.OPERATIONS,
-    *invoices.OPERATIONS,
-    *invoice_items.OPERATIONS,
-    *invoice_payments.OPERATIONS,
-    *payment_intents.OPERATIONS,
-    *payment_records.OPERATIONS,
-    *credit_notes.OPERATIONS,
-    *events.OPERATIONS,
-    *webhook_endpoints.OPERATIONS,
-)
 
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?(;.*)?", re.ASCII)
 _KEY = re.compile(r"(sk|rk)_test_[A-Za-z0-9_]+", re.ASCII)
@@ -77,6 +42,16 @@ class Wire(enum.Enum):
     RESET = "reset"
     CUT = "cut"
     GARBLED = "garbled"
+
+
+WIRES: Mapping[FaultKind, Wire] = {
+    FaultKind.HANG: Wire.NEVER,
+    FaultKind.RESET_BEFORE: Wire.RESET,
+    FaultKind.RESET_AFTER: Wire.RESET,
+    FaultKind.CUT_BODY: Wire.CUT,
+    FaultKind.INVALID_JSON: Wire.GARBLED,
+}
+"""How the answer of a call arrives that goes wrong; whole where it is not named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +75,6 @@ class Incoming:
         return key if self.method == "POST" and key else None
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A call that may begin."""
-
-    operation: Operation
-    call: Call
-    key: str | None
-
-
 class Service:
     """Answers calls on one account."""
 
@@ -121,25 +87,23 @@ class Service:
         self, incoming: Incoming, request_id: str, fault: Fault | None
     ) -> tuple[Answer, Wire]:
         """The answer to one request, gone wrong as the fault says."""
-        early = _before_idempotency(fault)
-        if early is not None:
-            return _error(early, request_id), Wire.WHOLE
         try:
-            prepared = self._prepare(incoming, request_id)
+            early = None if fault is None else _before_idempotency(fault)
+            prepared = early or self._prepare(incoming, request_id)
         except StripeError as error:
             return _error(error, request_id), Wire.WHOLE
         if isinstance(prepared, Answer):
             return prepared, Wire.WHOLE
         try:
-            return await self._perform(prepared, request_id, fault)
+            return await self._perform(*prepared, fault)
         finally:
-            self.keys.give_up(prepared.key)
+            self.keys.give_up(incoming.idempotency_key)
 
-    def _prepare(self, incoming: Incoming, request_id: str) -> Prepared | Answer:
+    def _prepare(self, incoming: Incoming, request_id: str) -> tuple[Operation, Call] | Answer:
         """Everything that stands before the work, or the answer of an earlier call."""
         _authenticate(incoming.headers)
-        version = _version(incoming.headers)
-        operation, ids = _routed(incoming, in_preview=".preview" in version)
+        in_preview = ".preview" in _version(incoming.headers)
+        operation, ids = routed(incoming.method, incoming.path, in_preview=in_preview)
         form, key = decode(incoming.form), incoming.idempotency_key
         if key is not None:
             place = f"{incoming.method} {incoming.path}"
@@ -147,113 +111,75 @@ class Service:
             if repeated is not None:
                 return repeated
         try:
-            params = checked(form, operation.parameters, in_preview=".preview" in version)
+            params = checked(form, operation.parameters, in_preview=in_preview)
             check(params.get("expand", ()), operation.answers, is_list=operation.is_list)
         except StripeError:
             self.keys.give_up(key)
             raise
-        return Prepared(operation, Call(ids, params, Request(request_id, key), version), key)
+        return operation, Call(ids, params, Request(request_id, key))
 
     async def _perform(
-        self, prepared: Prepared, request_id: str, fault: Fault | None
+        self, operation: Operation, call: Call, fault: Fault | None
     ) -> tuple[Answer, Wire]:
-        kind = None if fault is None else fault.kind
         if fault is None:
-            return self._work(prepared, request_id), Wire.WHOLE
-        if kind is FaultKind.LATENCY:
-            await asyncio.sleep(fault.seconds)
+            return self._work(operation, call), Wire.WHOLE
+        kind, wire = fault.kind, WIRES.get(fault.kind, Wire.WHOLE)
         if kind is FaultKind.RESET_BEFORE or (kind is FaultKind.HANG and not fault.applied):
-            wire = Wire.RESET if kind is FaultKind.RESET_BEFORE else Wire.NEVER
             return Answer(0, {}), wire
         if kind is FaultKind.SERVER_ERROR:
-            return self._server_error(prepared, request_id, fault), Wire.WHOLE
-        return self._work(prepared, request_id, kind), WIRES.get(fault.kind, Wire.WHOLE)
+            return self._server_error(operation, call, fault), wire
+        if kind is FaultKind.LATENCY:
+            await asyncio.sleep(fault.seconds)
+        return self._work(operation, call, kind), wire
 
-    def _server_error(self, prepared: Prepared, request_id: str, fault: Fault) -> Answer:
+    def _server_error(self, operation: Operation, call: Call, fault: Fault) -> Answer:
         if fault.applied:
-            self._work(prepared, request_id)
-        error = StripeError(
-            "An unknown error occurred", status=fault.status or 500, kind="api_error"
-        )
-        answer = _error(error, request_id)
-        self.keys.finish(prepared.key, answer)
-        return answer
+            self._work(operation, call)
+        status = fault.status or 500
+        error = StripeError("An unknown error occurred", status=status, kind="api_error")
+        return self._stored(_error(error, call.request.id), call)
 
-    def _work(self, prepared: Prepared, request_id: str, manner: FaultKind | None = None) -> Answer:
+    def _work(self, operation: Operation, call: Call, manner: FaultKind | None = None) -> Answer:
         """Do it, print it, and store the answer: one step, without an await."""
-        operation, call = prepared.operation, prepared.call
         try:
             with self._webhooks.batch(manner):
                 outcome = operation.run(self._account, call)
-            answer = Answer(200, self._printed(operation, call, outcome))
+            shown = render(self._account, outcome)
+            expand(self._account, shown, call.params.get("expand", ()), operation.answers)
+            return self._stored(Answer(200, shown), call)
         except Refused as refused:
-            answer = _error(of_refusal(refused, call.ids), request_id)
+            return self._stored(_error(of_refusal(refused, call.ids), call.request.id), call)
         except StripeError as error:
-            answer = _error(error, request_id)
-        self.keys.finish(prepared.key, answer)
+            return self._stored(_error(error, call.request.id), call)
+
+    def _stored(self, answer: Answer, call: Call) -> Answer:
+        self.keys.finish(call.request.idempotency_key, answer)
         return answer
 
-    def _printed(self, operation: Operation, call: Call, outcome: Any) -> dict[str, Any]:
-        if isinstance(outcome, Listed):
-            members = [render(self._account, one) for one in outcome.items]
-            shown = printed(outcome.url, members, has_more=outcome.has_more)
-        else:
-            shown = render(self._account, outcome)
-        expand(self._account, shown, call.params.get("expand", ()), operation.answers)
-        return shown
+
+def _error(error: StripeError, request_id: str | None) -> Answer:
+    return Answer(error.status, error.body(request_id or ""), tuple(error.headers.items()))
 
 
-WIRES: Mapping[FaultKind, Wire] = {
-    FaultKind.HANG: Wire.NEVER,
-    FaultKind.RESET_AFTER: Wire.RESET,
-    FaultKind.CUT_BODY: Wire.CUT,
-    FaultKind.INVALID_JSON: Wire.GARBLED,
-}
-
-
-def _error(error: StripeError, request_id: str) -> Answer:
-    return Answer(error.status, error.body(request_id), tuple(error.headers.items()))
-
-
-def _before_idempotency(fault: Fault | None) -> StripeError | None:
-    """The faults that no key ever sees."""
-    match fault:
-        case Fault(kind=FaultKind.RATE_LIMITED):
-            return StripeError(
-                "Request rate limit exceeded. Learn more about rate limits here "
-                "https://stripe.com/docs/rate-limits.",
-                status=429,
-                code="rate_limit",
-                headers=dict(fault.headers),
-            )
-        case Fault(kind=FaultKind.LOCK_TIMEOUT):
-            return StripeError(
-                "This object cannot be accessed right now because another API request or Stripe "
-                "process is currently accessing it. If you see this error intermittently, retry "
-                "the request.",
-                status=fault.status or 429,
-                code="lock_timeout",
-                headers={"Stripe-Should-Retry": "true", **dict(fault.headers)},
-            )
-        case _:
-            return None
+def _before_idempotency(fault: Fault) -> Answer | None:
+    """What a fault answers that no key ever sees. Raises `StripeError`."""
+    if fault.kind is FaultKind.ANSWER:
+        return Answer(fault.status or 500, fault.body or {}, fault.headers)
+    if fault.kind is FaultKind.RATE_LIMITED:
+        raise replace(stated("rate_limit"), headers=dict(fault.headers))
+    if fault.kind is FaultKind.LOCK_TIMEOUT:
+        headers = {"Stripe-Should-Retry": "true", **dict(fault.headers)}
+        raise replace(stated("lock_timeout"), status=fault.status or 429, headers=headers)
+    return None
 
 
 def _authenticate(headers: Mapping[str, str]) -> None:
     """Any test key will do; a live key has no business here and is never repeated."""
     key = _key_of(headers.get("authorization", ""))
     if not key:
-        raise StripeError(
-            "You did not provide an API key. You need to provide your API key in the Authorization "
-            "header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
-            status=401,
-        )
+        raise stated("no_key")
     if "_live_" in key:
-        raise StripeError(
-            "A live key was sent to the sandbox. Use a test key, and consider that live key as "
-            "shown to this machine.",
-            status=401,
-        )
+        raise stated("live_key")
     if "stripe-account" in headers:
         raise StripeError("The sandbox has one account and no Connect.", status=403)
     if not _KEY.fullmatch(key):
@@ -277,11 +203,3 @@ def _version(headers: Mapping[str, str]) -> str:
     if not _VERSION.fullmatch(version):
         raise StripeError(f"Invalid Stripe API version: {version[:40]}")
     return version
-
-
-def _routed(incoming: Incoming, *, in_preview: bool) -> tuple[Operation, dict[str, str]]:
-    for operation in OPERATIONS:
-        ids = operation.ids_in(incoming.method, incoming.path)
-        if ids is not None and (in_preview or not operation.preview):
-            return operation, ids
-    raise unrecognized_url(incoming.method, incoming.path)

@@ -1,14 +1,15 @@
 """What a credit note would do, as Stripe reckons it; where Stripe refuses, the rule that is broken.
 
-Source: https://docs.stripe.com/api/credit_notes/preview, 2026-10-28.endive.
+Source: https://docs.stripe.com/api/credit_notes/preview and
+https://docs.stripe.com/api/credit_notes/create, 2026-10-28.endive.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from gateway.backends.assembly import failure_of
-from gateway.backends.stripe.credit_notes import note_params
+from gateway.backends.stripe.client import StripeApi
 from gateway.ledger.book import Book
 from gateway.ledger.credit_notes import preview
 from gateway.stripe_objects import reading
@@ -16,14 +17,22 @@ from schema import records
 from schema.ports import CreditNoteDraft, ErrorCode, Failed, Meter, Refused
 
 
-class Api(Protocol):
-    """The part of `StripeApi` that is needed here."""
-
-    async def get(self, path: str, params: dict[str, Any], meter: Meter) -> dict[str, Any]: ...
+def note_params(draft: CreditNoteDraft) -> dict[str, Any]:
+    """A note that is to be, in Stripe's words; what was left out is not sent."""
+    stated = {
+        "invoice": draft.invoice_id,
+        "amount": draft.amount,
+        "reason": draft.reason,
+        "memo": draft.memo,
+        "refund_amount": draft.refund,
+        "credit_amount": draft.credit,
+        "out_of_band_amount": draft.out_of_band,
+    }
+    return {name: value for name, value in stated.items() if value is not None}
 
 
 async def credit_note_preview(
-    api: Api, draft: CreditNoteDraft, meter: Meter
+    api: StripeApi, draft: CreditNoteDraft, meter: Meter
 ) -> records.CreditNotePreview:
     """Raises `Failed`."""
     try:
@@ -43,7 +52,7 @@ async def credit_note_preview(
     )
 
 
-async def _explain(failed: Failed, api: Api, draft: CreditNoteDraft, meter: Meter) -> None:
+async def _explain(failed: Failed, api: StripeApi, draft: CreditNoteDraft, meter: Meter) -> None:
     """Raises the first rule of the ledger that stands against the note, as the memory backend
     does; returns where none does, or where Stripe did not answer at all."""
     if failed.code is not ErrorCode.UPSTREAM_ERROR or not failed.extensions.get("requestId"):

@@ -1,25 +1,19 @@
-"""Lists as Stripe serves them: their pages, their first rows, and what can be cut from those.
+"""Lists as Stripe serves them: which needs one call answers, and what is cut from its rows.
 
-A short list hangs on one object, and a page of Stripe's has mostly all of it; so its first rows
-answer for other sizes, states and cursors too. Nothing here fetches.
+A short list hangs on one invoice, intent or record, and its first hundred rows are mostly all of
+it: whatever is wanted of them (other sizes, states, cursors, what is worked out) is cut from these
+rows. Of a long list only pages that begin at the same place have one call. Nothing here fetches.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.backends.assembly import Ask, FetchedPage, cursor_gone
-from schema.ports import ListFilter, Listing, Viewer
-
-
-@dataclass(slots=True)
-class Embedded:
-    """The first rows of a list, newest first: they came inside its parent or by themselves."""
-
-    members: tuple[Any, ...]
-    has_more: bool
-
+from schema.ports import PAGE_SIZE_MAX, Computed, ListFilter, Listing, Needs, Page, Viewer
 
 ListKey = tuple[str, str, str]
 """A short list: its parent's kind, its name, its parent's id."""
@@ -27,13 +21,14 @@ ListKey = tuple[str, str, str]
 SHORT_LISTS = frozenset({"payments", "lines", "credit_notes", "invoice_payments"})
 """Lists below one object of which a page of Stripe's has mostly all."""
 
-
 AT_THE_ROOT = (
     ("Invoice", "payments", "invoice_id"),
     ("PaymentIntent", "invoice_payments", "payment_intent_id"),
     ("PaymentRecord", "invoice_payments", "payment_record_id"),
 )
 """The short lists that `invoicePayments` shows when its filter names their parent alone."""
+
+DETACH_PREVIEW = Computed("detach_preview")
 
 
 def short_list(ask: Ask, viewer: Viewer) -> ListKey | None:
@@ -57,7 +52,79 @@ def short_list(ask: Ask, viewer: Viewer) -> ListKey | None:
     return None
 
 
-def page_of(rows: Embedded, listing: Listing) -> FetchedPage | None:
+@dataclass(frozen=True, slots=True)
+class ListRead:
+    """One call for a list, and everything that it may answer."""
+
+    ask: Ask
+    needs: Needs
+    answers: tuple[Ask, ...]
+    whole: ListKey | None = None
+    """The short list whose first rows are read, for the answers to be cut from them."""
+
+
+def list_reads(
+    missing: dict[Ask, Needs], read_whole: Set[ListKey], viewer: Viewer
+) -> list[ListRead]:
+    """The calls for lists that are missing; the first rows of `read_whole` did not answer them."""
+    short: dict[ListKey, list[Ask]] = defaultdict(list)
+    other: dict[object, list[Ask]] = defaultdict(list)
+    for ask in missing:
+        key, listing = short_list(ask, viewer), listing_of(ask)
+        if key is None or key in read_whole:
+            page = listing.page
+            beginning = (ask.kind, ask.id, listing.name, listing.where, page.after, page.before)
+            other[beginning].append(ask)
+        else:
+            short[key].append(ask)
+    reads = [_largest(asks, missing) for asks in other.values()]
+    return [*(_of_short_list(key, asks, missing) for key, asks in short.items()), *reads]
+
+
+def _largest(asks: list[Ask], missing: dict[Ask, Needs]) -> ListRead:
+    """The one of which all the others are a part."""
+    needs = Needs()
+    for ask in asks:
+        needs.merge(missing[ask])
+    return ListRead(max(asks, key=lambda ask: listing_of(ask).page.size), needs, tuple(asks))
+
+
+def _of_short_list(key: ListKey, asks: list[Ask], missing: dict[Ask, Needs]) -> ListRead:
+    """One that is alone is read as it is, unless it needs more of the list than it shows."""
+    largest = _largest(asks, missing)
+    # A rule of the ledger's looks at all the payments of an invoice.
+    is_for_a_rule = DETACH_PREVIEW in largest.needs.of("InvoicePayment")
+    looks_at_all = is_for_a_rule and any(listing_of(ask).name == "payments" for ask in asks)
+    if len(asks) == 1 and not looks_at_all:
+        return largest
+    is_partial = looks_at_all or any(_is_part(listing_of(ask)) for ask in asks)
+    kind, name, parent_id = key
+    size = PAGE_SIZE_MAX if is_partial else listing_of(largest.ask).page.size
+    first_rows = Ask(kind, parent_id, Listing(name, Page(first=size)))
+    return ListRead(first_rows, largest.needs, tuple(asks), key)
+
+
+def _is_part(listing: Listing) -> bool:
+    """Whether its rows may lie anywhere in the list."""
+    page = listing.page
+    return bool(listing.where.statuses) or page.after is not None or page.before is not None
+
+
+def listing_of(ask: Ask) -> Listing:
+    assert isinstance(ask.need, Listing)
+    return ask.need
+
+
+def cut(rows: FetchedPage, wanted: Page) -> FetchedPage:
+    """The page that these rows from the same place begin with, or end with if read backward."""
+    size, is_cut = wanted.size, len(rows.members) > wanted.size
+    if wanted.before is not None:
+        has_previous = is_cut or rows.has_previous
+        return replace(rows, members=rows.members[-size:], has_previous=has_previous)
+    return replace(rows, members=rows.members[:size], has_next=is_cut or rows.has_next)
+
+
+def page_of(rows: FetchedPage, listing: Listing) -> FetchedPage | None:
     """The page, if these first rows of its list are enough for it.
 
     Raises `Failed` CURSOR_GONE where they are all and its cursor's object is not among them.
@@ -66,23 +133,21 @@ def page_of(rows: Embedded, listing: Listing) -> FetchedPage | None:
     cursor = page.after or page.before
     ids = [one.id for one in members]
     if cursor is not None and cursor.object_id not in ids:
-        if rows.has_more:
+        if rows.has_next:
             return None
         raise cursor_gone()
     if page.before is not None:
         before = filtered(members[: ids.index(page.before.object_id)], listing.where)
-        return FetchedPage(before[-page.size :], True, len(before) > page.size)
+        return cut(FetchedPage(before, True, False), page)
     start = 0 if page.after is None else ids.index(page.after.object_id) + 1
     rest = filtered(members[start:], listing.where)
-    if rows.has_more and page.size > len(rest):
+    if rows.has_next and page.size > len(rest):
         return None
-    return FetchedPage(
-        rest[: page.size], page.size < len(rest) or rows.has_more, page.after is not None
-    )
+    return cut(FetchedPage(rest, rows.has_next, page.after is not None), page)
 
 
 def filtered(members: tuple[Any, ...], where: ListFilter) -> tuple[Any, ...]:
-    """The members of an embedded list that a filter leaves."""
+    """The members that a filter leaves: Stripe filters by one status only."""
     if not where.statuses:
         return members
     return tuple(one for one in members if one.status in where.statuses)
