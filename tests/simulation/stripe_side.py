@@ -36,7 +36,7 @@ class WatchedTwin(Twin):
         effect = Effect(now, self.version, kind, invoice_id, mark, object_id, amount)
         self.history.effects.append(effect)
 
-    def _enter(self, before: Book, after: Book, request: Request) -> None:
+    def _enter(self, before: Book, after: Book, request: Request) -> Book:
         self.version += 1
         Twin._enter(self, before, after, request)
         invoice = after.invoice
@@ -44,6 +44,7 @@ class WatchedTwin(Twin):
         payments = frozenset((one.id, one.status) for one in after.payments)
         snapshot = Snapshot(self.version, state, payments)
         self.history.snapshots.setdefault(invoice.id, []).append(snapshot)
+        return after
 
     def attach(self, invoice_id: str, source_id: str, **given: Any) -> records.InvoicePayment:
         payment = Twin.attach(self, invoice_id, source_id, **given)
