@@ -34,11 +34,8 @@ from schema.ports import (
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One thing that a source would have to fetch first.
-
-    An object has a `kind` and an `id`; a list or a computed value has its `need` as well, and
-    then `kind` and `id` are its parent's, None at the root.
-    """
+    """One thing that a source would have to fetch first: an object, by `kind` and `id`; or a list
+    or a computed value, by its `need` and its parent's, None at the root."""
 
     kind: str | None
     id: str | None
@@ -86,13 +83,30 @@ def failure_of(refused: Refused) -> Failed:
     return Failed(code, refused.message, refusal=refused.code.value, rule=refused.rule)
 
 
+_SOURCE_KINDS = {
+    "payment_intent": "PaymentIntent",
+    "payment_record": "PaymentRecord",
+    "charge": "Charge",
+}
+
+
+def _source_of(payment: records.InvoicePayment) -> tuple[str, str | None]:
+    kind = _SOURCE_KINDS.get(payment.source_type)
+    return ("", None) if kind is None else (kind, payment.source_id)
+
+
+def _intent_of(payment: records.InvoicePayment) -> tuple[str, str | None]:
+    is_intent = payment.source_type == "payment_intent"
+    return ("PaymentIntent", payment.source_id if is_intent else None)
+
+
 LINKS: Mapping[tuple[type, str], Callable[[Any], tuple[str, str | None]]] = {
     (records.Invoice, "customer"): lambda one: ("Customer", one.customer_id),
     (records.PaymentIntent, "customer"): lambda one: ("Customer", one.customer_id),
     (records.CreditNote, "invoice"): lambda one: ("Invoice", one.invoice_id),
     (records.InvoicePayment, "invoice"): lambda one: ("Invoice", one.invoice_id),
-    (records.InvoicePayment, "source"): lambda one: source_of(one),
-    (records.InvoicePayment, "payment_intent"): lambda one: intent_of(one),
+    (records.InvoicePayment, "source"): _source_of,
+    (records.InvoicePayment, "payment_intent"): _intent_of,
 }
 
 MEMBERS = {
@@ -104,21 +118,8 @@ MEMBERS = {
 }
 """What stands in each list; an invoice's lines have no ids of their own to be asked for."""
 
-SOURCE_KINDS = {
-    "payment_intent": "PaymentIntent",
-    "payment_record": "PaymentRecord",
-    "charge": "Charge",
-}
-
-
-def source_of(payment: records.InvoicePayment) -> tuple[str, str | None]:
-    kind = SOURCE_KINDS.get(payment.source_type)
-    return ("", None) if kind is None else (kind, payment.source_id)
-
-
-def intent_of(payment: records.InvoicePayment) -> tuple[str, str | None]:
-    is_intent = payment.source_type == "payment_intent"
-    return ("PaymentIntent", payment.source_id if is_intent else None)
+PENDING = Failed(ErrorCode.INTERNAL_SERVER_ERROR, "this was not fetched")
+"""Stands where something is missing; never left in an answer."""
 
 
 def assemble(viewer: Viewer, needs: Needs, source: RecordSource) -> Loaded[Any]:
@@ -133,11 +134,7 @@ def assemble_or_ask(
 ) -> tuple[Loaded[Any], dict[Ask, Needs]]:
     """The root as far as the source holds it, and what is missing with all that is below it."""
     assembly = _Assembly(viewer, source)
-    return assembly.root(needs), assembly.missing
-
-
-PENDING = Failed(ErrorCode.INTERNAL_SERVER_ERROR, "this was not fetched")
-"""Stands where something is missing; never left in an answer."""
+    return assembly.below(None, needs.of(ROOT)), assembly.missing
 
 
 class _Assembly:
@@ -146,17 +143,15 @@ class _Assembly:
         self.source = source
         self.missing: dict[Ask, Needs] = {}
 
-    def root(self, needs: Needs) -> Loaded[Any]:
-        loaded: Loaded[Any] = Loaded(None)
-        for need, deeper in needs.of(ROOT).items():
-            loaded.children[need] = self._outcome(need, None, deeper)
+    def below(self, record: Any, needs: Mapping[Need, Needs]) -> Loaded[Any]:
+        """The record, None for the root, with what it needs."""
+        loaded = Loaded(record)
+        for need, deeper in needs.items():
+            loaded.children[need] = self._outcome(need, record, deeper)
         return loaded
 
     def _record(self, record: Any, needs: Needs) -> Loaded[Any]:
-        loaded = Loaded(record)
-        for need, deeper in needs.of(type(record).__name__).items():
-            loaded.children[need] = self._outcome(need, record, deeper)
-        return loaded
+        return self.below(record, needs.of(type(record).__name__))
 
     def _outcome(self, need: Need, parent: Any, deeper: Needs) -> Any:
         try:

@@ -1,25 +1,115 @@
-"""Guarded writes: whether a caller may write at all, now, and the trail of what it tried.
+"""Guarded writes: whether a caller may write at all, now; and the audit trail, a line for each
+write that was asked for, whatever came of it.
 
-It stands before the journal, so that what is refused here leaves no record and no key behind.
+It stands before the journal, so that what is refused here leaves no record and no key behind. A
+line says who, what, under which key, with which outcome and under which of Stripe's request ids.
+References and metadata are left out, as they may hold personal data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+import logging
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from gateway.backends.audit_trail import AuditTrail
-from schema.ports import Command, Meter, Outcome, RefusalCode, Refused, Viewer, Writes
+import orjson
+
+from schema.ports import (
+    Command,
+    CreateCreditNote,
+    Meter,
+    Outcome,
+    RefusalCode,
+    Refused,
+    Viewer,
+    Writes,
+)
+
+log = logging.getLogger("gateway.audit")
+
+_PERSONAL = frozenset({"reference", "metadata", "memo", "idempotency_key"})
+
+WriteLine = Callable[[str], None]
+"""Keeps one line. Raises `OSError` where it cannot."""
 
 
+@dataclasses.dataclass(eq=False)
+class AuditTrail:
+    """Without a way to write lines, the trail is part of the log, under `gateway.audit`."""
+
+    _now: Callable[[], int]
+    _write_line: WriteLine | None = None
+
+    def record(
+        self,
+        *,
+        tenant: str,
+        caller: str,
+        command: Command,
+        ended: Outcome | BaseException,
+        request_id: str = "",
+        stripe_request_ids: Sequence[str] = (),
+    ) -> None:
+        """Add a line; `ended` is what the write returned or raised.
+
+        Trouble with the file never turns a write into a failure: then the line is in the log.
+        """
+        line = orjson.dumps(
+            {
+                "at": self._now(),
+                "request_id": request_id or None,
+                "tenant": tenant,
+                "caller": caller,
+                "operation": command.operation,
+                "idempotency_key": command.idempotency_key,
+                "input": shown_command(command),
+                **_ended(ended),
+                "stripe_request_ids": stripe_request_ids,
+            }
+        ).decode()
+        try:
+            (self._write_line or log.info)(line)
+        except OSError as trouble:
+            log.error("the audit file takes nothing (%s): %s", trouble.strerror, line)
+
+
+def shown_command(command: Command) -> dict[str, Any]:
+    """The input without what is not said or may be personal."""
+    whole = command.draft if isinstance(command, CreateCreditNote) else command
+    return _without_personal(dataclasses.asdict(whole))
+
+
+def _without_personal(fields: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: _without_personal(value) if isinstance(value, dict) else value
+        for name, value in fields.items()
+        if value is not None and name not in _PERSONAL
+    }
+
+
+def _ended(ended: Outcome | BaseException) -> dict[str, Any]:
+    """Whoever waited may have been ended; then the write goes on, and the journal knows how."""
+    if isinstance(ended, Refused):
+        return {"outcome": ended.code.value, "rule": ended.rule}
+    if isinstance(ended, BaseException):
+        told = "FAILED" if isinstance(ended, Exception) else "UNKNOWN"
+        return {"outcome": told, "rule": type(ended).__name__}
+    values = {one.name: getattr(ended, one.name) for one in dataclasses.fields(ended)}
+    told = "REPLAYED" if values.pop("replayed") else "DONE"
+    del values["known"]
+    result = {name: value for name, value in values.items() if value is not None}
+    return {"outcome": told, "result": result}
+
+
+@dataclasses.dataclass(eq=False)
 class GuardedWrites:
-    """See `schema.ports.Writes`. `is_read_only` may change its mind at any time; writes under way
-    go on."""
+    """See `schema.ports.Writes`. What says `is_read_only` may change its mind at any time; writes
+    under way go on."""
 
-    def __init__(self, inner: Writes, trail: AuditTrail, is_read_only: Callable[[], bool]) -> None:
-        self._inner = inner
-        self._trail = trail
-        self._is_read_only = is_read_only
+    _inner: Writes
+    _trail: AuditTrail
+    _is_read_only: Callable[[], bool]
 
     async def write(self, viewer: Viewer, command: Command, meter: Meter) -> Outcome:
         requests_before = len(meter.stripe_request_ids)
@@ -50,13 +140,10 @@ class GuardedWrites:
                 f"this needs the scope {command.scope}, which this caller lacks",
             )
         if self._is_read_only():
-            raise _read_only()
-
-
-def _read_only() -> Refused:
-    return Refused(
-        RefusalCode.READ_ONLY,
-        "read_only",
-        "the gateway takes no writes at the moment: repeat this with the same idempotencyKey later",
-        retryable=True,
-    )
+            raise Refused(
+                RefusalCode.READ_ONLY,
+                "read_only",
+                "the gateway takes no writes at the moment: repeat this with the same "
+                "idempotencyKey later",
+                retryable=True,
+            )

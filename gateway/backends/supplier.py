@@ -1,4 +1,5 @@
-"""What stands behind both ports: a supplier of objects that can change them, in recorded tries.
+"""What stands behind both ports: a supplier of objects that can change them, in recorded tries; and
+the refusals whose words all suppliers share, as a rule reads the same whatever stands behind.
 
 The journal hands over one attempt with each try; whoever is about to change anything upstream says
 so on it first. An attempt knows neither the journal's states nor Stripe.
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from schema.ports import Command, Meter, Outcome, Reads, Viewer
+from schema.ports import Command, Meter, Outcome, Reads, RefusalCode, Refused, Viewer
 
 KEY_PREFIX = "gw_"
 """How the keys begin that the journal gives to commands; others' may as well."""
@@ -97,3 +98,38 @@ class Supplier(Reads, Protocol):
     async def close(self) -> None:
         """Let go of connections. Idempotent."""
         ...
+
+
+_OUT_OF_BAND_FIELDS = {
+    RefusalCode.CURRENCY_MISMATCH: "currency",
+    RefusalCode.AMOUNT_INVALID: "amountMinorUnits",
+    RefusalCode.AMOUNT_TOO_LARGE: "amountMinorUnits",
+}
+
+
+def no_such(kind: str, object_id: str, path: tuple[str, ...]) -> Refused:
+    """For what does not exist, and for what belongs to somebody else."""
+    return Refused(
+        RefusalCode.NOT_FOUND, "no_such_object", f"no such {kind}: {object_id}", path=path
+    )
+
+
+def no_such_invoice(invoice_id: str) -> Refused:
+    return no_such("invoice", invoice_id, ("invoiceId",))
+
+
+def key_reused() -> Refused:
+    return Refused(
+        RefusalCode.IDEMPOTENCY_KEY_REUSED,
+        "idempotency_key_reused",
+        "this idempotencyKey was used with another input: make a new key for a new attempt",
+        path=("idempotencyKey",),
+    )
+
+
+def pointing_out_of_band(refused: Refused) -> Refused:
+    """The refusal with its path moved from a record's id to the facts that were given."""
+    if refused.path == ("payment", "paymentRecordId"):
+        field = _OUT_OF_BAND_FIELDS.get(refused.code)
+        refused.path = ("payment", "outOfBand", *((field,) if field else ()))
+    return refused

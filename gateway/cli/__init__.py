@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import typer
 
-from gateway.backends.journal.resolving import ResolveRefused
+from gateway.backends.journal.open_writes import ResolveRefused
 from gateway.logs import configure
 from gateway.settings import Settings, SettingsRefused
 from gateway.storage import StoreRefused

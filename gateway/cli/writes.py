@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.backends.audit_trail import shown_command
-from gateway.backends.journal.records import WriteRecord
-from gateway.backends.journal.resolving import ResolveRefused, Resolving
-from gateway.backends.journal.states import State
+from gateway.backends.guarded import shown_command
+from gateway.backends.journal.open_writes import ResolveRefused, Resolving
+from gateway.backends.journal.records import State, WriteRecord
 from gateway.cli import run, shown, stopped
 from gateway.clock import RandomIds, SystemClock
 from gateway.settings import Settings, SettingsRefused, read_settings

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from aiohttp import ClientSession
 
-from gateway.backends.audit_trail import AuditTrail
+from gateway.backends.guarded import AuditTrail
 from gateway.callers.budgets import Budget, MemoryBudget, RedisBudget
 from gateway.callers.clients import ClientsRefused, read_clients
 from gateway.callers.json_web_tokens import (

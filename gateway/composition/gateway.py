@@ -15,8 +15,9 @@ from functools import partial
 from aiohttp import web
 
 from gateway.backends.guarded import GuardedWrites
-from gateway.backends.journal.records import JournalStore, WriteRecord
-from gateway.backends.journal.settling import Settling
+from gateway.backends.journal.open_writes import Settling
+from gateway.backends.journal.record_store import JournalStore
+from gateway.backends.journal.records import WriteRecord
 from gateway.backends.journal.writes import SOLE_OWNER, Announce, JournaledWrites
 from gateway.backends.memory.twin import Twin
 from gateway.backends.stripe.client import StripeApi

@@ -9,16 +9,21 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
-from gateway.backends.journal.records import JournalStore, MemoryJournalStore
+from gateway.backends.journal.record_store import JournalStore, MemoryJournalStore
 from gateway.clock import Clock, Ids
 from gateway.composition.background import every
 from gateway.events.catch_up_progress import MemoryProgress, Progress, RedisProgress, SqliteProgress
-from gateway.events.feed import Feed
-from gateway.events.follower import FollowedLog, Follower
+from gateway.events.durable_log import RedisEventLog
+from gateway.events.feed import Feed, FollowedLog, Follower
 from gateway.events.intake import Publish
-from gateway.events.log import DAY_SECONDS, ENTRIES_MAX, EventLog, MemoryEventLog, Retention
-from gateway.events.log_codec import UnreadableCount
-from gateway.events.log_redis import RedisEventLog
+from gateway.events.log import (
+    DAY_SECONDS,
+    ENTRIES_MAX,
+    EventLog,
+    MemoryEventLog,
+    Retention,
+    UnreadableCount,
+)
 from gateway.settings import Settings
 from gateway.storage.redis_store import RedisStore
 from gateway.storage.write_probe import WriteProbe, redis_probe, sqlite_probe
@@ -69,8 +74,8 @@ async def open_stores(settings: Settings, clock: Clock, ids: Ids, stack: AsyncEx
 async def _sqlite(
     settings: Settings, clock: Clock, epoch: str, retention: Retention, stack: AsyncExitStack
 ) -> Stores:
-    from gateway.backends.journal.sqlite_store import SqliteJournalStore
-    from gateway.events.log_sqlite import SqliteEventLog
+    from gateway.backends.journal.durable import SqliteJournalStore
+    from gateway.events.durable_log import SqliteEventLog
     from gateway.storage.sqlite_store import SqliteStore
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -88,7 +93,7 @@ async def _sqlite(
 async def _redis(
     settings: Settings, clock: Clock, epoch: str, retention: Retention, stack: AsyncExitStack
 ) -> Stores:
-    from gateway.backends.journal.redis_store import RedisJournalStore
+    from gateway.backends.journal.durable import RedisJournalStore
 
     assert settings.redis_url is not None
     store = RedisStore.connect(settings.redis_url.get_secret_value())

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 import strawberry
 from aiocache.base import BaseCache
 
-from gateway.backends.caching.memory_cache import BoundedMemoryCache
 from gateway.backends.caching.reads import CachingReads
-from gateway.backends.caching.store import CacheStore
+from gateway.backends.caching.store import BoundedMemoryCache, CacheStore
 from gateway.backends.journal.writes import Dropped, nothing_cached
 from gateway.backends.memory.backend import MemoryBackend
 from gateway.backends.memory.twin import Twin
@@ -117,7 +116,7 @@ async def nothing_to_drop(touched: Touched) -> None:
 def _cache(settings: Settings, clock: Clock) -> BaseCache:
     """Shared where the settings give an address."""
     if settings.cache_url is not None:
-        from gateway.backends.caching.redis_cache import redis_cache
+        from gateway.backends.caching.store import redis_cache
 
         return redis_cache(settings.cache_url.get_secret_value())
     return BoundedMemoryCache(

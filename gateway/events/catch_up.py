@@ -1,10 +1,9 @@
 """What no webhook brought: Stripe's list of events is read again through the same door.
 
-At the start, on a timer, and by hand. It reads from the time up to which everything is known to
-have been taken in, and a while before that, because Stripe's list is not in the order in which
-things happened to the second; the log knows what is a repeat. That time is Stripe's, told by its
-events: our clock may have been wrong. An event that cannot be taken in is passed over, kept with
-that time, and tried again. It decides nothing about an event.
+It reads from the time up to which everything is known to have been taken in, and a while before
+that, because Stripe's list is not in the order in which things happened to the second; the log
+knows what is a repeat. That time is Stripe's, told by its events: our clock may have been wrong. An
+event that cannot be taken in is passed over, kept with that time, and tried again.
 Source: https://docs.stripe.com/webhooks/process-undelivered-events and
 https://docs.stripe.com/api/events (30 days), 2026-10-28.endive.
 """
@@ -15,7 +14,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.events.catch_up_progress import Covered, PassedOver, Progress
@@ -32,9 +31,8 @@ webhooks would put up with (300 s)."""
 RETRY_SECONDS = 15.0
 """After an outage the next try does not wait for the timer."""
 NEW_FAILURES_MAX = 5
-"""An event that cannot be taken in is passed over. So many new ones in one run may be an outage,
-and end it. The next run goes on behind them, so that they hold up nothing for ever if it is none.
-What comes in between them proves nothing, as not every event needs an answer of Stripe's."""
+"""So many new ones in one run may be an outage, and end it; the next run goes on behind them. What
+comes in between proves nothing, as not every event needs an answer of Stripe's."""
 PASSED_OVER_MAX = 500
 """Events that wait to be tried again. When there are more, the run ends in any case."""
 FAILED_AGAIN_MAX = 20
@@ -57,12 +55,10 @@ log = logging.getLogger(__name__)
 class Summary:
     """One run, so far or in the end; times are epoch seconds.
 
-    `seen` is the sum of `taken` (new), `known` (taken in before, about an invoice that is no more,
-    or no entry of the log), `ignored` (none of ours) and `failed` (passed over; later runs try
-    them again); those that were passed over before count too. `given_up` are those that Stripe no
-    longer lists. `at` is the time of the newest event so far. `out_of_reach`: something between
-    `wanted_from` and `from_` was missed, is older than what Stripe lists, and cannot be had any
-    more.
+    `seen` is the sum of `taken` (new), `known` (taken in before, or no entry), `ignored` (none of
+    ours) and `failed` (passed over; later runs try them again). `given_up` are those that Stripe
+    no longer lists. `at` is the time of the newest event so far. `out_of_reach`: something between
+    `wanted_from` and `from_` was missed and is older than what Stripe lists.
     """
 
     wanted_from: int
@@ -82,46 +78,29 @@ OnProgress = Callable[[Summary], None]
 """Is handed the same summary after every event."""
 
 
-def _nobody(summary: Summary) -> None:
-    """Nobody watches."""
-
-
+@dataclass(kw_only=True, eq=False)
 class CatchUp:
     """One per process. Runs follow one another, whoever asks for them."""
 
-    def __init__(
-        self,
-        *,
-        read_events: ReadEvents,
-        receive: Receive,
-        progress: Progress,
-        now: Callable[[], int],
-        sleep: Callable[[float], Awaitable[None]],
-        account: str,
-        livemode: bool,
-    ) -> None:
-        self._read_events = read_events
-        self._receive = receive
-        self._progress = progress
-        self._now = now
-        self._sleep = sleep
-        self._account = account
-        self._livemode = livemode
-        self._one_at_a_time = asyncio.Lock()
-        self.passed_over = 0
-        """How many wait to be tried again, as far as is known."""
-        self.given_up = 0
-        """How many were given up since the start of the process."""
+    read_events: ReadEvents
+    receive: Receive
+    progress: Progress
+    now: Callable[[], int]
+    sleep: Callable[[float], Awaitable[None]]
+    account: str
+    livemode: bool
+    passed_over: int = field(default=0, init=False)
+    """How many wait to be tried again, as far as is known."""
+    given_up: int = field(default=0, init=False)
+    """How many were given up since the start of the process."""
+    _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def run(self, since: int | None = None, on_progress: OnProgress | None = None) -> Summary:
-        """Read from `since`, or from where the last run got to, up to now.
-
-        The first run of all has missed nothing, as nobody has read from this gateway before.
-        Raises `Failed` when Stripe cannot be asked and `OSError` when the log is not to be had;
-        the next run begins where this one got to.
-        """
+        """Read from `since`, or from where the last run got to, up to now; the first run of all has
+        missed nothing. Raises `Failed` when Stripe cannot be asked and `OSError` when the log is
+        not to be had; the next run begins where this one got to."""
         async with self._one_at_a_time:
-            now, covered = self._now(), self._believed(await self._progress.load())
+            now, covered = self.now(), self._believed(await self.progress.load())
             summary = _planned(since, covered, now)
             if summary.out_of_reach:
                 log.warning("events before %d are older than what Stripe lists", summary.from_)
@@ -129,10 +108,10 @@ class CatchUp:
                 # If the first run of all fails, the next one must not begin when it begins.
                 covered = Covered(summary.from_)
                 summary.wanted_from = summary.from_
-                await self._progress.save(covered)
-            run = _Run(summary, covered, on_progress or _nobody)
+                await self.progress.save(covered)
+            run = _Run(summary, covered, on_progress)
             await self._try_again(run)
-            async with aclosing(self._read_events(summary.from_)) as events:
+            async with aclosing(self.read_events(summary.from_)) as events:
                 async for raw in events:
                     await self._take(raw, run)
                     if summary.seen % SAVE_EVERY == 0:
@@ -143,7 +122,7 @@ class CatchUp:
     def _believed(self, covered: Covered | None) -> Covered | None:
         """What was kept, unless a clock was ahead when it was: then everything is read again that
         Stripe lists, as nobody knows from where on it was skipped."""
-        now = self._now()
+        now = self.now()
         if covered is None or covered.until <= now + CLOCK_SECONDS_MAX:
             return covered
         log.warning(
@@ -158,7 +137,7 @@ class CatchUp:
         """Run now and then every so many seconds, for ever; sooner after a run that failed."""
         while True:
             is_through = await self._ran()
-            await self._sleep(seconds if is_through else min(seconds, RETRY_SECONDS))
+            await self.sleep(seconds if is_through else min(seconds, RETRY_SECONDS))
 
     async def _ran(self) -> bool:
         try:
@@ -178,50 +157,37 @@ class CatchUp:
         for one in list(run.passed_over.values()):
             if failures >= FAILED_AGAIN_MAX:
                 return
-            del run.passed_over[one.hint.event_id]
-            if one.hint.created < run.covered_until - REACH_SECONDS:
-                self._give_up(one, run)
+            hint = one.hint
+            del run.passed_over[hint.event_id]
+            if run.before is not None and hint.created < run.before.until - REACH_SECONDS:
+                gone = "event %s (%s) is given up after %d tries: Stripe lists it no longer"
+                log.error(gone, hint.event_id, hint.type, one.tries)
+                run.summary.given_up += 1
+                self.given_up += 1
                 continue
             run.summary.seen += 1
-            if await self._received(one.hint, run, tries=one.tries + 1) is not None:
+            if await self._received(hint, run, tries=one.tries + 1) is not None:
                 failures += 1
 
-    def _give_up(self, one: PassedOver, run: _Run) -> None:
-        log.error(
-            "event %s (%s) is given up after %d tries: Stripe lists it no longer",
-            one.hint.event_id,
-            one.hint.type,
-            one.tries,
-        )
-        run.summary.given_up += 1
-        self.given_up += 1
-
     async def _take(self, raw: Mapping[str, Any], run: _Run) -> None:
-        read = read_event(raw, account=self._account, livemode=self._livemode)
+        """Take it in, or pass over it. Raises `Failed` where it is one of too many."""
+        read = read_event(raw, account=self.account, livemode=self.livemode)
         if not isinstance(read, Hint):
             run.summary.ignored += 1
         elif read.event_id in run.passed_over:
             run.summary.failed += 1  # within the overlap, and tried already
-        else:
-            await self._receive_one(read, run)
+        elif (failed := await self._received(read, run)) is not None:
+            run.new_failures += 1
+            if run.new_failures >= NEW_FAILURES_MAX:
+                run.at(read.created)
+                await self._save(run)
+                raise failed
         run.seen(raw)
 
-    async def _receive_one(self, hint: Hint, run: _Run) -> None:
-        """Take it in, or pass over it. Raises `Failed` where it is one of too many."""
-        failed = await self._received(hint, run)
-        if failed is None:
-            return
-        run.new_failures += 1
-        if run.new_failures >= NEW_FAILURES_MAX:
-            run.at(hint.created)
-            await self._save(run)
-            raise failed
-
     async def _received(self, hint: Hint, run: _Run, tries: int = 1) -> Failed | None:
-        """None when it was taken in; else why it is passed over. Raises `Failed` where there is no
-        room for that."""
+        """Why it is passed over, if it is. Raises `Failed` where there is no room for that."""
         try:
-            entries = await self._receive(hint, EventOrigin.RECONCILED)
+            entries = await self.receive(hint, EventOrigin.RECONCILED)
         except Failed as failed:
             log.warning("event %s cannot be taken in: %s", hint.event_id, failed.message)
             if len(run.passed_over) >= PASSED_OVER_MAX:
@@ -241,7 +207,7 @@ class CatchUp:
         self.passed_over = len(run.passed_over)
         covered = run.covers(ended_at)
         if covered is not None:
-            await self._progress.save(covered)
+            await self.progress.save(covered)
 
 
 def _planned(since: int | None, covered: Covered | None, now: int) -> Summary:
@@ -259,27 +225,23 @@ def _planned(since: int | None, covered: Covered | None, now: int) -> Summary:
 class _Run:
     """One run under way. `before`: what earlier ones had noted."""
 
-    def __init__(self, summary: Summary, before: Covered | None, on_progress: OnProgress) -> None:
+    def __init__(
+        self, summary: Summary, before: Covered | None, on_progress: OnProgress | None
+    ) -> None:
         self.summary = summary
         self.new_failures = 0
-        self.passed_over = {
-            one.hint.event_id: one for one in (before.passed_over if before else ())
-        }
-        self._before = before
+        self.passed_over = {one.hint.event_id: one for one in (before or Covered(0)).passed_over}
+        self.before = before
         self._on_progress = on_progress
         self._newest: int | None = None
-
-    @property
-    def covered_until(self) -> int:
-        """What earlier runs have noted, in Stripe's time."""
-        return 0 if self._before is None else self._before.until
 
     def seen(self, raw: Mapping[str, Any]) -> None:
         created = raw.get("created")
         if type(created) is int:
             self.at(created)
         self.summary.seen += 1
-        self._on_progress(self.summary)
+        if self._on_progress is not None:
+            self._on_progress(self.summary)
 
     def at(self, created: int) -> None:
         """An event was dealt with. Its time is Stripe's; one that our clock has yet to reach counts
@@ -290,7 +252,7 @@ class _Run:
     def covers(self, ended_at: int | None) -> Covered | None:
         """What to note now; None where there is nothing to note. Only an event proves how far was
         read: our clock may be days ahead, and its time would hide what happens until then."""
-        passed_over, before = tuple(self.passed_over.values()), self._before
+        passed_over, before = tuple(self.passed_over.values()), self.before
         if before is None:
             newest = self._newest
             return None if newest is None else Covered(newest, passed_over, ended_at)

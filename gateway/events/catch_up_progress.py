@@ -1,21 +1,17 @@
-"""How far catch-up has come, and where that is kept: in memory, or beside the log.
-
-A time of Stripe's, and what was passed over before it. It decides nothing about an event. The
-releases before kept a number, the time alone, which is still read.
+"""How far catch-up has come, and where that is kept: in memory, or beside the log. The releases
+before kept a number, the time alone, which is still read.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
 from gateway.events.intake import Hint
 from gateway.storage.record_codec import RecordCodec
 from gateway.storage.redis_store import RedisStore
-from gateway.storage.sqlite_file import Part
-from gateway.storage.sqlite_store import SqliteStore
+from gateway.storage.sqlite_store import Part, SqliteStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +40,8 @@ class Covered:
 class Progress(Protocol):
     """Where catch-up keeps how far it has come.
 
-    A time and not an event's id: the overlap begins before the event that was seen last, and
-    Stripe forgets events. `load` answers None before the first `save`; what was saved last counts.
-    Both raise `OSError` when the store is not to be had.
+    `load` answers None before the first `save`; what was saved last counts. Both raise `OSError`
+    when the store is not to be had.
     """
 
     async def load(self) -> Covered | None: ...
@@ -54,11 +49,11 @@ class Progress(Protocol):
     async def save(self, covered: Covered) -> None: ...
 
 
+@dataclass(eq=False)
 class MemoryProgress:
     """Forgets with the process, as the log in memory does."""
 
-    def __init__(self) -> None:
-        self._covered: Covered | None = None
+    _covered: Covered | None = None
 
     async def load(self) -> Covered | None:
         return self._covered
@@ -78,17 +73,11 @@ PART = Part(
 )
 
 
-def _decoded(text: str | bytes) -> Covered:
-    """Raises `RecordUnreadable`."""
-    covered: Covered = _CODEC.decoded(text)
-    return covered
-
-
+@dataclass(eq=False)
 class SqliteProgress:
     """In the file of the log."""
 
-    def __init__(self, store: SqliteStore) -> None:
-        self._store = store
+    _store: SqliteStore
 
     @classmethod
     async def open(cls, store: SqliteStore) -> SqliteProgress:
@@ -100,18 +89,18 @@ class SqliteProgress:
         return await self._store.read(_load)
 
     async def save(self, covered: Covered) -> None:
-        await self._store.write(partial(_save, covered=covered))
+        await self._store.write(_save, covered)
 
 
 def _load(database: sqlite3.Connection) -> Covered | None:
     row = database.execute("SELECT until, body FROM catch_up").fetchone()
     if row is None:
         return None
-    until, body = row
-    return Covered(int(until)) if body is None else _decoded(body)
+    covered: Covered = Covered(row[0]) if row[1] is None else _CODEC.decoded(row[1])
+    return covered
 
 
-def _save(database: sqlite3.Connection, *, covered: Covered) -> None:
+def _save(database: sqlite3.Connection, covered: Covered) -> None:
     database.execute(
         "INSERT OR REPLACE INTO catch_up VALUES (1, ?, ?)",
         (covered.until, _CODEC.encoded(covered)),
@@ -129,7 +118,8 @@ class RedisProgress:
         held: bytes | None = await self._store.command("GET", self._key)
         if held is None:
             return None
-        return Covered(int(held)) if held.isdigit() else _decoded(held)
+        covered: Covered = Covered(int(held)) if held.isdigit() else _CODEC.decoded(held)
+        return covered
 
     async def save(self, covered: Covered) -> None:
         await self._store.command("SET", self._key, _CODEC.encoded(covered))

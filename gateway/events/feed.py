@@ -1,4 +1,5 @@
-"""The feed: what was appended goes to whoever listens, from a cursor on, without gap or repeat.
+"""The feed: what was appended goes to whoever listens, from a cursor on, without gap or repeat; and
+the follower, which publishes here what any of the replicas that share a log has appended.
 
 A subscriber reads the log until it has caught up with what was published, and turns live in
 the same step, so that nothing falls between backlog and live. What was not published in its order
@@ -8,13 +9,16 @@ is read from the log again. Who falls behind is told so and ended, never skipped
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 from gateway.events.log import (
     Bounds,
     EventLog,
     Logged,
+    LogReplaced,
     decode_position,
     encode_position,
     newer_cursor,
@@ -33,6 +37,8 @@ from schema.ports import (
     Viewer,
 )
 
+log = logging.getLogger(__name__)
+
 QUEUE_MAX = 256
 """Entries that a subscriber may lag behind; beyond it the client is told to resume."""
 BACKLOG_BATCH = 200
@@ -40,16 +46,6 @@ BACKLOG_BATCH = 200
 SCAN_MAX = 10_000
 """Entries that one page may look at: a rare filter answers a short page and where to go on."""
 HEARTBEAT_SECONDS = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Beginning:
-    """Where a stream begins: up to `told` its reader has everything; then the gap, if there is
-    one; then what is behind `position`."""
-
-    position: int
-    told: str
-    gap: StreamGap | None = None
 
 
 class Feed:
@@ -108,7 +104,9 @@ class Feed:
             if after is None and seen == start and batch:
                 seen = batch[0].position - 1  # the oldest that is held by now
             found += view.items(seen, batch)
-            if after is not None and any(map(_is_forgotten, found)):
+            if after is not None and any(
+                isinstance(one, StreamGap) and one.reason is GapReason.RETENTION for one in found
+            ):
                 raise _forgotten()
             events = [item for item in found if isinstance(item, InvoicePaymentEvent)]
             more = len(batch) == BACKLOG_BATCH
@@ -147,14 +145,14 @@ class Feed:
         self, viewer: Viewer, *, after: str | None, where: EventFilter
     ) -> AsyncGenerator[StreamItem, None]:
         view = View(self._log.epoch, viewer, where)
-        begins = await self._beginning(after)
-        reader = Subscriber(view, self._queue_max, begins.position)
+        position, told, gap = await self._beginning(after)
+        reader = Subscriber(view, self._queue_max, position)
         # No await between the look at what was published and this: nothing falls between.
         is_live = self._joined(reader)
         try:
-            yield StreamCheckpoint(begins.told, is_live)
-            if begins.gap is not None:
-                yield begins.gap
+            yield StreamCheckpoint(told, is_live)
+            if gap is not None:
+                yield gap
             while True:
                 if not is_live:
                     async for item in self._backlog(reader):
@@ -168,21 +166,23 @@ class Feed:
         finally:
             self._live.discard(reader)
 
-    async def _beginning(self, after: str | None) -> _Beginning:
+    async def _beginning(self, after: str | None) -> tuple[int, str, StreamGap | None]:
+        """The position behind which a stream reads on, the cursor up to which its reader has
+        everything, and the gap between, if there is one."""
         if after is None:
-            return _Beginning(self._published, self.position())
+            return self._published, self.position(), None
         epoch, position = decode_position(after)
         bounds = await self._log.bounds()
         if epoch != self._log.epoch or position > max(bounds.last, self._published):
             now = self.position()
-            gap = StreamGap(after, now, GapReason.UNKNOWN_CURSOR)
             # Of another log its reader has nothing, and must meet the gap again if it leaves before
             # it; of this one that has gone back it has everything, and may not skip what comes.
-            return _Beginning(self._published, now if epoch == self._log.epoch else after, gap)
+            told = now if epoch == self._log.epoch else after
+            return self._published, told, StreamGap(after, now, GapReason.UNKNOWN_CURSOR)
         if position < bounds.forgotten:
             gap = StreamGap(after, self._cursor(bounds.forgotten), GapReason.RETENTION)
-            return _Beginning(bounds.forgotten, after, gap)
-        return _Beginning(position, after)
+            return bounds.forgotten, after, gap
+        return position, after, None
 
     def _joined(self, reader: Subscriber) -> bool:
         """Whether the reader has all that was published, and so gets the rest as it comes."""
@@ -220,12 +220,64 @@ class Feed:
                 yield StreamCheckpoint(view.cursor(reader.heard), True)
 
 
-def _is_forgotten(item: Told) -> bool:
-    return isinstance(item, StreamGap) and item.reason is GapReason.RETENTION
-
-
 def _forgotten() -> Failed:
     return Failed(
         ErrorCode.CURSOR_GONE,
         "the log no longer reaches back to this cursor: read again from the start",
     )
+
+
+@runtime_checkable
+class FollowedLog(Protocol):
+    """A log that others append to as well, and that says what they have appended.
+
+    `tail_trouble` is what keeps the tail from going on now.
+    """
+
+    tail_trouble: OSError | None
+
+    def tail(self, after: int) -> AsyncGenerator[Logged, None]:
+        """What the log holds after a position, as it comes; it never ends."""
+        ...
+
+
+@dataclass(eq=False)
+class Follower:
+    """One per process, started once the feed has begun.
+
+    It ends when the log was replaced, or by a mistake of ours. Streams of this replica hear nothing
+    more then, so that it must not be called ready; only a restart begins anew.
+    """
+
+    _log: FollowedLog
+    _feed: Feed
+    _task: asyncio.Task[None] | None = field(default=None, init=False)
+
+    def start(self) -> None:
+        """Follow from where the feed began, until `stop`."""
+        self._task = asyncio.create_task(self._follow())
+        self._task.add_done_callback(_tell_how_it_ended)
+
+    def stop(self) -> None:
+        """Idempotent."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def check(self) -> None:
+        """Raises `OSError` while what replicas append does not come."""
+        if self._task is None or self._task.done():
+            raise OSError("the shared event log is no longer followed: restart the gateway")
+        if self._log.tail_trouble is not None:
+            raise self._log.tail_trouble
+
+    async def _follow(self) -> None:
+        async for entry in self._log.tail(decode_position(self._feed.position())[1]):
+            self._feed.publish(entry)
+
+
+def _tell_how_it_ended(task: asyncio.Task[None]) -> None:
+    trouble = None if task.cancelled() else task.exception()
+    if trouble is not None:
+        # That of a replaced log is expected and says all; another's place in the code is needed.
+        story = None if isinstance(trouble, LogReplaced) else trouble
+        log.error("the shared event log is no longer followed: %s", trouble, exc_info=story)

@@ -1,8 +1,8 @@
 """The one door through which events enter: resolve, drop, append, publish, in this order.
 
-Announced writes, webhooks and catch-up all come this way. From a webhook only ids are taken; the
-objects behind them are dropped from the cache before the event is in the log, so that whoever
-sees the event finds no older copy. A failed drop or append raises, and nothing is acknowledged.
+From a webhook only ids are taken; the objects behind them are dropped from the cache before the
+event is in the log, so that whoever sees the event finds no older copy. A failed drop or append
+raises, and nothing is acknowledged.
 Source of the event names: https://docs.stripe.com/api/events/types, 2026-10-28.endive.
 """
 
@@ -98,20 +98,10 @@ def event_type(raw_type: str) -> EventType | None:
     return EventType.INVOICE_CHANGED if raw_type.startswith(CHANGED_PREFIXES) else None
 
 
-def is_about_intent(raw_type: str) -> bool:
-    """Whether it tells of a PaymentIntent by itself."""
-    return raw_type.startswith(INTENT_PREFIX)
-
-
-def is_about_customer(raw_type: str) -> bool:
-    """Whether it tells of a customer by itself. None of these becomes an entry."""
-    return raw_type in CUSTOMER_TYPES
-
-
 def drops_by_itself(raw_type: str) -> bool:
     """Whether it drops what is cached also where it becomes no entry: after it nobody may be shown
     the intent or the customer as it was."""
-    return is_about_intent(raw_type) or is_about_customer(raw_type)
+    return raw_type.startswith(INTENT_PREFIX) or raw_type in CUSTOMER_TYPES
 
 
 def is_followed(raw_type: str) -> bool:
@@ -125,53 +115,40 @@ CallerOf = Callable[[str], Awaitable[tuple[str, str] | None]]
 """Who sent Stripe this key: tenant and the caller's own key."""
 
 
+@dataclass(kw_only=True, eq=False)
 class Intake:
     """One per process. Entries are appended one after the other, so that they are published in the
-    order of the log. All that asks others, be it Stripe or a cache, comes before that line, so that
-    nothing slow holds up another's entry."""
+    order of the log. All that asks others comes before, so that nothing slow holds up an entry."""
 
-    def __init__(
-        self,
-        *,
-        log: EventLog,
-        lookup: Lookup,
-        drop: Drop,
-        publish: Publish,
-        caller_of: CallerOf,
-        account: str,
-        livemode: bool,
-    ) -> None:
-        self._log = log
-        self._lookup = lookup
-        self._drop = drop
-        self._publish = publish
-        self._caller_of = caller_of
-        self._account = account
-        self._livemode = livemode
-        self._order = asyncio.Lock()
-        self._line_of_others = asyncio.Lock()
-        self._announcing: set[asyncio.Task[int]] = set()
-        self._receiving: dict[str, asyncio.Task[int]] = {}
+    log: EventLog
+    lookup: Lookup
+    drop: Drop
+    publish: Publish
+    caller_of: CallerOf
+    account: str
+    livemode: bool
+    _order: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _line_of_others: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _announcing: set[asyncio.Task[int]] = field(default_factory=set, init=False)
+    _receiving: dict[str, asyncio.Task[int]] = field(default_factory=dict, init=False)
 
     async def announce(self, entry: LogEntry, stripe_key: str) -> None:
         """Take in one of our own writes, which Stripe was sent under this key. Raises `OSError`
         when the log is not to be had."""
-        kind = EventType(entry.type)
-        named = replace(entry, dedupe=_twin_names(kind, entry.invoice_payment_id, stripe_key))
-        task = asyncio.ensure_future(self._taken(named))
+        names = _twin_names(EventType(entry.type), entry.invoice_payment_id, stripe_key)
+        task = asyncio.ensure_future(self._taken(replace(entry, dedupe=names)))
         self._announcing.add(task)
         task.add_done_callback(self._announcing.discard)
         await asyncio.shield(task)
 
     async def receive(self, hint: Hint, origin: EventOrigin) -> int:
         """Take in one Stripe event to the end, even when whoever brought it goes away; answers how
-        many entries it became.
+        many entries it became: 0 for what is not followed, is another account's, or is known.
 
-        0 for what is not followed, is another account's, or is known; one that is brought again
-        while it is taken in waits for that. Raises when its invoice's customer cannot be resolved
-        now, a drop fails, the log is not to be had, or `IntakeFull`.
+        One that is brought again while it is taken in waits for that. Raises when its invoice's
+        customer cannot be resolved now, a drop fails, the log is not to be had, or `IntakeFull`.
         """
-        if hint.account != self._account or hint.livemode != self._livemode:
+        if hint.account != self.account or hint.livemode != self.livemode:
             return 0
         under_way = self._receiving.get(hint.event_id)
         if under_way is not None:
@@ -186,13 +163,13 @@ class Intake:
 
     def _ended(self, hint: Hint, task: asyncio.Task[int]) -> None:
         del self._receiving[hint.event_id]
-        trouble = None if task.cancelled() else task.exception()
-        if trouble is not None:  # Whoever brought it may be gone, and has to bring it again.
+        if not task.cancelled() and (trouble := task.exception()) is not None:
+            # Whoever brought it may be gone, and has to bring it again.
             log.info("event %s was not taken in: %s", hint.event_id, type(trouble).__name__)
 
     async def _received(self, hint: Hint, origin: EventOrigin) -> int:
         if drops_by_itself(hint.type):
-            await self._drop(Touched(None, hint.customer_id, hint.payment_intent_id))
+            await self.drop(Touched(None, hint.customer_id, hint.payment_intent_id))
         kind = event_type(hint.type)
         if kind is None:
             return 0
@@ -202,14 +179,12 @@ class Intake:
         return 0 if entry is None else await self._taken(entry)
 
     async def _receive_canceled(self, hint: Hint, origin: EventOrigin) -> int:
-        """A canceled intent cancels its open invoice payments: one entry for each.
-
-        Stripe promises no order: a payment may still be open when its intent is canceled.
-        """
+        """A canceled intent cancels its open invoice payments: one entry for each. Stripe promises
+        no order: a payment may still be open then."""
         if hint.payment_intent_id is None:
             return 0
         taken = 0
-        for payment in await self._lookup.payments_of_intent(hint.payment_intent_id):
+        for payment in await self.lookup.payments_of_intent(hint.payment_intent_id):
             if payment.status not in ("open", "canceled"):
                 continue
             of_payment = replace(hint, invoice_id=payment.invoice_id, invoice_payment_id=payment.id)
@@ -222,19 +197,24 @@ class Intake:
     async def _entry(self, hint: Hint, kind: EventType, origin: EventOrigin) -> LogEntry | None:
         if hint.invoice_id is None:
             return None
-        is_known, customer_id = await self._lookup.customer_of(hint.invoice_id)
+        is_known, customer_id = await self.lookup.customer_of(hint.invoice_id)
         if not is_known:
             # Gone, such as a deleted draft: no entry, but nobody may be shown it any longer.
-            await self._drop(Touched(hint.invoice_id, None, hint.payment_intent_id))
+            await self.drop(Touched(hint.invoice_id, None, hint.payment_intent_id))
             return None
-        caller = None if hint.request_key is None else await self._caller_of(hint.request_key)
+        names: tuple[str, ...] = (f"event:{hint.event_id}",)
+        caller = None
+        if hint.request_key is not None:
+            caller = await self.caller_of(hint.request_key)
+            if hint.invoice_payment_id is not None:
+                names += _twin_names(kind, hint.invoice_payment_id, hint.request_key)
         return LogEntry(
             type=kind.value,
             raw_type=hint.type,
             origin=origin.value,
             occurred_at=hint.created,
-            account=self._account,
-            livemode=self._livemode,
+            account=self.account,
+            livemode=self.livemode,
             invoice_id=hint.invoice_id,
             customer_id=customer_id,
             invoice_payment_id=hint.invoice_payment_id,
@@ -242,18 +222,12 @@ class Intake:
             source_event_id=hint.event_id,
             tenant=caller[0] if caller else None,
             idempotency_key=caller[1] if caller else None,
-            dedupe=self._names(hint, kind),
+            dedupe=names,
         )
-
-    def _names(self, hint: Hint, kind: EventType) -> tuple[str, ...]:
-        names = [f"event:{hint.event_id}"]
-        if hint.request_key is not None and hint.invoice_payment_id is not None:
-            names += _twin_names(kind, hint.invoice_payment_id, hint.request_key)
-        return tuple(names)
 
     async def _taken(self, entry: LogEntry) -> int:
         """Drop, append, publish. Duplicates drop too: an earlier drop may have come too soon."""
-        await self._drop(Touched(entry.invoice_id, entry.customer_id, entry.payment_intent_id))
+        await self.drop(Touched(entry.invoice_id, entry.customer_id, entry.payment_intent_id))
         named = await self._with_state_name(entry)
         if entry.origin == EventOrigin.MUTATION.value:
             return await self._appended(named)
@@ -264,22 +238,19 @@ class Intake:
         """Somebody waits for the announcement of a write before they are answered: of all that
         Stripe tells, at most one entry is between it and the log."""
         async with self._order:
-            placed = await self._log.append(entry)
+            placed = await self.log.append(entry)
             if placed is None:
                 return 0
-            self._publish(placed)
+            self.publish(placed)
             return 1
 
     async def _with_state_name(self, entry: LogEntry) -> LogEntry:
         """Name the state that was entered and when, so that a second event about the same turn is
-        the same fact.
-
-        Read after the drop. A payment that is gone, or has yet to turn at Stripe, cannot say when;
-        the event's own second is the best that is known.
-        """
+        the same fact. A payment that is gone, or has yet to turn at Stripe, cannot say when; the
+        event's own second is the best that is known."""
         if entry.type not in TURNED_ONCE or entry.invoice_payment_id is None:
             return entry
-        payment = await self._lookup.payment(entry.invoice_payment_id)
+        payment = await self.lookup.payment(entry.invoice_payment_id)
         turned_at = getattr(payment, TURNED_ONCE[entry.type], None) or entry.occurred_at
         name = f"state:{entry.type}:{entry.invoice_payment_id}:{turned_at}"
         return replace(entry, dedupe=(*entry.dedupe, name))
@@ -290,9 +261,8 @@ def _twin_names(
 ) -> tuple[str, ...]:
     """The announcement of a write and Stripe's own event about it carry these same names.
 
-    One request attaches or detaches one payment, so that its key is enough. Other types one
-    request may cause several times; the name with the payment is also what the releases before
-    have given.
+    One request attaches or detaches one payment, so that its key is enough; other types it may
+    cause several times. The name with the payment is also what the releases before have given.
     """
     with_payment = f"twin:{kind.value}:{invoice_payment_id}:{stripe_key}"
     if kind in (EventType.ATTACHED, EventType.DETACHED):

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 import re
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from gateway.storage import RecordUnreadable
+from gateway.storage.record_codec import RecordCodec
 from schema.ports import ErrorCode, Failed
+
+log = logging.getLogger(__name__)
 
 DAY_SECONDS = 24 * 3600
 
@@ -66,10 +71,8 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """The place of an entry that this release cannot read, as a newer one has written it.
-
-    `version` is that of its text, None where there is none. Whom it is about is not known.
-    """
+    """The place of an entry that this release cannot read, as a newer one has written it; the
+    version of its text, if it has one."""
 
     position: int
     version: int | None = None
@@ -81,14 +84,22 @@ Logged = LogEntry | Unreadable
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a log holds: positions `first` to `last`; both 0 while it is empty.
-
-    `forgotten` is the last position that retention has removed, 0 if none.
-    """
+    """What a log holds: positions `first` to `last`; both 0 while it is empty. `forgotten` is the
+    last position that retention has removed, 0 if none."""
 
     first: int
     last: int
     forgotten: int
+
+
+class LogReplaced(OSError):
+    """Redis no longer holds the log that this process has opened, or an older state of it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the event log in Redis is not the one that this process opened, or has lost its "
+            "newest entries: restart the gateway, so that its readers are told of the gap"
+        )
 
 
 class EventLog(Protocol):
@@ -96,11 +107,9 @@ class EventLog(Protocol):
 
     `append` blocks until the entry is durable and answers it with its position, or None where
     the fact is known already; a repeat is therefore harmless. `read` answers what stands after a
-    position in log order, at most `limit`, possibly none. Both raise `OSError` when the store is
-    not to be had; nothing is half done then.
-
-    Positions are dense: where `read` leaves one out, it was removed. An entry that cannot be read
-    keeps its place, and its names stay known.
+    position in log order, at most `limit`. Both raise `OSError` when the store is not to be had;
+    nothing is half done then. Positions are dense: where `read` leaves one out, it was removed. An
+    entry that cannot be read keeps its place, and its names stay known.
     """
 
     epoch: str
@@ -188,3 +197,56 @@ class MemoryEventLog:
     async def bounds(self) -> Bounds:
         first = self._entries[0].position if self._entries else 0
         return Bounds(first, self._last, first - 1 if first else 0)
+
+
+NOTED_MAX = 10_000
+"""Unreadable places that are remembered as told of; what is read again after more is told again."""
+
+_CODEC = RecordCodec(version=1, kinds=[LogEntry])
+
+
+def encoded_entry(entry: LogEntry) -> str:
+    """The entry as text, without its position: that is its place, and the store gives it."""
+    return _CODEC.encoded(replace(entry, position=0))
+
+
+def decoded_entry(text: str | bytes, position: int) -> LogEntry:
+    """The entry at its place. Raises `RecordUnreadable`."""
+    entry: LogEntry = _CODEC.decoded(text)
+    return replace(entry, position=position)
+
+
+def logged(text: str | bytes, position: int) -> Logged:
+    """What stands at this place, readable or not."""
+    try:
+        return decoded_entry(text, position)
+    except RecordUnreadable as trouble:
+        return Unreadable(position, trouble.version)
+
+
+class UnreadableCount:
+    """How many entries of a log could not be read. Each is warned of once, however many read it."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._noted: dict[int, None] = {}
+
+    def noting(self, batch: Iterable[Logged]) -> list[Logged]:
+        """The batch, its unreadable entries counted."""
+        read = list(batch)
+        for entry in read:
+            if isinstance(entry, Unreadable) and entry.position not in self._noted:
+                self._note(entry)
+        return read
+
+    def _note(self, entry: Unreadable) -> None:
+        self.count += 1
+        self._noted[entry.position] = None
+        if len(self._noted) > NOTED_MAX:
+            del self._noted[next(iter(self._noted))]
+        log.warning(
+            "the event log holds an entry that this release cannot read, at position %d, of "
+            "version %s: readers are told of a gap",
+            entry.position,
+            entry.version,
+        )

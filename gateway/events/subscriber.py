@@ -57,17 +57,15 @@ class View:
         """
         held: StreamGap | None = None
         for item in self._each(here, batch):
-            if isinstance(item, StreamGap):
-                if held is not None and held.reason is item.reason:
-                    item = replace(held, resumes_at=item.resumes_at)
-                elif held is not None:
-                    yield held
-                held = item
+            gap = item if isinstance(item, StreamGap) else None
+            if gap is not None and held is not None and gap.reason is held.reason:
+                held = replace(held, resumes_at=gap.resumes_at)
                 continue
             if held is not None:
                 yield held
-                held = None
-            yield item
+            held = gap
+            if gap is None:
+                yield item
         if held is not None:
             yield held
 

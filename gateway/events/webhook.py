@@ -1,8 +1,7 @@
 """From the raw bytes of a webhook to a `Hint`: who signed it and when, and the ids it names.
 
-The signature is checked by Stripe's SDK, the time by our own clock and in both directions. Of the
-body nothing but ids is read, so any API version will do; types are plain strings. It knows no
-HTTP, asks nobody and takes nothing in: that is the intake's work.
+Of the body nothing but ids is read, so any API version will do; types are plain strings. It knows
+no HTTP, asks nobody and takes nothing in: that is the intake's work.
 Source: https://docs.stripe.com/webhooks/signature (the header, the tolerance) and
 https://docs.stripe.com/api/events/object, 2026-10-28.endive.
 """
@@ -15,9 +14,9 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from typing import Any
 
-from gateway.events.intake import Hint, is_about_customer, is_about_intent, is_followed
+from gateway.events.intake import CUSTOMER_TYPES, INTENT_PREFIX, Hint, is_followed
 from schema.records import INSTANT_MAX
 
 SIGNATURE_AGE_SECONDS_MAX = 300
@@ -124,9 +123,7 @@ class Counts:
     """What became of the webhooks since the start of the process.
 
     `matched` counts by the place of the secret in the settings, so that a rotated one can be taken
-    out once it matches no more. `taken` and `known`, which made no entry, sum to the events that
-    reached the intake and came to an end there; `put_off` are those that Stripe was asked to send
-    again.
+    out once it matches no more. `known` made no entry; `put_off` Stripe was asked to send again.
     """
 
     matched: list[int]
@@ -166,20 +163,16 @@ class WebhookReader:
         if not signature:
             raise WebhookRefused(RefusedReason.SIGNATURE_MISSING)
         signed_at = _signed_at(signature)
-        secret_index = self._matching_secret(body, signature)
+        matching = [at for at, one in enumerate(self._secrets) if _is_signed(body, signature, one)]
+        if not matching:
+            raise WebhookRefused(RefusedReason.SIGNATURE_WRONG)
         if abs(self._now() - signed_at) > SIGNATURE_AGE_SECONDS_MAX:
             raise WebhookRefused(RefusedReason.TIME_OUT_OF_TOLERANCE)
-        self.counts.matched[secret_index] += 1
+        self.counts.matched[matching[0]] += 1
         read = read_event(_decoded(body), account=self._account, livemode=self._livemode)
         if read is None:
             raise WebhookRefused(RefusedReason.NOT_AN_EVENT)
         return read
-
-    def _matching_secret(self, body: bytes, signature: str) -> int:
-        for index, secret in enumerate(self._secrets):
-            if _is_signed(body, signature, secret):
-                return index
-        raise WebhookRefused(RefusedReason.SIGNATURE_WRONG)
 
 
 def _signed_at(signature: str) -> int:
@@ -196,10 +189,8 @@ def _signed_at(signature: str) -> int:
 
 
 def _is_signed(body: bytes, signature: str, secret: str) -> bool:
-    """Whether a `v1` of the header is this secret's, compared in constant time by the SDK.
-
-    It is given no tolerance, as it would look at the wall clock, and at old signatures alone.
-    """
+    """Whether a `v1` of the header is this secret's, compared in constant time by the SDK. It is
+    given no tolerance, as it would look at the wall clock, and at old signatures alone."""
     from stripe import SignatureVerificationError, WebhookSignature
 
     try:
@@ -210,10 +201,8 @@ def _is_signed(body: bytes, signature: str, secret: str) -> bool:
 
 
 def _decoded(body: bytes) -> object:
-    """The JSON in a body that has proved to be Stripe's; None for what is none.
-
-    Not orjson: it refuses half surrogate pairs, which a customer may have typed and Stripe sends.
-    """
+    """The JSON in the body, None for what is none. Not by orjson: it refuses half surrogate pairs,
+    which a customer may have typed and Stripe sends."""
     try:
         return json.loads(body.decode())
     except (ValueError, RecursionError):
@@ -224,8 +213,8 @@ def read_event(raw: object, *, account: str, livemode: bool) -> Hint | Ignored |
     """What an event is to us; None for what is no event. Webhooks and catch-up both ask here."""
     if not isinstance(raw, Mapping):
         return None
-    event_id, raw_type = raw.get("id"), raw.get("type")
-    if not _is_id(event_id) or not isinstance(raw_type, str) or not _TYPE.fullmatch(raw_type):
+    event_id, raw_type = _plain(_ID, raw.get("id")), _plain(_TYPE, raw.get("type"))
+    if event_id is None or raw_type is None:
         return None
     if str(raw.get("object")).startswith(THIN_OBJECT_PREFIX):
         return Ignored(event_id, raw_type, IgnoredReason.THIN_EVENT)
@@ -234,8 +223,11 @@ def read_event(raw: object, *, account: str, livemode: bool) -> Hint | Ignored |
     hint = hint_of_event(raw, account)
     if hint is None:
         return None
-    reason = _reason_to_ignore(hint, account=account, livemode=livemode)
-    return hint if reason is None else Ignored(event_id, raw_type, reason)
+    if hint.account != account:
+        return Ignored(event_id, raw_type, IgnoredReason.OTHER_ACCOUNT)
+    if hint.livemode != livemode:
+        return Ignored(event_id, raw_type, IgnoredReason.OTHER_LIVEMODE)
+    return Ignored(event_id, raw_type, IgnoredReason.NAMES_NOTHING) if not _subject(hint) else hint
 
 
 def hint_of_event(raw: Mapping[str, Any], account: str) -> Hint | None:
@@ -252,24 +244,16 @@ def hint_of_event(raw: Mapping[str, Any], account: str) -> Hint | None:
         created=created,
         account=account if named is None else str(named),
         livemode=raw.get("livemode") is True,
-        request_key=_request_key(request.get("idempotency_key")),
+        request_key=_plain(_KEY, request.get("idempotency_key")),  # ours are; others' may not be
         **_ids(_mapping(content.get("object"))),
     )
 
 
-def _reason_to_ignore(hint: Hint, *, account: str, livemode: bool) -> IgnoredReason | None:
-    if hint.account != account:
-        return IgnoredReason.OTHER_ACCOUNT
-    if hint.livemode != livemode:
-        return IgnoredReason.OTHER_LIVEMODE
-    return IgnoredReason.NAMES_NOTHING if _subject(hint) is None else None
-
-
 def _subject(hint: Hint) -> str | None:
     """The id without which an event of this type says nothing."""
-    if is_about_intent(hint.type):
+    if hint.type.startswith(INTENT_PREFIX):
         return hint.payment_intent_id
-    return hint.customer_id if is_about_customer(hint.type) else hint.invoice_id
+    return hint.customer_id if hint.type in CUSTOMER_TYPES else hint.invoice_id
 
 
 def _ids(subject: Mapping[str, Any]) -> dict[str, str | None]:
@@ -299,17 +283,12 @@ def _ids(subject: Mapping[str, Any]) -> dict[str, str | None]:
 
 def _reference(value: object) -> str | None:
     """An id, or the id of the object that stands in its place."""
-    found = value.get("id") if isinstance(value, Mapping) else value
-    return found if _is_id(found) else None
+    return _plain(_ID, value.get("id") if isinstance(value, Mapping) else value)
 
 
-def _request_key(value: object) -> str | None:
-    """The key of the request behind the event. Ours are plain; what is not is somebody else's."""
-    return value if isinstance(value, str) and _KEY.fullmatch(value) else None
-
-
-def _is_id(value: object) -> TypeGuard[str]:
-    return isinstance(value, str) and _ID.fullmatch(value) is not None
+def _plain(form: re.Pattern[str], value: object) -> str | None:
+    """The value, where it is a text of this form."""
+    return value if isinstance(value, str) and form.fullmatch(value) else None
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

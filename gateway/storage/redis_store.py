@@ -8,7 +8,7 @@ password and is never part of a message.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -24,18 +24,6 @@ answered in seconds."""
 CONNECTIONS_MAX = 32
 """Commands at once; more of them wait for their turn."""
 PREFIX = "gateway"
-
-
-class RedisScript:
-    """Lua that Redis runs as one step, sent again where Redis has forgotten it."""
-
-    def __init__(self, store: RedisStore, client: Any, source: str) -> None:
-        self._store = store
-        self._script = client.register_script(source)
-
-    async def __call__(self, keys: Sequence[str], *arguments: str | int) -> Any:
-        """What the script returns. Raises `StoreUnavailable`."""
-        return await self._store.within(self._script(keys=keys, args=arguments))
 
 
 class RedisStore:
@@ -76,8 +64,15 @@ class RedisStore:
         """What Redis answers. Raises `StoreUnavailable`."""
         return await self.within(self._client.execute_command(*words))
 
-    def script(self, source: str) -> RedisScript:
-        return RedisScript(self, self._client, source)
+    def script(self, source: str) -> Callable[..., Awaitable[Any]]:
+        """Lua that Redis runs as one step, sent again where Redis has forgotten it; given its keys
+        and then its arguments. Raises `StoreUnavailable`."""
+        script = self._client.register_script(source)
+
+        async def run(keys: Sequence[str], *arguments: str | int) -> Any:
+            return await self.within(script(keys=keys, args=arguments))
+
+        return run
 
     async def within(self, work: Awaitable[Any]) -> Any:
         """The client's errors become one of ours, and waits end, whatever the network does."""

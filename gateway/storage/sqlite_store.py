@@ -4,6 +4,12 @@ Work is handed in as a function of the connection. Writes that wait while a tran
 synced become the next one, so that a hundred of them cost one sync and not a hundred. Reads run
 in the same thread between two transactions: they see all that was acknowledged, nothing else, and
 never block the event loop.
+
+The file belongs to one process. The lock is SQLite's own, on the file itself, so there is no lock
+file that somebody could tidy away, and it ends with the process however that ends. On POSIX it
+also ends when this process opens and closes the file by other means: nothing here may do that.
+Source: https://www.sqlite.org/pragma.html#pragma_locking_mode and https://www.sqlite.org/wal.html,
+SQLite 3.40.
 """
 
 from __future__ import annotations
@@ -16,12 +22,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from gateway.storage import StoreUnavailable
-from gateway.storage.sqlite_file import Part, install, opened
+from gateway.storage import StoreInUse, StoreRefused, StoreUnavailable
 
 PENDING_MAX = 10_000
 """Writes, and as many reads, that may wait: seconds of work; beyond it the disk has fallen behind
@@ -32,6 +36,7 @@ READS_MAX = 32
 """Reads between two transactions, so that readers of a long backlog do not hold up an append."""
 
 T = TypeVar("T")
+P = ParamSpec("P")
 Work = Callable[[sqlite3.Connection], T]
 
 
@@ -39,6 +44,36 @@ Work = Callable[[sqlite3.Connection], T]
 class _Job:
     work: Work[Any]
     done: Future[Any] = field(default_factory=Future)
+    answer: Any = None
+    error: Exception | None = None
+
+    def run(self, database: sqlite3.Connection) -> None:
+        try:
+            self.answer = self.work(database)
+        except Exception as error:  # noqa: BLE001 - it is raised where the work was handed in
+            self.error = error
+
+    def run_alone(self, database: sqlite3.Connection) -> None:
+        """Leave nothing behind if it fails. Raises `sqlite3.Error` where the failure took the whole
+        transaction with it, as a full disk does."""
+        database.execute("SAVEPOINT alone")
+        self.run(database)
+        if isinstance(self.error, sqlite3.Error) and not database.in_transaction:
+            raise self.error
+        if self.error is not None:
+            database.execute("ROLLBACK TO alone")
+        database.execute("RELEASE alone")
+
+    def tell(self) -> None:
+        """Hand the answer, or the error, to whoever waits."""
+        if isinstance(self.error, sqlite3.Error):
+            unavailable = StoreUnavailable(f"SQLite: {self.error}")
+            unavailable.__cause__ = self.error
+            self.done.set_exception(unavailable)
+        elif self.error is not None:
+            self.done.set_exception(self.error)
+        else:
+            self.done.set_result(self.answer)
 
 
 class SqliteStore:
@@ -72,20 +107,30 @@ class SqliteStore:
 
     async def install(self, part: Part) -> None:
         """Make or upgrade the tables of one user. Idempotent. Raises `StoreRefused`."""
-        await self.write(partial(install, part=part))
+        await self.write(install, part)
 
-    async def write(self, work: Work[T]) -> T:
+    async def write(
+        self,
+        work: Callable[Concatenate[sqlite3.Connection, P], T],
+        *given: P.args,
+        **named: P.kwargs,
+    ) -> T:
         """Run the work in a transaction and answer once that is on the disk.
 
         What the work raises undoes the work alone and is raised here. Writes run in the order in
         which they were handed in; one that is given up before its turn is left out. Raises
         `StoreUnavailable`, on a full disk to the whole group; nothing is half done then.
         """
-        return await self._asked(self._writes, work)
+        return await self._asked(self._writes, lambda database: work(database, *given, **named))
 
-    async def read(self, work: Work[T]) -> T:
+    async def read(
+        self,
+        work: Callable[Concatenate[sqlite3.Connection, P], T],
+        *given: P.args,
+        **named: P.kwargs,
+    ) -> T:
         """Run work that changes nothing. Raises `StoreUnavailable`."""
-        return await self._asked(self._reads, work)
+        return await self._asked(self._reads, lambda database: work(database, *given, **named))
 
     async def close(self) -> None:
         """Finish what waits, then let go of the file. Idempotent."""
@@ -123,7 +168,8 @@ class SqliteStore:
             if writes:
                 self._commit(database, writes)
             for job in reads:
-                _give(job, *_tried(database, job.work))
+                job.run(database)
+                job.tell()
         database.close()
         self._closed.set_result(None)
 
@@ -138,16 +184,18 @@ class SqliteStore:
     def _commit(self, database: sqlite3.Connection, jobs: list[_Job]) -> None:
         try:
             database.execute("BEGIN IMMEDIATE")
-            answers = [_tried_alone(database, job.work) for job in jobs]
-            database.execute("COMMIT")
-        except sqlite3.Error as trouble:
-            _roll_back(database)
             for job in jobs:
-                _give(job, None, trouble)
-            return
-        self.commit_count += 1
-        for job, answer in zip(jobs, answers, strict=True):
-            _give(job, *answer)
+                job.run_alone(database)
+            database.execute("COMMIT")
+            self.commit_count += 1
+        except sqlite3.Error as trouble:
+            with suppress(sqlite3.Error):
+                if database.in_transaction:
+                    database.execute("ROLLBACK")
+            for job in jobs:
+                job.error = trouble
+        for job in jobs:
+            job.tell()
 
 
 def _taken(queue: deque[_Job], limit: int) -> list[_Job]:
@@ -156,45 +204,90 @@ def _taken(queue: deque[_Job], limit: int) -> list[_Job]:
     return [job for job in jobs if job.done.set_running_or_notify_cancel()]
 
 
-def _tried_alone(database: sqlite3.Connection, work: Work[T]) -> tuple[T | None, Exception | None]:
-    """Answer or error of the work, which leaves nothing behind if it failed.
+PRAGMAS = (
+    "locking_mode = EXCLUSIVE",
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "fullfsync = ON",  # macOS needs it, or a commit only reaches the drive's own cache
+    "foreign_keys = ON",
+)
+_SERIAL = "CREATE TABLE IF NOT EXISTS parts (name TEXT PRIMARY KEY, version INTEGER NOT NULL)"
 
-    Raises `sqlite3.Error` where the failure took the whole transaction with it, as a full disk
-    does.
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The tables of one user of the file. `steps[n]` takes them from version n to n + 1."""
+
+    name: str
+    steps: tuple[tuple[str, ...], ...]
+
+
+def opened(path: Path) -> sqlite3.Connection:
+    """The file, made if need be, owned by this process until it is closed.
+
+    Raises `StoreInUse` and `StoreRefused`.
     """
-    database.execute("SAVEPOINT alone")
-    answer, error = _tried(database, work)
-    if isinstance(error, sqlite3.Error) and not database.in_transaction:
-        raise error
-    if error is not None:
-        database.execute("ROLLBACK TO alone")
-    database.execute("RELEASE alone")
-    return answer, error
-
-
-def _tried(database: sqlite3.Connection, work: Work[T]) -> tuple[T | None, Exception | None]:
     try:
-        return work(database), None
-    except Exception as error:  # noqa: BLE001 - it is raised where the work was handed in
-        return None, error
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.touch(mode=0o600)
+        database = sqlite3.connect(path, isolation_level=None, timeout=0)
+    except (OSError, sqlite3.Error) as trouble:
+        raise _not_writable(path, trouble) from trouble
+    try:
+        _claim(database)
+    except sqlite3.Error as trouble:
+        database.close()
+        raise _refusal(path, trouble) from trouble
+    return database
 
 
-def _give(job: _Job, answer: Any, error: Exception | None) -> None:
-    if isinstance(error, sqlite3.Error):
-        job.done.set_exception(_unavailable(error))
-    elif error is not None:
-        job.done.set_exception(error)
-    else:
-        job.done.set_result(answer)
+def _claim(database: sqlite3.Connection) -> None:
+    for pragma in PRAGMAS:
+        database.execute(f"PRAGMA {pragma}")
+    database.execute("BEGIN IMMEDIATE")  # from the first write on, the lock is held
+    database.execute(_SERIAL)
+    database.execute("COMMIT")
 
 
-def _roll_back(database: sqlite3.Connection) -> None:
-    with suppress(sqlite3.Error):
-        if database.in_transaction:
-            database.execute("ROLLBACK")
+def install(database: sqlite3.Connection, part: Part) -> None:
+    """Bring the part's tables to the last version, within the transaction that is open.
+
+    Raises `StoreRefused` where they are newer.
+    """
+    row = database.execute("SELECT version FROM parts WHERE name = ?", (part.name,)).fetchone()
+    version = row[0] if row else 0
+    if version > len(part.steps):
+        raise StoreRefused(
+            f"The data folder was written by a newer version of the gateway ({part.name} "
+            f"{version}, this one knows {len(part.steps)}). Start that version again, or set "
+            "GATEWAY_DATA_DIR to another folder."
+        )
+    for step in part.steps[version:]:
+        for statement in step:
+            database.execute(statement)
+    database.execute("INSERT OR REPLACE INTO parts VALUES (?, ?)", (part.name, len(part.steps)))
 
 
-def _unavailable(trouble: sqlite3.Error) -> StoreUnavailable:
-    error = StoreUnavailable(f"SQLite: {trouble}")
-    error.__cause__ = trouble
-    return error
+def _refusal(path: Path, trouble: sqlite3.Error) -> StoreRefused:
+    match getattr(trouble, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return StoreInUse(
+                f"{path} is in use by another process, and one process owns it. Stop the other "
+                "one, set GATEWAY_DATA_DIR to another folder, or let both share a Redis with "
+                "GATEWAY_REDIS_URL."
+            )
+        case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
+            return StoreRefused(
+                f"{path} is damaged or no SQLite file ({trouble}). Restore it from a backup, or "
+                "move it away to begin a new log."
+            )
+        case _:
+            return _not_writable(path, trouble)
+
+
+def _not_writable(path: Path, trouble: Exception) -> StoreRefused:
+    return StoreRefused(
+        f"{path} cannot be opened for writing ({trouble}). Let this user write to its folder, or "
+        "set GATEWAY_DATA_DIR to a folder where it can."
+    )

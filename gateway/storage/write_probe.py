@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
 
 from gateway.storage.redis_store import RedisStore
-from gateway.storage.sqlite_file import Part
-from gateway.storage.sqlite_store import SqliteStore
+from gateway.storage.sqlite_store import Part, SqliteStore
 
 FILLER_BYTES = 16_384
 """About what one event with its names takes of a file: where this has no room, they have none."""
@@ -26,42 +27,33 @@ PART = Part(
 )
 
 
+@dataclass(eq=False)
 class WriteProbe:
-    """Of one store, by its `write`. `monotonic` counts seconds."""
+    """Of one store, by a write to it and a steady count of seconds."""
 
-    def __init__(
-        self, write: Callable[[], Awaitable[None]], monotonic: Callable[[], float]
-    ) -> None:
-        self._write = write
-        self._monotonic = monotonic
-        self._kept_until: float | None = None
-        self._trouble: OSError | None = None
+    _write: Callable[[], Awaitable[object]]
+    _monotonic: Callable[[], float]
+    _kept_until: float | None = field(default=None, init=False)
+    _trouble: OSError | None = field(default=None, init=False)
 
     async def check(self) -> None:
         """Raises `OSError` where the store takes nothing, or lately took nothing."""
         if self._kept_until is None or self._monotonic() >= self._kept_until:
-            await self._look()
+            try:
+                await self._write()
+                self._trouble = None
+            except OSError as trouble:
+                self._trouble = trouble
+            kept = KEPT_SECONDS if self._trouble is None else RETRY_SECONDS
+            self._kept_until = self._monotonic() + kept
         if self._trouble is not None:
             raise self._trouble
-
-    async def _look(self) -> None:
-        self._trouble = None
-        try:
-            await self._write()
-        except OSError as trouble:
-            self._trouble = trouble
-        kept = KEPT_SECONDS if self._trouble is None else RETRY_SECONDS
-        self._kept_until = self._monotonic() + kept
 
 
 async def sqlite_probe(store: SqliteStore, monotonic: Callable[[], float]) -> WriteProbe:
     """Writes into the file that log and journal are in. Raises `StoreRefused`, `OSError`."""
     await store.install(PART)
-
-    async def write() -> None:
-        await store.write(_fill)
-
-    return WriteProbe(write, monotonic)
+    return WriteProbe(partial(store.write, _fill), monotonic)
 
 
 def _fill(database: sqlite3.Connection) -> None:
@@ -72,8 +64,5 @@ def _fill(database: sqlite3.Connection) -> None:
 
 def redis_probe(store: RedisStore, monotonic: Callable[[], float]) -> WriteProbe:
     """Writes a key that goes by itself; a Redis without memory, or whose disk is full, refuses."""
-
-    async def write() -> None:
-        await store.command("SET", store.key("write_probe"), "", "EX", REDIS_SECONDS)
-
-    return WriteProbe(write, monotonic)
+    words = ("SET", store.key("write_probe"), "", "EX", REDIS_SECONDS)
+    return WriteProbe(partial(store.command, *words), monotonic)

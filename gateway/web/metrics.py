@@ -25,7 +25,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from gateway.events.log_codec import UnreadableCount
+from gateway.events.log import UnreadableCount
 from gateway.events.webhook import Counts, IgnoredReason, RefusedReason
 
 PATH = "/metrics"

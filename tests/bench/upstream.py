@@ -19,9 +19,8 @@ from typing import Any
 
 from aiohttp import ClientSession
 
-from gateway.backends.caching.memory_cache import BoundedMemoryCache
 from gateway.backends.caching.reads import CachingReads
-from gateway.backends.caching.store import CacheStore
+from gateway.backends.caching.store import BoundedMemoryCache, CacheStore
 from gateway.events.feed import Feed
 from gateway.events.log import MemoryEventLog
 from gateway.execution.operation import Answer, OperationRequest

@@ -6,9 +6,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.backends.caching.memory_cache import BoundedMemoryCache
 from gateway.backends.caching.reads import CachingReads
-from gateway.backends.caching.store import CacheStore
+from gateway.backends.caching.store import BoundedMemoryCache, CacheStore
 from schema.ports import (
     ROOT,
     Command,

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.backends.caching.memory_cache import BoundedMemoryCache
 from gateway.backends.caching.reads import CachingReads
-from gateway.backends.caching.store import CacheStore
+from gateway.backends.caching.store import BoundedMemoryCache, CacheStore
 from gateway.backends.memory.twin import Twin, TwinEvent
 from gateway.backends.supplier import Supplier
 from schema import records

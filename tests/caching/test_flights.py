@@ -75,6 +75,21 @@ async def test_equal_reads_at_once_are_one_load(
     assert (amounts, len(held.loads)) == ({700}, 1)
 
 
+async def test_readers_of_one_load_have_a_root_each(
+    cached: Cached, held: HeldBackend, backend: CachingReads
+) -> None:
+    """Who asks for events puts them beside what was loaded; nobody else may see them there."""
+    needs = wanting(invoice(cached.stage.open_invoice(700)))
+    readers = [asyncio.ensure_future(read(backend, needs)) for _ in range(2)]
+    await held.asked.wait()
+    held.go.set()
+    one, other = await asyncio.gather(*readers)
+
+    one.children.clear()
+
+    assert (len(other.children), len(held.loads)) == (1, 1)
+
+
 async def test_reader_after_a_drop_does_not_join_a_read_from_before(
     cached: Cached, held: HeldBackend, backend: CachingReads
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.backends.caching.memory_cache import ENTRY_OVERHEAD_BYTES, BoundedMemoryCache
+from gateway.backends.caching.store import ENTRY_OVERHEAD_BYTES, BoundedMemoryCache
 from tests.support.time_and_ids import ManualClock
 
 

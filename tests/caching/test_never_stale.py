@@ -9,8 +9,7 @@ import pytest
 from aiocache.base import BaseCache
 from hypothesis import given, settings
 
-from gateway.backends.caching.memory_cache import BoundedMemoryCache
-from gateway.backends.caching.redis_cache import redis_cache
+from gateway.backends.caching.store import BoundedMemoryCache, redis_cache
 from schema.ports import Viewer
 from tests.caching.gated import Trouble
 from tests.caching.programs import (
@@ -76,13 +75,14 @@ KEPT.remove(("a read on another replica, a drop, a read", False))
 
 @pytest.mark.parametrize(("race", "is_shared"), KEPT)
 def test_no_schedule_of_two_switches_is_stale(race: str, *, is_shared: bool) -> None:
-    """Most races need one task to be interrupted once or twice: here, at every two places."""
+    """Most races need one task to be interrupted once or twice: here, at every two places. A drop
+    of what is one process's own is one step, so that there are fewer."""
     program, caches = RACES[race]
 
     def performed(switches: list[Switch]) -> list[int]:
         return perform(program, switches, caches, is_shared=is_shared, finals=(0, 1))
 
-    assert with_every_switch(len(program), performed) > (100 if is_shared else 40)
+    assert with_every_switch(len(program), performed) > (100 if is_shared else 10)
 
 
 @settings(print_blob=True, deadline=None, max_examples=examples(60))

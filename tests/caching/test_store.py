@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.caching.memory_cache import BoundedMemoryCache
 from gateway.backends.caching.store import (
     DROP_SECONDS_MAX,
     LEFT_ALONE_SECONDS,
     TIMEOUTS_IN_A_ROW_MAX,
+    BoundedMemoryCache,
     CacheDownError,
     CacheStore,
 )

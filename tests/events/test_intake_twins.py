@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.backends.journal.records import MemoryJournalStore, WriteRecord
+from gateway.backends.journal.record_store import MemoryJournalStore
+from gateway.backends.journal.records import WriteRecord
 from gateway.backends.journal.writes import JournaledWrites
 from gateway.backends.memory.backend import MemoryBackend
 from gateway.composition.gateway import callers_of, entry_of

@@ -58,7 +58,7 @@ ALLOWED = (
     "gateway/backends/stripe/writes/",
     "gateway/backends/stripe/backend.py",
     "gateway/backends/journal/",
-    "gateway/backends/audit_trail.py",
+    "gateway/backends/guarded.py",
     "gateway/cli/writes.py",
 )
 """The suppliers; what of an input means the same, is personal, or is looked for by a person."""

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.journal.records import JournalStore, WriteRecord
-from gateway.backends.journal.sqlite_store import SqliteJournalStore
-from gateway.backends.journal.states import State
+from gateway.backends.journal.durable import SqliteJournalStore
+from gateway.backends.journal.record_store import JournalStore
+from gateway.backends.journal.records import State, WriteRecord
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
 from gateway.storage.sqlite_store import SqliteStore
 from schema import records

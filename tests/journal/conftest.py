@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from gateway.backends.journal.records import JournalStore
+from gateway.backends.journal.record_store import JournalStore
 from tests.journal.stores import STORES, StoreFeatures
 from tests.journal.writing import Writing
 from tests.support.time_and_ids import ManualClock

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from gateway.backends.journal.records import Command, JournalStore, WriteRecord
+from gateway.backends.journal.record_store import JournalStore
+from gateway.backends.journal.records import Command, WriteRecord
 from schema.ports import (
     Attached,
     AttachPayment,

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from gateway.backends.journal.records import RECORDS_MAX, JournalStore, MemoryJournalStore
+from gateway.backends.journal.record_store import RECORDS_MAX, JournalStore, MemoryJournalStore
 from tests.storage.durable import redis_journal, sqlite_journal
 from tests.storage.redis_server import REDIS, VALKEY
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.journal.states import State
+from gateway.backends.journal.records import State
 from gateway.backends.supplier import Found
 from schema.ports import (
     PRECEDENCE,

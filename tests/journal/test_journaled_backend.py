@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.backends.journal.states import State
+from gateway.backends.journal.records import State
 from gateway.composition.gateway import callers_of
 from schema.ports import (
     EventType,

@@ -8,8 +8,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.backends.journal.attempt import LEASE_SECONDS
-from gateway.backends.journal.records import WriteRecord
-from gateway.backends.journal.states import State
+from gateway.backends.journal.records import State, WriteRecord
 from gateway.backends.journal.writes import JournaledWrites
 from gateway.backends.memory.backend import MemoryBackend
 from schema.ports import DetachPayment, Meter, Outcome, RefusalCode, Refused

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.backends.journal.records import Command
-from gateway.backends.journal.same_input import is_same_input
+from gateway.backends.journal.records import Command, is_same_input
 from schema.ports import AttachPayment, CreateCreditNote, CreditNoteDraft, OutOfBandPayment
 from tests.journal.records import COMMANDS, FACTS, record
 from tests.support.time_and_ids import START

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.audit_trail import AuditTrail
+from gateway.backends.guarded import AuditTrail
 from gateway.backends.journal.attempt import AHEAD_SECONDS_MAX, LEASE_SECONDS, STRIPE_KEY_SECONDS
-from gateway.backends.journal.records import MemoryJournalStore, WriteRecord
-from gateway.backends.journal.same_input import input_hash
-from gateway.backends.journal.settling import Settling
-from gateway.backends.journal.states import State
+from gateway.backends.journal.open_writes import Settling
+from gateway.backends.journal.record_store import MemoryJournalStore
+from gateway.backends.journal.records import State, WriteRecord, input_hash
 from gateway.backends.journal.writes import JournaledWrites
 from gateway.backends.memory.backend import MemoryBackend
 from gateway.backends.supplier import FIRST, Attempt

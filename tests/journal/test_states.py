@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.backends.journal.records import moved
-from gateway.backends.journal.states import OPEN, RULES, Actor, Move, Rule, State
+from gateway.backends.journal.records import OPEN, RULES, Actor, Move, Rule, State, moved
 from tests.journal.records import record
 
 ARCHITECTURE = Path(__file__).parents[2] / "docs" / "architecture.md"

@@ -10,14 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.backends.journal.records import (
-    Command,
-    JournalFull,
-    JournalStore,
-    RecordGone,
-    WriteRecord,
-)
-from gateway.backends.journal.states import State
+from gateway.backends.journal.record_store import JournalFull, JournalStore, RecordGone
+from gateway.backends.journal.records import Command, State, WriteRecord
 from gateway.backends.supplier import Found
 from schema.ports import Attached, CreditNoteCreated, Detached
 from tests.journal.records import COMMANDS, DETACHED, OUTCOMES, put, record

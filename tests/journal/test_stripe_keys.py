@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.backends.journal.states import State
+from gateway.backends.journal.records import State
 from gateway.backends.supplier import Found
 from schema.ports import DetachPayment
 from tests.journal.records import COMMANDS, DETACHED, record

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from gateway.backends.journal.records import JournalStore, MemoryJournalStore, WriteRecord
+from gateway.backends.journal.record_store import JournalStore, MemoryJournalStore
+from gateway.backends.journal.records import WriteRecord
 from gateway.backends.journal.writes import JournaledWrites
 from gateway.backends.memory.backend import MemoryBackend
 from gateway.backends.supplier import FIRST, NOTHING, Attempt, Supplier

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from gateway.backends.caching.memory_cache import BoundedMemoryCache
+from gateway.backends.caching.store import BoundedMemoryCache
 from gateway.composition.stores import Stores
 from gateway.events.log import LogEntry
 from tests.simulation.boundary import Across, Boundary
@@ -85,7 +85,7 @@ class CacheAcross(BoundedMemoryCache):
 
     async def multi_get(self, keys: list[str], **_: Any) -> list[str | None]:
         async def work() -> list[str | None]:
-            return self._look_all(keys)
+            return await self._multi_get(keys)
 
         return await self._boundary.cross("cache", "get", work)
 
@@ -93,9 +93,7 @@ class CacheAcross(BoundedMemoryCache):
         self, pairs: list[tuple[str, str]], ttl: float | None = None, **_: Any
     ) -> bool:
         async def work() -> bool:
-            for key, value in pairs:
-                self._keep(key, value, ttl)
-            return True
+            return await self._multi_set(pairs, ttl)
 
         return await self._boundary.cross("cache", "set", work)
 

@@ -7,7 +7,7 @@ kind that a review lets through.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from gateway.backends.caching.reads import CachingReads
-from gateway.backends.caching.tokens import Tokens
+from gateway.backends.caching.tokens import SharedTokens
 from gateway.backends.journal.attempt import Try
-from gateway.backends.journal.records import JournalStore, WriteRecord
-from gateway.backends.journal.settling import Settling
-from gateway.backends.journal.states import State
+from gateway.backends.journal.open_writes import Settling
+from gateway.backends.journal.record_store import JournalStore
+from gateway.backends.journal.records import Move, State, WriteRecord
 from gateway.composition.stores import Stores
 from gateway.events.feed import Feed
 from gateway.events.log import LogEntry, decode_position, encode_position
@@ -80,7 +80,12 @@ def _with_journal(made: Callable[[JournalStore], Any]) -> Plant:
 
 
 def doubt_is_a_refusal(patch: pytest.MonkeyPatch) -> Twist:
-    patch.setattr(Try, "doubted", Try.refused)
+    ended = Try.ended
+
+    async def surely(self: Try, move: Move, *given: Any) -> None:
+        await ended(self, Move.REFUSE if move is Move.DOUBT else move, *given)
+
+    patch.setattr(Try, "ended", surely)
     return Twist()
 
 
@@ -141,10 +146,12 @@ def events_drop_nothing(patch: pytest.MonkeyPatch) -> Twist:
 
 
 def late_reads_are_kept(patch: pytest.MonkeyPatch) -> Twist:
-    async def unchanged(self: Tokens, names: Any, before: Any) -> dict[str, str]:
-        return await self._held_or_made("t", list(names))
+    unchanged = SharedTokens.unchanged
 
-    patch.setattr(Tokens, "unchanged", unchanged)
+    async def late(self: SharedTokens, names: Any, before: Any) -> Mapping[str, Any]:
+        return await unchanged(self, names, await self.before())
+
+    patch.setattr(SharedTokens, "unchanged", late)
     return Twist()
 
 

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from gateway.backends.caching.memory_cache import BoundedMemoryCache
+from gateway.backends.caching.store import BoundedMemoryCache
 from gateway.composition.stores import Stores, open_stores
 from gateway.events.log import encode_position
 from gateway.settings import Settings

@@ -7,12 +7,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from gateway.backends.journal.records import RECORDS_MAX
-from gateway.backends.journal.redis_store import RedisJournalStore
-from gateway.backends.journal.sqlite_store import SqliteJournalStore
+from gateway.backends.journal.durable import RedisJournalStore, SqliteJournalStore
+from gateway.backends.journal.record_store import RECORDS_MAX
+from gateway.events.durable_log import RedisEventLog, SqliteEventLog
 from gateway.events.log import Retention
-from gateway.events.log_redis import RedisEventLog
-from gateway.events.log_sqlite import SqliteEventLog
 from gateway.storage.redis_store import RedisStore
 from gateway.storage.sqlite_store import PENDING_MAX, SqliteStore
 from tests.storage.redis_server import REDIS, VALKEY, prefix_of, shared_server

@@ -8,12 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.backends.journal.codec import decoded_record, encoded_record
-from gateway.backends.journal.records import WriteRecord
-from gateway.backends.journal.states import State
+from gateway.backends.journal.record_store import decoded_record, encoded_record
+from gateway.backends.journal.records import State, WriteRecord
 from gateway.backends.supplier import Found
-from gateway.events.log import LogEntry
-from gateway.events.log_codec import decoded_entry, encoded_entry
+from gateway.events.log import LogEntry, decoded_entry, encoded_entry
 from schema.ports import (
     Attached,
     AttachPayment,

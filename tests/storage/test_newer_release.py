@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.events import log_codec
+from gateway.events import log as event_log
 from gateway.events.feed import Feed
-from gateway.events.log import Bounds, Retention, Unreadable
-from gateway.events.log_codec import NOTED_MAX, UnreadableCount
+from gateway.events.log import NOTED_MAX, Bounds, Retention, Unreadable, UnreadableCount
 from schema.ports import GapReason, StreamGap
 from tests.events.channel import Channel, items
 from tests.events.entries import entry
@@ -108,7 +107,7 @@ async def test_the_newer_release_reads_what_the_older_could_not(
         await append_all(log, "n")
         assert kinds_of(await log.read(0, 10)) == "n"
 
-    monkeypatch.setattr(log_codec, "_CODEC", newer.CODEC)
+    monkeypatch.setattr(event_log, "_CODEC", newer.CODEC)
     async with opening(tmp_path, clock.now, Retention()) as log:
         assert kinds_of(await log.read(0, 10)) == "r"
 

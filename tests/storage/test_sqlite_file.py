@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from gateway.storage import StoreInUse, StoreRefused
-from gateway.storage.sqlite_file import Part
-from gateway.storage.sqlite_store import SqliteStore
+from gateway.storage.sqlite_store import Part, SqliteStore
 from tests.storage.durable import sqlite_store
 
 PATIENCE_SECONDS = 60.0

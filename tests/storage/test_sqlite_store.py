@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from gateway.storage import StoreUnavailable
-from gateway.storage.sqlite_file import Part
-from gateway.storage.sqlite_store import GROUP_MAX, SqliteStore
+from gateway.storage.sqlite_store import GROUP_MAX, Part, SqliteStore
 from tests.storage.durable import sqlite_store
 
 WORDS = Part("words", steps=(("CREATE TABLE words (word TEXT PRIMARY KEY)",),))

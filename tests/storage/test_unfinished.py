@@ -9,11 +9,19 @@ from pathlib import Path
 import orjson
 import pytest
 
-from gateway.backends.journal.codec import decoded_record, encoded_record
-from gateway.backends.journal.records import KEPT_SECONDS, JournalFull, JournalStore
-from gateway.backends.journal.redis_store import RedisJournalStore
-from gateway.backends.journal.sqlite_store import AT_ONCE_MAX, SqliteJournalStore
-from gateway.backends.journal.states import State
+from gateway.backends.journal.durable import (
+    SQLITE_AT_ONCE_MAX,
+    RedisJournalStore,
+    SqliteJournalStore,
+)
+from gateway.backends.journal.record_store import (
+    KEPT_SECONDS,
+    JournalFull,
+    JournalStore,
+    decoded_record,
+    encoded_record,
+)
+from gateway.backends.journal.records import State
 from tests.journal.records import DETACHED, put, record
 from tests.storage.durable import JOURNALS, OpenJournal, sqlite_journal
 from tests.support.time_and_ids import START, ManualClock
@@ -70,7 +78,8 @@ async def test_a_journal_whose_bound_was_lowered_has_room_again(
     """Old records go in steps, and a step that leaves the journal full is not undone."""
     async with sqlite_journal(tmp_path, clock.now) as journal:
         told = [
-            record(f"{n}", state=State.ANNOUNCED, outcome=DETACHED) for n in range(AT_ONCE_MAX + 50)
+            record(f"{n}", state=State.ANNOUNCED, outcome=DETACHED)
+            for n in range(SQLITE_AT_ONCE_MAX + 50)
         ]
         await asyncio.gather(*(journal.begin(one) for one in told))
     clock.advance(KEPT_SECONDS + 1)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.backends.journal.sqlite_store import SqliteJournalStore
+from gateway.backends.journal.durable import SqliteJournalStore
 from gateway.composition.stores import open_stores
 from gateway.settings import Settings
 from gateway.storage import StoreUnavailable
@@ -175,8 +175,8 @@ async def test_where_the_probe_has_no_room_an_event_has_none(
     tmp_path: Path, clock: ManualClock
 ) -> None:
     """The promise of the probe: what it finds writable takes at least one event."""
+    from gateway.events.durable_log import SqliteEventLog
     from gateway.events.log import Retention
-    from gateway.events.log_sqlite import SqliteEventLog
 
     async with sqlite_store(tmp_path) as file:
         log = await SqliteEventLog.open(

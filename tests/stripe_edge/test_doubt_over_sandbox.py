@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from gateway.backends.audit_trail import AuditTrail
+from gateway.backends.guarded import AuditTrail
 from gateway.backends.journal.attempt import STRIPE_KEY_SECONDS
-from gateway.backends.journal.records import MemoryJournalStore, WriteRecord
-from gateway.backends.journal.settling import Settling
-from gateway.backends.journal.states import State
+from gateway.backends.journal.open_writes import Settling
+from gateway.backends.journal.record_store import MemoryJournalStore
+from gateway.backends.journal.records import State, WriteRecord
 from gateway.backends.journal.writes import JournaledWrites
 from gateway.backends.stripe.backend import StripeBackend
 from gateway.backends.stripe.client import Pacing, StripeApi

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gateway.backends.journal.attempt import Try
-from gateway.backends.journal.records import MemoryJournalStore, WriteRecord
-from gateway.backends.journal.states import State
+from gateway.backends.journal.record_store import MemoryJournalStore
+from gateway.backends.journal.records import State, WriteRecord
 from gateway.backends.supplier import NOTHING, Found
 from tests.journal.records import record
 from tests.support.time_and_ids import START, ManualClock

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.backends.journal.records import MemoryJournalStore
+from gateway.backends.journal.record_store import MemoryJournalStore
 from gateway.backends.journal.writes import Dropped, JournaledWrites, nothing_cached
 from gateway.backends.supplier import Supplier
 from schema.ports import (

@@ -11,8 +11,7 @@ from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.events.log import Unreadable
-from gateway.events.log_codec import UnreadableCount
+from gateway.events.log import Unreadable, UnreadableCount
 from gateway.events.webhook import WebhookReader, WebhookRefused
 from gateway.web.metrics import LIMITS_MAX, Metrics, metrics_app
 from schema.ports import ErrorCode, Failed, Meter

@@ -12,7 +12,8 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -20,6 +21,9 @@ import orjson
 from gateway.backends.assembly import Ask, FetchedPage
 from schema import records
 from schema.ports import BackendDescription, Viewer
+
+Token = str | int
+"""Random text, or a count of drops: see `gateway.backends.caching.tokens`."""
 
 
 class Gone(enum.Enum):
@@ -34,9 +38,9 @@ GONE, DELETED = Gone.GONE, Gone.DELETED
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One cached thing with the tokens under which it was stored."""
+    """One cached thing with the tokens under which it was stored, by the names it depends on."""
 
-    tokens: Mapping[str, str]
+    tokens: Mapping[str, Token]
     thing: Any
 
 
@@ -55,7 +59,8 @@ KINDS: Mapping[str, type[Any]] = {
     )
 }
 _FIELDS = {kind: tuple(one.name for one in fields(kind)) for kind in KINDS.values()}
-_FORMAT = "1"
+_VALUES = {kind: attrgetter(*names) for kind, names in _FIELDS.items()}
+_FORMAT = "2"
 """Raise it when the same fields are written in another way."""
 
 
@@ -73,7 +78,7 @@ VERSION = version_of(KINDS)
 def written(kept: Kept) -> str | None:
     """The text of it; None for what JSON cannot hold, such as half a surrogate pair."""
     try:
-        return orjson.dumps([dict(kept.tokens), *_form(kept.thing)]).decode()
+        return orjson.dumps([kept.tokens, *_form(kept.thing)]).decode()
     except orjson.JSONEncodeError:
         return None
 
@@ -92,7 +97,7 @@ def _form(thing: Any) -> tuple[str, Any]:
         return thing.value, None
     if isinstance(thing, FetchedPage):
         return "page", [[_row(one) for one in thing.members], thing.has_next, thing.has_previous]
-    if type(thing).__name__ in KINDS:
+    if type(thing) in _VALUES:
         return "record", _row(thing)
     return "plain", thing
 
@@ -112,29 +117,26 @@ def _thing(form: str, body: Any) -> Any:
             raise ValueError(f"no form {form}")
 
 
-def _row(record: Any) -> list[Any]:
+def _row(record: Any) -> tuple[str, Any]:
     """A record as its kind and its fields in order."""
     kind = type(record)
-    return [kind.__name__, *(_plain(getattr(record, name)) for name in _FIELDS[kind])]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_plain(one) for one in value]
-    if is_dataclass(value):
-        return [getattr(value, one.name) for one in fields(value)]
-    return value
+    return kind.__name__, _VALUES[kind](record)
 
 
 def _record(row: list[Any]) -> Any:
-    kind = KINDS[row[0]]
-    values = dict(zip(_FIELDS[kind], row[1:], strict=True))
-    for name, value in values.items():
-        if name == "refunds":
-            values[name] = tuple(records.CreditNoteRefund(*one) for one in value)
-        elif isinstance(value, list):
-            values[name] = tuple(tuple(one) if isinstance(one, list) else one for one in value)
-    return kind(**values)
+    name, values = row
+    kind = KINDS[name]
+    for at, value in enumerate(values):
+        if isinstance(value, list):
+            values[at] = tuple(map(_member, value))
+    return kind(**dict(zip(_FIELDS[kind], values, strict=True)))
+
+
+def _member(value: Any) -> Any:
+    """One of a record's tuple: a pair, a refund (an object in JSON), or plain."""
+    if isinstance(value, dict):
+        return records.CreditNoteRefund(**value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,12 @@
 """What of a loaded tree may be cached, under which key, for how long, and what it depends on.
 
 Only what is listed here is ever kept: a secret, a preview of what is not yet, and any failure
-other than "there is no such object" are not.
+other than "there is no such object" are not. A value carries the tokens of the names it depends on,
+and an event drops names. An invoice's name covers its payments, credit notes and lists too: Stripe
+moves the default payment and its PaymentIntent with the balance, and announces neither. A
+customer's name covers what all their invoices share, as a PaymentIntent pays invoices of its own
+customer only. Replicas of two releases share names while one takes over from the other, so a name
+never changes its meaning, and what an event drops only ever grows.
 """
 
 from __future__ import annotations
@@ -11,11 +16,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.backends.assembly import Ask
-from gateway.backends.caching import dependencies
 from gateway.backends.caching.entries import DELETED, GONE, Keys
-from gateway.backends.caching.source import Held, ask_of, bare, is_not_found, walk
+from gateway.backends.caching.source import ask_of, bare, walk
 from schema import records
-from schema.ports import ById, Computed, Deleted, Link, Listing, Loaded, LoadedPage, Viewer
+from schema.ports import (
+    ById,
+    Computed,
+    Deleted,
+    ErrorCode,
+    Failed,
+    Link,
+    Listing,
+    Loaded,
+    LoadedPage,
+    Viewer,
+)
+
+ANY = "any"
+"""What every drop renews: for what any event may have changed."""
+
 
 VALUE_SECONDS = 60.0
 """Bounds what Stripe changes without an event that is followed, such as a customer's name."""
@@ -45,59 +64,132 @@ def is_keepable(ask: Ask) -> bool:
 def keepable(keys: Keys, viewer: Viewer, tree: Loaded[Any]) -> Iterator[Keepable]:
     """Everything of a tree that may be kept."""
     everything = list(walk(tree))
-    invoices = [one.outcome for one in everything if isinstance(one.outcome, records.Invoice)]
-    customers = {invoice.id: invoice.customer_id for invoice in invoices}
+    customers = {
+        one.outcome.id: one.outcome.customer_id
+        for one in everything
+        if isinstance(one.outcome, records.Invoice)
+    }
     for held in everything:
-        match held.need:
-            case None if not isinstance(held.outcome, records.InvoiceLineItem):
-                yield _object(keys, viewer, held.outcome)
-            case ById() | Link() if isinstance(held.outcome, Deleted):
-                yield _deleted(keys, viewer, held.outcome)
-            case ById() as need if is_not_found(need, held.outcome):
-                key = keys.gone(viewer, need.kind, need.id)
-                yield Keepable(key, dependencies.of_gone(need.kind, need.id), GONE, GONE_SECONDS)
-            case Listing() as need if isinstance(held.outcome, LoadedPage):
-                yield _page(keys, viewer, held, need)
-            case Computed() as need:
-                yield from _computed(keys, viewer, held, need, customers)
-            case _:
+        match held.need, held.outcome:
+            case None, records.InvoiceLineItem():
                 continue
+            case None, record:
+                key = keys.held(viewer, Ask(type(record).__name__, record.id))
+                yield Keepable(key, _of_record(record), record, _seconds(record))
+            case ById() | Link(), Deleted(kind=kind, id=id):
+                # Nothing deleted comes back, so it is kept for as long as what is there.
+                yield Keepable(
+                    keys.gone(viewer, kind, id), _of_gone(kind, id), DELETED, VALUE_SECONDS
+                )
+            case ById(kind, id, quiet), outcome if _is_not_found(quiet, outcome):
+                key = keys.gone(viewer, kind, id)
+                yield Keepable(key, _of_gone(kind, id), GONE, GONE_SECONDS)
+            case Listing() as need, LoadedPage() as page:
+                key = keys.held(viewer, ask_of(held.parent, need))
+                seconds = INTENT_SECONDS if need.name == "payment_intents" else VALUE_SECONDS
+                yield Keepable(key, _of_page(need, held.parent), bare(page), seconds)
+            case Computed() as need, outcome if need.name in COMPUTED:
+                thing = bare(outcome)
+                if thing is None or isinstance(thing, int | records.DetachPreview):
+                    key = keys.held(viewer, ask_of(held.parent, need))
+                    names = _of_computed(held.parent, customers)
+                    yield Keepable(key, names, thing, INTENT_SECONDS)
 
 
-def _deleted(keys: Keys, viewer: Viewer, one: Deleted) -> Keepable:
-    """Nothing deleted comes back, so it is kept for as long as what is there."""
-    depends_on = dependencies.of_gone(one.kind, one.id)
-    return Keepable(keys.gone(viewer, one.kind, one.id), depends_on, DELETED, VALUE_SECONDS)
-
-
-def _object(keys: Keys, viewer: Viewer, record: Any) -> Keepable:
-    key = keys.held(viewer, Ask(type(record).__name__, record.id))
-    return Keepable(key, dependencies.of_record(record), record, _seconds(record))
-
-
-def _page(keys: Keys, viewer: Viewer, held: Held, need: Listing) -> Keepable:
-    page = bare(held.outcome)
-    moves_on = need.name == "payment_intents"
-    return Keepable(
-        keys.held(viewer, ask_of(held.parent, need)),
-        dependencies.of_page(need, held.parent),
-        page,
-        INTENT_SECONDS if moves_on else VALUE_SECONDS,
-    )
-
-
-def _computed(
-    keys: Keys, viewer: Viewer, held: Held, need: Computed, customers: Mapping[str, str | None]
-) -> Iterator[Keepable]:
-    thing = bare(held.outcome)
-    is_value = thing is None or isinstance(thing, int | records.DetachPreview)
-    if need.name in COMPUTED and is_value:
-        key = keys.held(viewer, ask_of(held.parent, need))
-        depends_on = dependencies.of_computed(need, held.parent, customers)
-        yield Keepable(key, depends_on, thing, INTENT_SECONDS)
+def _is_not_found(quiet: bool, outcome: Any) -> bool:
+    """Whether there is no such object, for this viewer; other failures say nothing about it."""
+    if outcome is None:
+        return quiet
+    return isinstance(outcome, Failed) and outcome.code is ErrorCode.NOT_FOUND
 
 
 def _seconds(record: Any) -> float:
     if isinstance(record, records.PaymentIntent) and not record.is_settled:
         return INTENT_SECONDS
     return VALUE_SECONDS
+
+
+def _of_record(record: Any) -> list[str]:
+    """What a record depends on; nothing where no event that is followed tells of it."""
+    match record:
+        case records.Invoice(status="draft", customer_id=str(customer_id)):
+            # Until it is finalized it shows the customer's name, e-mail and balance of now.
+            return [_invoice(record.id), _customer(customer_id)]
+        case records.Invoice():
+            return [_invoice(record.id)]
+        case records.InvoicePayment() | records.CreditNote():
+            return [_invoice(record.invoice_id)]
+        case records.PaymentIntent():
+            own = [_intent(record.id)]
+            return own if record.is_settled else [*own, _whose(record.customer_id)]
+        case records.Customer():
+            return [_customer(record.id)]
+        case _:
+            return []
+
+
+def _of_page(listing: Listing, parent: Any) -> list[str]:
+    """What a list depends on; its members depend on nothing more."""
+    where = listing.where
+    if where.attachable_to is not None:
+        return [_invoice(where.attachable_to), _whose_list(listing, parent)]
+    return [_whose_list(listing, parent)]
+
+
+def _whose_list(listing: Listing, parent: Any) -> str:
+    where = listing.where
+    if isinstance(parent, records.Invoice):
+        return _invoice(parent.id)
+    if where.invoice_id is not None:
+        return _invoice(where.invoice_id)
+    if isinstance(parent, records.Customer):
+        return _customer(parent.id)
+    return _whose(where.customer_id or getattr(parent, "customer_id", None))
+
+
+def _of_computed(parent: Any, customers: Mapping[str, str | None]) -> list[str]:
+    """What a computed value depends on. `customers` says whose the invoices nearby are.
+
+    Whether a payment can be detached hangs on its intent, which other invoices share.
+    """
+    if isinstance(parent, records.Invoice):
+        return [_invoice(parent.id)]
+    if isinstance(parent, records.InvoicePayment):
+        return [_invoice(parent.invoice_id), _whose(customers.get(parent.invoice_id))]
+    return [ANY]
+
+
+def _of_gone(kind: str, record_id: str) -> list[str]:
+    """What the knowledge that an object does not exist depends on."""
+    return [_invoice(record_id)] if kind == "Invoice" else [ANY]
+
+
+def dropped_by(
+    invoice_id: str | None, customer_id: str | None, payment_intent_id: str | None
+) -> list[str]:
+    """Everything that an event about these may have changed."""
+    dropped = [ANY]
+    if invoice_id is not None:
+        dropped.append(_invoice(invoice_id))
+    if customer_id is not None:
+        dropped.append(_customer(customer_id))
+    if payment_intent_id is not None:
+        dropped.append(_intent(payment_intent_id))
+    return dropped
+
+
+def _invoice(invoice_id: str) -> str:
+    return f"Invoice:{invoice_id}"
+
+
+def _customer(customer_id: str) -> str:
+    return f"Customer:{customer_id}"
+
+
+def _intent(intent_id: str) -> str:
+    return f"PaymentIntent:{intent_id}"
+
+
+def _whose(customer_id: str | None) -> str:
+    """What all the invoices of one customer touch; of nobody, what any invoice touches."""
+    return ANY if customer_id is None else _customer(customer_id)

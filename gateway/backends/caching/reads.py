@@ -11,19 +11,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from gateway.backends.assembly import Ask, assemble_or_ask
-from gateway.backends.caching import dependencies, entries
-from gateway.backends.caching.entries import Keys
-from gateway.backends.caching.guards import Before
-from gateway.backends.caching.policy import Keepable, is_keepable, keepable
+from gateway.backends.assembly import PENDING, Ask, assemble_or_ask
+from gateway.backends.caching import entries
+from gateway.backends.caching.entries import Kept, Keys, Token
+from gateway.backends.caching.policy import Keepable, dropped_by, is_keepable, keepable
 from gateway.backends.caching.source import Shelf, walk
 from gateway.backends.caching.store import READ_SECONDS_MAX, CacheDownError, CacheStore
-from gateway.backends.caching.tokens import Tokens
+from gateway.backends.caching.tokens import Before, OwnTokens, SharedTokens, Tokens
 from schema.ports import (
     ROOT,
     BackendDescription,
@@ -72,7 +71,9 @@ class CachingReads:
         self._inner = inner
         self._store = store
         self._keys = Keys.of(inner.describe())
-        self._tokens = Tokens(store, new_token, self._keys.tokens, is_shared=is_shared)
+        self._tokens: Tokens = OwnTokens()
+        if is_shared:
+            self._tokens = SharedTokens(store, new_token, self._keys.tokens)
         self._flights: dict[Hashable, _Flight] = {}
 
     def describe(self) -> BackendDescription:
@@ -91,9 +92,18 @@ class CachingReads:
 
         `customer_id` is the invoice's. Idempotent. Raises `OSError` unless it is certain.
         """
-        await self._tokens.renew(
-            dependencies.dropped_by(invoice_id, customer_id, payment_intent_id)
-        )
+        await self._tokens.renew(dropped_by(invoice_id, customer_id, payment_intent_id))
+
+    async def drop_after(self, command: Command, outcome: Outcome | None) -> None:
+        """Drop what a write may have changed. A failed drop is made good before the next read, and
+        the write's success stands."""
+        customer_id = None if outcome is None else outcome.customer_id
+        intent_id = getattr(command, "payment_intent_id", None)
+        dropped = dropped_by(command.invoice_id, customer_id, intent_id)
+        try:
+            await self._tokens.renew(dropped, seconds_max=READ_SECONDS_MAX)
+        except CacheDownError as trouble:
+            log.warning("a drop after a write is owed: %s", trouble)
 
     async def load(
         self, viewer: Viewer, needs: Needs, meter: Meter, known: object = None
@@ -104,13 +114,15 @@ class CachingReads:
             return await self._inner.load(viewer, needs, meter, known)
         shelf = Shelf()
         try:
-            await self._tokens.make_good()
             root, missing = await self._from_cache(viewer, needs, meter, shelf)
             if not missing:
                 return root
             before = await self._tokens.before()
         except CacheDownError:
             return await self._inner.load(viewer, needs, meter)
+        if all(outcome is PENDING for outcome in root.children.values()):
+            tree = await self._fetched(viewer, needs, meter, before)
+            return Loaded(None, dict(tree.children))  # each reader may add to its own
         return await self._completed(viewer, needs, meter, shelf, missing, before)
 
     async def _from_cache(
@@ -118,44 +130,40 @@ class CachingReads:
     ) -> tuple[Loaded[Any], dict[Ask, Needs]]:
         """Put on the shelf what counts in the cache; the tree so far, and what is missing."""
         asked: set[Ask] = set()
-        tokens: dict[str, str] = {}
+        seen: dict[str, Token] = {}
         while True:
             root, missing = assemble_or_ask(viewer, needs, shelf)
             unasked = [ask for ask in missing if ask not in asked and is_keepable(ask)]
-            if not unasked:
-                return root, missing
             asked.update(unasked)
-            await self._look(viewer, unasked, meter, tokens, shelf)
+            if not unasked or not await self._look(viewer, unasked, meter, seen, shelf):
+                return root, missing
 
     async def _look(
         self,
         viewer: Viewer,
         asks: list[Ask],
         meter: Meter,
-        tokens: dict[str, str],
+        seen: dict[str, Token],
         shelf: Shelf,
-    ) -> None:
-        """`tokens` are those that this read has seen: any moment since it began will do."""
-        keyed = [(key, ask) for ask in asks for key in self._places(viewer, ask)]
-        texts = await self._store.get_many([key for key, _ in keyed])
-        found = [
-            (ask, kept)
-            for (_, ask), text in zip(keyed, texts, strict=True)
-            if text is not None and (kept := entries.read(text)) is not None
-        ]
-        unseen = {name for _, kept in found for name in kept.tokens} - tokens.keys()
-        tokens.update(await self._tokens.now(sorted(unseen)))
-        for ask, kept in found:
-            if all(tokens.get(name) == token for name, token in kept.tokens.items()):
+    ) -> bool:
+        """Whether anything of it counts in the cache: an answer, or that there is no object."""
+        places: list[tuple[str, Ask]] = []
+        for ask in asks:
+            places.append((self._keys.held(viewer, ask), ask))
+            if ask.need is None:
+                places.append((self._keys.gone(viewer, ask.kind or "", ask.id or ""), ask))
+        texts = await self._store.get_many([key for key, _ in places])
+        found: list[tuple[Ask, Kept]] = []
+        for (_, ask), text in zip(places, texts, strict=True):
+            kept = None if text is None else entries.read(text)
+            if kept is not None:
+                found.append((ask, kept))
+        counting = await self._tokens.counting([kept for _, kept in found], seen)
+        for (ask, kept), counts in zip(found, counting, strict=True):
+            if counts:
                 meter.cached += 1
                 shelf.put(ask, kept.thing)
-
-    def _places(self, viewer: Viewer, ask: Ask) -> list[str]:
-        """Where an answer may be; for an object, also where it says that there is none."""
-        held = self._keys.held(viewer, ask)
-        if ask.need is not None:
-            return [held]
-        return [held, self._keys.gone(viewer, ask.kind or "", ask.id or "")]
+        return any(counting)
 
     async def _completed(
         self,
@@ -199,10 +207,8 @@ class CachingReads:
                 # All who asked have gone away. Nobody may join what is about to end.
                 self._flights.pop(key, None)
                 flight.task.cancel()
-        if is_joined and _went_over_budget(tree):
-            return await self._inner.load(
-                viewer, needs, meter
-            )  # The budget was another operation's.
+        if is_joined and _went_over_budget(tree):  # The budget was another operation's.
+            return await self._inner.load(viewer, needs, meter)
         return tree
 
     def _landed(self, key: Hashable, flight: _Flight, task: asyncio.Task[Loaded[Any]]) -> None:
@@ -221,37 +227,22 @@ class CachingReads:
             log.info("nothing was cached: %s", trouble)
         return tree
 
-    async def _keep(self, things: list[Keepable], before: Before) -> None:
+    async def _keep(self, things: Sequence[Keepable], before: Before) -> None:
         """Store what came, but nothing that may have been dropped since the read began."""
-        depended_on = sorted({name for one in things for name in one.names})
-        tokens = await self._tokens.unchanged(depended_on, before)
+        tokens = await self._tokens.unchanged(
+            sorted({name for one in things for name in one.names}), before
+        )
         lasting: dict[float, dict[str, str]] = defaultdict(dict)
         for one in things:
-            if all(name in tokens for name in one.names):
-                text = entries.written(entries.Kept({n: tokens[n] for n in one.names}, one.thing))
-                if text is not None:
-                    lasting[one.seconds][one.key] = text
+            own = {name: tokens[name] for name in one.names if name in tokens}
+            text = entries.written(Kept(own, one.thing)) if len(own) == len(one.names) else None
+            if text is not None:
+                lasting[one.seconds][one.key] = text
         for seconds, texts in lasting.items():
-            await self._store_all(texts, seconds)
-
-    async def _store_all(self, texts: dict[str, str], seconds: float) -> None:
-        keys = list(texts)
-        for start in range(0, len(keys), STORED_AT_ONCE_MAX):
-            some = keys[start : start + STORED_AT_ONCE_MAX]
-            await self._store.set_many({key: texts[key] for key in some}, seconds)
-
-    async def drop_after(self, command: Command, outcome: Outcome | None) -> None:
-        """Drop what a write may have changed. A failed drop is made good before the next read, and
-        the write's success stands."""
-        customer_id = None if outcome is None else outcome.customer_id
-        intent_id = getattr(command, "payment_intent_id", None)
-        await self._drop_or_owe(dependencies.dropped_by(command.invoice_id, customer_id, intent_id))
-
-    async def _drop_or_owe(self, dropped: Iterable[str]) -> None:
-        try:
-            await self._tokens.renew(dropped, seconds_max=READ_SECONDS_MAX)
-        except CacheDownError as trouble:
-            log.warning("a drop after a write is owed: %s", trouble)
+            keys = list(texts)
+            for start in range(0, len(keys), STORED_AT_ONCE_MAX):
+                some = keys[start : start + STORED_AT_ONCE_MAX]
+                await self._store.set_many({key: texts[key] for key in some}, seconds)
 
 
 def _can_be_pieces(viewer: Viewer, missing: dict[Ask, Needs]) -> bool:

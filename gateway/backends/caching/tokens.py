@@ -1,11 +1,11 @@
-"""Which cached values still count: each carries the tokens of the names it depends on.
+"""Which cached values still count: each carries the tokens of the names it depends on, and counts
+only while they all hold. A drop of a name ends its token.
 
-Each name has a random token. A value is stored with the tokens of its names and counts only while
-they all still hold; a drop renews them. So that what a read brings back late is never stored
-under tokens of a drop that it has missed, each name also has a guard (see `guards`). A drop renews
-first the guards, then the tokens. A reader takes all guards before it asks inside (`before`), and
-once the answer is there takes first the tokens, then the guards again (`unchanged`). Take one drop
-and one name of a value:
+A process whose cache nobody shares counts its drops. Replicas keep a random token for each name in
+the cache they share; so that what a read brings back late is never stored under tokens of a drop
+that it has missed, names also have guards there, a few for all. A drop renews first the guards,
+then the tokens. A reader takes all guards before it asks inside (`before`), and once the answer is
+there takes first the tokens, then the guards again (`unchanged`). Take one drop and one name:
 
 - the guard was renewed before `before`: the reader asked after the change, and knows it;
 - it was renewed between the two looks: they differ, and the value is not stored;
@@ -18,77 +18,161 @@ long as no token ever comes twice: they are random, and no command is sent twice
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import partial
+import asyncio
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
-from gateway.backends.caching.guards import Before, Guards, OwnGuards, SharedGuards
+from gateway.backends.caching.entries import Kept, Token
+from gateway.backends.caching.policy import ANY
 from gateway.backends.caching.store import DROP_SECONDS_MAX, CacheStore
 
+GUARDS = 256
+"""With fewer, a busy account's drops keep unrelated reads from being stored; all are read at once
+when something is missing. A part of the keys, so it never changes."""
 TOKEN_SECONDS = 86_400.0
-"""Tokens outlive every value by far; when one goes, the values under it go with it."""
+"""Tokens and guards outlive every value by far; when one goes, the values under it go with it."""
+NAMES_MAX = 100_000
+"""Names whose last drop is known; about 10 MB. What is older than the first that was forgotten may
+have been dropped."""
 OWED_MAX = 100_000
 """Names whose drop failed. When there are more, what the first of them dropped has timed out."""
 
 
-class Tokens:
-    """Reads, makes and renews tokens under a prefix.
+@dataclass(frozen=True, slots=True)
+class Before:
+    """How things stood before a read asked inside: `any_drop` is another one after every drop,
+    whatever was dropped."""
 
-    `new_token` never answers the same twice, in any process. Methods raise `CacheDownError` when
-    the cache does not answer.
-    """
+    any_drop: object
+    guards: Mapping[str, str] = field(default_factory=dict)
+    count: int = 0
 
-    def __init__(
-        self, store: CacheStore, new_token: Callable[[], str], prefix: str, *, is_shared: bool
-    ) -> None:
-        self._store = store
-        self._new_token = new_token
-        self._prefix = prefix
-        self._owed: dict[str, object] = {}
-        self._guards: Guards = OwnGuards()
-        if is_shared:
-            self._guards = SharedGuards(store, new_token, partial(self._key, "g"))
 
-    async def now(self, names: Iterable[str]) -> dict[str, str]:
-        """The tokens that there are."""
-        wanted = list(names)
-        found = await self._store.get_many([self._key("t", name) for name in wanted])
-        return {name: token for name, token in zip(wanted, found, strict=True) if token is not None}
+class Tokens(Protocol):
+    """All methods raise `CacheDownError` when a shared cache does not answer."""
+
+    async def counting(self, kept: Sequence[Kept], seen: dict[str, Token]) -> list[bool]:
+        """Which of the values still count. `seen` are the tokens that this read has taken so far:
+        any moment since it began will do."""
+        ...
 
     async def before(self) -> Before:
         """How things stand, taken before asking inside."""
-        return await self._guards.before()
+        ...
 
-    async def unchanged(self, names: Iterable[str], before: Before) -> dict[str, str]:
-        """The tokens of those names that were surely not dropped since then, made where there are
-        none: to set one too often is only a miss."""
-        wanted = list(names)
-        tokens = await self.now(wanted)
-        tokens |= await self._set([name for name in wanted if name not in tokens], None)
-        unchanged = await self._guards.unchanged(wanted, before)
-        return {name: token for name, token in tokens.items() if name in unchanged}
+    async def unchanged(self, names: Iterable[str], before: Before) -> Mapping[str, Token]:
+        """The tokens of those names that were surely not dropped since then."""
+        ...
 
-    async def renew(self, names: Iterable[str], *, seconds_max: float = DROP_SECONDS_MAX) -> None:
-        """Make everything that depends on these names a miss, for every replica.
+    async def renew(
+        self, names: Sequence[str], *, seconds_max: float | None = DROP_SECONDS_MAX
+    ) -> None:
+        """Make everything that depends on these names a miss, for every replica."""
+        ...
 
-        When that is not certain, it raises, and is owed: see `make_good`.
-        """
-        dropped, is_certain = list(names), False
+
+class OwnTokens:
+    """Of a process whose cache nobody shares: a value's token is how many drops there had been when
+    its read began."""
+
+    def __init__(self, *, names_max: int = NAMES_MAX) -> None:
+        self._names_max = names_max
+        self._count = 0
+        self._last: dict[str, int] = {}
+        self._forgotten = 0
+
+    async def counting(self, kept: Sequence[Kept], seen: dict[str, Token]) -> list[bool]:
+        return [self._since(one.tokens) == one.tokens for one in kept]
+
+    async def before(self) -> Before:
+        return Before(self._count, count=self._count)
+
+    async def unchanged(self, names: Iterable[str], before: Before) -> Mapping[str, Token]:
+        return self._since(dict.fromkeys(names, before.count))
+
+    def _since(self, counts: Mapping[str, Token]) -> Mapping[str, Token]:
+        """Those of the names that were not dropped since so many drops."""
+        last, forgotten = self._last, self._forgotten
+        return {
+            name: count
+            for name, count in counts.items()
+            if isinstance(count, int) and last.get(name, forgotten) <= count
+        }
+
+    async def renew(
+        self, names: Sequence[str], *, seconds_max: float | None = DROP_SECONDS_MAX
+    ) -> None:
+        self._count += 1
+        for name in names:
+            self._last.pop(name, None)
+            self._last[name] = self._count
+        while len(self._last) > self._names_max:
+            self._forgotten = self._last.pop(next(iter(self._last)))
+
+
+class SharedTokens:
+    """Of replicas, in the cache that they share. `new_token` never answers the same twice, in any
+    process.
+
+    A drop that is not certain raises and is owed: until it is made good nothing here can be
+    trusted. Other replicas cannot know: for them, whoever brought the event must bring it again.
+    """
+
+    def __init__(self, store: CacheStore, new_token: Callable[[], str], prefix: str) -> None:
+        self._store = store
+        self._new_token = new_token
+        self._prefix = prefix
+        self._guards = [f"{prefix}g:{number}" for number in range(GUARDS)]
+        self._making = asyncio.Lock()
+        self._owed: dict[str, object] = {}
+
+    async def counting(self, kept: Sequence[Kept], seen: dict[str, Token]) -> list[bool]:
+        await self._make_good()
+        unseen = sorted({name for one in kept for name in one.tokens} - seen.keys())
+        held = await self._held([self._key(name) for name in unseen])
+        seen.update({name: held[key] for name in unseen if (key := self._key(name)) in held})
+        return [all(seen.get(name) == token for name, token in one.tokens.items()) for one in kept]
+
+    async def before(self) -> Before:
+        await self._make_good()
+        guards = await self._held(self._guards)
+        if len(guards) < GUARDS:
+            async with self._making:  # One makes them, so that all who wait here agree.
+                guards = await self._held(self._guards)
+                guards |= await self._set([one for one in self._guards if one not in guards], None)
+        return Before(guards[self._guard(ANY)], guards)
+
+    async def unchanged(self, names: Iterable[str], before: Before) -> Mapping[str, Token]:
+        """They are made where there are none: to set one too often is only a miss."""
+        keys = {name: self._key(name) for name in names}
+        tokens = await self._held(list(keys.values()))
+        tokens |= await self._set([key for key in keys.values() if key not in tokens], None)
+        guards = await self._held(self._guards_of(keys))
+        return {
+            name: tokens[key]
+            for name, key in keys.items()
+            if guards.get(guard := self._guard(name)) == before.guards[guard]
+        }
+
+    async def renew(
+        self, names: Sequence[str], *, seconds_max: float | None = DROP_SECONDS_MAX
+    ) -> None:
+        is_certain = False
         try:
-            await self._renew(dropped, seconds_max)
+            await self._set(self._guards_of(names), seconds_max)
+            await self._set([self._key(name) for name in names], seconds_max)
             is_certain = True
         finally:
             if not is_certain:
-                self._owe(dropped)
+                self._owe(names)
 
-    async def make_good(self) -> None:
-        """Renew what an earlier drop has failed to renew; until then nothing here can be trusted.
-
-        Other replicas cannot know: for them, whoever brought the event must bring it again.
-        """
+    async def _make_good(self) -> None:
         owed = dict(self._owed)
         if not owed:
             return
-        await self._renew(list(owed), None)
+        await self.renew(list(owed), seconds_max=None)
         for name, debt in owed.items():
             if self._owed.get(name) is debt:
                 del self._owed[name]
@@ -100,15 +184,20 @@ class Tokens:
         while len(self._owed) > OWED_MAX:
             del self._owed[next(iter(self._owed))]
 
-    async def _renew(self, names: list[str], seconds_max: float | None) -> None:
-        await self._guards.renew(names, seconds_max)
-        await self._set(names, seconds_max)
+    async def _held(self, keys: Sequence[str]) -> dict[str, str]:
+        found = await self._store.get_many(keys)
+        return {key: word for key, word in zip(keys, found, strict=True) if word is not None}
 
-    async def _set(self, names: Iterable[str], seconds_max: float | None) -> dict[str, str]:
-        fresh = {name: self._new_token() for name in names}
-        keyed = {self._key("t", name): token for name, token in fresh.items()}
-        await self._store.set_many(keyed, TOKEN_SECONDS, seconds_max=seconds_max)
+    async def _set(self, keys: Iterable[str], seconds_max: float | None) -> dict[str, str]:
+        fresh = {key: self._new_token() for key in keys}
+        await self._store.set_many(fresh, TOKEN_SECONDS, seconds_max=seconds_max)
         return fresh
 
-    def _key(self, kind: str, name: str) -> str:
-        return f"{self._prefix}{kind}:{name}"
+    def _guards_of(self, names: Iterable[str]) -> list[str]:
+        return list(dict.fromkeys(map(self._guard, names)))
+
+    def _guard(self, name: str) -> str:
+        return self._guards[zlib.crc32(name.encode()) % GUARDS]
+
+    def _key(self, name: str) -> str:
+        return f"{self._prefix}t:{name}"

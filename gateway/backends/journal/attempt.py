@@ -6,17 +6,13 @@ Whoever owns the record makes its moves here; a move that meets another owner's 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
-from typing import Any
 
-from gateway.backends.journal.records import JournalStore, WriteRecord, may, moved
+from gateway.backends.journal.record_store import JournalStore
+from gateway.backends.journal.records import Actor, Move, State, WriteRecord, may, moved
 from gateway.backends.journal.refusals import not_recorded
-from gateway.backends.journal.states import Actor, Move, State
 from gateway.backends.supplier import NOTHING, Found, Overtaken
 from schema.ports import Outcome
-
-log = logging.getLogger(__name__)
 
 STRIPE_KEY_SECONDS = 23 * 3600
 """Stripe forgets a key after 24 hours at the earliest; with an hour to spare, a repeat is safe."""
@@ -43,22 +39,15 @@ class Try:
 
     def __init__(self, store: JournalStore, record: WriteRecord, now: Callable[[], int]) -> None:
         self.record = record
+        self.in_doubt = record.state is State.SENDING
+        self.may_be_recorded_as_out = self.in_doubt
         self._store = store
         self._now = now
-        self._in_doubt = record.state is State.SENDING
-        self.may_be_recorded_as_out = self._in_doubt
-
-    @property
-    def in_doubt(self) -> bool:
-        return self._in_doubt
 
     @property
     def may_send(self) -> bool:
-        """Whether Stripe still knows the key, if it ever saw it.
-
-        A key from the future was recorded by a clock that was ahead, nobody knows by how much: it
-        may be as old as any.
-        """
+        """Whether Stripe still knows the key, if it ever saw it. A key from the future was recorded
+        by a clock that was ahead, nobody knows by how much: it may be as old as any."""
         sent_at = self.record.sent_at
         if sent_at is None:
             return True
@@ -103,50 +92,33 @@ class Try:
 
     def _is_covered(self, found: Found) -> bool:
         """Whether the record says already that a request with this knowledge is about to go out."""
-        left = self.record.leased_until - self._now()
-        is_said = self.record.state is State.SENDING and self.record.tried_at is not None
+        record = self.record
         return (
-            is_said
-            and not self._in_doubt
-            and found == self.record.found
-            and REQUEST_SECONDS <= left <= LEASE_SECONDS
+            record.state is State.SENDING
+            and record.tried_at is not None
+            and not self.in_doubt
+            and found == record.found
+            and REQUEST_SECONDS <= record.leased_until - self._now() <= LEASE_SECONDS
         )
 
-    async def refused(self) -> None:
-        """Nothing was done. Raises `OSError`, `Overtaken`."""
-        await self._moved(Move.REFUSE)
+    async def ended(self, move: Move, outcome: Outcome | None = None) -> None:
+        """Say how it ended: refused, in doubt, given up, or with an outcome. Raises `OSError`, and
+        `Overtaken` where another has moved the record on.
 
-    async def doubted(self) -> None:
-        """Nobody knows. Raises `OSError`, `Overtaken`."""
-        await self._moved(Move.DOUBT)
-
-    async def given_up(self) -> None:
-        """Nobody can find out. Raises `OSError`, `Overtaken`."""
-        await self._moved(Move.GIVE_UP)
-
-    async def succeeded(self, outcome: Outcome) -> None:
-        """It was done, which outranks whatever others have written about this attempt meanwhile.
-
-        Raises `OSError`, and `Overtaken` where an outcome stands there or another attempt.
+        That it was done outranks whatever others have written about this attempt meanwhile, save
+        an outcome. An answer of the store may have been lost, so that the version that is met is
+        this try's own: it is put until it stands.
         """
-        await self._moved(Move.SUCCEED, outcome=outcome)
-
-    async def _moved(self, move: Move, **changes: Any) -> None:
-        """Swap until it is put: an answer of the store may have been lost, so that the version
-        that is met is this try's own."""
         for _ in range(SWAPS_MAX):
-            wanted = moved(self.record, move, Actor.OWNER, **changes)
+            wanted = moved(self.record, move, Actor.OWNER, outcome=outcome)
             present = await self._store.swap(wanted, version=self.record.version)
-            if present is None:
+            if present is None or present == wanted:
                 self.record = wanted
                 return
-            if present == wanted:
-                self.record = present
-                return
-            if not self._may_go_on(present, move):
-                self.record = present
-                raise Overtaken
+            may_go_on = self._may_go_on(present, move)
             self.record = present
+            if not may_go_on:
+                raise Overtaken
         raise AssertionError("a record is moved by few")
 
     def _may_go_on(self, present: WriteRecord, move: Move) -> bool:

@@ -1,27 +1,123 @@
-"""The write journal's records, and where they live: the port of its stores, and one in memory.
+"""The write journal's records: the states of a write, what may happen in each, and what is kept.
 
-What a state means and what may follow it is said in `gateway.backends.journal.states`; a record is
-changed by `moved` alone.
+The table of moves is the machine that docs/architecture.md draws. A record is changed by `moved`
+alone; that only one of two succeeds is said by the store, which compares versions.
 """
 
 from __future__ import annotations
 
+import enum
 import hashlib
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
-from gateway.backends.journal.states import OPEN, RULES, Actor, Move, State
 from gateway.backends.supplier import KEY_PREFIX, NOTHING, Found
-from schema.ports import Command, Outcome, Viewer
+from schema.ports import (
+    AttachPayment,
+    Command,
+    CreateCreditNote,
+    Outcome,
+    OutOfBandPayment,
+    Viewer,
+)
 
-RECORDS_MAX = 100_000
-"""A full journal refuses writes; it never forgets one early."""
 
-KEPT_SECONDS = 30 * 24 * 3600
-"""Stripe's own keys live 24 hours; the journal outlives them. What is older goes when its room is
-needed, and not before: a clock that was wrong once must not empty the journal."""
+class State(enum.StrEnum):
+    """What is known of a write."""
+
+    RECORDED = "recorded"
+    """Nothing has gone out, and nothing will unless its owner sends it."""
+    SENDING = "sending"
+    """Its owner is about to send it, or has. Whoever finds it without its owner is in doubt."""
+    IN_DOUBT = "in_doubt"
+    """It may have been done, and nobody is at it."""
+    REFUSED = "refused"
+    """This attempt has done nothing and never will; the key may begin another."""
+    DONE = "done"
+    """It was done, and its event is not in the log yet."""
+    ANNOUNCED = "announced"
+    """It was done, and its event is in the log. The end."""
+    UNDECIDABLE = "undecidable"
+    """It may have been done, and Stripe has forgotten the key: only a person can find out."""
+
+
+_UNFINISHED = frozenset({State.RECORDED, State.SENDING, State.IN_DOUBT, State.DONE})
+"""States that the gateway goes on from by itself."""
+OPEN = _UNFINISHED | {State.UNDECIDABLE}
+"""States that somebody has to go on from, be it a person."""
+
+
+class Actor(enum.StrEnum):
+    """Who makes a move."""
+
+    CALLER = "caller"
+    """A call with this key, on any replica."""
+    OWNER = "owner"
+    """The replica that has begun the try or has taken it up."""
+    SETTLING = "settling"
+    """The chore that finishes what was left open, on any replica."""
+    PERSON = "person"
+    """Somebody with `invoice-gateway writes`."""
+
+
+class Move(enum.StrEnum):
+    """What can happen to a record that exists."""
+
+    TRY_AGAIN = "try again"
+    """A new attempt, with a new key for Stripe."""
+    TAKE_UP = "take up"
+    """Another try of the same attempt, with the same key."""
+    GO_OUT = "go out"
+    """Before each request: that it is about to go out, when, and what a look has found."""
+    REFUSE = "refuse"
+    """Nothing was done: nothing had gone out, or Stripe's idempotency layer has said so."""
+    DOUBT = "doubt"
+    """The try ended, and nobody knows whether the write was done."""
+    SUCCEED = "succeed"
+    """It was done: by Stripe's answer, or by proof of reading, however late."""
+    GIVE_UP = "give up"
+    """The key is too old to be sent, and a look has proved nothing."""
+    ANNOUNCE = "announce"
+    EXPIRE = "expire"
+    """Its owner went away before anything went out."""
+    CONFIRM = "confirm"
+    """A person has found that it was done."""
+    DENY = "deny"
+    """A person has found that it was not done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """From which states, to which, and by whom."""
+
+    origins: frozenset[State]
+    target: State
+    actors: frozenset[Actor]
+
+
+def _rule(origins: set[State], target: State, *actors: Actor) -> Rule:
+    return Rule(frozenset(origins), target, frozenset(actors))
+
+
+_OPEN = {State.RECORDED, State.SENDING}
+_WITHOUT_OUTCOME = {*_OPEN, State.IN_DOUBT, State.UNDECIDABLE, State.REFUSED}
+
+RULES: dict[Move, Rule] = {
+    Move.TRY_AGAIN: _rule({State.REFUSED, State.RECORDED}, State.RECORDED, Actor.CALLER),
+    Move.TAKE_UP: _rule(
+        {State.SENDING, State.IN_DOUBT}, State.SENDING, Actor.CALLER, Actor.SETTLING
+    ),
+    Move.GO_OUT: _rule(_OPEN, State.SENDING, Actor.OWNER),
+    Move.REFUSE: _rule(_OPEN, State.REFUSED, Actor.OWNER),
+    Move.DOUBT: _rule(_OPEN, State.IN_DOUBT, Actor.OWNER),
+    Move.SUCCEED: _rule(_WITHOUT_OUTCOME, State.DONE, Actor.OWNER),
+    Move.GIVE_UP: _rule({State.SENDING}, State.UNDECIDABLE, Actor.OWNER),
+    Move.ANNOUNCE: _rule({State.DONE}, State.ANNOUNCED, Actor.OWNER, Actor.CALLER, Actor.SETTLING),
+    Move.EXPIRE: _rule({State.RECORDED}, State.REFUSED, Actor.SETTLING),
+    Move.CONFIRM: _rule({State.UNDECIDABLE}, State.DONE, Actor.PERSON),
+    Move.DENY: _rule({State.UNDECIDABLE}, State.REFUSED, Actor.PERSON),
+}
+
 
 Name = tuple[str, str, str]
 """Tenant, operation and the caller's key: what a write is known by."""
@@ -92,93 +188,41 @@ def may(record: WriteRecord, move: Move) -> bool:
     return record.state in RULES[move].origins
 
 
-class JournalStore(Protocol):
-    """Where records live. Every method raises `OSError` when the store is not to be had; then it
-    may have happened all the same, and a repeat tells."""
-
-    async def begin(self, record: WriteRecord) -> WriteRecord | None:
-        """Keep the record durably, unless there is one: then that one is answered instead.
-
-        Raises `JournalFull`. Only what is finished and old is ever forgotten to make room.
-        """
-        ...
-
-    async def swap(self, record: WriteRecord, *, version: int) -> WriteRecord | None:
-        """Put the record durably in place of the one with this version, in one step.
-
-        None where that was done; otherwise nothing was, and the present record is answered.
-        Raises `RecordGone` where there is none.
-        """
-        ...
-
-    async def by_stripe_key(self, stripe_key: str) -> WriteRecord | None:
-        """The record whose write carried this key."""
-        ...
-
-    async def open_records(self) -> list[WriteRecord]:
-        """Records that are open, oldest first. One that cannot be read holds up no other."""
-        ...
+def is_same_input(known: WriteRecord, new: WriteRecord) -> bool:
+    """Whether both ask for the same write."""
+    return known.input_hash == new.input_hash or meaning(known.command) == meaning(new.command)
 
 
-class JournalFull(OSError):
-    """No further write can be recorded."""
+def meaning(command: Command) -> Command:
+    """The command without its key, in the one form that all with its meaning have.
+
+    Metadata are a mapping: their order means nothing, and an empty value sets nothing. An empty
+    text is none, and so is a part of nothing. Text is compared as it is, since Stripe keeps it so.
+    """
+    plain = replace(command, idempotency_key="")
+    if isinstance(plain, CreateCreditNote):
+        draft = plain.draft
+        return replace(
+            plain,
+            draft=replace(
+                draft,
+                memo=draft.memo or None,
+                refund=draft.refund or None,
+                credit=draft.credit or None,
+                out_of_band=draft.out_of_band or None,
+            ),
+        )
+    if isinstance(plain, AttachPayment) and plain.out_of_band is not None:
+        return replace(plain, out_of_band=_facts(plain.out_of_band))
+    return plain
 
 
-class RecordGone(OSError):
-    """The store has lost a record that was begun."""
-
-    def __init__(self, stripe_key: str) -> None:
-        super().__init__(f"the journal no longer holds write {stripe_key}")
+def _facts(facts: OutOfBandPayment) -> OutOfBandPayment:
+    entries = sorted((key, value) for key, value in dict(facts.metadata).items() if value)
+    return replace(facts, reference=facts.reference or None, metadata=tuple(entries))
 
 
-class MemoryJournalStore:
-    """The journal of a process without a store: gone with the process."""
-
-    def __init__(self, now: Callable[[], int], *, records_max: int = RECORDS_MAX) -> None:
-        self._now = now
-        self._records_max = records_max
-        self._records: OrderedDict[Name, WriteRecord] = OrderedDict()
-        self._by_stripe_key: dict[str, Name] = {}
-
-    async def begin(self, record: WriteRecord) -> WriteRecord | None:
-        if record.name in self._records:
-            return self._records[record.name]
-        if len(self._records) >= self._records_max:
-            self._make_room()
-        if len(self._records) >= self._records_max:
-            raise JournalFull("the write journal is full")
-        self._put(record)
-        return None
-
-    async def swap(self, record: WriteRecord, *, version: int) -> WriteRecord | None:
-        present = self._records.get(record.name)
-        if present is None:
-            raise RecordGone(record.stripe_key)
-        if present.version != version:
-            return present
-        self._put(record)
-        if present.recorded_at != record.recorded_at:
-            self._records.move_to_end(record.name)  # the oldest stand first; this one is young
-        return None
-
-    async def by_stripe_key(self, stripe_key: str) -> WriteRecord | None:
-        name = self._by_stripe_key.get(stripe_key)
-        return None if name is None else self._records[name]
-
-    async def open_records(self) -> list[WriteRecord]:
-        return [record for record in self._records.values() if record.is_open]
-
-    def _put(self, record: WriteRecord) -> None:
-        self._records[record.name] = record
-        self._by_stripe_key[record.stripe_key] = record.name
-
-    def _make_room(self) -> None:
-        """Forget the oldest that is finished, if it is old enough."""
-        horizon = self._now() - KEPT_SECONDS
-        old = (one for one in self._records.values() if not one.is_open)
-        record = next(old, None)
-        if record is None or record.recorded_at >= horizon:
-            return
-        del self._records[record.name]
-        for attempt in range(1, record.attempt + 1):
-            self._by_stripe_key.pop(replace(record, attempt=attempt).stripe_key, None)
+def input_hash(command: Command) -> str:
+    """The input as it is written, without its key. Replicas of the releases before know a repeat
+    by it alone, so it stays as it was."""
+    return hashlib.sha256(repr(replace(command, idempotency_key="")).encode()).hexdigest()

@@ -1,7 +1,4 @@
-"""What the journal tells a caller whose write it cannot let through, or cannot vouch for.
-
-Words and codes only; when one of these is due is said in `gateway.backends.journal.writes`.
-"""
+"""What the journal tells a caller whose write it cannot let through, or cannot vouch for."""
 
 from __future__ import annotations
 

@@ -11,11 +11,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.backends.journal.attempt import CLOCK_SECONDS_MAX, LEASE_SECONDS, Try
-from gateway.backends.journal.records import JournalStore, Name, WriteRecord, moved
+from gateway.backends.journal.record_store import JournalStore
+from gateway.backends.journal.records import (
+    Actor,
+    Move,
+    Name,
+    State,
+    WriteRecord,
+    input_hash,
+    is_same_input,
+    meaning,
+    moved,
+)
 from gateway.backends.journal.refusals import (
     in_progress,
     not_recorded,
@@ -23,10 +34,7 @@ from gateway.backends.journal.refusals import (
     undecidable,
     unrecorded_refusal,
 )
-from gateway.backends.journal.same_input import input_hash, is_same_input, meaning
-from gateway.backends.journal.states import Actor, Move, State
-from gateway.backends.refusals import key_reused, no_such_invoice
-from gateway.backends.supplier import Found, Overtaken, Supplier
+from gateway.backends.supplier import Found, Overtaken, Supplier, key_reused, no_such_invoice
 from schema.ports import Command, Meter, Outcome, RefusalCode, Refused, Viewer
 
 log = logging.getLogger(__name__)
@@ -48,27 +56,18 @@ async def nothing_cached(command: Command, outcome: Outcome | None) -> None:
     """For a supplier that is always as new as it gets."""
 
 
+@dataclass(eq=False)
 class JournaledWrites:
     """See `schema.ports.Writes`. `owner` tells this process from others that share the store."""
 
-    def __init__(
-        self,
-        supplier: Supplier,
-        store: JournalStore,
-        announce: Announce,
-        now: Callable[[], int],
-        *,
-        owner: str = SOLE_OWNER,
-        dropped: Dropped = nothing_cached,
-    ) -> None:
-        self._supplier = supplier
-        self._store = store
-        self._announce = announce
-        self._now = now
-        self._owner = owner
-        self._dropped = dropped
-        self._under_way: dict[Name, Command] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+    _supplier: Supplier
+    _store: JournalStore
+    _announce: Announce
+    _now: Callable[[], int]
+    owner: str = SOLE_OWNER
+    dropped: Dropped = nothing_cached
+    _under_way: dict[Name, Command] = field(default_factory=dict, init=False)
+    _tasks: set[asyncio.Task[Any]] = field(default_factory=set, init=False)
 
     async def write(self, viewer: Viewer, command: Command, meter: Meter) -> Outcome:
         """Run the write to its end, even when whoever asked for it goes away."""
@@ -109,13 +108,11 @@ class JournaledWrites:
         left = record.leased_until - self._now()
         is_open = record.state in (State.RECORDED, State.SENDING)
         is_leased = 0 < left <= LEASE_SECONDS + CLOCK_SECONDS_MAX
-        return is_open and record.owner != self._owner and is_leased
+        return is_open and record.owner != self.owner and is_leased
 
     async def _claimed(self, viewer: Viewer, command: Command) -> WriteRecord:
-        """The record of this write: this caller's to send, or with its outcome.
-
-        Raises `Refused` where it is neither.
-        """
+        """The record of this write: this caller's to send, or with its outcome. Raises `Refused`
+        where it is neither."""
         new = self._new_record(viewer, command)
         try:
             known = await self._store.begin(new)
@@ -131,16 +128,14 @@ class JournaledWrites:
         if known.outcome is not None:
             return known
         if known.state is State.UNDECIDABLE:
-            raise (
-                undecidable(known)
-                if _covers(viewer, known)
-                else no_such_invoice(known.command.invoice_id)
-            )
+            if _covers(viewer, known):
+                raise undecidable(known)
+            raise no_such_invoice(known.command.invoice_id)
         if self.is_held(known):
             raise in_progress()
         if known.state is State.RECORDED:
             return await self._taken(_next_attempt(known, new), known)
-        return await self._taken(self.taken_up(known, Actor.CALLER), known)
+        return await self._taken_up(known, Actor.CALLER)
 
     def _new_record(self, viewer: Viewer, command: Command) -> WriteRecord:
         now = self._now()
@@ -152,28 +147,25 @@ class JournaledWrites:
             command=command,
             recorded_at=now,
             customers=None if viewer.customers is None else tuple(sorted(viewer.customers)),
-            owner=self._owner,
+            owner=self.owner,
             leased_until=now + LEASE_SECONDS,
         )
 
-    def taken_up(self, known: WriteRecord, actor: Actor) -> WriteRecord:
+    async def _taken_up(self, known: WriteRecord, actor: Actor) -> WriteRecord:
         """The record as this process's own, for another try of the same attempt."""
-        return moved(
-            known,
-            Move.TAKE_UP,
-            actor,
-            owner=self._owner,
-            leased_until=self._now() + LEASE_SECONDS,
-        )
+        until = self._now() + LEASE_SECONDS
+        claim = moved(known, Move.TAKE_UP, actor, owner=self.owner, leased_until=until)
+        return await self._taken(claim, known)
 
     async def _taken(self, claim: WriteRecord, known: WriteRecord) -> WriteRecord:
         """The claim, once it stands in the store. Raises `Refused` where another was quicker."""
         try:
             present = await self._store.swap(claim, version=known.version)
         except OSError as trouble:
-            is_in_doubt = claim.state is State.SENDING
             told = not_recorded()
-            raise (still_in_doubt(known, told) if is_in_doubt else told) from trouble
+            if claim.state is State.SENDING:
+                told = still_in_doubt(known, told)
+            raise told from trouble
         if present is not None:
             raise in_progress()
         return claim
@@ -184,41 +176,34 @@ class JournaledWrites:
             raise in_progress()
         self._under_way[record.name] = meaning(record.command)
         try:
-            claim = await self._taken(self.taken_up(record, Actor.SETTLING), record)
+            claim = await self._taken_up(record, Actor.SETTLING)
             return await self._tried(record.viewer, claim, meter)
         finally:
             del self._under_way[record.name]
 
     async def _tried(self, viewer: Viewer, record: WriteRecord, meter: Meter) -> Outcome:
-        """Send it, or look whether it was done, and record what came of that."""
+        """Send it, or look whether it was done, and record what came of that. What was cached is
+        dropped in any case: a refusal, too, says that things have moved."""
         trying = Try(self._store, record, self._now)
+        command = replace(record.command, idempotency_key=record.stripe_key)
+        outcome = None
         try:
-            outcome = await self._sent(viewer, record, meter, trying)
+            try:
+                outcome = await self._supplier.write(viewer, command, meter, trying)
+            finally:
+                await self.dropped(command, outcome)
         except Overtaken:
             return await self._overtaken(viewer, record)
         except Refused as refused:
             return await self._not_done(viewer, trying, refused)
         return await self._done(trying, outcome)
 
-    async def _sent(
-        self, viewer: Viewer, record: WriteRecord, meter: Meter, trying: Try
-    ) -> Outcome:
-        """What was cached is dropped whatever came of it: a refusal, too, says that things have
-        moved."""
-        command = replace(record.command, idempotency_key=record.stripe_key)
-        outcome = None
-        try:
-            outcome = await self._supplier.write(viewer, command, meter, trying)
-            return outcome
-        finally:
-            await self._dropped(command, outcome)
-
     async def _done(self, trying: Try, outcome: Outcome) -> Outcome:
         """Record and announce it. Trouble here never turns a success into a failure."""
         plain = replace(outcome, replayed=False, known=None)
         sent = trying.record
         try:
-            await trying.succeeded(plain)
+            await trying.ended(Move.SUCCEED, plain)
         except OSError:
             log.exception("write %s could not be recorded as done", sent.stripe_key)
         except Overtaken:
@@ -235,13 +220,13 @@ class JournaledWrites:
         is_unknown = refused.code in _OPEN_ENDED
         try:
             if is_unknown and refused.looked and not (trying.may_send and refused.retryable):
-                await trying.given_up()
+                await trying.ended(Move.GIVE_UP)
                 log.error("write %s can only be decided by a person", record.stripe_key)
                 raise undecidable(record)
             if is_unknown or (trying.in_doubt and not refused.settles):
-                await trying.doubted()
+                await trying.ended(Move.DOUBT)
                 raise self._in_doubt(viewer, record, refused)
-            await trying.refused()
+            await trying.ended(Move.REFUSE)
         except Overtaken:
             return await self._overtaken(viewer, record)
         except OSError:
@@ -255,9 +240,8 @@ class JournaledWrites:
     def _in_doubt(self, viewer: Viewer, record: WriteRecord, refused: Refused) -> Refused:
         """What is told where the outcome stays unknown. What another caller may not see stays
         unseen."""
-        if refused.code in _OPEN_ENDED:
-            return refused
-        if refused.code is RefusalCode.NOT_FOUND and not _covers(viewer, record):
+        is_unseen = refused.code is RefusalCode.NOT_FOUND and not _covers(viewer, record)
+        if is_unseen or refused.code in _OPEN_ENDED:
             return refused
         return still_in_doubt(record, refused)
 
@@ -325,9 +309,7 @@ def _covers(viewer: Viewer, record: WriteRecord) -> bool:
 
 def _may_be_told(viewer: Viewer, record: WriteRecord, outcome: Outcome) -> bool:
     """Whether a repeat may hear the outcome: clients of one tenant need not share its customers.
-
-    Where Stripe's answer did not say whose the invoice is, it is for whoever sees all that the
-    writer saw.
+    Where Stripe did not say whose the invoice is, it is for whoever sees all that the writer saw.
     """
     if viewer.customers is None or outcome.customer_id is not None:
         return viewer.sees(outcome.customer_id)

@@ -15,9 +15,15 @@ from typing import Any
 from gateway.backends.assembly import assemble, cursor_gone, failure_of, not_found
 from gateway.backends.memory.tables import Query, Table
 from gateway.backends.memory.twin import Request, Twin, no_such_source
-from gateway.backends.refusals import key_reused, no_such, no_such_invoice, pointing_out_of_band
 from gateway.backends.stripe.reads.pool import paid_out_of_band
-from gateway.backends.supplier import FIRST, Attempt
+from gateway.backends.supplier import (
+    FIRST,
+    Attempt,
+    key_reused,
+    no_such,
+    no_such_invoice,
+    pointing_out_of_band,
+)
 from gateway.ledger import credit_notes, payments
 from schema import records
 from schema.ports import (

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from gateway.backends.memory.tables import Query, Table
-from gateway.backends.refusals import no_such, no_such_invoice
+from gateway.backends.supplier import no_such, no_such_invoice
 from gateway.ledger import credit_notes, lifecycle, payments
 from gateway.ledger.book import Book, Moment, NewId, Source, claim, foretold
 from gateway.ledger.facts import Fact, facts, intent_fact

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from gateway.backends.refusals import pointing_out_of_band
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
 from gateway.backends.stripe.writes.attach import Attaching, record_ref
 from gateway.backends.stripe.writes.stripe_write import STORED_FAILURE, Params
-from gateway.backends.supplier import Found
+from gateway.backends.supplier import Found, pointing_out_of_band
 from gateway.ledger.book import Book
 from gateway.ledger.payments import attach_refusals, to_be_reported
 from gateway.stripe_objects.reading import fields_of

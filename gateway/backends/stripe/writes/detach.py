@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from gateway.backends.refusals import no_such_invoice
 from gateway.backends.stripe.client import PostResult
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
 from gateway.backends.stripe.writes.invoice_state import EXPAND, SourceRef, book_of
@@ -22,7 +21,7 @@ from gateway.backends.stripe.writes.stripe_write import (
     glance,
     known_from,
 )
-from gateway.backends.supplier import Found
+from gateway.backends.supplier import Found, no_such_invoice
 from gateway.ledger.book import Book
 from gateway.ledger.payments import detach_refusals
 from schema import records

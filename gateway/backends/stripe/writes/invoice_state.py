@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.backends.refusals import no_such
 from gateway.backends.stripe.client import StripeApi
+from gateway.backends.supplier import no_such
 from gateway.ledger.book import Book, claim
 from gateway.stripe_objects.reading import (
     embedded_list,

@@ -10,12 +10,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from gateway.backends.refusals import key_reused, no_such_invoice
 from gateway.backends.stripe.client import PostResult, StripeApi
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
 from gateway.backends.stripe.reads.fetch_plan import Known
 from gateway.backends.stripe.writes.invoice_state import InvoiceBooks, Source, SourceRef
-from gateway.backends.supplier import NOTHING, Attempt, Found
+from gateway.backends.supplier import NOTHING, Attempt, Found, key_reused, no_such_invoice
 from schema import records
 from schema.ports import Capability, Command, ErrorCode, Failed, Meter, RefusalCode, Refused, Viewer
 

@@ -1,7 +1,10 @@
-"""The event log in a Redis stream: many processes, one total order.
+"""The event log that is durable: in a SQLite file, for one process and with nothing to install, or
+in a Redis stream, where many processes have one total order.
 
-Positions are our own, dense, and the stream's ids: position 7 is `7-0`. Dedupe, position and
-append are one script, so Redis does all of it or nothing. The newest entry is never forgotten.
+Positions are our own and dense, because a position is one more than the newest entry, and the
+newest entry is never forgotten; in Redis they are the stream's ids: position 7 is `7-0`. Dedupe,
+position and append are one step, of a transaction or a script, so the store does all of it or
+nothing.
 Source: https://redis.io/docs/latest/develop/data-types/streams/ and
 https://redis.io/docs/latest/develop/programmability/eval-intro/, Redis 6.2.
 """
@@ -10,15 +13,153 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gateway.events.log import AT_ONCE_MAX, Bounds, LogEntry, Logged, Retention
-from gateway.events.log_codec import UnreadableCount, encoded_entry, logged
+from gateway.events.log import (
+    AT_ONCE_MAX,
+    Bounds,
+    LogEntry,
+    Logged,
+    LogReplaced,
+    Retention,
+    UnreadableCount,
+    encoded_entry,
+    logged,
+)
 from gateway.storage.redis_store import RedisStore
+from gateway.storage.sqlite_store import Part, SqliteStore
 
 log = logging.getLogger(__name__)
+
+PART = Part(
+    "event log",
+    steps=(
+        (
+            "CREATE TABLE event_log (epoch TEXT NOT NULL)",
+            "CREATE TABLE event_entries (position INTEGER PRIMARY KEY, "
+            "appended_at INTEGER NOT NULL, body TEXT NOT NULL)",
+            "CREATE TABLE event_names (name TEXT PRIMARY KEY, seen_at INTEGER NOT NULL) "
+            "WITHOUT ROWID",
+            "CREATE INDEX event_names_by_age ON event_names (seen_at)",
+        ),
+    ),
+)
+
+
+@dataclass(eq=False)
+class SqliteEventLog:
+    """See `gateway.events.log.EventLog`. Made by `open`."""
+
+    epoch: str
+    _store: SqliteStore
+    _now: Callable[[], int]
+    _retention: Retention
+    unreadable: UnreadableCount = field(default_factory=UnreadableCount, init=False)
+
+    @classmethod
+    async def open(
+        cls,
+        store: SqliteStore,
+        *,
+        epoch_if_new: str,
+        now: Callable[[], int],
+        retention: Retention = Retention(),
+    ) -> SqliteEventLog:
+        """The log of this store. Raises `StoreRefused`; `OSError`."""
+        await store.install(PART)
+        return cls(await store.write(_epoch, epoch_if_new), store, now, retention)
+
+    async def append(self, entry: LogEntry) -> LogEntry | None:
+        return await self._store.write(_append, entry, self._now(), self._retention)
+
+    async def read(self, after: int, limit: int) -> list[Logged]:
+        return self.unreadable.noting(await self._store.read(_read, after, limit))
+
+    async def bounds(self) -> Bounds:
+        return await self._store.read(_bounds)
+
+    async def forget_old(self) -> None:
+        """Forget what is due, at most `AT_ONCE_MAX` entries. Appends do it too: call this now and
+        then for a log that is quiet. Raises `OSError`."""
+        await self._store.write(_forget, self._now(), self._retention)
+
+
+def _epoch(database: sqlite3.Connection, epoch_if_new: str) -> str:
+    row = database.execute("SELECT epoch FROM event_log").fetchone()
+    if row is None:
+        database.execute("INSERT INTO event_log VALUES (?)", (epoch_if_new,))
+    return epoch_if_new if row is None else str(row[0])
+
+
+def _append(
+    database: sqlite3.Connection, entry: LogEntry, now: int, retention: Retention
+) -> LogEntry | None:
+    if _note_names(database, entry.dedupe, now):
+        return None
+    placed = replace(entry, position=_bounds(database).last + 1)
+    database.execute(
+        "INSERT INTO event_entries VALUES (?, ?, ?)", (placed.position, now, encoded_entry(placed))
+    )
+    _forget(database, now, retention)
+    return placed
+
+
+def _note_names(database: sqlite3.Connection, names: tuple[str, ...], now: int) -> bool:
+    """Whether any of the names was known; all of them are from now on."""
+    sought = "SELECT 1 FROM event_names WHERE name = ?"
+    is_known = any(database.execute(sought, (name,)).fetchone() for name in names)
+    database.executemany(
+        "INSERT OR REPLACE INTO event_names VALUES (?, ?)", [(name, now) for name in names]
+    )
+    return is_known
+
+
+def _read(database: sqlite3.Connection, after: int, limit: int) -> list[Logged]:
+    rows = database.execute(
+        "SELECT body, position FROM event_entries WHERE position > ? ORDER BY position LIMIT ?",
+        (after, limit),
+    )
+    return [logged(body, position) for body, position in rows]
+
+
+def _bounds(database: sqlite3.Connection) -> Bounds:
+    # Two subqueries, as SQLite looks up a lone min or max in the index and scans for both.
+    first, last = database.execute(
+        "SELECT (SELECT min(position) FROM event_entries), "
+        "(SELECT max(position) FROM event_entries)"
+    ).fetchone()
+    return Bounds(0, 0, 0) if first is None else Bounds(first, last, first - 1)
+
+
+def _forget(database: sqlite3.Connection, now: int, retention: Retention) -> None:
+    bounds = _bounds(database)
+    due = max(bounds.last - retention.entries_max, _last_older_than(database, now, retention))
+    due = min(due, bounds.last - 1)
+    at_once = min(due, bounds.forgotten + AT_ONCE_MAX)
+    database.execute("DELETE FROM event_entries WHERE position <= ?", (at_once,))
+    if at_once == due:  # or names would go before their entries
+        _forget_names(database, now - retention.names_seconds)
+
+
+def _last_older_than(database: sqlite3.Connection, now: int, retention: Retention) -> int:
+    """The end of the run of old entries at the beginning; looks at no others."""
+    row = database.execute(
+        "SELECT position FROM event_entries WHERE appended_at >= ? ORDER BY position LIMIT 1",
+        (now - retention.age_seconds_max,),
+    ).fetchone()
+    return _bounds(database).last if row is None else int(row[0]) - 1
+
+
+def _forget_names(database: sqlite3.Connection, seen_before: int) -> None:
+    database.execute(
+        "DELETE FROM event_names WHERE name IN "
+        "(SELECT name FROM event_names WHERE seen_at < ? ORDER BY seen_at LIMIT ?)",
+        (seen_before, AT_ONCE_MAX),
+    )
+
 
 TAIL_BATCH = 200
 """Entries that one read of the tail brings."""
@@ -64,16 +205,6 @@ return {{first[1] and first[1][1] or '0-0', redis.call('HGET', KEYS[2], 'last') 
 """
 
 
-class LogReplaced(OSError):
-    """Redis no longer holds the log that this process has opened, or an older state of it."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the event log in Redis is not the one that this process opened, or has lost its "
-            "newest entries: restart the gateway, so that its readers are told of the gap"
-        )
-
-
 class RedisEventLog:
     """See `gateway.events.log.EventLog`. `tail_trouble` is why the tail waits, while it does."""
 
@@ -112,11 +243,8 @@ class RedisEventLog:
         lost: a repeat then answers None, and `tail` brings the entry."""
         names = [self._store.key(f"log:name:{name}") for name in entry.dedupe]
         limits = self._limits(at_once=2)  # one comes, so two may go
-        position = _own(
-            await self._append(
-                [*self._keys, *names], *limits, self._retention.names_seconds, encoded_entry(entry)
-            )
-        )
+        given = (*limits, self._retention.names_seconds, encoded_entry(entry))
+        position = _own(await self._append([*self._keys, *names], *given))
         return replace(entry, position=position) if position else None
 
     async def read(self, after: int, limit: int) -> list[Logged]:
@@ -129,14 +257,12 @@ class RedisEventLog:
         return Bounds(first, last, first - 1) if first else Bounds(0, last, last)
 
     async def forget_old(self) -> None:
-        """Forget what is due, at most `AT_ONCE_MAX` entries. Appends do it too: call this now and
-        then for a log that is quiet. Raises `OSError`."""
+        """As in SQLite."""
         _own(await self._trim(self._keys, *self._limits(at_once=AT_ONCE_MAX)))
 
     def _limits(self, *, at_once: int) -> tuple[str | int, ...]:
         now, retention = self._now(), self._retention
-        horizon = now - retention.age_seconds_max
-        return (self.epoch, now, horizon, retention.entries_max, at_once)
+        return (self.epoch, now, now - retention.age_seconds_max, retention.entries_max, at_once)
 
     async def tail(self, after: int) -> AsyncGenerator[Logged, None]:
         """Everything after a position, whoever appended it, as it comes; it never ends.
