@@ -121,10 +121,10 @@ class Outcome:
 
 
 def mostly_small(first: int) -> Iterator[int]:
-    """From this seed on those of plans with one write, half of those with two, and every twentieth
-    as it comes.
+    """From this seed on those of plans with one write, half of those with two, on one or two
+    gateways, and every twentieth as it comes.
 
-    In a second of CPU they find as many of the planted bugs as all seeds do, each in a fifth less.
+    In a second of CPU they find more of the planted bugs than all seeds do.
     """
     for seed in count(first):
         if seed % AS_IT_COMES == 0 or (seed % PROBED_OF != 0 and _is_small(seed)):
@@ -132,8 +132,9 @@ def mostly_small(first: int) -> Iterator[int]:
 
 
 def _is_small(seed: int) -> bool:
-    writes = len(plan_of(seed).writes)
-    return writes == 1 or (writes == 2 and seed % 2 == 0)
+    plan = plan_of(seed)
+    writes = len(plan.writes)
+    return plan.gateways <= 2 and (writes == 1 or (writes == 2 and seed % 2 == 0))
 
 
 def run_many(seeds: Iterable[int], *, processes: int | None = None) -> Outcome:
