@@ -16,15 +16,7 @@ from gateway.backends.journal.records import State, WriteRecord
 from gateway.cli import run, shown, stopped
 from gateway.clock import RandomIds, SystemClock
 from gateway.settings import Settings, SettingsRefused, read_settings
-from schema.ports import (
-    Attached,
-    AttachPayment,
-    CreateCreditNote,
-    CreditNoteCreated,
-    Detached,
-    Meter,
-    Outcome,
-)
+from schema.ports import Meter, Outcome
 
 if TYPE_CHECKING:
     from gateway.backends.stripe.client import StripeApi
@@ -107,18 +99,13 @@ def resolve(
 
 async def _outcome(record: WriteRecord, object_id: str, api: StripeApi | None) -> Outcome:
     """What a repeat will be answered, with the ids checked at Stripe where there is one."""
-    command, invoice_id = record.command, record.command.invoice_id
-    prefix = "cn_" if isinstance(command, CreateCreditNote) else "inpay_"
+    prefix = {"credit_notes": "cn_", "invoice_payments": "inpay_"}[record.command.told_by]
     if not object_id.startswith(prefix) or not object_id.replace("_", "").isalnum():
         raise ResolveRefused(f"--done takes an id like {prefix}... for this write")
     customer_id = record.found.customer_id
     if api is not None:
         customer_id = await _checked(api, record, object_id)
-    if isinstance(command, CreateCreditNote):
-        return CreditNoteCreated(invoice_id, object_id, customer_id)
-    if isinstance(command, AttachPayment):
-        return Attached(invoice_id, object_id, customer_id, command.payment_intent_id)
-    return Detached(invoice_id, object_id, customer_id, command.payment_intent_id)
+    return record.command.outcome(object_id, customer_id)
 
 
 async def _checked(api: StripeApi, record: WriteRecord, object_id: str) -> str | None:
@@ -129,7 +116,7 @@ async def _checked(api: StripeApi, record: WriteRecord, object_id: str) -> str |
 
     invoice_id = record.command.invoice_id
     if record.operation != "detach":
-        noun = "credit_notes" if record.operation == "credit_note" else "invoice_payments"
+        noun = record.command.told_by
         found = await api.get(f"/v1/{noun}/{object_id}", {}, Meter(SYSTEM_CALLER))
         if found.get("invoice") != invoice_id:
             raise ResolveRefused(f"{object_id} is not of {invoice_id}")

@@ -40,6 +40,7 @@ class AttachPayment:
     scope: ClassVar = "payments:write"
     event_type: ClassVar = EventType.ATTACHED
     raw_type: ClassVar = "gateway.invoice_payment.attached"
+    told_by: ClassVar = "invoice_payments"
 
     invoice_id: str
     idempotency_key: str
@@ -47,6 +48,9 @@ class AttachPayment:
     payment_record_id: str | None = None
     out_of_band: OutOfBandPayment | None = None
     amount_requested: int | None = None
+
+    def outcome(self, told_by: str, customer_id: str | None) -> Attached:
+        return Attached(self.invoice_id, told_by, customer_id, self.payment_intent_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +61,15 @@ class DetachPayment:
     scope: ClassVar = "payments:write"
     event_type: ClassVar = EventType.DETACHED
     raw_type: ClassVar = "gateway.invoice_payment.detached"
+    told_by: ClassVar = "invoice_payments"
 
     invoice_id: str
     payment_intent_id: str
     idempotency_key: str
     if_amount_paid: int | None = None
+
+    def outcome(self, told_by: str, customer_id: str | None) -> Detached:
+        return Detached(self.invoice_id, told_by, customer_id, self.payment_intent_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,7 @@ class CreateCreditNote:
     scope: ClassVar = "credit_notes:write"
     event_type: ClassVar = EventType.INVOICE_CHANGED
     raw_type: ClassVar = "gateway.credit_note.created"
+    told_by: ClassVar = "credit_notes"
 
     draft: CreditNoteDraft
     idempotency_key: str
@@ -93,11 +102,14 @@ class CreateCreditNote:
     def invoice_id(self) -> str:
         return self.draft.invoice_id
 
+    def outcome(self, told_by: str, customer_id: str | None) -> CreditNoteCreated:
+        return CreditNoteCreated(self.invoice_id, told_by, customer_id)
+
 
 Command = AttachPayment | DetachPayment | CreateCreditNote
 """A write that a caller asks for. What belongs to it stands on its class, so that whoever is on
 its way need not know which one it is: the name of its operation in keys and records, the scope it
-needs, and how it is announced once it is done."""
+needs, how it is announced once it is done, which objects tell of it, and what came of it by one."""
 
 
 @dataclass(frozen=True, slots=True)

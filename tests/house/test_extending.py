@@ -59,7 +59,6 @@ ALLOWED = (
     "gateway/backends/stripe/backend.py",
     "gateway/backends/journal/",
     "gateway/backends/guarded.py",
-    "gateway/cli/writes.py",
 )
 """The suppliers; what of an input means the same, is personal, or is looked for by a person."""
 

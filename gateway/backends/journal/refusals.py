@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.backends.journal.records import WriteRecord
-from schema.ports import CreateCreditNote, RefusalCode, Refused
+from schema.ports import RefusalCode, Refused
 
 
 def in_progress() -> Refused:
@@ -56,8 +56,7 @@ def unrecorded_refusal(record: WriteRecord, refused: Refused) -> Refused:
 def undecidable(record: WriteRecord) -> Refused:
     """The end of doubt for a machine: what to look at is said, as no repeat will help."""
     invoice_id = record.command.invoice_id
-    is_note = isinstance(record.command, CreateCreditNote)
-    where = "credit notes" if is_note else "payments"
+    where = record.command.told_by.removeprefix("invoice_").replace("_", " ")
     return Refused(
         RefusalCode.UPSTREAM_OUTCOME_UNKNOWN,
         "upstream_outcome_undecidable",
