@@ -62,6 +62,13 @@ def void(book: Book, note: CreditNote, at: Moment) -> tuple[Book, CreditNote]:
 
     Source: https://docs.stripe.com/api/credit_notes/void, 2026-10-28.endive.
     """
+    check_voidable(book, note)
+    voided = replace(note, status="void", voided_at=at.now)
+    return _lowered(book, -note.pre_payment_amount, 0, at), voided
+
+
+def check_voidable(book: Book, note: CreditNote) -> None:
+    """Raises `Refused`."""
     invoice = book.invoice
     if note.status != "issued" or invoice.status != "open" or note.post_payment_amount:
         raise Refused(
@@ -71,8 +78,6 @@ def void(book: Book, note: CreditNote, at: Moment) -> tuple[Book, CreditNote]:
             "lowered what an open invoice asks for can be voided",
             invoice_id=invoice.id,
         )
-    voided = replace(note, status="void", voided_at=at.now)
-    return _lowered(book, -note.pre_payment_amount, 0, at), voided
 
 
 def preview(book: Book, draft: CreditNoteDraft) -> CreditNotePreview:

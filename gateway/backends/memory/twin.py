@@ -264,10 +264,15 @@ class Twin:
         self._enter(before, after, request)
         return note
 
-    def void_credit_note(self, note_id: str, request: Request = Request()) -> records.CreditNote:
+    def credit_note(self, note_id: str) -> records.CreditNote:
+        """Raises `Refused` NOT_FOUND."""
         note = self.credit_notes.get(note_id)
         if note is None:
             raise no_such("credit_note", note_id, ("creditNoteId",))
+        return note
+
+    def void_credit_note(self, note_id: str, request: Request = Request()) -> records.CreditNote:
+        note = self.credit_note(note_id)
         before = self.book(note.invoice_id)
         after, voided = credit_notes.void(before, note, self._at())
         self.credit_notes.put(voided)

@@ -16,6 +16,7 @@ from gateway.backends.stripe.client import StripeApi
 from gateway.backends.supplier import no_such
 from gateway.ledger.book import Book, claim
 from gateway.stripe_objects.reading import (
+    credit_note_record,
     embedded_list,
     harvest,
     invoice_payment_record,
@@ -29,6 +30,11 @@ from schema.ports import GATEWAY_KEY, PAGE_SIZE_MAX, ErrorCode, Failed, Meter, R
 
 EXPAND = ["payments.data.payment.payment_intent"]
 """The same for every caller, as Stripe compares parameters when a key is used again."""
+
+DETACHED = "invoice_payment.detached"
+PAID = "invoice_payment.paid"
+NOTE_VOIDED = "credit_note.voided"
+"""The events of Stripe's that tell whose request has done something."""
 
 RECORD_PAGES_MAX = 5
 """Of payment records, looked through after a failure of Stripe's: the newest 500."""
@@ -123,6 +129,9 @@ class InvoiceBooks:
             where = {"starting_after": payment_record_record(items[-1]).id if items else ""}
         return None, False
 
+    async def credit_note(self, note_id: str) -> records.CreditNote:
+        return credit_note_record(await self.api.get(f"/v1/credit_notes/{note_id}", {}, self.meter))
+
     async def credit_note_under(self, key: str) -> records.CreditNote | None:
         """The credit note that was issued under this key; newest first, so one page is enough."""
         rows, _ = await self._list("credit_notes", invoice=self.invoice_id)
@@ -131,7 +140,7 @@ class InvoiceBooks:
 
     async def detached_since(self, intent_id: str, since: int | None) -> list[str]:
         """The ids of payments by this intent that were taken off this invoice, newest first."""
-        gone = harvest([subject for _, subject in await self._events("detached", since)])
+        gone = harvest([subject for _, subject in await self._events(DETACHED, since)])
         payments = [one for one in gone if isinstance(one, records.InvoicePayment)]
         wanted = (self.invoice_id, intent_id)
         return [one.id for one in payments if (one.invoice_id, one.source_id) == wanted]
@@ -139,24 +148,24 @@ class InvoiceBooks:
     async def payment_under(
         self, happened: str, key: str, since: int | None
     ) -> records.InvoicePayment | None:
-        """The payment that counted at once when this key attached it ("paid"), or that it has taken
-        off ("detached"), from Stripe's event. Only its ids may be used: the snapshot is old."""
+        """The payment that counted at once when this key attached it (`PAID`), or that it has taken
+        off (`DETACHED`), from Stripe's event. Only its ids may be used: the snapshot is old."""
         events = await self._events(happened, since)
         ours = harvest([subject for request_key, subject in events if request_key == key])
         return next((one for one in ours if isinstance(one, records.InvoicePayment)), None)
 
     async def keys_behind(
-        self, happened: str, payment_id: str, since: int | None
+        self, happened: str, object_id: str, since: int | None
     ) -> set[str | None]:
         """The idempotency keys of the requests to which this has happened, by Stripe's events;
         None for one without."""
         events = await self._events(happened, since)
-        return {key for key, subject in events if subject.get("id") == payment_id}
+        return {key for key, subject in events if subject.get("id") == object_id}
 
     async def _events(self, happened: str, since: int | None) -> list[tuple[str | None, Any]]:
         """The idempotency keys behind Stripe's newest events of a type, and what they are about."""
         created = {} if since is None else {"created": {"gte": since}}
-        rows, _ = await self._list("events", type=f"invoice_payment.{happened}", **created)
+        rows, _ = await self._list("events", type=happened, **created)
         try:
             return [
                 ((one.get("request") or {}).get("idempotency_key"), one["data"]["object"])
