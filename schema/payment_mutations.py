@@ -1,4 +1,4 @@
-"""Attach, detach and credit: for each its input, the command that becomes of it, and its payload.
+"""Attach, detach, credit and void: for each its input, its command and its payload.
 
 A malformed input is a broken call: BAD_USER_INPUT, naming the argument.
 """
@@ -23,6 +23,7 @@ from schema.ports import (
     CreateCreditNote,
     DetachPayment,
     OutOfBandPayment,
+    VoidCreditNote,
     bad_input,
 )
 from schema.scalars import CurrencyCode, DateTime, MinorUnits
@@ -215,6 +216,33 @@ class CreateCreditNotePayload:
     invoice: Invoice | None = linked("The invoice after the change; null on refusal.")
 
 
+@strawberry.input(description="Take a credit note back.")
+class VoidCreditNoteInput:
+    invoice_id: strawberry.ID = described("The open invoice whose balance the note lowered.")
+    credit_note_id: strawberry.ID = described("The note to be voided.")
+    idempotency_key: str = described(KEY)
+
+
+def void_command(input: VoidCreditNoteInput) -> VoidCreditNote:
+    """Raises `Failed` BAD_USER_INPUT, naming the argument."""
+    return VoidCreditNote(
+        invoice_id=checked_id("Invoice", input.invoice_id, "input.invoiceId"),
+        credit_note_id=checked_id("CreditNote", input.credit_note_id, "input.creditNoteId"),
+        idempotency_key=checked_key(input.idempotency_key),
+    )
+
+
+@strawberry.type(description="What voiding a credit note did.")
+class VoidCreditNotePayload:
+    errors: list[PaymentError] = plain(ERRORS)
+    replayed: bool = plain(REPLAYED)
+    credit_note: CreditNote | None = linked("The voided credit note; null on refusal.")
+    invoice: Invoice | None = linked(
+        "The invoice after the change, which asks again for what the note took off; null on "
+        "refusal."
+    )
+
+
 @strawberry.type(description="Everything that can be changed.")
 class Mutation:
     attach_payment: AttachPaymentPayload | None = written(
@@ -229,4 +257,9 @@ class Mutation:
         "Issue a credit note: it first lowers what is still asked for, the rest is "
         "settled as the input says.",
         credit_note_command,
+    )
+    void_credit_note: VoidCreditNotePayload | None = written(
+        "Void a credit note that lowered what an open invoice asks for. What a note gave back "
+        "after payment cannot be taken back.",
+        void_command,
     )

@@ -63,9 +63,11 @@ from schema.ports.writing import (
     CreateCreditNote,
     CreditNoteCreated,
     CreditNoteDraft,
+    CreditNoteVoided,
     Detached,
     DetachPayment,
     Outcome,
     OutOfBandPayment,
+    VoidCreditNote,
     Writes,
 )

@@ -106,7 +106,25 @@ class CreateCreditNote:
         return CreditNoteCreated(self.invoice_id, told_by, customer_id)
 
 
-Command = AttachPayment | DetachPayment | CreateCreditNote
+@dataclass(frozen=True, slots=True)
+class VoidCreditNote:
+    """Take a credit note of this invoice back."""
+
+    operation: ClassVar = "void_credit_note"
+    scope: ClassVar = "credit_notes:write"
+    event_type: ClassVar = EventType.INVOICE_CHANGED
+    raw_type: ClassVar = "gateway.credit_note.voided"
+    told_by: ClassVar = "credit_notes"
+
+    invoice_id: str
+    credit_note_id: str
+    idempotency_key: str
+
+    def outcome(self, told_by: str, customer_id: str | None) -> CreditNoteVoided:
+        return CreditNoteVoided(self.invoice_id, told_by, customer_id)
+
+
+Command = AttachPayment | DetachPayment | CreateCreditNote | VoidCreditNote
 """A write that a caller asks for. What belongs to it stands on its class, so that whoever is on
 its way need not know which one it is: the name of its operation in keys and records, the scope it
 needs, how it is announced once it is done, which objects tell of it, and what came of it by one."""
@@ -148,7 +166,18 @@ class CreditNoteCreated:
     known: object = field(default=None, compare=False, repr=False)
 
 
-Outcome = Attached | Detached | CreditNoteCreated
+@dataclass(frozen=True, slots=True)
+class CreditNoteVoided:
+    """What came of voiding a credit note."""
+
+    invoice_id: str
+    credit_note_id: str
+    customer_id: str | None
+    replayed: bool = False
+    known: object = field(default=None, compare=False, repr=False)
+
+
+Outcome = Attached | Detached | CreditNoteCreated | CreditNoteVoided
 """What came of a command. `replayed`: an earlier call with the same key had done it already.
 `known` is what the supplier's own answer held, for the load that follows; only it reads that."""
 
@@ -163,6 +192,7 @@ class Writes(Protocol):
         the same key and input answers the first outcome with `replayed`, and changes nothing;
         with other input it is refused with IDEMPOTENCY_KEY_REUSED. A payment that is attached
         counts at once if it has already succeeded; a paid invoice reopens if detaching brings a
-        balance back; a credit note first lowers the balance, the rest is settled as asked.
+        balance back; a credit note first lowers the balance, the rest is settled as asked; voiding
+        it brings back what it took off an open invoice.
         """
         ...

@@ -8,9 +8,12 @@ from dataclasses import replace
 import pytest
 
 from schema.ports import (
+    ROOT,
     Attached,
     AttachPayment,
+    ById,
     CreateCreditNote,
+    CreditNoteCreated,
     CreditNoteDraft,
     Detached,
     DetachPayment,
@@ -18,6 +21,7 @@ from schema.ports import (
     RefusalCode,
     Refused,
     Viewer,
+    VoidCreditNote,
 )
 from tests.contract.staging import Stage
 from tests.support.backends import Backend
@@ -245,6 +249,56 @@ async def test_credit_note_lowers_the_balance(
     record = (await load_one(backend, operator, invoice(invoice_id))).record
     assert (record.amount_due, record.amount_remaining) == (750, 750)
     assert record.pre_payment_credit_notes_amount == 250
+
+
+async def test_voiding_a_credit_note_brings_back_what_it_took_off(
+    backend: Backend, stage: Stage, operator: Viewer
+) -> None:
+    """The invoice asks for the whole again, and the note stays, void."""
+    invoice_id = await stage.open_invoice(1000)
+    draft = CreditNoteDraft(invoice_id, 250)
+    created = await backend.write(operator, CreateCreditNote(draft, "key-1"))
+    assert isinstance(created, CreditNoteCreated)
+    command = VoidCreditNote(invoice_id, created.credit_note_id, "key-2")
+
+    voided = await backend.write(operator, command)
+    repeated = await backend.write(operator, command)
+
+    record = (await load_one(backend, operator, invoice(invoice_id))).record
+    assert (record.amount_due, record.pre_payment_credit_notes_amount) == (1000, 0)
+    note = (ROOT, ById("CreditNote", created.credit_note_id))
+    assert (await load_one(backend, operator, note)).record.status == "void"
+    assert (voided.replayed, repeated.replayed) == (False, True)
+
+
+async def test_a_credit_note_is_voided_once_and_on_its_own_invoice(
+    backend: Backend, stage: Stage, operator: Viewer
+) -> None:
+    """A second key is refused by the rule; another invoice does not have the note; and what was
+    given back after payment cannot be taken back."""
+    invoice_id, other_id = await stage.open_invoice(1000), await stage.open_invoice(1000)
+    paid_id, _ = await stage.paid_by(1000)
+    before = await backend.write(
+        operator, CreateCreditNote(CreditNoteDraft(invoice_id, 250), "key-1")
+    )
+    after = await backend.write(
+        operator, CreateCreditNote(CreditNoteDraft(paid_id, 250, credit=250), "key-2")
+    )
+    assert isinstance(before, CreditNoteCreated)
+    assert isinstance(after, CreditNoteCreated)
+
+    async def refusal(command: VoidCreditNote) -> tuple[RefusalCode, str]:
+        with pytest.raises(Refused) as refused:
+            await backend.write(operator, command)
+        return refused.value.code, refused.value.rule
+
+    elsewhere = await refusal(VoidCreditNote(other_id, before.credit_note_id, "key-3"))
+    given_back = await refusal(VoidCreditNote(paid_id, after.credit_note_id, "key-4"))
+    await backend.write(operator, VoidCreditNote(invoice_id, before.credit_note_id, "key-5"))
+    again = await refusal(VoidCreditNote(invoice_id, before.credit_note_id, "key-6"))
+
+    assert elsewhere[0] is RefusalCode.NOT_FOUND
+    assert given_back == again == (RefusalCode.INVOICE_NOT_OPEN, "credit_note_not_voidable")
 
 
 async def test_concurrent_attaches_of_one_intent_leave_one_winner(

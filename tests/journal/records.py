@@ -13,9 +13,12 @@ from schema.ports import (
     CreateCreditNote,
     CreditNoteCreated,
     CreditNoteDraft,
+    CreditNoteVoided,
     Detached,
     DetachPayment,
+    Outcome,
     OutOfBandPayment,
+    VoidCreditNote,
 )
 from tests.support.time_and_ids import START
 
@@ -28,16 +31,18 @@ COMMANDS: dict[str, Command] = {
         "in_1", "key-1", payment_record_id="pr_1", amount_requested=10**12
     ),
     "attach of facts": AttachPayment("in_1", "key-1", out_of_band=FACTS),
+    "void": VoidCreditNote("in_1", "cn_1", "key-1"),
     "detach": DetachPayment("in_1", "pi_1", "key-1", if_amount_paid=0),
     "credit note": CreateCreditNote(
         CreditNoteDraft("in_1", 300, reason="duplicate", memo="ü", refund=100, credit=200), "key-1"
     ),
 }
-OUTCOMES: dict[str, Attached | Detached | CreditNoteCreated] = {
+OUTCOMES: dict[str, Outcome] = {
     "attached": Attached("in_1", "inpay_1", "cus_1", "pi_1"),
     "attached outside": Attached("in_1", "inpay_1", None, None),
     "detached": Detached("in_1", "inpay_1", "cus_1", "pi_1", new_default_payment_id="inpay_2"),
     "credit note": CreditNoteCreated("in_1", "cn_1", None),
+    "voided": CreditNoteVoided("in_1", "cn_1", "cus_1"),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -13,14 +14,13 @@ from gateway.backends.journal.records import State, WriteRecord
 from gateway.backends.supplier import Found
 from gateway.events.log import LogEntry, decoded_entry, encoded_entry
 from schema.ports import (
-    Attached,
     AttachPayment,
     CreateCreditNote,
-    CreditNoteCreated,
     CreditNoteDraft,
-    Detached,
     DetachPayment,
+    Outcome,
     OutOfBandPayment,
+    VoidCreditNote,
 )
 from tests.events.entries import entry
 from tests.journal.records import DETACHED, record
@@ -61,10 +61,9 @@ COMMANDS = st.one_of(
         CreateCreditNote,
         draft=st.builds(CreditNoteDraft, amount=AMOUNT, memo=MAYBE, refund=MAYBE_AMOUNT),
     ),
+    st.builds(VoidCreditNote),
 )
-OUTCOMES = st.one_of(
-    st.none(), st.builds(Attached), st.builds(Detached), st.builds(CreditNoteCreated)
-)
+OUTCOMES = st.one_of(st.none(), *(st.builds(outcome) for outcome in get_args(Outcome)))
 RECORDS = st.builds(
     WriteRecord,
     tenant=TEXT,

@@ -15,6 +15,7 @@ from schema.ports import (
     Meter,
     OutOfBandPayment,
     Viewer,
+    VoidCreditNote,
     Writes,
 )
 from tests.support.stage import Stage
@@ -140,4 +141,28 @@ def paid(stage: Stage, invoice_id: str) -> list[Any]:
     return [one for one in payments if one.status == "paid"]
 
 
-TRIALS = [attach, attach_share, attach_record, report, attach_reported, detach, credit]
+def void_note(stage: Stage) -> Trial:
+    invoice_id = stage.open_invoice(1000)
+    note = stage.twin.credit(CreditNoteDraft(invoice_id, 250))
+    return Trial(
+        write=sending(VoidCreditNote(invoice_id, note.id, "key-1")),
+        once=lambda done: (
+            done.credit_note_id == note.id,
+            stage.twin.credit_note(note.id).status,
+            stage.twin.invoice(invoice_id).amount_remaining,
+        ),
+        wanted=(True, "void", 1000),
+        looks=1,
+    )
+
+
+TRIALS = [
+    attach,
+    attach_share,
+    attach_record,
+    report,
+    attach_reported,
+    detach,
+    credit,
+    void_note,
+]

@@ -37,6 +37,7 @@ from schema.ports import (
     Computed,
     CreateCreditNote,
     CreditNoteCreated,
+    CreditNoteVoided,
     Deleted,
     Detached,
     DetachPayment,
@@ -52,6 +53,7 @@ from schema.ports import (
     RefusalCode,
     Refused,
     Viewer,
+    VoidCreditNote,
 )
 
 KEYS_KEPT_MAX = 100_000
@@ -294,6 +296,12 @@ class MemoryBackend:
             case CreateCreditNote():
                 note = self.twin.credit(command.draft, request=request)
                 return CreditNoteCreated(invoice.id, note.id, invoice.customer_id)
+            case VoidCreditNote():
+                note = self.twin.credit_note(command.credit_note_id)
+                if note.invoice_id != invoice.id:
+                    raise no_such("credit_note", note.id, ("creditNoteId",))
+                self.twin.void_credit_note(note.id, request)
+                return CreditNoteVoided(invoice.id, note.id, invoice.customer_id)
 
     def _attach(
         self, viewer: Viewer, invoice: records.Invoice, command: AttachPayment, request: Request

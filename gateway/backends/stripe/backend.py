@@ -21,6 +21,7 @@ from gateway.backends.stripe.writes.attach_reported import ReportingAndAttaching
 from gateway.backends.stripe.writes.credit_note import Crediting
 from gateway.backends.stripe.writes.detach import Detaching
 from gateway.backends.stripe.writes.stripe_write import PREVIEW_VERSION
+from gateway.backends.stripe.writes.void_credit_note import Voiding
 from gateway.backends.supplier import FIRST, Attempt
 from schema.ports import (
     AttachPayment,
@@ -35,6 +36,7 @@ from schema.ports import (
     Needs,
     Outcome,
     Viewer,
+    VoidCreditNote,
 )
 
 
@@ -53,8 +55,8 @@ class StripeWrites:
     async def write(
         self, viewer: Viewer, command: Command, meter: Meter, attempt: Attempt = FIRST
     ) -> Outcome:
-        """One call to attach, two to detach, one to issue a credit note; more for a restricted
-        viewer, and three to attach what was paid elsewhere. Raises `Refused`."""
+        """One call to attach and to issue a credit note, two to detach and to void a note; more for
+        a restricted viewer, and three to attach what was paid elsewhere. Raises `Refused`."""
         to = (self.api, self.on_unsupported, self.preview_version)
         async with self._turns.setdefault(command.invoice_id, asyncio.Lock()):
             match command:
@@ -66,6 +68,8 @@ class StripeWrites:
                     return await Detaching(*to, viewer, command, meter, attempt).run()
                 case CreateCreditNote():
                     return await Crediting(*to, viewer, command, meter, attempt).run()
+                case VoidCreditNote():
+                    return await Voiding(*to, viewer, command, meter, attempt).run()
 
 
 class StripeBackend:
