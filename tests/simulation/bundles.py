@@ -13,6 +13,7 @@ from tests.simulation.plan import (
     DETACH,
     OUT_OF_BAND,
     TICK,
+    VOID,
     Fault,
     Happening,
     Plan,
@@ -24,6 +25,7 @@ POSTS = {
     ATTACH_RECORD: "POST attach_payment",
     DETACH: "POST detach_payment",
     CREDIT_NOTE: "POST credit_notes",
+    VOID: "POST void",
 }
 DOUBTS = (
     "hang applied",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from tests.simulation.checker_events import EVENT_PROMISES, is_current
 from tests.simulation.documents import effect_of, mark_of
 from tests.simulation.history import GONE, LOST, OK, Call, Effect, History
-from tests.simulation.plan import ATTACH_RECORD, DETACH, OUT_OF_BAND, Plan, Write
+from tests.simulation.plan import ATTACH_RECORD, DETACH, OUT_OF_BAND, VOID, Plan, Write
 
 MUTATION_SECONDS_MAX = 75.0
 """Three calls to Stripe with their time limits and looks, behind another write on the invoice."""
@@ -49,6 +49,8 @@ def calls_of(write: Write, history: History) -> list[Call]:
 def source_mark(write: Write, plan: Plan) -> str:
     origin = write if write.of is None else plan.write(write.of)
     assert origin is not None
+    if write.kind == VOID:
+        return f"note-{origin.number}"
     prefix = "pr" if origin.kind == ATTACH_RECORD else "pi"
     return mark_of(write, f"{prefix}_{origin.number}")
 
@@ -74,6 +76,9 @@ def done_at_most_once(plan: Plan, history: History) -> Iterator[str]:
         if len(effects) > len(alike):
             ids = [one.object_id for one in effects]
             yield f"{write.key} ({write.kind}) was done {len(effects)} times: {ids}"
+        told = [one.key for one in alike if any(c.code == OK for c in calls_of(one, history))]
+        if len(told) > len(effects) and effects:
+            yield f"{told} were told that they did what was done {len(effects)} times"
         if write.kind == OUT_OF_BAND:
             mark = source_mark(write, plan)
             records = [

@@ -11,6 +11,7 @@ from tests.simulation.plan import (
     CREDIT_NOTE,
     DETACH,
     OUT_OF_BAND,
+    VOID,
     Write,
 )
 
@@ -23,6 +24,8 @@ DETACHING = f"""mutation D($i: DetachPaymentInput!) {{
   detachPayment(input: $i) {{ {_ERRORS} detachedInvoicePaymentId {_AFTER} }} }}"""
 CREDIT = f"""mutation C($i: CreateCreditNoteInput!) {{
   createCreditNote(input: $i) {{ {_ERRORS} creditNote {{ id }} {_AFTER} }} }}"""
+VOIDING = f"""mutation V($i: VoidCreditNoteInput!) {{
+  voidCreditNote(input: $i) {{ {_ERRORS} creditNote {{ id }} {_AFTER} }} }}"""
 _EVENT = """cursor type rawType sourceEventId invoiceId invoicePaymentId idempotencyKey"""
 EVENTS = f"""subscription S($after: EventCursor) {{ invoicePaymentEvents(after: $after) {{
   __typename
@@ -41,12 +44,13 @@ _WITHOUT = {
     ATTACH: ATTACH.replace(f"invoicePayment {{ id }} {_AFTER}", ""),
     DETACHING: DETACHING.replace(_AFTER, ""),
     CREDIT: CREDIT.replace(f"creditNote {{ id }} {_AFTER}", ""),
+    VOIDING: VOIDING.replace(f"creditNote {{ id }} {_AFTER}", ""),
 }
 
 
 def document_of(write: Write) -> str:
     """The mutation; without reads of what has become of it where the caller wants none."""
-    whole = {DETACH: DETACHING, CREDIT_NOTE: CREDIT}.get(write.kind, ATTACH)
+    whole = {DETACH: DETACHING, CREDIT_NOTE: CREDIT, VOID: VOIDING}.get(write.kind, ATTACH)
     return whole if write.reads_back else _WITHOUT[whole]
 
 
@@ -72,6 +76,8 @@ def variables_of(write: Write, invoice_id: str, source_id: str, *, other: bool) 
             given |= {"invoiceId": invoice_id, "paymentIntentId": source_id}
             if other:
                 given["ifAmountPaidMinorUnits"] = 1
+        case "void credit note":
+            given |= {"invoiceId": invoice_id, "creditNoteId": source_id + ("0" if other else "")}
         case _:
             note = {"invoiceId": invoice_id, "amountMinorUnits": write.amount + more}
             given["creditNote"] = {**note, "memo": mark_of(write, source_id)}
@@ -86,7 +92,8 @@ def mark_of(write: Write, source_id: str) -> str:
 
 
 def effect_of(kind: str) -> str:
-    return {DETACH: "detached", CREDIT_NOTE: "credited"}.get(kind, "attached")
+    kinds = {DETACH: "detached", CREDIT_NOTE: "credited", VOID: "voided"}
+    return kinds.get(kind, "attached")
 
 
 def told(call: Call, body: dict[str, Any]) -> str:

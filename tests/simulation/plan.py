@@ -18,7 +18,8 @@ ATTACH_RECORD = "attach record"
 OUT_OF_BAND = "attach out of band"
 DETACH = "detach"
 CREDIT_NOTE = "credit note"
-KINDS = (ATTACH_INTENT, ATTACH_RECORD, OUT_OF_BAND, DETACH, CREDIT_NOTE)
+VOID = "void credit note"
+KINDS = (ATTACH_INTENT, ATTACH_RECORD, OUT_OF_BAND, DETACH, CREDIT_NOTE, VOID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +28,9 @@ class Write:
 
     The amount is like no other's, so that what Stripe has done can be told by it. `tries` are the
     waits before each repeat, with the gateway that it is sent to; `cancels_after` makes the caller
-    of the first try go away. `of` is the write whose intent is detached; None: one of its own that
-    was attached before. `changes_mind`: the second try asks for another amount. `doubles`: the
-    first try is sent to a second gateway too, so many seconds later.
+    of the first try go away. `of` is the write whose intent is detached, or whose note is voided,
+    too; None: one of its own that was there before. `changes_mind`: the second try asks for
+    something else. `doubles`: the first try is sent to a second gateway too, so many seconds later.
     """
 
     number: int

@@ -15,6 +15,7 @@ from tests.simulation.plan import (
     DETACH,
     KINDS,
     TICK,
+    VOID,
     Fault,
     Happening,
     Plan,
@@ -66,6 +67,8 @@ def _writes(chance: random.Random, plan: Plan) -> tuple[Write, ...]:
         kind = chance.choice(KINDS)
         attaches = [one for one in writes if one.kind == ATTACH_INTENT]
         of = chance.choice(attaches) if kind == DETACH and attaches else None
+        if kind == VOID:
+            of = next((one for one in writes if (one.kind, one.of) == (VOID, None)), None)
         tries = tuple(
             (chance.choice((0.0, TICK, 0.5, 2.0, 12.0, 35.0)), chance.randrange(plan.gateways))
             for _ in range(chance.choice((1, 2, 3, 3)))

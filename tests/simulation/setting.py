@@ -6,7 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from schema import records
-from tests.simulation.plan import ATTACH_INTENT, ATTACH_RECORD, DETACH, Write
+from schema.ports import CreditNoteDraft
+from tests.simulation.plan import ATTACH_INTENT, ATTACH_RECORD, DETACH, VOID, Write
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -59,7 +60,7 @@ def _invoice(world: World, invoice_id: str) -> str:
 
 
 def _source(world: World, write: Write) -> str:
-    """The intent or the record behind a write; for a detach, attached already."""
+    """The intent, record or note behind a write; what is to be detached is attached already."""
     twin = world.side.twin
     if write.kind == ATTACH_RECORD:
         record = records.PaymentRecord(
@@ -70,6 +71,11 @@ def _source(world: World, write: Write) -> str:
             customer_id=CUSTOMER,
         )
         return twin.report_payment(record).id
+    if write.kind == VOID:
+        draft = CreditNoteDraft(
+            world.invoice_ids[write.invoice], write.amount, memo=f"note-{write.number}"
+        )
+        return twin.credit(draft).id
     if write.kind not in (ATTACH_INTENT, DETACH):
         return ""
     intent_id = intent(world, f"pi_{write.number}", write.amount, succeeds=write.is_settled)

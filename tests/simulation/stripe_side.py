@@ -63,6 +63,11 @@ class WatchedTwin(Twin):
         self.note("credited", draft.invoice_id, note.memo or "", note.id, note.amount)
         return note
 
+    def void_credit_note(self, note_id: str, *given: Any) -> records.CreditNote:
+        note = Twin.void_credit_note(self, note_id, *given)
+        self.note("voided", note.invoice_id, note.memo or "", note.id, note.amount)
+        return note
+
     def report_payment(self, record: records.PaymentRecord) -> records.PaymentRecord:
         self.note("reported", "", record.reference or "", record.id, record.amount)
         return Twin.report_payment(self, record)
