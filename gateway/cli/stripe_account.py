@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from gateway.cli import run, shown, stopped
+from gateway.cli.running import run, shown, stopped
 from gateway.clock import RandomIds
 from gateway.events.webhook import FOLLOWED_EVENTS, PREVIEW_EVENTS
 from gateway.settings import Settings, read_settings

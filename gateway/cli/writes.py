@@ -13,7 +13,7 @@ import typer
 from gateway.backends.guarded import shown_command
 from gateway.backends.journal.open_writes import ResolveRefused, Resolving
 from gateway.backends.journal.records import State, WriteRecord
-from gateway.cli import run, shown, stopped
+from gateway.cli.running import run, shown, stopped
 from gateway.clock import RandomIds, SystemClock
 from gateway.settings import Settings, SettingsRefused, read_settings
 from schema.ports import Meter, Outcome

@@ -1,4 +1,4 @@
-"""The sandbox as an aiohttp application, and running on the loopback.
+"""The sandbox as an aiohttp application.
 
 Here is the wire: reading requests, writing answers, and breaking connections on order.
 """
@@ -9,8 +9,8 @@ import asyncio
 import socket
 import struct
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from gateway.sandbox.stripe_api.faults import SECONDS_MAX, Fault, Faults
 from gateway.sandbox.stripe_api.idempotency import Answer
 from gateway.sandbox.stripe_api.parameters import decode
 from gateway.sandbox.stripe_api.service import VERSION, Incoming, Service, Wire
-from gateway.sandbox.stripe_api.webhooks import RETRY_DELAYS_SECONDS, EventBook, WebhookSender
+from gateway.sandbox.stripe_api.webhooks import EventBook, WebhookSender
 
 BODY_BYTES_MAX = 1_000_000
 REQUESTS_KEPT_MAX = 1_000
@@ -48,7 +48,7 @@ class ServedRequest:
 
 
 class Sandbox:
-    """One account behind Stripe's REST API. Made by `running_sandbox`."""
+    """One account behind Stripe's REST API. Made by `running.running_sandbox`."""
 
     def __init__(self, twin: Twin, retry_delays_seconds: Sequence[float]) -> None:
         self.account = Account(twin)
@@ -160,33 +160,3 @@ def _reset(request: web.Request) -> None:
     if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     request.transport.abort()
-
-
-@asynccontextmanager
-async def running_sandbox(
-    twin: Twin, *, port: int = 0, retry_delays_seconds: Sequence[float] = RETRY_DELAYS_SECONDS
-) -> AsyncIterator[Sandbox]:
-    """The account of this twin behind Stripe's REST API, served on the loopback at its `url`.
-
-    The twin's clock and ids are used throughout, and what happens on the twin from elsewhere is
-    announced by webhooks as well. `retry_delays_seconds` are the waits before each next attempt.
-    """
-    from gateway.sandbox.stripe_api.control import routes
-
-    sandbox = Sandbox(twin, retry_delays_seconds)
-    app = web.Application(client_max_size=BODY_BYTES_MAX)
-    app.add_routes(routes(sandbox))
-    app.router.add_route("*", "/{path:.*}", sandbox.handle)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSING_SECONDS)
-    await runner.setup()
-    try:
-        await sandbox.webhooks.start()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        sandbox.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        yield sandbox
-    finally:
-        sandbox.closing.set()
-        await runner.cleanup()
-        if sandbox.events.take in twin.listeners:
-            twin.listeners.remove(sandbox.events.take)
-        await sandbox.webhooks.close()
