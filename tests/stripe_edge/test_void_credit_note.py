@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.backends.journal.attempt import STRIPE_KEY_SECONDS
 from schema.ports import (
     Capability,
     CreditNoteVoided,
@@ -163,3 +164,17 @@ async def test_a_rejection_after_a_lost_success_is_a_success(
     done = await writes.write(operator, COMMAND)
 
     assert done == CreditNoteVoided("in_1", "cn_1", "cus_1", replayed=True)
+
+
+async def test_events_are_looked_through_whatever_the_clock_said_that_noted_the_key(
+    writes: Writing, operator: Viewer, peer: Peer
+) -> None:
+    """A clock that is ahead would look for the event of the other caller after it has happened."""
+    peer.answer(READ, VOIDED)
+    peer.answer(EVENTS, voided_by("other"))
+
+    with pytest.raises(Refused) as refused:
+        await writes.write(operator, COMMAND, in_doubt(age_seconds=STRIPE_KEY_SECONDS + 1))
+
+    assert (refused.value.code, refused.value.settles) == (RefusalCode.UPSTREAM_UNAVAILABLE, True)
+    assert "created[gte]" not in peer.sent[-1].form

@@ -104,7 +104,7 @@ class Attaching(StripeWrite[AttachPayment]):
     async def _came_by_another(self, payment_id: str, key: str, unknown: WriteUnknown) -> bool:
         """Whether it counted at once under another key of ours. Any other key may be of a request
         that paid the intent later, and says nothing. Raises `Refused`: still unknown."""
-        reading = self.books.keys_behind(PAID, payment_id, self.since_first_sent)
+        reading = self.books.keys_behind(PAID, payment_id)
         keys = await self.look_back(reading, unknown)
         return key not in keys and any(one and one.startswith(KEY_PREFIX) for one in keys)
 
@@ -121,7 +121,7 @@ class Attaching(StripeWrite[AttachPayment]):
             gone = await self.look_back(self.books.detached_since(source.id, since), unknown)
         if not gone:
             raise self.not_done(unknown)
-        ours = await self.look_back(self.books.payment_under(PAID, key, since), unknown)
+        ours = await self.look_back(self.books.payment_under(PAID, key), unknown)
         if ours is None:
             seen = ", and what is there proves nothing"
             raise self.unknown(unknown, seen=seen, retryable=False)
@@ -143,7 +143,7 @@ class Attaching(StripeWrite[AttachPayment]):
             raise explained_by(refused, rejected) from None
         if self.attempt.in_doubt:
             # A key whose age a wrong clock has noted may be forgotten, and its deed stand.
-            ours = await glance(self.books.payment_under(PAID, key, None))
+            ours = await glance(self.books.payment_under(PAID, key))
             if ours is not None:
                 return self.attached(ours, book.invoice.customer_id, replayed=True)
         broken = await self._broken_rule(book, source)

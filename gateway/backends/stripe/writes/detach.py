@@ -90,7 +90,7 @@ class Detaching(StripeWrite[DetachPayment]):
 
     async def _taken_off_by_us(self, unknown: WriteUnknown) -> records.InvoicePayment | None:
         """By Stripe's event, which names our key. Raises `Refused`: still unknown."""
-        reading = self.books.payment_under(DETACHED, self.key, self.since_first_sent)
+        reading = self.books.payment_under(DETACHED, self.key)
         return await self.look_back(reading, unknown)
 
     async def _send(self, before: Found, met: records.PaymentIntent | None) -> Detached:
@@ -161,7 +161,7 @@ class Detaching(StripeWrite[DetachPayment]):
 
     async def _took_another(self, payment_id: str, unknown: WriteUnknown) -> bool:
         """Whether another request has taken this payment off. Raises `Refused`: still unknown."""
-        reading = self.books.keys_behind(DETACHED, payment_id, self.since_first_sent)
+        reading = self.books.keys_behind(DETACHED, payment_id)
         keys = await self.look_back(reading, unknown)
         return bool(keys) and self.key not in keys
 
@@ -174,7 +174,7 @@ class Detaching(StripeWrite[DetachPayment]):
             raise self.rejected(rejected)
         if self.attempt.in_doubt:
             # A key whose age a wrong clock has noted may be forgotten, and its deed stand.
-            ours = await glance(self.books.payment_under(DETACHED, self.key, None))
+            ours = await glance(self.books.payment_under(DETACHED, self.key))
             if ours is not None:
                 found = replace(before, payment_id=ours.id, customer_id=book.invoice.customer_id)
                 return await self._detached(found, book, replayed=True)

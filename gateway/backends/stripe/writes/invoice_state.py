@@ -145,25 +145,26 @@ class InvoiceBooks:
         wanted = (self.invoice_id, intent_id)
         return [one.id for one in payments if (one.invoice_id, one.source_id) == wanted]
 
-    async def payment_under(
-        self, happened: str, key: str, since: int | None
-    ) -> records.InvoicePayment | None:
+    async def payment_under(self, happened: str, key: str) -> records.InvoicePayment | None:
         """The payment that counted at once when this key attached it (`PAID`), or that it has taken
         off (`DETACHED`), from Stripe's event. Only its ids may be used: the snapshot is old."""
-        events = await self._events(happened, since)
+        events = await self._events(happened)
         ours = harvest([subject for request_key, subject in events if request_key == key])
         return next((one for one in ours if isinstance(one, records.InvoicePayment)), None)
 
-    async def keys_behind(
-        self, happened: str, object_id: str, since: int | None
-    ) -> set[str | None]:
+    async def keys_behind(self, happened: str, object_id: str) -> set[str | None]:
         """The idempotency keys of the requests to which this has happened, by Stripe's events;
         None for one without."""
-        events = await self._events(happened, since)
+        events = await self._events(happened)
         return {key for key, subject in events if subject.get("id") == object_id}
 
-    async def _events(self, happened: str, since: int | None) -> list[tuple[str | None, Any]]:
-        """The idempotency keys behind Stripe's newest events of a type, and what they are about."""
+    async def _events(
+        self, happened: str, since: int | None = None
+    ) -> list[tuple[str | None, Any]]:
+        """The idempotency keys behind Stripe's newest events of a type, and what they are about.
+
+        Who looks for a key or an object gives no `since`: the clock that noted it may be wrong.
+        """
         created = {} if since is None else {"created": {"gte": since}}
         rows, _ = await self._list("events", type=happened, **created)
         try:

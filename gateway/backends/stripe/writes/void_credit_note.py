@@ -64,7 +64,7 @@ class Voiding(StripeWrite[VoidCreditNote]):
             raise self.unknown(unknown, seen=", and the note is not void so far")
         if not unknown.stored and self.attempt.may_send:
             return None
-        reading = self.books.keys_behind(NOTE_VOIDED, note.id, self.since_first_sent)
+        reading = self.books.keys_behind(NOTE_VOIDED, note.id)
         keys = await self.look_back(reading, unknown)
         if keys and self.key not in keys:
             raise self.not_done(unknown)
@@ -78,7 +78,7 @@ class Voiding(StripeWrite[VoidCreditNote]):
             raise self.unsupported(Capability.CREDIT_NOTE, "void credit notes", rejected)
         if rejected.in_doubt or self.attempt.in_doubt:
             # A key whose age a wrong clock has noted may be forgotten, and its deed stand.
-            keys = await glance(self.books.keys_behind(NOTE_VOIDED, note.id, None))
+            keys = await glance(self.books.keys_behind(NOTE_VOIDED, note.id))
             if keys and self.key in keys:
                 return self._voided(note, replayed=True)
         invoice, now = await glance(self.books.invoice()), await glance(self._read())
