@@ -115,7 +115,7 @@ async def test_a_mutation_outlives_its_client() -> None:
         client.cancel()
         with suppress(asyncio.CancelledError):
             await client
-        await world.sandbox.stop_waiting()
+        world.sandbox.closing.set()
         await ended(writing)
         again = await world.served.data(ATTACH, invoice=invoice_id, intent=intent_id)
 

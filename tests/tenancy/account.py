@@ -51,7 +51,7 @@ class MarkedIds(CountingIds):
 @dataclass(frozen=True, slots=True)
 class Owned:
     """What one customer has. `share` is the shared record's payment of `shared`, `payment` that of
-    the own record, and `paying` that of `intent`."""
+    the own record, and `paying` that of `intent`; `voidable` is the note of `credited`."""
 
     customer_id: str
     open: str
@@ -67,6 +67,8 @@ class Owned:
     record: str
     charge: str
     note: str
+    credited: str
+    voidable: str
     line: str
     subscription: str
 
@@ -99,6 +101,8 @@ UNKNOWN = Owned(
     record="pr_zqunknown",
     charge="ch_zqunknown",
     note="cn_zqunknown",
+    credited="in_zqunknown_6",
+    voidable="cn_zqunknown_2",
     line="il_zqunknown",
     subscription="sub_zqunknown",
 )
@@ -203,6 +207,8 @@ def _possessions(stage: Stage, customer_id: str, shared: str) -> Owned:
     )
     twin.lines[open_invoice] = (line, replace(line, id=stage.ids.new("il")))
     charged = stage.open_invoice(unit + 7, customer_id=customer_id)
+    credited = stage.open_invoice(unit + 8, customer_id=customer_id)
+    voidable = twin.credit(CreditNoteDraft(credited, 1, memo="memo"))
     return Owned(
         customer_id=customer_id,
         open=open_invoice,
@@ -218,6 +224,8 @@ def _possessions(stage: Stage, customer_id: str, shared: str) -> Owned:
         record=record,
         charge=_charge(stage, charged, unit + 7, customer_id),
         note=note.id,
+        credited=credited,
+        voidable=voidable.id,
         line=line.id,
         subscription=subscription,
     )

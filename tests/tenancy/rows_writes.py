@@ -32,6 +32,18 @@ def _detach(id: str, given: Given, *names: str) -> Row:
     )
 
 
+def _void(id: str, given: Given, *names: str) -> Row:
+    return Row(
+        f"void {id}",
+        f"""mutation ($input: VoidCreditNoteInput!) {{ voidCreditNote(input: $input) {{
+              replayed creditNote {{ id }} invoice {{ id }} {REFUSAL} }} }}""",
+        lambda own, other: {"input": {"idempotencyKey": f"key {id}", **given(own, other)}},
+        "NOT_FOUND",
+        names,
+        writes=True,
+    )
+
+
 ELSEWHERE = {"amountMinorUnits": 1, "currency": "USD", "paidAt": "2026-01-01T00:00:00Z"}
 WRITES = [
     _attach(
@@ -101,6 +113,16 @@ WRITES = [
             "ifAmountPaidMinorUnits": 1,
         },
         "DetachPaymentInput.paymentIntentId",
+    ),
+    _void(
+        "their note on their invoice",
+        lambda own, other: {"invoiceId": other.credited, "creditNoteId": other.voidable},
+        "VoidCreditNoteInput.invoiceId",
+    ),
+    _void(
+        "their note as one on own invoice",
+        lambda own, other: {"invoiceId": own.credited, "creditNoteId": other.voidable},
+        "VoidCreditNoteInput.creditNoteId",
     ),
     Row(
         "credit their invoice",

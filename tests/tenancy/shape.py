@@ -24,7 +24,7 @@ SCHEMA = make_schema()._schema
 FIELDS: Mapping[str, str] = {
     "Query": "node nodes invoice invoices invoicePayment invoicePayments paymentIntent customer "
     "creditNotePreview invoicePaymentEvents gateway",
-    "Mutation": "attachPayment detachPayment createCreditNote",
+    "Mutation": "attachPayment detachPayment createCreditNote voidCreditNote",
     "Subscription": "invoicePaymentEvents",
     "Customer": "id name email balance invoiceCreditBalance createdAt invoices paymentIntents",
     "Invoice": "id number description customerName customerEmail accountName currency "
@@ -71,6 +71,7 @@ FIELDS: Mapping[str, str] = {
     "DetachPaymentPayload": "detachedInvoicePaymentId errors replayed invoice paymentIntent "
     "newDefaultPayment",
     "CreateCreditNotePayload": "errors replayed creditNote invoice",
+    "VoidCreditNotePayload": "errors replayed creditNote invoice",
     "InputProblem": "code message path",
     "StateProblem": "code message path invoice",
     "UpstreamProblem": "code message path stripeCode stripeRequestId docUrl retryable "

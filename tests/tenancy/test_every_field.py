@@ -21,7 +21,6 @@ NEVER_HERE = {
     ("Invoice", "markedUncollectibleAt"),
     ("CreditNote", "reason"),
     ("CreditNote", "refunds"),
-    ("CreditNote", "voidedAt"),
     ("InvoicePaymentEventConnection", "gaps"),
     *(("CreditNoteRefund", name) for name in FIELDS["CreditNoteRefund"].split()),
     *(("UpstreamProblem", name) for name in FIELDS["UpstreamProblem"].split()),
@@ -107,6 +106,8 @@ def writes(world: World) -> list[tuple[str, dict[str, Any]]]:
     detach = "mutation ($input: DetachPaymentInput!) { detachPayment(input: $input) %s }"
     credited = selection("CreateCreditNotePayload", 1)
     credit = "mutation ($input: CreateCreditNoteInput!) { createCreditNote(input: $input) %s }"
+    voided = selection("VoidCreditNotePayload", 1)
+    void = f"mutation ($input: VoidCreditNoteInput!) {{ voidCreditNote(input: $input) {voided} }}"
     free = {"paymentIntentId": own.free}
     note = {"invoiceId": own.recorded, "amountMinorUnits": 1, "outOfBandMinorUnits": 1}
     return [
@@ -116,6 +117,8 @@ def writes(world: World) -> list[tuple[str, dict[str, Any]]]:
         (detach % detached, {"input": keyed(3, invoiceId=own.paid, paymentIntentId=own.intent)}),
         (credit % credited, {"input": keyed(4, creditNote=note)}),
         (credit % credited, {"input": keyed(5, creditNote=note | {"invoiceId": theirs.paid})}),
+        (void, {"input": keyed(8, invoiceId=own.credited, creditNoteId=own.voidable)}),
+        (void, {"input": keyed(9, invoiceId=theirs.credited, creditNoteId=theirs.voidable)}),
         (attached, {"input": keyed(6, invoiceId=own.recorded, payment=free)}),
         (attached, {"input": keyed(7, invoiceId=theirs.open, payment=free)}),
         *reads(own),
