@@ -59,7 +59,7 @@ def sizes(found: list[list[str]]) -> list[int]:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 async def test_pages_of_invoices_are_full(backend: str, tmp_path: Path) -> None:
-    """Sixteen invoices of Acme's among forty-eight are four pages of four; there is no fifth."""
+    """Seventeen invoices of Acme's among fifty-one: four full pages, and one with the last."""
     async with BACKENDS[backend](tmp_path) as world:
         await world.ask("globex", INVOICES, size=4)
         await world.ask("operator", INVOICES, size=4)
