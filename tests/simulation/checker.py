@@ -181,8 +181,9 @@ def unknown_ends(plan: Plan, history: History) -> Iterator[str]:
 def _may_be_forgotten(plan: Plan, history: History) -> bool:
     """Whether a gateway may think that Stripe has forgotten a key: by its age, or because clocks
     are further apart than they may be for telling an age."""
-    off = max((abs(one.amount) for one in plan.happenings if one.kind == "skew"), default=0)
-    return sum(history.leaps) >= FORGOTTEN_AFTER or off > CLOCKS_APART_MAX
+    off = [0, *(one.amount for one in plan.happenings if one.kind == "skew")]
+    apart = max(off) - min(off)
+    return sum(history.leaps) >= FORGOTTEN_AFTER or apart > CLOCKS_APART_MAX
 
 
 def _left_no_trace(write: Write, plan: Plan, history: History) -> bool:
