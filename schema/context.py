@@ -6,7 +6,7 @@ And what is read beside a record that holds ids: an event, an outcome or a refus
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from strawberry.types.info import Info as StrawberryInfo
@@ -49,6 +49,10 @@ class Context:
     event_cursor: str = ""
     resume_after: str | None = None
     """A cursor from outside the document, such as SSE's Last-Event-ID."""
+    planned: Needs | None = None
+    """The needs below the root field of a stream, where a plan has them."""
+    done: dict[str | int, Any] = field(default_factory=dict)
+    """Payloads of what was written already, by response key, or why there is none."""
     item_cursor: str | None = None
     """Where the stream stands after the item that is being delivered."""
 
@@ -79,6 +83,8 @@ Info = StrawberryInfo[Context, Any]
 
 def field_needs(info: Info) -> Needs:
     """The needs below the root field that is being resolved."""
+    if info.context.planned is not None:
+        return info.context.planned
     raw = info._raw_info
     return info.context.selection.of_root(raw.parent_type, str(raw.path.key))
 

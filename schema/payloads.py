@@ -6,7 +6,7 @@ and a GraphQL error.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import strawberry
 from graphql import get_named_type
 from strawberry.types.field import StrawberryField
 
-from schema.context import Context, Info, LinkedObjects, field_needs
+from schema.context import Context, LinkedObjects, field_needs
 from schema.cost import Cost
 from schema.fields import linked, plain
 from schema.invoice import Invoice
@@ -104,10 +104,27 @@ class WriteField(StrawberryField):
         super().__set_name__(owner, name)
         self(self.command)  # Its argument is the field's.
 
-    def get_result(
-        self, source: object, info: Any, args: object, kwargs: dict[str, Any]
-    ) -> Awaitable[Loaded[Payload]]:
-        return _answer(info, self.command(**kwargs))
+    def get_result(self, source: object, info: Any, args: object, kwargs: dict[str, Any]) -> Any:
+        """What was done already, by a plan that could not show it, is not done again."""
+        raw, context = info._raw_info, info.context
+        if raw.path.key in context.done:
+            return context.done[raw.path.key]
+        return self.answer(context, field_needs(info), get_named_type(raw.return_type).name, kwargs)
+
+    async def answer(
+        self, context: Context, wanted: Needs, payload: str, arguments: dict[str, Any]
+    ) -> Loaded[Payload]:
+        """Do the command, and load what the payload type of this name is asked for. Raises
+        `Failed` for malformed input."""
+        command = self.command(**arguments)
+        objects = LinkedObjects(wanted.of(payload))
+        try:
+            done = await context.write(command)
+        except Refused as refused:
+            error = await _explained(context, refused, wanted)
+            return Loaded(Payload(errors=(error,)), dict.fromkeys(objects.links))
+        root = await context.load(objects.needs([done]), after=done)
+        return Loaded(Payload(done), objects.shown(done, root).children)
 
 
 def written(description: str, command: Callable[..., Command]) -> Any:
@@ -115,18 +132,6 @@ def written(description: str, command: Callable[..., Command]) -> Any:
     made = WriteField(description=description, directives=[Cost(weight=str(WRITE_COST))])
     made.command = command
     return made
-
-
-async def _answer(info: Info, command: Command) -> Loaded[Payload]:
-    context, wanted = info.context, field_needs(info)
-    objects = LinkedObjects(wanted.of(get_named_type(info._raw_info.return_type).name))
-    try:
-        done = await context.write(command)
-    except Refused as refused:
-        error = await _explained(context, refused, wanted)
-        return Loaded(Payload(errors=(error,)), dict.fromkeys(objects.links))
-    root = await context.load(objects.needs([done]), after=done)
-    return Loaded(Payload(done), objects.shown(done, root).children)
 
 
 async def _explained(context: Context, refused: Refused, wanted: Needs) -> Loaded[Refused]:

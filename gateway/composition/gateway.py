@@ -151,6 +151,8 @@ async def opened_gateway(
             upstream_calls_max=settings.upstream_calls_max,
             on_exceeded=metrics.limit_exceeded,
             documents=outside.documents,
+            compiled_plans=settings.compiled_plans,
+            on_fallback=metrics.plan_fell_back,
         )
         trust_documents(settings, runner, rereading)
         settling = Settling(writes, stores.journal, trail, read_only)

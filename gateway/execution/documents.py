@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from graphql import (
     DocumentNode,
@@ -30,8 +31,10 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from gateway.execution.answers import ERRORS_MAX, SchemaRedaction, coded, with_code
 from gateway.execution.document_limits import Excess, excesses_of
+from gateway.execution.operation import OperationKind
 from gateway.settings import Limits
-from schema.ports import ErrorCode
+from schema.planner import Selection
+from schema.ports import ErrorCode, Needs
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +68,8 @@ class Document:
     operations: dict[str | None, OperationDefinitionNode]
     """By name; one that has none stands alone."""
     fragments: dict[str, FragmentDetails]
+    plans: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What was compiled of it, kept by `gateway.execution.plans` and gone with it."""
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation to run. Raises a GraphQLError that says what is to be named."""
@@ -89,6 +94,25 @@ class _Looked:
 
     outcome: Document | list[GraphQLError]
     excesses: Sequence[Excess] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedOperation:
+    """A good document and the operation to run of it, with its variables coerced. `price` is what
+    its answer tells of the caller's budget."""
+
+    document: Document
+    selection: Selection
+    kind: OperationKind
+    cost: int
+    may_introspect: bool
+    price: dict[str, int] | None = None
+
+    def needs(self) -> Needs:
+        """Of a whole query. Raises a GraphQLError for a directive whose variable is null."""
+        query_type = self.selection.schema.query_type
+        assert query_type is not None
+        return self.selection.of_root(query_type)
 
 
 class Documents:

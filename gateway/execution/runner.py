@@ -8,27 +8,27 @@ transport.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, cast
 
 import strawberry
-from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, execute
-from graphql.execution import (
-    Executor,
-    create_source_event_stream,
-    execute_subscription_event,
-    map_source_to_response_event,
-)
+from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode
 from graphql.execution.values import VariableValues, get_variable_values
-from graphql.pyutils import AwaitableOrValue
 
 from gateway.execution.admission import COST_MIN, CostQuotas, FairQueue
 from gateway.execution.answers import ERRORS_MAX, answered, failed, refused, with_code
 from gateway.execution.document_limits import Excess, exceeded, input_depth
-from gateway.execution.documents import Document, Documents, OnExceeded, nobody
-from gateway.execution.operation import Answer, OperationKind, OperationRequest, Prepared
+from gateway.execution.documents import Document, Documents, OnExceeded, PreparedOperation, nobody
+from gateway.execution.graphql_core import executed, executor_of, streamed
+from gateway.execution.operation import (
+    Answer,
+    OperationKind,
+    OperationRequest,
+    Prepared,
+)
+from gateway.execution.plans.plans import OnFallback, Plans, nobody_counts
 from gateway.execution.trusted_documents import TrustedDocuments, check_manifest
 from gateway.settings import Limits
 from schema.context import Context
@@ -41,7 +41,6 @@ from schema.ports import (
     ErrorCode,
     EventStream,
     Failed,
-    Loaded,
     Meter,
     Reads,
     Viewer,
@@ -57,19 +56,6 @@ millisecond or more."""
 
 OPERATION_SECONDS_MAX = 30.0
 """A query that takes longer is given up; a mutation never is, once it has begun."""
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedOperation:
-    """A good document and the operation to run of it, with its variables coerced. `price` is what
-    its answer tells of the caller's budget."""
-
-    document: Document
-    selection: Selection
-    kind: OperationKind
-    cost: int
-    may_introspect: bool
-    price: dict[str, int] | None = None
 
 
 class GraphQLRunner:
@@ -88,6 +74,8 @@ class GraphQLRunner:
         upstream_calls_max: int = UPSTREAM_CALLS_MAX,
         on_exceeded: OnExceeded = nobody,
         documents: Documents | None = None,
+        compiled_plans: bool = True,
+        on_fallback: OnFallback = nobody_counts,
     ) -> None:
         self._schema = schema._schema
         self._reads = reads
@@ -97,6 +85,7 @@ class GraphQLRunner:
         self._operation_seconds_max = operation_seconds_max
         self._upstream_calls_max = upstream_calls_max
         self._documents = documents or Documents(self._schema, limits, on_exceeded=on_exceeded)
+        self._plans = Plans(self._schema, on_fallback, is_on=compiled_plans)
         self._trusted = TrustedDocuments()
         self._fair_queue = FairQueue()
 
@@ -108,6 +97,10 @@ class GraphQLRunner:
         """
         check_manifest(manifest, self._documents, source=source)
         self._trusted.replace(manifest)
+        for text in manifest.values():
+            document = self._documents.get(text, may_introspect=True)
+            if isinstance(document, Document):
+                self._plans.make(document)
 
     async def prepare(self, request: OperationRequest, viewer: Viewer) -> Prepared | Answer:
         quotas = self._quotas
@@ -197,7 +190,7 @@ class GraphQLRunner:
         if operation.kind is OperationKind.QUERY:
             answer = await self._query(operation, request, context)
         else:
-            answer = await self._project(operation, request, context, None)
+            answer = answered(await self._mutation(operation, request, context), request_id)
         has_upstream = self._reads.describe().kind is BackendKind.STRIPE
         # From a call less one could tell that another's object exists and is cached.
         if has_upstream and answer.executed and viewer.customers is None:
@@ -211,37 +204,26 @@ class GraphQLRunner:
     async def _query(
         self, operation: PreparedOperation, request: OperationRequest, context: Context
     ) -> Answer:
-        assert self._schema.query_type is not None
-        try:
-            needs = operation.selection.of_root(self._schema.query_type)
-        except GraphQLError as wrong:  # Of a directive whose variable is null.
-            return refused([wrong], context.request_id)
+        run = self._plans.run(operation, context)
         try:
             async with asyncio.timeout(self._operation_seconds_max):
-                root = await load_query(context, needs)
-                return await self._project(operation, request, context, root)
+                root = await load_query(context, operation.needs() if run is None else run.needs)
+                shown = None if run is None else await self._plans.shown(run, root)
+                if shown is None:
+                    shown = await executed(operation, request, context, root)
+                return answered(shown, context.request_id)
+        except GraphQLError as wrong:  # Of a directive whose variable is null.
+            return refused([wrong], context.request_id)
         except TimeoutError:
             late = Failed(ErrorCode.TIMEOUT, "the operation took too long and was given up")
             return failed(late, context.request_id)
 
-    async def _project(
-        self,
-        operation: PreparedOperation,
-        request: OperationRequest,
-        context: Context,
-        root: Loaded[Any] | None,
-    ) -> Answer:
-        outcome = execute(
-            self._schema,
-            operation.document.node,
-            root_value=root,
-            context_value=context,
-            variable_values=request.variables,
-            operation_name=request.operation_name,
-            hide_suggestions=not operation.may_introspect,
-        )
-        result = await outcome if isinstance(outcome, Awaitable) else outcome
-        return answered(result, context.request_id)
+    async def _mutation(
+        self, operation: PreparedOperation, request: OperationRequest, context: Context
+    ) -> ExecutionResult:
+        run = self._plans.run(operation, context)
+        shown = None if run is None else await self._plans.written(run)
+        return await executed(operation, request, context, None) if shown is None else shown
 
     def _context(
         self,
@@ -284,24 +266,16 @@ class GraphQLRunner:
     async def _items(
         self, operation: PreparedOperation, request: OperationRequest, context: Context
     ) -> AsyncGenerator[Answer, None]:
-        built = Executor.build(
-            self._schema,
-            operation.document.node,
-            context_value=context,
-            raw_variable_values=request.variables,
-            operation_name=request.operation_name,
-            hide_suggestions=not operation.may_introspect,
-        )
-        if isinstance(built, list):
-            yield refused(built, context.request_id)
+        run = self._plans.run(operation, context)
+        executor = executor_of(operation, request, context)
+        if isinstance(executor, list):
+            yield refused(executor, context.request_id)
             return
-        outcome = create_source_event_stream(built)
-        source = await outcome if isinstance(outcome, Awaitable) else outcome
-        if isinstance(source, ExecutionResult):
-            yield refused(source.errors or [], context.request_id)
+        stream: Any = await streamed(executor) if run is None else self._plans.stream(run, executor)
+        if isinstance(stream, list):
+            yield refused(stream, context.request_id)
             return
         has_begun = False
-        stream = map_source_to_response_event(built, source, execute_event)
         try:
             async for result in stream:
                 has_begun = True
@@ -314,13 +288,3 @@ class GraphQLRunner:
 
 def _tell(answer: Answer, name: str, figures: Mapping[str, int]) -> None:
     answer.body.setdefault("extensions", {})[name] = figures
-
-
-def execute_event(executor: Executor[Any]) -> AwaitableOrValue[ExecutionResult]:
-    """Execute one item of a stream with a memory of its own.
-
-    graphql-core 3.3.2 shares the memo of collected fields between the items of a stream, and keys
-    it by lists that are made anew for each: a long stream would keep every one of them for ever.
-    """
-    executor._relevant_sub_fields = {}
-    return execute_subscription_event(executor)

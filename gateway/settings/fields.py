@@ -114,6 +114,9 @@ class Settings(WebSettings, Limits, TokenSettings, BaseSettings):
     would be cached."""
     operation_timeout_seconds: float = Field(30.0, gt=0)
     """Seconds until a query is given up; mutations are never given up."""
+    compiled_plans: bool = True
+    """Whether operations are shown by compiled plans; off, graphql-core executes all of them, tens
+    of times slower and to the same answers."""
     stream_queue_max: int = Field(256, ge=1)
     """Events a subscriber may lag behind before it is told to resume."""
     stream_heartbeat_seconds: float = Field(15.0, gt=0)

@@ -59,6 +59,8 @@ class Metrics:
         self._refused = counter("gateway_requests_refused", told, ("status", "code"))
         told = "Documents beyond a limit, by limit; mode warn: it was let through."
         self._limits = counter("gateway_limits_exceeded", told, ("limit", "mode"))
+        told = "Operations and items that graphql-core executed in place of a plan, by reason."
+        self._fallbacks = counter("gateway_plan_fallbacks", told, ("reason",))
         told = "Attempts to call Stripe, by method and by how they ended."
         self._upstream = counter("gateway_upstream_calls", told, ("method", "outcome"))
         self.sockets = gauge("gateway_sockets_open", "Open WebSockets.")
@@ -84,6 +86,10 @@ class Metrics:
             else:
                 limit_name = "other"
         self._limits.labels(limit_name, "enforce" if enforced else "warn").inc()
+
+    def plan_fell_back(self, reason: str) -> None:
+        """One more that no plan showed; the reasons are a closed list."""
+        self._fallbacks.labels(reason).inc()
 
     def upstream_called(self, method: str, outcome: str) -> None:
         """One more attempt at Stripe; both words are of closed lists."""

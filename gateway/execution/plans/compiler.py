@@ -1,0 +1,372 @@
+"""From a selection to Python: one function for each type and selection set, leaves checked inline.
+
+Two forms are made of the same plan: the quick one ends at the first failure or surprise; the
+careful one, made when it is first needed, knows paths and puts a failure beside its null.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import (
+    GraphQLField,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    get_named_type,
+    is_abstract_type,
+    is_leaf_type,
+    is_list_type,
+    is_non_null_type,
+)
+from graphql.execution.collect_fields import (
+    FieldDetailsList,
+    FragmentDetails,
+    GroupedFieldSet,
+    collect_fields,
+    collect_subfields,
+)
+from graphql.execution.values import VariableValues
+from strawberry.types.field import StrawberryField
+
+from gateway.execution.plans.leaves import CHECKS, shown_by
+from gateway.execution.plans.needs import Branch
+from gateway.execution.plans.source import NAMES, NotPlanned, Slots, Source, key_of
+from schema.cost import field_definition
+from schema.enums import UNRECOGNIZED
+from schema.fields import EnumField, LoadedField, RecordField
+from schema.money import AmountField, Money
+from schema.ports import ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value stands: its selection, the expression for its path, and where needs of what is
+    below it go."""
+
+    details: FieldDetailsList
+    path: str
+    branch: Branch
+
+
+class Compiler:
+    """Compiles one operation with the given values of its `@skip` and `@include`."""
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        operation: OperationDefinitionNode,
+        fragments: dict[str, FragmentDetails],
+        variables: VariableValues,
+        *,
+        slots: Slots,
+        leaves: dict[str, Any],
+        careful: bool,
+        lines_max: int,
+    ) -> None:
+        self._schema = schema
+        self._operation = operation
+        self._fragments = fragments
+        self._variables = variables
+        self._slots = slots
+        self._careful = careful
+        self._leaves = leaves
+        self.source = Source(lines_max, names=dict(NAMES))
+        self._functions = 0
+        self._known: dict[object, tuple[str, Branch]] = {}
+
+    def root(self, branch: Branch) -> str:
+        """The function of a whole query; what it needs goes into the branch."""
+        kind, grouped = self.root_fields()
+        name = self._object(kind, grouped, branch, ROOT)
+        calls = "".join(f"{call}, " for call in self.source.awaited)
+        self.source.add("def awaitables(o, x):", f"    return [{calls}]", "")
+        return name
+
+    def root_fields(self) -> tuple[GraphQLObjectType, GroupedFieldSet]:
+        kind = self._schema.get_root_type(self._operation.operation)
+        assert kind is not None
+        collected = collect_fields(
+            self._schema, self._fragments, self._variables, kind, self._operation
+        )
+        return kind, collected.grouped_field_set
+
+    def field(self, definition: GraphQLField, details: FieldDetailsList, branch: Branch) -> str:
+        """A function of what the resolver of one root field has returned."""
+        lines = self._completed("v", definition.type, Place(details, "path", branch))
+        name = self._name("field")
+        more = ", path" if self._careful else ""
+        self.source.add(f"def {name}(v, x{more}):", *_indented([*lines, "return v"]), "")
+        return name
+
+    def _subfields(self, kind: GraphQLObjectType, details: FieldDetailsList) -> GroupedFieldSet:
+        return collect_subfields(
+            self._schema, self._fragments, self._variables, self._operation, kind, details
+        ).grouped_field_set
+
+    def _object(
+        self, kind: GraphQLObjectType, grouped: GroupedFieldSet, branch: Branch, type_name: str
+    ) -> str:
+        """A function from an object of this type to its selected fields: one for each selection,
+        however often it is spread."""
+        key = (type_name, tuple(id(one.node) for details in grouped.values() for one in details))
+        if key not in self._known:
+            own = Branch()
+            self._known[key] = (self._written(kind, grouped, own, type_name), own)
+        name, own = self._known[key]
+        branch.merge(own)
+        return name
+
+    def _written(
+        self, kind: GraphQLObjectType, grouped: GroupedFieldSet, branch: Branch, type_name: str
+    ) -> str:
+        name = self._name(kind.name)
+        body: list[str] = []
+        items: list[str] = []
+        for key, details in grouped.items():
+            field_name = details[0].node.name.value
+            if field_name == "__typename":
+                items.append(f"{key_of(key)}: {kind.name!r}")
+                continue
+            definition = kind.fields.get(field_name)
+            if definition is None:
+                raise NotPlanned("introspection")
+            variable = f"v{len(items)}"
+            self._field(body, variable, key, definition, details, branch, type_name)
+            items.append(f"{key_of(key)}: {variable}")
+        head = [f"def {name}(o, x{', path' if self._careful else ''}):"]
+        text = "\n".join(body)
+        if not body:
+            head.append("    if o is None: raise Surprise")
+        if "c[" in text:
+            head.append("    c = o.children")
+        if re.search(r"\br\.|\(r\)", text):
+            head.append("    r = o.record if o.__class__ is Loaded else o")
+        self.source.add(*head, *_indented(body), f"    return {{{', '.join(items)}}}", "")
+        return name
+
+    def _name(self, kind: str) -> str:
+        self._functions += 1
+        return f"{kind}_{self._functions}"
+
+    def _field(
+        self,
+        body: list[str],
+        variable: str,
+        key: str,
+        definition: GraphQLField,
+        details: FieldDetailsList,
+        branch: Branch,
+        type_name: str,
+    ) -> None:
+        made = field_definition(definition)
+        if made is None:
+            raise NotPlanned("field")
+        path = f"path + ({key_of(key)},)"
+        if isinstance(made, LoadedField):
+            lines, branch = self._loaded(variable, made, definition, details, branch, type_name)
+        else:
+            lines = [f"{variable} = {self._value(made, definition, details)}"]
+        place = Place(details, path, branch)
+        if isinstance(made, AmountField):
+            lines += self._amount(variable, definition.type, place)
+        elif isinstance(made, EnumField):
+            lines += self._recognized(variable, definition.type)
+        else:
+            lines += self._completed(variable, definition.type, place)
+        if self._careful and _can_fail(made):
+            if is_non_null_type(definition.type):
+                lines = ["try:", *_indented(lines), "except Failed as failed:"]
+                lines.append("    raise Surprise from failed")
+            else:
+                nodes = self.source.constant("nodes", [one.node for one in details])
+                lines = ["try:", *_indented(lines), "except Failed as failed:"]
+                lines.append(f"    {variable} = x.failed(failed, {nodes}, {path})")
+        body += lines
+
+    def _value(
+        self, made: StrawberryField, definition: GraphQLField, details: FieldDetailsList
+    ) -> str:
+        """An expression for what the field's resolver would return."""
+        if isinstance(made, RecordField):
+            if made.show is None:
+                return f"r.{made.attribute}"
+            return f"{self.source.constant('show', made.show)}(r)"
+        if made.base_resolver is None:
+            return f"o.{made.python_name}"
+        return self._resolved(made, definition, details)
+
+    def _loaded(
+        self,
+        variable: str,
+        made: LoadedField,
+        definition: GraphQLField,
+        details: FieldDetailsList,
+        branch: Branch,
+        type_name: str,
+    ) -> tuple[list[str], Branch]:
+        """Statements that find what was loaded for the field, and where its own needs go."""
+        lines = [] if made.scope is None else [f"x.require({made.scope!r})"]
+        if not callable(made.wanted):
+            need = self.source.constant("need", made.wanted)
+            below = branch.add(type_name, made.wanted)
+            lines.append(f"{variable} = c[{need}]")
+            lines.append(
+                f"if {variable}.__class__ is not Loaded and {variable} is not None: "
+                f"{variable} = o.child({need})"
+            )
+        else:
+            slot = self._slots.number(self._schema, definition, details[0].node)
+            below = branch.add_slot(type_name, slot)
+            lines.append(f"{variable} = x.child(o, x.bound[{slot}])")
+        if made.show is not None:
+            lines.append(f"{variable} = {self.source.constant('show', made.show)}(o, {variable})")
+        return lines, below
+
+    def _resolved(
+        self, made: StrawberryField, definition: GraphQLField, details: FieldDetailsList
+    ) -> str:
+        """A call of the resolver; one that has to be awaited was, before."""
+        resolver = made.base_resolver
+        assert resolver is not None
+        given = []
+        if resolver.self_parameter is not None:
+            given.append("o")
+        if resolver.parent_parameter is not None:
+            given.append(f"{resolver.parent_parameter.name}=o")
+        if resolver.info_parameter is not None:
+            given.append(f"{resolver.info_parameter.name}=x")
+        if made.arguments:
+            slot = self._slots.number(self._schema, definition, details[0].node)
+            given.append(f"**x.bound[{slot}]")
+        call = f"{self.source.constant('resolve', resolver.wrapped_func)}({', '.join(given)})"
+        if not made.is_async:
+            return call
+        self.source.awaited.append(call)
+        return f"x.awaited({len(self.source.awaited) - 1})"
+
+    def _amount(self, variable: str, kind: GraphQLOutputType, place: Place) -> list[str]:
+        """An amount is made into Money only where more is asked for than what it is made of."""
+        money = get_named_type(kind)
+        assert isinstance(money, GraphQLObjectType)
+        grouped = self._subfields(money, place.details)
+        parts = {"minorUnits": variable, "currency": f"{variable}c", "__typename": "'Money'"}
+        asked = {key: some[0].node.name.value for key, some in grouped.items()}
+        if not set(asked.values()) <= parts.keys():
+            made = self.source.constant("Money", Money)
+            return [
+                f"if {variable} is not None:",
+                f"    {variable} = {made}(minor_units={variable}, currency=r.currency)",
+                *self._completed(variable, kind, place),
+            ]
+        lines = [self._checked(variable, "MinorUnits")]
+        if "currency" in asked.values():
+            shown = self._leaf(money.fields["currency"].type)
+            lines.append(f"{parts['currency']} = {shown}[r.currency]")
+        items = ", ".join(f"{key_of(key)}: {parts[name]}" for key, name in asked.items())
+        lines.append(f"{variable} = {{{items}}}")
+        return lines if is_non_null_type(kind) else _unless_null(variable, lines)
+
+    def _recognized(self, variable: str, kind: GraphQLOutputType) -> list[str]:
+        """A member of an enumeration that may have values of tomorrow."""
+        lines = [
+            f"if {variable} is None: raise Surprise",
+            f"{variable} = {self._leaf(kind)}.get({variable}, {UNRECOGNIZED!r})",
+        ]
+        return lines if is_non_null_type(kind) else _unless_null(variable, lines[1:])
+
+    def _checked(self, variable: str, scalar: str) -> str:
+        return f"if not ({CHECKS[scalar].format(v=variable)}): raise Surprise"
+
+    def _leaf(self, kind: GraphQLOutputType) -> str:
+        """The constant that shows a leaf's values."""
+        leaf = get_named_type(kind)
+        assert is_leaf_type(leaf)
+        if leaf.name not in self._leaves:
+            self._leaves[leaf.name] = shown_by(leaf)
+        return self.source.constant(f"{leaf.name}_", self._leaves[leaf.name])
+
+    def _completed(self, variable: str, kind: GraphQLOutputType, place: Place) -> list[str]:
+        """Statements that turn what `variable` holds into what is shown."""
+        if is_non_null_type(kind):
+            return self._shown(variable, kind.of_type, place)
+        return _unless_null(variable, self._shown(variable, kind, place))
+
+    def _shown(self, variable: str, kind: GraphQLOutputType, place: Place) -> list[str]:
+        """The same for what is not null; null is a surprise."""
+        if is_list_type(kind):
+            return self._list(variable, kind.of_type, place)
+        if not is_leaf_type(kind):
+            more = f", {place.path}" if self._careful else ""
+            return [f"{variable} = {self._composite(kind, place)}({variable}, x{more})"]
+        if kind.name in CHECKS:
+            return [self._checked(variable, kind.name)]
+        shown = self._leaf(kind)
+        if isinstance(self._leaves[kind.name], dict):
+            return [f"{variable} = {shown}[{variable}]"]
+        return [f"if {variable} is None: raise Surprise", f"{variable} = {shown}({variable})"]
+
+    def _composite(self, kind: Any, place: Place) -> str:
+        """The function for a value of an object, interface or union type."""
+        if isinstance(kind, GraphQLObjectType):
+            grouped = self._subfields(kind, place.details)
+            return self._object(kind, grouped, place.branch, kind.name)
+        assert is_abstract_type(kind)
+        functions = {
+            one.name: self._composite(one, place) for one in self._schema.get_possible_types(kind)
+        }
+        name = self._name(kind.name)
+        table = ", ".join(f"{key!r}: {function}" for key, function in functions.items())
+        path = ", path" if self._careful else ""
+        type_of = self.source.constant("type_of", kind.resolve_type)
+        self.source.add(
+            f"{name}_of = {{{table}}}",
+            "",
+            f"def {name}(o, x{path}):",
+            f"    return {name}_of[{type_of}(o)](o, x{path})",
+            "",
+        )
+        return name
+
+    def _list(self, variable: str, item: GraphQLOutputType, place: Place) -> list[str]:
+        inner = item.of_type if is_non_null_type(item) else None
+        if inner is None or is_list_type(inner) or is_leaf_type(inner):
+            function = self._item(item, place)
+        else:
+            function = self._composite(inner, place)
+        made = f"[{function}(i, x) for i in {variable}]"
+        if self._careful:
+            made = f"[{function}(i, x, {place.path} + (n,)) for n, i in enumerate({variable})]"
+        return [
+            f"if {variable}.__class__ not in LISTS: raise Surprise",
+            f"{variable} = {made}",
+        ]
+
+    def _item(self, item: GraphQLOutputType, place: Place) -> str:
+        """A function for one item of a list: a leaf, or what may be null or have failed."""
+        lines = self._completed("v", item, Place(place.details, "path", place.branch))
+        name = self._name("item")
+        failed = "raise v"
+        if self._careful and not is_non_null_type(item):
+            nodes = self.source.constant("nodes", [one.node for one in place.details])
+            failed = f"return x.failed(v, {nodes}, path)"
+        lines = [f"if isinstance(v, Failed): {failed}", *lines, "return v"]
+        head = f"def {name}(v, x{', path' if self._careful else ''}):"
+        self.source.add(head, *_indented(lines), "")
+        return name
+
+
+def _unless_null(variable: str, lines: list[str]) -> list[str]:
+    return [f"if {variable} is not None:", *_indented(lines)]
+
+
+def _indented(lines: list[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
+
+
+def _can_fail(made: StrawberryField) -> bool:
+    """Whether a field may meet a `Failed`, which only what was loaded or resolved does."""
+    return isinstance(made, LoadedField) or made.base_resolver is not None

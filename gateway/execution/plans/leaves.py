@@ -1,0 +1,84 @@
+"""How a leaf is checked and shown in generated code: one short expression for each leaf type.
+
+What graphql-core would take with a conversion (a float for an Int, say) is a surprise here, and
+left to graphql-core.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from typing import Any
+
+from graphql import GraphQLEnumType, GraphQLLeafType, GraphQLScalarType
+
+from schema.scalars import MINOR_UNITS_MAX
+
+INT_MAX = 2**31 - 1
+SHOWN_MAX = 10_000
+"""Of one scalar's values that are kept as they were shown: instants of invoices repeat."""
+
+
+class Surprise(Exception):
+    """Something that generated code does not know; graphql-core decides."""
+
+
+class Shown(dict[Any, Any]):
+    """Values of a scalar as they are shown, each worked out once. Bounded."""
+
+    def __init__(self, kind: type, show: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self._kind, self._show = kind, show
+
+    def __missing__(self, value: Any) -> Any:
+        if value.__class__ is not self._kind:
+            raise Surprise
+        if len(self) >= SHOWN_MAX:
+            self.clear()
+        shown = self[value] = self._show(value)
+        return shown
+
+
+class Names(dict[Any, str]):
+    """The names of an enumeration by Stripe's spelling, and by member."""
+
+    def __missing__(self, value: Any) -> str:
+        raise Surprise
+
+
+def names_of(kind: GraphQLEnumType) -> Names:
+    names = Names()
+    for name, value in kind.values.items():
+        inner = value.value
+        names[inner.value if isinstance(inner, enum.Enum) else inner] = name
+    wrapped = getattr(kind, "wrapped_cls", ())
+    for member in wrapped:
+        names[member] = names[member.value]
+    return names
+
+
+TEXT = "{v}.__class__ is str"
+CHECKS: dict[str, str] = {
+    "String": TEXT,
+    "ID": TEXT,
+    "EventCursor": TEXT,
+    "Boolean": "{v} is True or {v} is False",
+    "Int": f"{{v}}.__class__ is int and -{INT_MAX + 1} <= {{v}} <= {INT_MAX}",
+    "MinorUnits": f"{{v}}.__class__ is int and -{MINOR_UNITS_MAX} <= {{v}} <= {MINOR_UNITS_MAX}",
+}
+"""Under which condition a value is shown as it is."""
+
+KEPT: dict[str, type] = {"DateTime": int, "CurrencyCode": str}
+"""Scalars whose shown values are kept, by the type of what is behind."""
+
+
+def shown_by(kind: GraphQLLeafType) -> Callable[[Any], Any] | dict[Any, Any] | None:
+    """What makes the shown value of another; None where a check is enough."""
+    if isinstance(kind, GraphQLEnumType):
+        return names_of(kind)
+    if kind.name in CHECKS:
+        return None
+    assert isinstance(kind, GraphQLScalarType)
+    if kind.name in KEPT:
+        return Shown(KEPT[kind.name], kind.serialize)
+    return kind.serialize

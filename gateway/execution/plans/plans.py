@@ -1,0 +1,165 @@
+"""The plans of known documents, made when they are first used, and operations run by them.
+
+Whatever a plan does not know is left to graphql-core, and counted by its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
+
+from graphql import ExecutionResult, GraphQLError, GraphQLSchema, VariableNode
+from graphql.execution import Executor
+from graphql.execution.values import VariableValues
+
+from gateway.execution.documents import Document, PreparedOperation
+from gateway.execution.graphql_core import executed_item
+from gateway.execution.plans.leaves import Surprise
+from gateway.execution.plans.plan import Plan, Run
+from gateway.execution.plans.source import NotPlanned
+from schema.context import Context
+from schema.payloads import WriteField
+from schema.planner import Selection
+from schema.ports import Failed
+
+VARIANTS_MAX = 32
+"""Of one document: values of the variables in its `@skip` and `@include`."""
+
+OnFallback = Callable[[str], None]
+"""Told each time, and why, that an operation is left to graphql-core."""
+
+
+def nobody_counts(reason: str) -> None:
+    """Nobody counts what is left to graphql-core."""
+
+
+class Plans:
+    """One per process. A document keeps its own plans, which go with it."""
+
+    def __init__(
+        self, schema: GraphQLSchema, on_fallback: OnFallback = nobody_counts, *, is_on: bool = True
+    ) -> None:
+        self._schema = schema
+        self._on_fallback = on_fallback
+        self._is_on = is_on
+        self._leaves: dict[str, Any] = {}
+
+    def run(self, operation: PreparedOperation, context: Context) -> Run | None:
+        """The operation's plan bound to its variables; None where it is left to graphql-core."""
+        if not self._is_on:
+            return None
+        plan = self.plan(operation.document, operation.selection)
+        if isinstance(plan, str):
+            self._on_fallback(plan)
+            return None
+        try:
+            return plan.run(context, operation.selection.variables)
+        except Surprise:
+            self._on_fallback("arguments")
+            return None
+
+    def make(self, document: Document) -> None:
+        """Make the plans of a trusted document before it is asked for, but for those that depend
+        on a variable's value."""
+        for operation in document.operations.values():
+            if self._is_on and not switches_of(document, operation):
+                nothing = VariableValues({}, {})
+                self.plan(document, Selection(self._schema, operation, document.fragments, nothing))
+
+    def plan(self, document: Document, selection: Selection) -> Plan | str:
+        """The plan, or why there is none."""
+        variables = selection.variables.coerced
+        name = id(selection.operation)
+        switches = document.plans.get(name)
+        if switches is None:
+            switches = document.plans[name] = switches_of(document, selection.operation)
+        key = (name, *[variables.get(one) for one in switches])
+        plan: Plan | str | None = document.plans.get(key)
+        if plan is None:
+            if len(document.plans) > VARIANTS_MAX:
+                return "variants"
+            plan = document.plans[key] = self._made(selection)
+        return plan
+
+    def _made(self, selection: Selection) -> Plan | str:
+        try:
+            return Plan(
+                self._schema,
+                selection.operation,
+                selection.fragments,
+                selection.variables,
+                self._leaves,
+            )
+        except NotPlanned as why:
+            return str(why)
+        except GraphQLError:  # Of an argument, or of a directive whose variable is null.
+            return "arguments"
+
+    async def shown(self, run: Run, root: Any) -> ExecutionResult | None:
+        """A query, on what was loaded for it; None where graphql-core has to decide."""
+        try:
+            await run.plan.settle(run)
+            data, errors = run.plan.shown(root, run)
+        except Surprise:
+            self._on_fallback("surprise")
+            return None
+        return ExecutionResult(data, errors or None)
+
+    async def written(self, run: Run) -> ExecutionResult | None:
+        """A mutation, field by field. What was done before graphql-core has to decide is kept in
+        the context, and not done again."""
+        data: dict[str, Any] = {}
+        errors: list[GraphQLError] = []
+        done = run.context.done
+        for at, root in enumerate(run.plan.fields):
+            assert isinstance(root.made, WriteField)
+            try:
+                done[root.key] = await root.made.answer(
+                    run.context, root.branch.needs(run.bound), root.type_name, run.bound[root.slot]
+                )
+                data[root.key], failures = run.plan.shown(done[root.key], run, at)
+                errors += failures
+            except Failed as failed:
+                done[root.key], data[root.key] = failed, None
+                errors.append(run.located(failed, root.nodes, (root.key,)))
+            except Surprise:
+                self._on_fallback("surprise")
+                return None
+            except Exception as error:  # noqa: BLE001  # Whatever was written is not written again.
+                done[root.key] = error
+                self._on_fallback("exception")
+                return None
+        return ExecutionResult(data, errors or None)
+
+    async def stream(
+        self, run: Run, executor: Executor[Any]
+    ) -> AsyncGenerator[ExecutionResult, None]:
+        """The items of a subscription, each shown by the plan, or else by graphql-core."""
+        (root,) = run.plan.fields
+        run.context.planned = root.branch.needs(run.bound)
+        source = root.resolver(None, info=run, **run.bound[root.slot])
+        try:
+            async for item in source:
+                try:
+                    shown, errors = run.plan.shown(item, run)
+                    yield ExecutionResult({root.key: shown}, errors or None)
+                except Surprise:
+                    self._on_fallback("surprise")
+                    yield await executed_item(executor, item)
+        finally:
+            await source.aclose()
+
+
+def switches_of(document: Document, operation: Any) -> tuple[str, ...]:
+    """The variables that decide which fields are selected."""
+    found: dict[str, None] = {}
+    parts = [operation, *(one.definition for one in document.fragments.values())]
+    while parts:
+        part = parts.pop()
+        for directive in part.directives or ():
+            for argument in directive.arguments or ():
+                if isinstance(argument.value, VariableNode):
+                    found[argument.value.name.value] = None
+        selected = getattr(part, "selection_set", None)
+        parts += selected.selections if selected is not None else ()
+    return tuple(found)
