@@ -190,6 +190,28 @@ def sdl() -> None:
 
 
 @app.command()
+def explain(
+    file: Annotated[Path, typer.Argument(help="A GraphQL document.", exists=True, dir_okay=False)],
+    operation: Annotated[
+        str | None, typer.Option(help="Which of its operations; needed where there are several.")
+    ] = None,
+    variables: Annotated[str, typer.Option(help="Their values, as a JSON object.")] = "{}",
+) -> None:
+    """Print what an operation costs, what it needs loaded, and the code of its compiled plan."""
+    import orjson
+
+    from gateway.cli.explain import explained
+
+    try:
+        settings = read_settings()
+        typer.echo(
+            explained(file.read_text(), operation, orjson.loads(variables), settings), nl=False
+        )
+    except (ValueError, SettingsRefused) as wrong:
+        raise stopped(str(wrong)) from wrong
+
+
+@app.command()
 def doctor(
     host: Host = None,
     port: Port = None,

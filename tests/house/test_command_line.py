@@ -169,3 +169,41 @@ def test_keys_are_not_shown_by_settings(monkeypatch: pytest.MonkeyPatch) -> None
 
     assert "sk_test_canary" not in repr(settings)
     assert settings.stripe_api_key is not None
+
+
+ONE = "query One($id: ID!) { invoice(id: $id) { id payments(first: 2) { nodes { id } } } }"
+
+
+def test_explain_prints_cost_needs_and_code(tmp_path: Path) -> None:
+    """The code is Python that anybody can read, and compiles."""
+    file = tmp_path / "one.graphql"
+    file.write_text(ONE)
+
+    result = runner.invoke(app, ["explain", str(file), "--variables", '{"id": "in_1"}'])
+
+    assert result.exit_code == 0
+    assert "# cost: 3 of at most 5000" in result.output
+    assert "#   Query: ById(kind='Invoice', id='in_1')" in result.output
+    assert "#     Invoice: Listing(name='payments', page=Page(first=2)" in result.output
+    compile(result.output, "explained", "exec")
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "words"),
+    [
+        pytest.param("{ invoice { id } }", [], "Argument", id="document"),
+        pytest.param(ONE, [], "$id", id="no variables"),
+        pytest.param(ONE, ["--variables", "id"], "JSON", id="variables"),
+        pytest.param(ONE, ["--operation", "Two"], "Two", id="operation"),
+    ],
+)
+def test_explain_says_why_it_cannot(
+    tmp_path: Path, text: str, arguments: list[str], words: str
+) -> None:
+    file = tmp_path / "one.graphql"
+    file.write_text(text)
+
+    result = runner.invoke(app, ["explain", str(file), *arguments])
+
+    assert result.exit_code == 1
+    assert words in result.output
