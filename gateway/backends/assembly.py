@@ -142,47 +142,43 @@ class _Assembly:
         self.viewer = viewer
         self.source = source
         self.missing: dict[Ask, Needs] = {}
+        self._answers: dict[type, Callable[[Any, Any, Needs], Any]] = {
+            ById: self._by_id,
+            Link: self._link,
+            Listing: self._page,
+            Computed: self._computed,
+        }
 
     def below(self, record: Any, needs: Mapping[Need, Needs]) -> Loaded[Any]:
         """The record, None for the root, with what it needs."""
-        loaded = Loaded(record)
+        children: dict[Need, Any] = {}
         for need, deeper in needs.items():
-            loaded.children[need] = self._outcome(need, record, deeper)
-        return loaded
+            try:
+                children[need] = self._answers[type(need)](need, record, deeper)
+            except Failed as failed:
+                children[need] = failed
+            except Missing as missing:
+                self.missing.setdefault(missing.ask, Needs()).merge(deeper)
+                children[need] = PENDING
+        return Loaded(record, children)
 
     def _record(self, record: Any, needs: Needs) -> Loaded[Any]:
         return self.below(record, needs.of(type(record).__name__))
 
-    def _outcome(self, need: Need, parent: Any, deeper: Needs) -> Any:
-        try:
-            return self._answer(need, parent, deeper)
-        except Failed as failed:
-            return failed
-        except Missing as missing:
-            self.missing.setdefault(missing.ask, Needs()).merge(deeper)
-            return PENDING
+    def _link(self, need: Link, parent: Any, deeper: Needs) -> Any:
+        kind, record_id = LINKS[type(parent), need.name](parent)
+        if record_id is None:
+            return None
+        return self._record(self._behind(kind, record_id), deeper)
 
-    def _answer(self, need: Need, parent: Any, deeper: Needs) -> Any:
-        match need:
-            case ById():
-                return self._by_id(need, deeper)
-            case Link():
-                kind, record_id = LINKS[type(parent), need.name](parent)
-                if record_id is None:
-                    return None
-                return self._record(self._behind(kind, record_id), deeper)
-            case Listing():
-                return self._page(need, parent, deeper)
-            case Computed():
-                if need.argument is not None and self.viewer.customers is not None:
-                    self._own("Invoice", need.argument.invoice_id)
-                value = self.source.compute(need, parent, self.viewer)
-                is_plain = value is None or isinstance(value, int)
-                return value if is_plain else Loaded(value)
-            case _:
-                raise AssertionError(f"{need} is not the backend's to answer")
+    def _computed(self, need: Computed, parent: Any, deeper: Needs) -> Any:
+        if need.argument is not None and self.viewer.customers is not None:
+            self._own("Invoice", need.argument.invoice_id)
+        value = self.source.compute(need, parent, self.viewer)
+        is_plain = value is None or isinstance(value, int)
+        return value if is_plain else Loaded(value)
 
-    def _by_id(self, need: ById, deeper: Needs) -> Any:
+    def _by_id(self, need: ById, parent: None, deeper: Needs) -> Any:
         try:
             record = self._own(need.kind, need.id)
         except Failed as failed:
@@ -208,7 +204,7 @@ class _Assembly:
         """
         try:
             record = self.source.get(kind, record_id)
-            if may_see(self._owner(record)):
+            if self.viewer.customers is None or may_see(self._owner(record)):
                 return record
         except Deleted as deleted:
             if self._may_know(deleted):
@@ -229,8 +225,6 @@ class _Assembly:
         if isinstance(record, records.Customer):
             return record.id
         if isinstance(record, records.InvoicePayment):
-            if self.viewer.customers is None:
-                return None
             invoice: records.Invoice = self.source.get("Invoice", record.invoice_id)
             return invoice.customer_id
         return record.customer_id  # type: ignore[no-any-return]
@@ -266,8 +260,9 @@ class _Assembly:
 def check_cursor(need: Listing, parent_id: str | None) -> None:
     """A cursor of another list is refused. Raises `Failed` BAD_USER_INPUT."""
     for argument, cursor in (("after", need.page.after), ("before", need.page.before)):
-        digest = list_digest(need.name, parent_id, need.where)
-        if cursor is not None and cursor.list_digest != digest:
+        if cursor is None:
+            continue
+        if cursor.list_digest != list_digest(need.name, parent_id, need.where):
             raise Failed(
                 ErrorCode.BAD_USER_INPUT,
                 f"{argument} is a cursor of another list: give one that this list, with these "

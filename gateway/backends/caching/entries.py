@@ -13,6 +13,7 @@ import enum
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -72,6 +73,9 @@ def version_of(kinds: Mapping[str, type[Any]]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
 
+READ_KEPT_MAX = 8192
+"""Of texts that are read again and again, with what they say: 10 MB."""
+
 VERSION = version_of(KINDS)
 
 
@@ -83,8 +87,10 @@ def written(kept: Kept) -> str | None:
         return None
 
 
+@lru_cache(READ_KEPT_MAX)
 def read(text: str) -> Kept | None:
-    """What was written; None for anything else."""
+    """What was written; None for anything else. Nobody may change it: it is kept for all who read
+    the same text."""
     try:
         tokens, form, body = orjson.loads(text)
         return Kept(dict(tokens), _thing(form, body))

@@ -90,6 +90,12 @@ class Query(Generic[R]):
     due: tuple[int | None, int | None] | None = None
     check: Callable[[R], bool] | None = None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether an index entry is the list as it stands."""
+        ranges = (self.created_from, self.created_to, self.due, self.check)
+        return len(self.equals) <= 1 and ranges == (None, None, None, None)
+
     def keys(self) -> tuple[int, int]:
         """The open interval of keys that the creation range allows."""
         low, high = -1, _AFTER_ALL
@@ -203,6 +209,8 @@ class Table(Generic[R]):
 
     def newest_first(self, query: Query[R], *, below: str | None = None) -> Iterator[R]:
         """The list's members, newest first, starting below (older than) one of them."""
+        if below is None and query.is_plain:
+            return (row.record for row in reversed(self._candidates(query)))
         low, high = query.keys()
         if below is not None:
             high = min(high, self._rows[below].key)
