@@ -78,10 +78,11 @@ class Stage:
         customer_id: str | None = ACME,
         currency: str = "usd",
         status: str = "requires_payment_method",
+        intent_id: str | None = None,
     ) -> str:
         self.clock.advance(1)
         intent = records.PaymentIntent(
-            id=self.ids.new("pi"),
+            id=intent_id or self.ids.new("pi"),
             created=self.clock.now(),
             currency=currency,
             status="requires_payment_method",
