@@ -174,6 +174,21 @@ class _Pricing:
         return min(max(value, 1), PAGE_SIZE_MAX) if isinstance(value, int) else None
 
 
+def priced_by(schema: GraphQLSchema, document: DocumentNode) -> tuple[str, ...]:
+    """The variables on which the cost of an operation of this document can depend."""
+    slicing = frozenset().union(*(price.sliced_by for price in schema.extensions[PRICES].values()))
+    found: dict[str, None] = {}
+    parts: list[Any] = [*document.definitions]
+    while parts:
+        part = parts.pop()
+        for argument in getattr(part, "arguments", None) or ():
+            if argument.name.value in slicing and isinstance(argument.value, VariableNode):
+                found[argument.value.name.value] = None
+        selected = getattr(part, "selection_set", None)
+        parts += selected.selections if selected is not None else ()
+    return tuple(found)
+
+
 def cost_of(
     schema: GraphQLSchema,
     document: DocumentNode,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,7 @@ from gateway.execution.answers import ERRORS_MAX, SchemaRedaction, coded, with_c
 from gateway.execution.document_limits import Excess, excesses_of
 from gateway.execution.operation import OperationKind
 from gateway.settings import Limits
+from schema.cost import cost_of, priced_by
 from schema.planner import Selection
 from schema.ports import ErrorCode, Needs
 
@@ -42,6 +43,8 @@ DOCUMENTS_MAX = 1000
 """A deployment has tens of distinct documents; clients that inline values make the rest."""
 CHARACTERS_MAX = 200_000
 """Of all kept texts together: a parsed document takes up to 300 bytes for each character."""
+COSTS_MAX = 100
+"""Of one document, each for other sizes of its lists."""
 COMPARISONS_MAX = 50_000
 """Steps of comparing fields of one name, which is quadratic: 10 ms. A page of a frontend takes
 hundreds."""
@@ -70,6 +73,27 @@ class Document:
     fragments: dict[str, FragmentDetails]
     plans: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
     """What was compiled of it, kept by `gateway.execution.plans` and gone with it."""
+
+    costs: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def cost(
+        self,
+        schema: GraphQLSchema,
+        operation: OperationDefinitionNode,
+        variables: Mapping[str, Any],
+    ) -> int:
+        """See `schema.cost.cost_of`; worked out once for the variables on which it depends."""
+        names = self.costs.get(None)
+        if names is None:
+            names = self.costs[None] = priced_by(schema, self.node)
+        sizes = [variables.get(name) for name in names]
+        key = (id(operation), *[len(one) if isinstance(one, list) else one for one in sizes])
+        cost: int | None = self.costs.get(key)
+        if cost is None:
+            cost = cost_of(schema, self.node, operation, variables)
+            if len(self.costs) <= COSTS_MAX:
+                self.costs[key] = cost
+        return cost
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation to run. Raises a GraphQLError that says what is to be named."""

@@ -32,7 +32,6 @@ from gateway.execution.plans.plans import OnFallback, Plans, nobody_counts
 from gateway.execution.trusted_documents import TrustedDocuments, check_manifest
 from gateway.settings import Limits
 from schema.context import Context
-from schema.cost import cost_of
 from schema.event_loading import load_query
 from schema.planner import Selection
 from schema.ports import (
@@ -172,7 +171,7 @@ class GraphQLRunner:
     def _cost(
         self, document: Document, operation: OperationDefinitionNode, variables: VariableValues
     ) -> int:
-        cost = cost_of(self._schema, document.node, operation, variables.coerced)
+        cost = document.cost(self._schema, operation, variables.coerced)
         cost_max = self._documents.limits.cost_max
         if cost > cost_max:
             sentence = (

@@ -8,7 +8,8 @@ The HTTP status of an answer depends on the representation and is decided here t
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from gateway.execution.operation import Answer, OperationKind
@@ -16,6 +17,10 @@ from gateway.web.http_errors import STATUS_OF_CODE, HttpRefusal
 
 RANGES_MAX = 20
 """Browsers send about eight media ranges; the rest of a longer header is not looked at."""
+
+
+HEADERS_KEPT_MAX = 256
+"""Headers that are known already: a client sends the same one with every request."""
 
 
 class Representation(enum.Enum):
@@ -41,8 +46,11 @@ class Accept:
     """A parsed `Accept` header: the weight of each media range."""
 
     weights: dict[str, float]
+    chosen: dict[OperationKind | None, Representation] = field(default_factory=dict, compare=False)
+    """What was found for a kind of operation."""
 
     @classmethod
+    @lru_cache(HEADERS_KEPT_MAX)
     def parse(cls, header: str | None) -> Accept:
         """An absent or empty header accepts anything; a range that is not one is ignored."""
         weights: dict[str, float] = {}
@@ -90,6 +98,8 @@ def representation_for(accept: Accept, kind: OperationKind | None) -> Representa
     A stream goes only to who names event streams: a client that says `*/*` expects an answer that
     ends. Refuses with 406 what the client could not read, before anything is executed.
     """
+    if kind in accept.chosen:
+        return accept.chosen[kind]
     if kind is OperationKind.SUBSCRIPTION:
         named = {one: weight for one, weight in accept.weights.items() if one != "*/*"}
         found = Accept(named).best(Representation.EVENT_STREAM)
@@ -101,6 +111,7 @@ def representation_for(accept: Accept, kind: OperationKind | None) -> Representa
         message = "Accept application/json or application/graphql-response+json."
     if found is None:
         raise HttpRefusal(406, message)
+    accept.chosen[kind] = found
     return found
 
 

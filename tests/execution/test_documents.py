@@ -12,6 +12,7 @@ from gateway.execution.documents import (
     Documents,
 )
 from gateway.settings import Limits
+from schema.cost import cost_of
 from tests.support.running import SCHEMA, Running
 
 
@@ -123,3 +124,19 @@ async def test_one_operation_of_several_runs() -> None:
 
     assert operation.name is not None
     assert operation.name.value == "B"
+
+
+def test_a_cost_that_is_known_is_that_of_the_sizes_that_are_asked_for() -> None:
+    """It is kept for each size of a list, however the size was given."""
+    known = documents().get(
+        "query ($n: Int, $ids: [ID!]!) { invoices(first: $n) { nodes { id } } "
+        "nodes(ids: $ids) { id } }",
+        may_introspect=True,
+    )
+    assert isinstance(known, Document)
+    operation = known.operation(None)
+
+    for values in ({"n": 5, "ids": ["a"]}, {"n": 7, "ids": ["b", "c"]}, {"ids": []}, {"n": None}):
+        for _ in range(2):
+            told = known.cost(SCHEMA._schema, operation, values)
+            assert told == cost_of(SCHEMA._schema, known.node, operation, values)
