@@ -49,7 +49,7 @@ def _said(one: Any) -> str:
     said = (
         f"{each.name}={_said(value)}"
         for each in fields(one)
-        if (value := getattr(one, each.name)) != each.default
+        if each.repr and (value := getattr(one, each.name)) != each.default
     )
     return f"{type(one).__name__}({', '.join(said)})"
 

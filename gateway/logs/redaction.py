@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any
 
 MASK = "[redacted]"
@@ -17,6 +18,10 @@ TEXT_CHARACTERS_MAX = 50_000
 ITEMS_MAX = 100
 """Of one list or mapping; our own lines have a handful."""
 DEPTH_MAX = 6
+NAMES_KEPT_MAX = 1024
+"""Our own lines have the same few names again and again."""
+DIGITS_MIN = 10**12
+"""Below it a number is too short for a card's."""
 
 _NAMES = (
     "authorization|proxy-authorization|cookie|set-cookie|stripe-signature|api[-_]?key|"
@@ -100,8 +105,13 @@ def redacted(text: str) -> str:
     return text
 
 
+@lru_cache(NAMES_KEPT_MAX)
+def _is_secret(name: str) -> bool:
+    return _SECRET_NAME.fullmatch(name) is not None
+
+
 def _value_under(name: str, value: object, depth: int) -> Any:
-    if _SECRET_NAME.fullmatch(name) and value is not None:
+    if _is_secret(name) and value is not None:
         return MASK
     return _value(value, depth)
 
@@ -111,6 +121,8 @@ def _value(value: object, depth: int) -> Any:
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, int):
+        if -DIGITS_MIN < value < DIGITS_MIN:
+            return value
         return value if value.bit_length() < 64 and redacted(str(value)) == str(value) else MASK
     if isinstance(value, str):
         return redacted(value)

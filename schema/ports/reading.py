@@ -107,6 +107,14 @@ class Listing:
     name: str
     page: Page = Page()
     where: ListFilter = ListFilter()
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.name, self.page, self.where)))
+
+    def __hash__(self) -> int:
+        """Worked out once: each object of a list is looked up by it, and it has twenty parts."""
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
