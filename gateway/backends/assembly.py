@@ -133,15 +133,19 @@ def assemble_or_ask(
     viewer: Viewer, needs: Needs, source: RecordSource
 ) -> tuple[Loaded[Any], dict[Ask, Needs]]:
     """The root as far as the source holds it, and what is missing with all that is below it."""
-    assembly = _Assembly(viewer, source)
-    return assembly.below(None, needs.of(ROOT)), assembly.missing
+    assembly = Assembly(viewer, source)
+    return assembly.root(needs), assembly.missing
 
 
-class _Assembly:
+class Assembly:
+    """One tree as it is put together; what is missing can be tried again once it is there."""
+
     def __init__(self, viewer: Viewer, source: RecordSource) -> None:
         self.viewer = viewer
         self.source = source
         self.missing: dict[Ask, Needs] = {}
+        """What the source does not hold, each with all that is below it."""
+        self._pending: list[tuple[dict[Need, Any], Need, Any, Needs]] = []
         self._answers: dict[type, Callable[[Any, Any, Needs], Any]] = {
             ById: self._by_id,
             Link: self._link,
@@ -149,21 +153,34 @@ class _Assembly:
             Computed: self._computed,
         }
 
-    def below(self, record: Any, needs: Mapping[Need, Needs]) -> Loaded[Any]:
+    def root(self, needs: Needs) -> Loaded[Any]:
+        return self._below(None, needs.of(ROOT))
+
+    def retry(self) -> None:
+        """Fill in what was missing, where the source has it now."""
+        pending, self._pending, self.missing = self._pending, [], {}
+        for children, need, record, deeper in pending:
+            self._fill(children, need, record, deeper)
+
+    def _below(self, record: Any, needs: Mapping[Need, Needs]) -> Loaded[Any]:
         """The record, None for the root, with what it needs."""
         children: dict[Need, Any] = {}
         for need, deeper in needs.items():
-            try:
-                children[need] = self._answers[type(need)](need, record, deeper)
-            except Failed as failed:
-                children[need] = failed
-            except Missing as missing:
-                self.missing.setdefault(missing.ask, Needs()).merge(deeper)
-                children[need] = PENDING
+            self._fill(children, need, record, deeper)
         return Loaded(record, children)
 
+    def _fill(self, children: dict[Need, Any], need: Need, record: Any, deeper: Needs) -> None:
+        try:
+            children[need] = self._answers[type(need)](need, record, deeper)
+        except Failed as failed:
+            children[need] = failed
+        except Missing as missing:
+            self.missing.setdefault(missing.ask, Needs()).merge(deeper)
+            self._pending.append((children, need, record, deeper))
+            children[need] = PENDING
+
     def _record(self, record: Any, needs: Needs) -> Loaded[Any]:
-        return self.below(record, needs.of(type(record).__name__))
+        return self._below(record, needs.of(type(record).__name__))
 
     def _link(self, need: Link, parent: Any, deeper: Needs) -> Any:
         kind, record_id = LINKS[type(parent), need.name](parent)

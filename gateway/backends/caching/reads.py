@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from gateway.backends.assembly import PENDING, Ask, assemble_or_ask
+from gateway.backends.assembly import PENDING, Ask, Assembly, assemble_or_ask
 from gateway.backends.caching import entries
 from gateway.backends.caching.entries import Kept, Keys, Token
 from gateway.backends.caching.policy import Keepable, dropped_by, is_keepable, keepable
@@ -131,12 +131,14 @@ class CachingReads:
         """Put on the shelf what counts in the cache; the tree so far, and what is missing."""
         asked: set[Ask] = set()
         seen: dict[str, Token] = {}
+        assembly = Assembly(viewer, shelf)
+        root = assembly.root(needs)
         while True:
-            root, missing = assemble_or_ask(viewer, needs, shelf)
-            unasked = [ask for ask in missing if ask not in asked and is_keepable(ask)]
+            unasked = [ask for ask in assembly.missing if ask not in asked and is_keepable(ask)]
             asked.update(unasked)
             if not unasked or not await self._look(viewer, unasked, meter, seen, shelf):
-                return root, missing
+                return root, assembly.missing
+            assembly.retry()
 
     async def _look(
         self,
