@@ -48,27 +48,37 @@ def configure(*, format: Format, level: Level, stream: TextIO) -> None:
     threading.excepthook = _log_thread
 
 
-def formatter(*, is_json: bool) -> logging.Formatter:
-    """Records as redacted lines."""
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.ExtraAdder(),
-        _add_origin,
-    ]
-    last: list[Processor] = [
-        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-        structlog.processors.format_exc_info,
-        redact,
-        _json if is_json else _text,
-    ]
-    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last)
+class LineFormatter(logging.Formatter):
+    """Records as redacted lines, by structlog's processors. Its own formatter copies each record
+    first, for processors that change it; these do not."""
+
+    def __init__(self, *, is_json: bool) -> None:
+        super().__init__()
+        self._processors: tuple[Processor, ...] = (
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.ExtraAdder(),
+            _add_origin,
+            structlog.processors.format_exc_info,
+            redact,
+            _json if is_json else _text,
+        )
+
+    def format(self, record: logging.LogRecord) -> str:
+        event: Any = {"event": record.getMessage(), "_record": record}
+        if record.exc_info:
+            event["exc_info"] = record.exc_info
+        if record.stack_info:
+            event["stack_info"] = record.stack_info
+        for processor in self._processors:
+            event = processor(None, "", event)
+        return str(event)
 
 
 def _add_origin(
     logger: object, method_name: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
     """When, how grave and whose, from the record itself."""
-    record: logging.LogRecord = event["_record"]
+    record: logging.LogRecord = event.pop("_record")
     at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
     head = {
         "timestamp": at.replace("+00:00", "Z"),
@@ -111,7 +121,7 @@ class _Handler(logging.Handler):
 
     def __init__(self, stream: TextIO, *, is_json: bool) -> None:
         super().__init__()
-        self.setFormatter(formatter(is_json=is_json))
+        self.setFormatter(LineFormatter(is_json=is_json))
         self._writer = LineWriter(stream, self._left_out)
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -16,7 +16,7 @@ from functools import cache
 
 import pytest
 
-from gateway.logs.setup import formatter
+from gateway.logs.setup import LineFormatter
 from gateway.sandbox.fixtures import demo_text
 
 LIKE_A_SECRET = re.compile(
@@ -39,7 +39,7 @@ class LeakNet(logging.Handler):
         super().__init__(logging.DEBUG)
         self.caught: list[str] = []
         self._plain = logging.Formatter("%(name)s: %(message)s")
-        self._redacted = formatter(is_json=True)
+        self._redacted = LineFormatter(is_json=True)
 
     def emit(self, record: logging.LogRecord) -> None:
         origin = record.name.partition(".")[0]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from gateway.logs.setup import formatter
+from gateway.logs.setup import LineFormatter
 
 
 class LogLines(logging.Handler):
@@ -18,7 +18,7 @@ class LogLines(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
-        self.setFormatter(formatter(is_json=True))
+        self.setFormatter(LineFormatter(is_json=True))
         self.all: list[dict[str, Any]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
