@@ -88,6 +88,10 @@ PRICES = "prices"
 """Where a schema has the price of each field, by the names of its type and its own."""
 
 
+SLICING = "slicing arguments"
+"""Where a schema has the names of all arguments that say how long a list may be."""
+
+
 def field_definition(definition: GraphQLField) -> StrawberryField | None:
     """The Strawberry field behind a graphql-core field."""
     return definition.extensions.get(STRAWBERRY)
@@ -105,6 +109,8 @@ def price_fields(schema: GraphQLSchema) -> None:
         (schema.query_type.name, name): Price(weight)
         for name, weight in INTROSPECTION_COSTS.items()
     }
+    prices = schema.extensions[PRICES].values()
+    schema.extensions[SLICING] = frozenset(name for price in prices for name in price.sliced_by)
 
 
 def _price(definition: GraphQLField) -> Price:
@@ -176,7 +182,7 @@ class _Pricing:
 
 def priced_by(schema: GraphQLSchema, document: DocumentNode) -> tuple[str, ...]:
     """The variables on which the cost of an operation of this document can depend."""
-    slicing = frozenset().union(*(price.sliced_by for price in schema.extensions[PRICES].values()))
+    slicing = schema.extensions[SLICING]
     found: dict[str, None] = {}
     parts: list[Any] = [*document.definitions]
     while parts:
