@@ -124,7 +124,7 @@ async def socket(request: web.Request) -> web.WebSocketResponse:
 
 async def broadcast(request: web.Request) -> web.Response:
     number = int(request.match_info["number"])
-    item = {**EVENT, "cursor": f"c{number}", "invoiceId": invoice_id_of(number)}
+    item = {"cursor": f"c{number}", "invoiceId": invoice_id_of(number), **EVENT}
     text = NEXT % orjson.dumps(item).decode()
     for one in SOCKETS:
         await one.send_str(text)
