@@ -7,12 +7,13 @@ from `schema.graphql`. Fragments are priced once for each type that they stand o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import strawberry
 from graphql import (
+    ArgumentNode,
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
@@ -24,6 +25,7 @@ from graphql import (
     InlineFragmentNode,
     IntValueNode,
     ListValueNode,
+    Node,
     OperationDefinitionNode,
     SelectionSetNode,
     VariableNode,
@@ -183,16 +185,30 @@ class _Pricing:
 def priced_by(schema: GraphQLSchema, document: DocumentNode) -> tuple[str, ...]:
     """The variables on which the cost of an operation of this document can depend."""
     slicing = schema.extensions[SLICING]
-    found: dict[str, None] = {}
-    parts: list[Any] = [*document.definitions]
+    arguments = (
+        argument
+        for part in selected_in(document.definitions)
+        for argument in getattr(part, "arguments", None) or ()
+        if argument.name.value in slicing
+    )
+    return variables_of(arguments)
+
+
+def selected_in(definitions: Iterable[Node]) -> Iterator[Any]:
+    """These definitions and all that is selected in them; a fragment's own where it is defined."""
+    parts: list[Any] = [*definitions]
     while parts:
         part = parts.pop()
-        for argument in getattr(part, "arguments", None) or ():
-            if argument.name.value in slicing and isinstance(argument.value, VariableNode):
-                found[argument.value.name.value] = None
+        yield part
         selected = getattr(part, "selection_set", None)
         parts += selected.selections if selected is not None else ()
-    return tuple(found)
+
+
+def variables_of(arguments: Iterable[ArgumentNode]) -> tuple[str, ...]:
+    """The names of those arguments that are variables, each once."""
+    values = (argument.value for argument in arguments)
+    names = (value.name.value for value in values if isinstance(value, VariableNode))
+    return tuple(dict.fromkeys(names))
 
 
 def cost_of(

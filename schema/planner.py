@@ -6,6 +6,7 @@ What a field needs stands on the field itself, as a `LoadedField`. Nothing here 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from graphql import (
     GraphQLError,
@@ -24,10 +25,24 @@ from graphql.execution.collect_fields import (
 from graphql.execution.values import VariableValues, get_argument_values
 from graphql.type import GraphQLField
 from strawberry.types.arguments import convert_arguments
+from strawberry.types.field import StrawberryField
 
 from schema.cost import STRAWBERRY
 from schema.fields import LoadedField
 from schema.ports import ROOT, Failed, Need, Needs
+
+
+def converted(
+    schema: GraphQLSchema, made: StrawberryField, values: dict[str, Any]
+) -> dict[str, Any]:
+    """graphql-core's values of a field's arguments as its resolver takes them."""
+    owner = schema.extensions[STRAWBERRY]
+    return convert_arguments(
+        values,
+        made.arguments,
+        scalar_registry=owner.schema_converter.scalar_registry,
+        config=owner.config,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +94,9 @@ class Selection:
     ) -> tuple[Need, ...]:
         if not callable(made.wanted):
             return (made.wanted,)
-        owner = self.schema.extensions[STRAWBERRY]
         try:
-            arguments = convert_arguments(
-                get_argument_values(definition, details[0].node, self.variables),
-                made.arguments,
-                scalar_registry=owner.schema_converter.scalar_registry,
-                config=owner.config,
-            )
-            wanted = made.wanted(**arguments)
+            values = get_argument_values(definition, details[0].node, self.variables)
+            wanted = made.wanted(**converted(self.schema, made, values))
         except (Failed, GraphQLError):
             return ()  # Execution meets the same refusal, at its own path.
         return wanted if isinstance(wanted, tuple) else (wanted,)

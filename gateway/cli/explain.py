@@ -12,7 +12,6 @@ from graphql.execution.values import get_variable_values
 from gateway.execution.documents import Document, Documents
 from gateway.execution.plans.plans import Plans
 from gateway.settings import Limits
-from schema.cost import cost_of
 from schema.planner import Selection
 from schema.ports import Needs
 from schema.root import make_schema
@@ -32,7 +31,7 @@ def explained(text: str, name: str | None, variables: dict[str, Any], limits: Li
     if isinstance(values, list):
         raise ValueError("\n".join(error.message for error in values))
     selection = Selection(schema, operation, document.fragments, values)
-    cost = cost_of(schema, document.node, operation, values.coerced)
+    cost = document.cost(schema, operation, values.coerced)
     plan = Plans(schema).plan(document, selection)
     root = schema.get_root_type(operation.operation)
     assert root is not None

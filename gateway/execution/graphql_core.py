@@ -35,7 +35,7 @@ async def executed(
     return await outcome if isinstance(outcome, Awaitable) else outcome
 
 
-def executor_of(
+def _executor_of(
     operation: PreparedOperation, request: OperationRequest, context: Context
 ) -> Executor[Any] | list[GraphQLError]:
     """What executes the items of a stream."""
@@ -49,8 +49,13 @@ def executor_of(
     )
 
 
-async def streamed(executor: Executor[Any]) -> AsyncIterator[ExecutionResult] | list[GraphQLError]:
+async def streamed(
+    operation: PreparedOperation, request: OperationRequest, context: Context
+) -> AsyncIterator[ExecutionResult] | list[GraphQLError]:
     """The stream of a subscription, or why there is none. Its iterator is a generator."""
+    executor = _executor_of(operation, request, context)
+    if isinstance(executor, list):
+        return executor
     outcome = create_source_event_stream(executor)
     source = await outcome if isinstance(outcome, Awaitable) else outcome
     if isinstance(source, ExecutionResult):
@@ -58,8 +63,12 @@ async def streamed(executor: Executor[Any]) -> AsyncIterator[ExecutionResult] | 
     return map_source_to_response_event(executor, source, execute_event)
 
 
-async def executed_item(executor: Executor[Any], item: object) -> ExecutionResult:
+async def executed_item(
+    operation: PreparedOperation, request: OperationRequest, context: Context, item: object
+) -> ExecutionResult:
     """One item of a stream by itself."""
+    executor = _executor_of(operation, request, context)
+    assert not isinstance(executor, list), "the variables have been coerced before"
     outcome = execute_event(executor.build_per_event_executor(item))
     return await outcome if isinstance(outcome, Awaitable) else outcome
 

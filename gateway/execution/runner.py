@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import strawberry
@@ -21,7 +22,7 @@ from gateway.execution.admission import COST_MIN, CostQuotas, FairQueue
 from gateway.execution.answers import ERRORS_MAX, answered, failed, refused, with_code
 from gateway.execution.document_limits import Excess, exceeded, input_depth
 from gateway.execution.documents import Document, Documents, OnExceeded, PreparedOperation, nobody
-from gateway.execution.graphql_core import executed, executor_of, streamed
+from gateway.execution.graphql_core import executed, executed_item, streamed
 from gateway.execution.operation import (
     Answer,
     OperationKind,
@@ -266,11 +267,11 @@ class GraphQLRunner:
         self, operation: PreparedOperation, request: OperationRequest, context: Context
     ) -> AsyncGenerator[Answer, None]:
         run = self._plans.run(operation, context)
-        executor = executor_of(operation, request, context)
-        if isinstance(executor, list):
-            yield refused(executor, context.request_id)
-            return
-        stream: Any = await streamed(executor) if run is None else self._plans.stream(run, executor)
+        stream: Any
+        if run is not None:
+            stream = self._plans.stream(run, partial(executed_item, operation, request, context))
+        else:
+            stream = await streamed(operation, request, context)
         if isinstance(stream, list):
             yield refused(stream, context.request_id)
             return

@@ -242,14 +242,13 @@ def start_up(bench: Bench) -> None:
             ]
             tell(f"  start-up, round {turn + 1} of {bench.rounds}")
             for one in servers:
-                with running():
+                try:
                     took = one.start()
-                    try:
-                        ask(one, "{ __typename }", {})
-                        bench.note("start-up: s", one.name, took)
-                        bench.note("start-up: MiB", one.name, one.resident_kib() / 1024)
-                    finally:
-                        one.stop()
+                    ask(one, "{ __typename }", {})
+                    bench.note("start-up: s", one.name, took)
+                    bench.note("start-up: MiB", one.name, one.resident_kib() / 1024)
+                finally:
+                    one.stop()
 
 
 PARTS: dict[str, Callable[[Bench], None]] = {

@@ -21,11 +21,11 @@ from graphql import (
     visit,
 )
 from graphql.execution.values import VariableValues, coerce_argument, get_argument_values
-from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
 from gateway.execution.plans.leaves import Surprise
 from schema.cost import STRAWBERRY
+from schema.planner import converted
 
 NO_VARIABLES = VariableValues({}, {})
 
@@ -61,7 +61,7 @@ class Arguments:
         of what may not be null."""
         if self.taken is None:
             values = get_argument_values(self.definition, self.node, variables)
-            return _converted(self.schema, self.made, values)
+            return converted(self.schema, self.made, values)
         arguments = dict(self.fixed)
         for one in self.taken:
             value = variables.coerced.get(one.variable, one.default)
@@ -90,7 +90,7 @@ def arguments_of(
             taken.append(Taken(names[name], variable, argument.default_value, nullable))
         else:
             return Arguments(schema, definition, made, node, {}, None)
-    return Arguments(schema, definition, made, node, _converted(schema, made, values), tuple(taken))
+    return Arguments(schema, definition, made, node, converted(schema, made, values), tuple(taken))
 
 
 def _is_plain(argument: GraphQLArgument) -> bool:
@@ -117,15 +117,3 @@ def has_variables(value: ValueNode) -> bool:
 def _shown_name(schema: GraphQLSchema, argument: Any) -> str:
     name: str = schema.extensions[STRAWBERRY].config.name_converter.from_argument(argument)
     return name
-
-
-def _converted(
-    schema: GraphQLSchema, made: StrawberryField, values: dict[str, Any]
-) -> dict[str, Any]:
-    owner = schema.extensions[STRAWBERRY]
-    return convert_arguments(
-        values,
-        made.arguments,
-        scalar_registry=owner.schema_converter.scalar_registry,
-        config=owner.config,
-    )

@@ -102,11 +102,6 @@ class Code:
     names: dict[str, Any]
     roots: list[str]
 
-    @property
-    def root(self) -> Callable[..., Any]:
-        found: Callable[..., Any] = self.names[self.roots[0]]
-        return found
-
 
 class Plan:
     """One operation with certain values of its `@skip` and `@include`, compiled.

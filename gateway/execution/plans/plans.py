@@ -5,19 +5,18 @@ Whatever a plan does not know is left to graphql-core, and counted by its reason
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
-from graphql import ExecutionResult, GraphQLError, GraphQLSchema, VariableNode
-from graphql.execution import Executor
+from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationDefinitionNode
 from graphql.execution.values import VariableValues
 
 from gateway.execution.documents import Document, PreparedOperation
-from gateway.execution.graphql_core import executed_item
 from gateway.execution.plans.leaves import Surprise
 from gateway.execution.plans.plan import Plan, Run
 from gateway.execution.plans.source import NotPlanned
 from schema.context import Context
+from schema.cost import selected_in, variables_of
 from schema.payloads import WriteField
 from schema.planner import Selection
 from schema.ports import Failed
@@ -132,9 +131,10 @@ class Plans:
         return ExecutionResult(data, errors or None)
 
     async def stream(
-        self, run: Run, executor: Executor[Any]
+        self, run: Run, judge: Callable[[Any], Awaitable[ExecutionResult]]
     ) -> AsyncGenerator[ExecutionResult, None]:
-        """The items of a subscription, each shown by the plan, or else by graphql-core."""
+        """The items of a subscription, each shown by the plan, or else by graphql-core, which
+        `judge` is."""
         (root,) = run.plan.fields
         run.context.planned = root.branch.needs(run.bound)
         source = root.resolver(None, info=run, **run.bound[root.slot])
@@ -145,21 +145,17 @@ class Plans:
                     yield ExecutionResult({root.key: shown}, errors or None)
                 except Surprise:
                     self._on_fallback("surprise")
-                    yield await executed_item(executor, item)
+                    yield await judge(item)
         finally:
             await source.aclose()
 
 
-def switches_of(document: Document, operation: Any) -> tuple[str, ...]:
+def switches_of(document: Document, operation: OperationDefinitionNode) -> tuple[str, ...]:
     """The variables that decide which fields are selected."""
-    found: dict[str, None] = {}
-    parts = [operation, *(one.definition for one in document.fragments.values())]
-    while parts:
-        part = parts.pop()
-        for directive in part.directives or ():
-            for argument in directive.arguments or ():
-                if isinstance(argument.value, VariableNode):
-                    found[argument.value.name.value] = None
-        selected = getattr(part, "selection_set", None)
-        parts += selected.selections if selected is not None else ()
-    return tuple(found)
+    fragments = (one.definition for one in document.fragments.values())
+    return variables_of(
+        argument
+        for part in selected_in([operation, *fragments])
+        for directive in part.directives or ()
+        for argument in directive.arguments or ()
+    )
