@@ -1,7 +1,7 @@
 """What each caller may spend in a minute, counted in the cost of operations.
 
-The counting is throttled-py's (GCRA: what was spent comes back steadily, not at the full minute),
-in memory, or in Redis where replicas share it. A Redis that is away is stood in for by memory, so
+What was spent comes back steadily, not at the full minute (GCRA). Where replicas share a Redis it
+is counted there, by throttled-py. A Redis that is away is stood in for by the process itself, so
 that neither everybody nor nobody is let through.
 """
 
@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
 
-from throttled.asyncio import MemoryStore, RateLimiterType, RedisStore, Throttled, rate_limiter
+from throttled.asyncio import RateLimiterType, RedisStore, Throttled, rate_limiter
 from throttled.asyncio.store import BaseStore
 from throttled.exceptions import BaseThrottledError
 
@@ -50,6 +51,44 @@ class Budget(Protocol):
         ...
 
 
+class OwnBudget:
+    """For one process. `monotonic` counts seconds.
+
+    The library's own store is asynchronous, and takes longer than a whole answer that is kept; its
+    arithmetic is this (a test compares).
+    """
+
+    def __init__(self, monotonic: Callable[[], float], *, callers_max: int = CALLERS_MAX) -> None:
+        self._monotonic = monotonic
+        self._callers_max = callers_max
+        self._full_at: OrderedDict[tuple[str, int], float] = OrderedDict()
+        """When a caller will have everything back; who is not here has it."""
+
+    async def spend(self, caller: str, cost: int, per_minute: int) -> Spent:
+        return self.spend_now(caller, cost, per_minute)
+
+    def spend_now(self, caller: str, cost: int, per_minute: int) -> Spent:
+        """See `Budget.spend`."""
+        key, now, seconds_each = (caller, per_minute), self._monotonic(), 60 / per_minute
+        full_at = max(now, self._full_at.get(key, now))
+        left = per_minute + math.floor((now - full_at) / seconds_each)
+        if cost > left:
+            wait = full_at - now - (per_minute - cost) * seconds_each
+            return Spent(
+                granted=False,
+                limit=per_minute,
+                remaining=max(0, left),
+                resets_in_seconds=math.ceil(full_at - now),
+                retry_after_seconds=math.ceil(wait) if cost <= per_minute else None,
+            )
+        full_at += cost * seconds_each
+        self._full_at[key] = full_at
+        self._full_at.move_to_end(key)
+        if len(self._full_at) > self._callers_max:
+            self._full_at.popitem(last=False)
+        return Spent(True, per_minute, left - cost, math.ceil(full_at - now))
+
+
 class StoreBudget:
     """Counted in one store, by a limiter for each size of budget; the callers are keys in it."""
 
@@ -77,13 +116,6 @@ class StoreBudget:
         )
 
 
-class MemoryBudget(StoreBudget):
-    """For one process."""
-
-    def __init__(self) -> None:
-        super().__init__(MemoryStore(options={"MAX_SIZE": CALLERS_MAX}))
-
-
 class RedisBudget:
     """Shared by all replicas. `monotonic` counts seconds."""
 
@@ -94,7 +126,7 @@ class RedisBudget:
             "protocol": 2,
         }
         self._store = RedisStore(server=url, options={"CONNECTION_POOL_KWARGS": waits})
-        self._shared, self._fallback = StoreBudget(self._store), MemoryBudget()
+        self._shared, self._fallback = StoreBudget(self._store), OwnBudget(monotonic)
         self._monotonic = monotonic
         self._away_until = -math.inf
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from aiohttp import ClientSession
 
 from gateway.backends.guarded import AuditTrail
-from gateway.callers.budgets import Budget, MemoryBudget, RedisBudget
+from gateway.callers.budgets import Budget, OwnBudget, RedisBudget
 from gateway.callers.clients import ClientsRefused, read_clients
 from gateway.callers.json_web_tokens import (
     JsonWebTokens,
@@ -108,9 +108,9 @@ def _tokens(settings: Settings, clock: Clock, stack: AsyncExitStack) -> JsonWebT
 
 def open_quotas(settings: Settings, stack: AsyncExitStack) -> CostQuotas:
     """What callers have to pay, out of budgets that are shared where there is a Redis."""
-    budget: Budget = MemoryBudget()
+    monotonic = asyncio.get_running_loop().time
+    budget: Budget = OwnBudget(monotonic)
     if settings.redis_url is not None:
-        monotonic = asyncio.get_running_loop().time
         budget = RedisBudget(settings.redis_url.get_secret_value(), monotonic)
         stack.push_async_callback(budget.close)
     return CostQuotas(budget, default_per_minute=settings.cost_per_minute)

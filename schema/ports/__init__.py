@@ -23,6 +23,7 @@ from schema.ports.reading import (
     ROOT,
     BackendDescription,
     BackendKind,
+    Basis,
     ById,
     Capability,
     Computed,
@@ -37,9 +38,11 @@ from schema.ports.reading import (
     Needs,
     Page,
     Reads,
+    Root,
     TimeRange,
     list_digest,
     root_needs,
+    still_holds,
 )
 from schema.ports.refusals import (
     PRECEDENCE,

@@ -76,6 +76,19 @@ class Twin:
     listeners: list[Listener] = field(default_factory=list)
     livemode: bool = False
 
+    @property
+    def changes(self) -> int:
+        """How often anything has changed. Whatever else changes, does so together with a record."""
+        return (
+            self.customers.changes
+            + self.invoices.changes
+            + self.invoice_payments.changes
+            + self.payment_intents.changes
+            + self.payment_records.changes
+            + self.charges.changes
+            + self.credit_notes.changes
+        )
+
     def invoice(self, invoice_id: str) -> records.Invoice:
         invoice = self.invoices.get(invoice_id)
         if invoice is None:
