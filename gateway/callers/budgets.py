@@ -11,43 +11,22 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 from throttled.asyncio import MemoryStore, RateLimiterType, RedisStore, Throttled, rate_limiter
 from throttled.asyncio.store import BaseStore
 from throttled.exceptions import BaseThrottledError
 
+from gateway.callers import CALLERS_MAX, Spent
+
 log = logging.getLogger(__name__)
 
-CALLERS_MAX = 10_000
-"""Callers whose spending one process keeps; who has been quiet for a minute has spent nothing."""
 REDIS_SECONDS_MAX = 0.05
 """An operation must not wait longer for its price than for its data."""
 AWAY_SECONDS = 5.0
 """How long a Redis that did not answer is left alone."""
 PREFIX = "gateway:budget"
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """How a budget stands after an operation has asked for its cost.
-    `retry_after_seconds` is None when it was granted, and when it never can be."""
-
-    granted: bool
-    limit: int
-    remaining: int
-    resets_in_seconds: int
-    retry_after_seconds: int | None = None
-
-
-class Budget(Protocol):
-    """Everybody's budgets."""
-
-    async def spend(self, caller: str, cost: int, per_minute: int) -> Spent:
-        """Take `cost` from what the caller has left, or nothing if that is less. Never raises."""
-        ...
 
 
 class StoreBudget:

@@ -23,7 +23,7 @@ import orjson
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from jwt.types import Options
 
-from gateway.callers import Grant
+from gateway.callers import Grant, KeysUnavailable, TokenRefused
 from gateway.settings import TokenSettings
 from schema.ports import SCOPES, Viewer
 
@@ -56,14 +56,6 @@ DOCUMENT_BYTES_MAX = 1_000_000
 _TIMES = ClientTimeout(total=5)
 _ASYMMETRIC = frozenset({"RSA", "EC", "OKP"})
 """A symmetric key has no business in a public set."""
-
-
-class TokenRefused(Exception):
-    """The token is no good; the message may be told to its bearer."""
-
-
-class KeysUnavailable(Exception):
-    """The keys cannot be had now, so nobody can tell whether a token is good."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,22 +10,16 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import ClientSession
 
 from gateway.backends.guarded import AuditTrail
-from gateway.callers.budgets import Budget, MemoryBudget, RedisBudget
+from gateway.callers import Budget
 from gateway.callers.clients import ClientsRefused, read_clients
-from gateway.callers.json_web_tokens import (
-    JsonWebTokens,
-    KeySet,
-    KeySource,
-    SharedSecret,
-    fetch_json,
-)
 from gateway.callers.registry import Callers
 from gateway.clock import Clock
 from gateway.execution.admission import CostQuotas
@@ -34,6 +28,9 @@ from gateway.execution.runner import GraphQLRunner
 from gateway.execution.trusted_documents import ManifestRefused, check_manifest, read_manifest
 from gateway.settings import Settings
 from schema.root import make_schema
+
+if TYPE_CHECKING:
+    from gateway.callers.json_web_tokens import JsonWebTokens
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +92,15 @@ def open_callers(
 def _tokens(settings: Settings, clock: Clock, stack: AsyncExitStack) -> JsonWebTokens | None:
     if not settings.has_tokens:
         return None
+    # With PyJWT comes cryptography, which only users' tokens need.
+    from gateway.callers.json_web_tokens import (
+        JsonWebTokens,
+        KeySet,
+        KeySource,
+        SharedSecret,
+        fetch_json,
+    )
+
     keys: KeySource
     if settings.jwt_secret is not None:
         keys = SharedSecret(settings.jwt_secret.get_secret_value())
@@ -108,11 +114,21 @@ def _tokens(settings: Settings, clock: Clock, stack: AsyncExitStack) -> JsonWebT
 
 def open_quotas(settings: Settings, stack: AsyncExitStack) -> CostQuotas:
     """What callers have to pay, out of budgets that are shared where there is a Redis."""
-    budget: Budget = MemoryBudget()
-    if settings.redis_url is not None:
-        monotonic = asyncio.get_running_loop().time
-        budget = RedisBudget(settings.redis_url.get_secret_value(), monotonic)
-        stack.push_async_callback(budget.close)
+    monotonic = asyncio.get_running_loop().time
+
+    @cache
+    def budget() -> Budget:
+        # With throttled-py comes redis-py, and most gateways have neither budgets nor a Redis.
+        from gateway.callers.budgets import MemoryBudget, RedisBudget
+
+        if settings.redis_url is None:
+            return MemoryBudget()
+        shared = RedisBudget(settings.redis_url.get_secret_value(), monotonic)
+        stack.push_async_callback(shared.close)
+        return shared
+
+    if settings.cost_per_minute is not None:
+        budget()
     return CostQuotas(budget, default_per_minute=settings.cost_per_minute)
 
 

@@ -13,10 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import strawberry
-from aiocache.base import BaseCache
 
 from gateway.backends.caching.reads import CachingReads
-from gateway.backends.caching.store import BoundedMemoryCache, CacheStore
+from gateway.backends.caching.store import BoundedMemoryCache, Cache, CacheStore
 from gateway.backends.journal.writes import Dropped, nothing_cached
 from gateway.backends.memory.backend import MemoryBackend
 from gateway.backends.memory.twin import Twin
@@ -32,11 +31,12 @@ from gateway.execution.documents import Documents
 from gateway.sandbox.deliveries import TwinLookup
 from gateway.sandbox.fixtures import seed
 from gateway.settings import Settings
-from gateway.storage.redis_store import RedisStore
 from schema.ports import Reads
 
 if TYPE_CHECKING:
     from stripe import HTTPClient
+
+    from gateway.storage.redis_store import RedisStore
 
 CACHE_ENTRY_BYTES = 1_300
 """Of an entry with its key, or of one of the tokens, about as many, which say what still counts."""
@@ -51,7 +51,7 @@ class Outside:
     """
 
     stores: Stores | None = None
-    cache: BaseCache | None = None
+    cache: Cache | None = None
     http_client: HTTPClient | None = None
     random: Callable[[], float] = chance
     schema: strawberry.Schema | None = None
@@ -113,10 +113,10 @@ async def nothing_to_drop(touched: Touched) -> None:
     """The drop of a gateway without a cache: the twin is always as new as it gets."""
 
 
-def _cache(settings: Settings, clock: Clock) -> BaseCache:
+def _cache(settings: Settings, clock: Clock) -> Cache:
     """Shared where the settings give an address."""
     if settings.cache_url is not None:
-        from gateway.backends.caching.store import redis_cache
+        from gateway.backends.caching.redis_cache import redis_cache
 
         return redis_cache(settings.cache_url.get_secret_value())
     return BoundedMemoryCache(

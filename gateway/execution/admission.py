@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from typing import Any
 
-from gateway.callers.budgets import CALLERS_MAX, Budget, Spent
+from gateway.callers import CALLERS_MAX, Budget, Spent
 from gateway.execution.operation import Answer
 from schema.ports import ErrorCode, Viewer
 
@@ -19,10 +20,14 @@ COST_MIN = 1
 
 
 class CostQuotas:
-    """What each caller has to pay. `default_per_minute` is for callers that have no budget of
-    their own; None: they have none."""
+    """What each caller has to pay, of the one budget that `budget` answers.
 
-    def __init__(self, budget: Budget, *, default_per_minute: int | None = None) -> None:
+    It is asked for with the first caller that has any: `default_per_minute` is for callers that
+    have no budget of their own; None: they have none."""
+
+    def __init__(
+        self, budget: Callable[[], Budget], *, default_per_minute: int | None = None
+    ) -> None:
         self._budget = budget
         self._default_per_minute = default_per_minute
         self._broke: set[tuple[str, str]] = set()
@@ -39,7 +44,7 @@ class CostQuotas:
         per_minute = viewer.cost_per_minute or self._default_per_minute
         if per_minute is None:
             return None
-        spent = await self._budget.spend(f"{viewer.tenant}|{viewer.caller}", cost, per_minute)
+        spent = await self._budget().spend(f"{viewer.tenant}|{viewer.caller}", cost, per_minute)
         caller = (viewer.tenant, viewer.caller)
         if spent.remaining > 0:
             self._broke.discard(caller)

@@ -1,10 +1,10 @@
-"""aiocache behind one small module: many gets at once, many sets at once, with time limits; and the
-two caches that may stand there, of one process or of all replicas.
+"""A cache behind one small class: many gets at once, many sets at once, with time limits. And the
+cache of one process; that of all replicas is in `redis_cache`.
 
-Its decorators, locks, tags and `clear` have known holes and are not used. Values are text, so
-that what is counted is what is held. Whatever goes wrong with a cache becomes one error here; the
-callers make it a miss for reads and a failure for drops. A cache that has stopped answering is left
-alone for moments, by everybody but the drops. Keys and values never enter a message.
+Values are text, so that what is counted is what is held. Whatever goes wrong with a cache becomes
+one error here; the callers make it a miss for reads and a failure for drops. A cache that has
+stopped answering is left alone for moments, by everybody but the drops. Keys and values never enter
+a message.
 """
 
 from __future__ import annotations
@@ -14,16 +14,7 @@ import logging
 import sys
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
-
-from aiocache import RedisCache
-from aiocache.base import BaseCache
-from aiocache.serializers import NullSerializer, StringSerializer
-from redis.asyncio import BlockingConnectionPool
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from typing import Protocol, TypeVar
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +35,25 @@ class CacheDownError(OSError):
     """The cache did not answer in time, or not at all."""
 
 
+class Cache(Protocol):
+    """Texts under keys: the dictionary below, or a cache of aiocache's.
+
+    Each may raise `OSError`, `ValueError` or `RuntimeError`. One that is switched off answers fewer
+    values than it was asked for keys.
+    """
+
+    async def multi_get(self, keys: list[str]) -> list[str | None]: ...
+
+    async def multi_set(self, pairs: list[tuple[str, str]], ttl: float) -> object: ...
+
+    async def close(self) -> object: ...
+
+
 class CacheStore:
-    """Any aiocache backend with our time limits. `prefix` parts us from others who share it."""
+    """Any cache with our time limits. `prefix` parts us from others who share it."""
 
     def __init__(
-        self, cache: BaseCache, prefix: str = "gateway:", *, seconds_max: float = READ_SECONDS_MAX
+        self, cache: Cache, prefix: str = "gateway:", *, seconds_max: float = READ_SECONDS_MAX
     ) -> None:
         self._cache = cache
         self._prefix = prefix
@@ -103,7 +108,9 @@ class CacheStore:
                 now = asyncio.get_running_loop().time()
                 self._left_alone_until = now + LEFT_ALONE_SECONDS
             raise CacheDownError("the cache did not answer in time") from None
-        except (OSError, RedisError, ValueError, RuntimeError) as trouble:
+        except CacheDownError:
+            raise
+        except (OSError, ValueError, RuntimeError) as trouble:
             raise CacheDownError(f"the cache failed: {type(trouble).__name__}") from None
         self._timeouts_in_a_row = 0
         return answer
@@ -122,14 +129,12 @@ ENTRY_OVERHEAD_BYTES = 200
 """What the dictionary, the pair and the instant take besides the two strings."""
 
 
-class BoundedMemoryCache(BaseCache):  # type: ignore[misc]
-    """A cache of this process with a bound, which aiocache's own memory cache lacks.
+class BoundedMemoryCache:
+    """A cache of this process, with a bound.
 
     It forgets what was used least recently when there are too many entries or bytes, and what has
     outlived its time when somebody asks for it. `now` is a steady count of seconds.
     """
-
-    NAME = "bounded-memory"
 
     def __init__(
         self,
@@ -138,7 +143,6 @@ class BoundedMemoryCache(BaseCache):  # type: ignore[misc]
         entries_max: int = ENTRIES_MAX,
         bytes_max: int = BYTES_MAX,
     ) -> None:
-        super().__init__(serializer=NullSerializer(), timeout=0)
         self._now = now
         self._entries_max = entries_max
         self._bytes_max = bytes_max
@@ -149,12 +153,7 @@ class BoundedMemoryCache(BaseCache):  # type: ignore[misc]
     def entry_count(self) -> int:
         return len(self._held)
 
-    async def _get(self, key: str, encoding: str | None = None, _conn: Any = None) -> str | None:
-        return (await self._multi_get([key]))[0]
-
-    async def _multi_get(
-        self, keys: list[str], encoding: str | None = None, _conn: Any = None
-    ) -> list[str | None]:
+    async def multi_get(self, keys: list[str]) -> list[str | None]:
         """One look at the time for all: a read that finds something missing looks at hundreds."""
         values: list[str | None] = []
         held, now = self._held, self._now()
@@ -168,14 +167,14 @@ class BoundedMemoryCache(BaseCache):  # type: ignore[misc]
             values.append(value)
         return values
 
-    async def _set(
-        self,
-        key: str,
-        value: str,
-        ttl: float | None = None,
-        _cas_token: Any = None,
-        _conn: Any = None,
-    ) -> bool:
+    async def get(self, key: str) -> str | None:
+        return (await self.multi_get([key]))[0]
+
+    async def multi_set(self, pairs: list[tuple[str, str]], ttl: float | None = None) -> None:
+        for key, value in pairs:
+            await self.set(key, value, ttl)
+
+    async def set(self, key: str, value: str, ttl: float | None = None) -> None:
         """Keep the value, unless it alone is too large: then it does not push out the rest."""
         self._forget(key)
         size = _size(key, value)
@@ -184,17 +183,13 @@ class BoundedMemoryCache(BaseCache):  # type: ignore[misc]
             self.byte_count += size
             while len(self._held) > self._entries_max or self.byte_count > self._bytes_max:
                 self._forget(next(iter(self._held)))
-        return True
 
-    async def _multi_set(
-        self, pairs: list[tuple[str, str]], ttl: float | None = None, _conn: Any = None
-    ) -> bool:
-        for key, value in pairs:
-            await self._set(key, value, ttl)
-        return True
-
-    async def _delete(self, key: str, _conn: Any = None) -> int:
+    async def delete(self, key: str) -> int:
+        """How many there were, 0 or 1."""
         return self._forget(key)
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
 
     def _forget(self, key: str) -> int:
         held = self._held.pop(key, None)
@@ -210,54 +205,3 @@ _NOTHING: tuple[str | None, float | None] = (None, None)
 def _size(key: str, value: str) -> int:
     """Bytes; `getsizeof` knows that one wide character makes a whole string wide."""
     return sys.getsizeof(key) + sys.getsizeof(value) + ENTRY_OVERHEAD_BYTES
-
-
-CONNECTIONS_MAX = 32
-"""Of one process; whoever finds them all in use waits, within the limits of the store."""
-CONNECT_SECONDS_MAX = 1.0
-SOCKET_SECONDS_MAX = 5.0
-"""The store gives up earlier; this one frees the connection."""
-
-
-class SharedRedisCache(RedisCache):  # type: ignore[misc]
-    """aiocache's Redis backend, but for a method of redis-py's that is deprecated."""
-
-    async def _close(self, *args: Any, _conn: Any = None, **kwargs: Any) -> None:
-        await self.client.aclose()
-
-
-def redis_cache(url: str) -> BaseCache:
-    """The cache behind redis://[user:password@]host[:port][/db], or rediss:// for TLS, which
-    replicas share. Connects with the first command. Raises `ValueError` for what is no such URL.
-
-    Commands are never sent twice by the client, because a token that is set a second time, late,
-    would bring back what was dropped in between. A Redis that fails over may forget the last drops;
-    what they dropped then lives on for at most the values' own time. It should evict
-    (`maxmemory-policy allkeys-lru`), and needs no persistence.
-    """
-    at = urlsplit(url)
-    if at.scheme not in ("redis", "rediss") or not at.hostname:
-        raise ValueError("the cache URL must be redis://host:port/db, or rediss:// for TLS")
-    database = at.path.strip("/") or "0"
-    if not database.isdecimal():
-        raise ValueError("the cache URL's path must be the number of a database, such as /0")
-    return SharedRedisCache(
-        endpoint=at.hostname,
-        port=at.port or 6379,
-        db=int(database),
-        password=None if at.password is None else unquote(at.password),
-        ssl=at.scheme == "rediss",
-        pool_max_size=CONNECTIONS_MAX,
-        create_connection_timeout=CONNECT_SECONDS_MAX,
-        connection_pool_class=BlockingConnectionPool,
-        connection_pool_kwargs={
-            "username": unquote(at.username) if at.username else None,
-            "timeout": SOCKET_SECONDS_MAX,
-            "socket_timeout": SOCKET_SECONDS_MAX,
-            "socket_keepalive": True,
-            "retry": Retry(NoBackoff(), 0),
-            "retry_on_error": [],
-        },
-        serializer=StringSerializer(),
-        timeout=0,
-    )
