@@ -8,11 +8,13 @@ import os
 import socket
 import sys
 from collections.abc import Coroutine, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from gateway.cli import certificates_unread
 from gateway.cli.running import stopped
 from gateway.cli.stripe_account import catch_up, webhook_app
 from gateway.cli.writes import writes_app
@@ -80,7 +82,9 @@ def serve(
     ] = _SANDBOX_PORT,
 ) -> None:
     """Start the gateway and serve until it is told to stop."""
-    from gateway.cli.serving import serve_gateway, serve_with_sandbox
+    # The sandbox posts webhooks wherever it is told to, and does need the certificates.
+    with nullcontext() if with_sandbox else certificates_unread():
+        from gateway.cli.serving import serve_gateway, serve_with_sandbox
 
     try:
         settings = read_settings(host=host, port=port, backend=backend, fixtures=fixtures)

@@ -15,8 +15,6 @@ from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aiohttp import ClientSession
-
 from gateway.backends.guarded import AuditTrail
 from gateway.callers import Budget
 from gateway.callers.clients import ClientsRefused, read_clients
@@ -99,6 +97,7 @@ def _tokens(settings: Settings, clock: Clock, stack: AsyncExitStack) -> JsonWebT
         KeySource,
         SharedSecret,
         fetch_json,
+        key_session,
     )
 
     keys: KeySource
@@ -106,7 +105,7 @@ def _tokens(settings: Settings, clock: Clock, stack: AsyncExitStack) -> JsonWebT
         keys = SharedSecret(settings.jwt_secret.get_secret_value())
     else:
         assert settings.jwt_jwks_url is not None
-        session = ClientSession()
+        session = key_session()
         stack.push_async_callback(session.close)
         keys = KeySet(partial(fetch_json, session, settings.jwt_jwks_url), clock.monotonic)
     return JsonWebTokens(settings, keys, clock.now, settings.jwt_algorithms)
