@@ -3,8 +3,6 @@
 Objects are read after the event has reached the log, so they are never older than it.
 """
 
-from __future__ import annotations
-
 from collections.abc import AsyncGenerator
 from typing import Any
 

@@ -8,7 +8,7 @@ record in a log call. Every pattern takes time in proportion to the text, whatev
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -84,10 +84,8 @@ _SUSPECT = re.compile(
 """Every pattern needs one of these: most values of a line have none, and cost one look."""
 
 
-def redact(
-    logger: object, method_name: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    """A structlog processor: the same event with everything masked that looks like a secret."""
+def redact(event: Mapping[str, Any]) -> dict[str, Any]:
+    """The same event with everything masked that looks like a secret."""
     return {
         name: value if name in _OUR_OWN else _value_under(str(name), value, DEPTH_MAX)
         for name, value in event.items()

@@ -11,15 +11,14 @@ import logging
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Literal, TextIO
 
 import orjson
-import structlog
-from structlog.typing import Processor
 
+from gateway.logs.context import told_of_request
 from gateway.logs.redaction import redact
 
 Format = Literal["auto", "json", "text"]
@@ -49,46 +48,40 @@ def configure(*, format: Format, level: Level, stream: TextIO) -> None:
 
 
 class LineFormatter(logging.Formatter):
-    """Records as redacted lines, by structlog's processors. Its own formatter copies each record
-    first, for processors that change it; these do not."""
+    """Records as redacted lines: when, how grave and whose, what the request is told by, and what
+    the log call has said."""
 
     def __init__(self, *, is_json: bool) -> None:
         super().__init__()
-        self._processors: tuple[Processor, ...] = (
-            structlog.contextvars.merge_contextvars,
-            structlog.stdlib.ExtraAdder(),
-            _add_origin,
-            structlog.processors.format_exc_info,
-            redact,
-            _json if is_json else _text,
-        )
+        self._line = _json if is_json else _text
 
     def format(self, record: logging.LogRecord) -> str:
-        event: Any = {"event": record.getMessage(), "_record": record}
+        event = {**_head(record), **told_of_request()}
+        event["event"] = record.getMessage()
+        for name, value in record.__dict__.items():
+            if name not in _STANDARD:
+                event[name] = value
         if record.exc_info:
-            event["exc_info"] = record.exc_info
+            event["exception"] = self.formatException(record.exc_info)
         if record.stack_info:
             event["stack_info"] = record.stack_info
-        for processor in self._processors:
-            event = processor(None, "", event)
-        return str(event)
+        return self._line(redact(event))
 
 
-def _add_origin(
-    logger: object, method_name: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    """When, how grave and whose, from the record itself."""
-    record: logging.LogRecord = event.pop("_record")
+_STANDARD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime"})
+"""What every record has; anything beyond was given as `extra`."""
+
+
+def _head(record: logging.LogRecord) -> dict[str, Any]:
     at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-    head = {
+    return {
         "timestamp": at.replace("+00:00", "Z"),
         "level": record.levelname.lower(),
         "logger": record.name,
     }
-    return {**head, **event}
 
 
-def _json(logger: object, method_name: str, event: MutableMapping[str, Any]) -> str:
+def _json(event: dict[str, Any]) -> str:
     try:
         return orjson.dumps(event).decode()
     except TypeError:
@@ -106,7 +99,7 @@ def _encodable(value: Any) -> Any:
     return value
 
 
-def _text(logger: object, method_name: str, event: MutableMapping[str, Any]) -> str:
+def _text(event: dict[str, Any]) -> str:
     """One readable line, and below it the traceback of a failure."""
     shown = dict(event)
     exception = shown.pop("exception", None)

@@ -39,7 +39,6 @@ class Settings(WebSettings, Limits, TokenSettings, BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         frozen=True,
-        use_attribute_docstrings=True,
         extra="ignore",
         hide_input_in_errors=True,
     )

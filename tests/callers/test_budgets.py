@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from throttled.asyncio import MemoryStore
 
-from gateway.callers.budgets import OwnBudget, RedisBudget, StoreBudget
+from gateway.callers.budgets import OwnBudget
+from gateway.callers.redis_budget import RedisBudget, StoreBudget
 from tests.callers.desk import Desk, ask, bearer, codes, guarded
 from tests.callers.test_sockets_and_streams import acknowledged, introduced, socket
 from tests.storage.redis_server import KINDS, RedisServer

@@ -46,7 +46,7 @@ def test_what_looks_like_a_secret_is_masked(text: str, hidden: str) -> None:
     """By itself, inside a sentence, and as the value of a field."""
     assert hidden not in redacted(text)
     assert hidden not in redacted(f"before\n{text}\nafter")
-    assert hidden not in str(redact(None, "", {"event": "x", "said": {"deep": [text]}}))
+    assert hidden not in str(redact({"event": "x", "said": {"deep": [text]}}))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_names_of_secrets_mask_their_values() -> None:
     """Whatever the value looks like."""
     event = {"event": "x", "api_key": "abc", "Authorization": "x y", "token": 7, "tokens_max": 9}
 
-    masked = redact(None, "", event)
+    masked = redact(event)
 
     assert [masked["api_key"], masked["Authorization"], masked["token"]] == [MASK] * 3
     assert masked["tokens_max"] == 9
@@ -82,7 +82,7 @@ def test_objects_are_told_by_their_masked_representation() -> None:
     class Customer:
         email: str
 
-    masked = redact(None, "", {"event": "x", "customer": Customer("mary@example.com")})
+    masked = redact({"event": "x", "customer": Customer("mary@example.com")})
 
     assert "mary" not in masked["customer"]
     assert "Customer" in masked["customer"]
@@ -90,7 +90,7 @@ def test_objects_are_told_by_their_masked_representation() -> None:
 
 def test_numbers_may_be_card_numbers_and_be_endless() -> None:
     """An integer that prints as a card is one; Python refuses to print endless ones at all."""
-    masked = redact(None, "", {"event": "x", "card": 4242424242424242, "long": 7**9999, "ms": 17})
+    masked = redact({"event": "x", "card": 4242424242424242, "long": 7**9999, "ms": 17})
 
     assert (masked["card"], masked["long"], masked["ms"]) == (MASK, MASK, 17)
 
@@ -100,7 +100,7 @@ def test_deep_and_wide_values_are_bounded() -> None:
     knot: list[object] = ["sk_test_" + CANARY]
     knot.append(knot)
 
-    masked = redact(None, "", {"event": "x", "knot": knot, "wide": ["a"] * 1_000_000})
+    masked = redact({"event": "x", "knot": knot, "wide": ["a"] * 1_000_000})
 
     assert CANARY not in str(masked)
     assert str(masked["knot"]).count("[") <= 3 * DEPTH_MAX

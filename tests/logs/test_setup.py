@@ -10,12 +10,13 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from typing import Any
 
 import pytest
-from structlog.contextvars import bound_contextvars
 
 from gateway.logs import Format, configure
+from gateway.logs.context import tell_from_here
 from tests.support.log_lines import log_given_back
 
 SECRET = "sk_test_" + "c4n4ry" * 3
@@ -42,8 +43,10 @@ def test_a_record_of_any_library_is_one_json_object() -> None:
     """Whoever logs with the standard library is rendered alike."""
     stream = io.StringIO()
 
-    with configured(stream) as log, bound_contextvars(request_id="req_1", caller="shop"):
-        log.info("took %d", 3, extra={"duration_ms": 12.5})
+    with configured(stream) as log:
+        request = Context()
+        request.run(tell_from_here, request_id="req_1", caller="shop")
+        request.run(log.info, "took %d", 3, extra={"duration_ms": 12.5})
 
     (line,) = told(stream)
     assert line.pop("timestamp").endswith("Z")
