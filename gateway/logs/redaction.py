@@ -130,6 +130,11 @@ def redacted(text: str) -> str:
     return text
 
 
+def is_harmless(line: str) -> bool:
+    """Whether this text, all parts of it, and all names in it would be shown as they are."""
+    return len(line) <= TEXT_CHARACTERS_MAX and not _suspected(line)
+
+
 def _suspected(text: str) -> Sequence[Rule]:
     """The rules that may have something to mask, in their order. Letters of others have cases of
     their own, which the marks know nothing of."""
@@ -158,14 +163,14 @@ def _value_under(name: str, value: object, depth: int) -> Any:
 
 def _value(value: object, depth: int) -> Any:
     """Text, numbers and their containers; anything else becomes its masked representation."""
-    if value is None or isinstance(value, bool | float):
+    if isinstance(value, str):
+        return redacted(value)
+    if value is None or isinstance(value, (bool, float)):
         return value
     if isinstance(value, int):
         if -DIGITS_MIN < value < DIGITS_MIN:
             return value
         return value if value.bit_length() < 64 and redacted(str(value)) == str(value) else MASK
-    if isinstance(value, str):
-        return redacted(value)
     if depth and isinstance(value, Mapping):
         pairs = list(value.items())[:ITEMS_MAX]
         return {redacted(str(name)): _value_under(str(name), one, depth - 1) for name, one in pairs}

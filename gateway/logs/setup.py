@@ -20,7 +20,7 @@ import orjson
 import structlog
 from structlog.typing import Processor
 
-from gateway.logs.redaction import redact
+from gateway.logs.redaction import is_harmless, redact
 
 Format = Literal["auto", "json", "text"]
 Level = Literal["debug", "info", "warning", "error"]
@@ -34,6 +34,7 @@ BATCH_SECONDS = 0.05
 END_SECONDS = 2.0
 """How long the end of the process waits for a reader that may never come."""
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 _TEXT_FIRST = ("timestamp", "level", "logger", "event")
 
 
@@ -43,6 +44,8 @@ def configure(*, format: Format, level: Level, stream: TextIO) -> None:
     handler = _Handler(stream, is_json=is_json)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)
+    # No line tells them, and each record would ask for them.
+    logging.logThreads = logging.logMultiprocessing = logging.logProcesses = False
     sys.excepthook = _log_uncaught
     sys.unraisablehook = _log_unraisable
     threading.excepthook = _log_thread
@@ -54,13 +57,12 @@ class LineFormatter(logging.Formatter):
 
     def __init__(self, *, is_json: bool) -> None:
         super().__init__()
+        self._is_json = is_json
         self._processors: tuple[Processor, ...] = (
             structlog.contextvars.merge_contextvars,
             structlog.stdlib.ExtraAdder(),
             _add_origin,
             structlog.processors.format_exc_info,
-            redact,
-            _json if is_json else _text,
         )
 
     def format(self, record: logging.LogRecord) -> str:
@@ -71,7 +73,9 @@ class LineFormatter(logging.Formatter):
             event["stack_info"] = record.stack_info
         for processor in self._processors:
             event = processor(None, "", event)
-        return str(event)
+        if not self._is_json:
+            return _text(redact(None, "", event))
+        return _harmless_json(event) or _json(redact(None, "", event))
 
 
 def _add_origin(
@@ -88,7 +92,19 @@ def _add_origin(
     return {**head, **event}
 
 
-def _json(logger: object, method_name: str, event: MutableMapping[str, Any]) -> str:
+def _harmless_json(event: MutableMapping[str, Any]) -> str | None:
+    """The event as JSON, which shows text as it is, where nothing in it is to be masked or cut:
+    the line is looked through once, and not value by value. None where that is not certain."""
+    if not all(type(value) in _PLAIN for value in event.values()):
+        return None
+    try:
+        line = orjson.dumps(event).decode()
+    except TypeError:
+        return None
+    return line if is_harmless(line) else None
+
+
+def _json(event: MutableMapping[str, Any]) -> str:
     try:
         return orjson.dumps(event).decode()
     except TypeError:
@@ -106,7 +122,7 @@ def _encodable(value: Any) -> Any:
     return value
 
 
-def _text(logger: object, method_name: str, event: MutableMapping[str, Any]) -> str:
+def _text(event: MutableMapping[str, Any]) -> str:
     """One readable line, and below it the traceback of a failure."""
     shown = dict(event)
     exception = shown.pop("exception", None)
