@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from gateway.ledger.amounts import chargeable
 from schema.changing import changed
@@ -104,28 +105,31 @@ def settled(book: Book, credited: int, at: Moment) -> Book:
     """
     before = book.invoice
     paid = min(credited, before.amount_due)
+    remaining = before.amount_due - paid
     invoice = changed(
         before,
         amount_paid=paid,
-        amount_remaining=before.amount_due - paid,
+        amount_remaining=remaining,
         amount_overpaid=credited - paid,
+        **_turned(before.status, remaining, at.now),
     )
-    book = changed(book, invoice=_with_status(invoice, at.now))
+    book = changed(book, invoice=invoice)
     book = credit_customer(book, invoice.amount_overpaid - before.amount_overpaid)
     return _default_in_step(book, at)
 
 
-def _with_status(invoice: Invoice, now: int) -> Invoice:
-    """Paid exactly when nothing remains. A reopened invoice forgets when it was paid.
+def _turned(status: str | None, remaining: int, now: int) -> dict[str, Any]:
+    """What an invoice turns to: paid exactly when nothing remains. A reopened one forgets when it
+    was paid.
 
     Stripe does not say what becomes of `status_transitions.paid_at` when an invoice reopens;
     clearing it keeps "paid_at is set" and "it is paid" the same statement.
     """
-    if invoice.status in ("open", "uncollectible") and invoice.amount_remaining == 0:
-        return changed(invoice, status="paid", paid_at=now)
-    if invoice.status == "paid" and invoice.amount_remaining > 0:
-        return changed(invoice, status="open", paid_at=None)
-    return invoice
+    if status in ("open", "uncollectible") and remaining == 0:
+        return {"status": "paid", "paid_at": now}
+    if status == "paid" and remaining > 0:
+        return {"status": "open", "paid_at": None}
+    return {}
 
 
 def credit_customer(book: Book, amount: int) -> Book:
