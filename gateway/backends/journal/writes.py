@@ -201,8 +201,9 @@ class JournaledWrites:
 
     async def _done(self, trying: Try, outcome: Outcome) -> Outcome:
         """Record and announce it. Trouble here never turns a success into a failure."""
-        plain = changed(outcome, replayed=False, known=None)
-        sent = trying.record
+        plain, sent = outcome, trying.record
+        if outcome.replayed or outcome.known is not None:
+            plain = changed(outcome, replayed=False, known=None)
         try:
             await trying.ended(Move.SUCCEED, plain)
         except OSError:
@@ -210,8 +211,11 @@ class JournaledWrites:
         except Overtaken:
             if trying.record.attempt != sent.attempt:
                 log.error("write %s was done, and so may be a later attempt", sent.stripe_key)
-        if trying.record.state is not State.ANNOUNCED:
-            await self.tell(changed(trying.record, attempt=sent.attempt), plain)
+        record = trying.record
+        if record.state is not State.ANNOUNCED:
+            if record.attempt != sent.attempt:
+                record = changed(record, attempt=sent.attempt)
+            await self.tell(record, plain)
         return outcome
 
     async def _not_done(self, viewer: Viewer, trying: Try, refused: Refused) -> Outcome:
