@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -27,6 +27,7 @@ from gateway.backends.supplier import (
 )
 from gateway.ledger import credit_notes, payments
 from schema import records
+from schema.changing import changed
 from schema.ports import (
     ALWAYS,
     Attached,
@@ -360,7 +361,7 @@ class MemoryBackend:
         for refusal in payments.attach_refusals(book, record, command.amount_requested, 0):
             raise pointing_out_of_band(refusal)
         return self.twin.report_payment(
-            replace(record, id=self.twin.new_id("pr"), created=self.twin.now())
+            changed(record, id=self.twin.new_id("pr"), created=self.twin.now())
         )
 
     def _detach(
@@ -388,4 +389,4 @@ def _replayed(viewer: Viewer, command: Command, first: Command, outcome: Outcome
         raise key_reused()
     if not viewer.sees(outcome.customer_id):
         raise no_such_invoice(outcome.invoice_id)
-    return replace(outcome, replayed=True)
+    return changed(outcome, replayed=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from gateway.ledger import credit_notes, lifecycle, payments
 from gateway.ledger.book import Book, Moment, NewId, Source, claim, foretold
 from gateway.ledger.facts import Fact, facts, intent_fact
 from schema import records
+from schema.changing import changed
 from schema.ports import CreditNoteDraft, RefusalCode, Refused
 
 EVENTS_KEPT_MAX = 10_000
@@ -354,7 +355,7 @@ class Twin:
         self, invoice_id: str, metadata: records.Metadata, request: Request = Request()
     ) -> records.Invoice:
         before = self.book(invoice_id)
-        after = replace(before, invoice=replace(before.invoice, metadata=metadata))
+        after = changed(before, invoice=changed(before.invoice, metadata=metadata))
         self._enter(before, after, request)
         return after.invoice
 
