@@ -13,9 +13,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from gateway.settings.fields import PREFIX, Settings
 from gateway.settings.groups import Limits, TokenSettings, WebSettings
 from gateway.settings.hosts import is_loopback_host
+from gateway.settings.settings import PREFIX, Settings
 
 _CONSTANT = "is a constant now"
 REMOVED = {

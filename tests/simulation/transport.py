@@ -15,7 +15,7 @@ import aiohttp
 import orjson
 import stripe
 
-from gateway.sandbox.stripe_api.errors import StripeError
+from gateway.sandbox.stripe_api.api_errors import StripeError
 from gateway.sandbox.stripe_api.faults import Fault as SandboxFault
 from gateway.sandbox.stripe_api.faults import FaultKind
 from gateway.sandbox.stripe_api.idempotency import Answer

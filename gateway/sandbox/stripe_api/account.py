@@ -19,7 +19,7 @@ from typing import Any, TypedDict, TypeVar
 from gateway.backends.memory.tables import Table
 from gateway.backends.memory.twin import Request, Twin
 from gateway.sandbox.fixtures import load, read_fixtures, write_fixtures
-from gateway.sandbox.stripe_api.errors import no_such
+from gateway.sandbox.stripe_api.api_errors import no_such
 from gateway.stripe_objects.shapes import SHAPES
 from schema import records
 from schema.records import Metadata

@@ -16,14 +16,14 @@ from dataclasses import dataclass, field, replace
 
 from gateway.backends.memory.twin import Request
 from gateway.sandbox.stripe_api.account import Account
-from gateway.sandbox.stripe_api.calls import Call
-from gateway.sandbox.stripe_api.errors import StripeError, of_refusal, stated
+from gateway.sandbox.stripe_api.api_call import Call
+from gateway.sandbox.stripe_api.api_errors import StripeError, of_refusal, stated
 from gateway.sandbox.stripe_api.expansion import check, expand
 from gateway.sandbox.stripe_api.faults import Fault, FaultKind
 from gateway.sandbox.stripe_api.idempotency import Answer, IdempotencyKeys
-from gateway.sandbox.stripe_api.operations import Operation, routed
 from gateway.sandbox.stripe_api.parameters import checked, decode
 from gateway.sandbox.stripe_api.rendering import render
+from gateway.sandbox.stripe_api.routing import Operation, routed
 from gateway.sandbox.stripe_api.webhooks import WebhookSender
 from schema.ports import Refused
 

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from gateway.backends.memory.twin import Twin
 from gateway.sandbox.stripe_api.account import Account, load_state, save_state
-from gateway.sandbox.stripe_api.errors import StripeError
+from gateway.sandbox.stripe_api.api_errors import StripeError
 from gateway.sandbox.stripe_api.faults import SECONDS_MAX, Fault, Faults
 from gateway.sandbox.stripe_api.idempotency import Answer
 from gateway.sandbox.stripe_api.parameters import decode
@@ -48,7 +48,7 @@ class ServedRequest:
 
 
 class Sandbox:
-    """One account behind Stripe's REST API. Made by `running.running_sandbox`."""
+    """One account behind Stripe's REST API. Made by `running_sandbox`."""
 
     def __init__(self, twin: Twin, retry_delays_seconds: Sequence[float]) -> None:
         self.account = Account(twin)
