@@ -197,7 +197,8 @@ def explain(
     ] = None,
     variables: Annotated[str, typer.Option(help="Their values, as a JSON object.")] = "{}",
 ) -> None:
-    """Print what an operation costs, what it needs loaded, and the code of its compiled plan."""
+    """Print what an operation costs, what it needs loaded, which calls to Stripe a query makes for
+    it, and the code of its compiled plan."""
     import orjson
 
     from gateway.cli.explain import explained
