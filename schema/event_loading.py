@@ -68,7 +68,7 @@ async def load_query(context: Context, needs_of_query: Needs) -> Loaded[Any]:
             root.children[need] = EventsLoaded(page, items)
         else:
             root.children[need] = page
-    return root
+    return Loaded(None, root.children)  # More decides about it than the objects.
 
 
 def _objects(needs_of_event: Needs) -> LinkedObjects:

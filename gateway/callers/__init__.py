@@ -1,11 +1,8 @@
-"""Who may call: clients with tokens from a file, and users with JSON Web Tokens. And what they may
-spend, which `budgets` counts.
-"""
+"""Who may call: clients with tokens from a file, and users with JSON Web Tokens."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from schema.ports import Viewer
 
@@ -30,27 +27,3 @@ class TokenRefused(Exception):
 
 class KeysUnavailable(Exception):
     """The keys cannot be had now, so nobody can tell whether a token is good."""
-
-
-CALLERS_MAX = 10_000
-"""Callers whose spending one process keeps; who has been quiet for a minute has spent nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """How a budget stands after an operation has asked for its cost.
-    `retry_after_seconds` is None when it was granted, and when it never can be."""
-
-    granted: bool
-    limit: int
-    remaining: int
-    resets_in_seconds: int
-    retry_after_seconds: int | None = None
-
-
-class Budget(Protocol):
-    """Everybody's budgets."""
-
-    async def spend(self, caller: str, cost: int, per_minute: int) -> Spent:
-        """Take `cost` from what the caller has left, or nothing if that is less. Never raises."""
-        ...

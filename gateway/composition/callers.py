@@ -10,13 +10,13 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.backends.guarded import AuditTrail
-from gateway.callers import Budget
+from gateway.callers.budgets import Budget, OwnBudget
 from gateway.callers.clients import ClientsRefused, read_clients
 from gateway.callers.registry import Callers
 from gateway.clock import Clock
@@ -114,20 +114,12 @@ def _tokens(settings: Settings, clock: Clock, stack: AsyncExitStack) -> JsonWebT
 def open_quotas(settings: Settings, stack: AsyncExitStack) -> CostQuotas:
     """What callers have to pay, out of budgets that are shared where there is a Redis."""
     monotonic = asyncio.get_running_loop().time
+    budget: Budget = OwnBudget(monotonic)
+    if settings.redis_url is not None:
+        from gateway.callers.redis_budget import RedisBudget  # It brings redis-py along.
 
-    @cache
-    def budget() -> Budget:
-        # With throttled-py comes redis-py, and most gateways have neither budgets nor a Redis.
-        from gateway.callers.budgets import MemoryBudget, RedisBudget
-
-        if settings.redis_url is None:
-            return MemoryBudget()
-        shared = RedisBudget(settings.redis_url.get_secret_value(), monotonic)
-        stack.push_async_callback(shared.close)
-        return shared
-
-    if settings.cost_per_minute is not None:
-        budget()
+        budget = RedisBudget(settings.redis_url.get_secret_value(), monotonic)
+        stack.push_async_callback(budget.close)
     return CostQuotas(budget, default_per_minute=settings.cost_per_minute)
 
 

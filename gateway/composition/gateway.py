@@ -167,6 +167,7 @@ async def opened_gateway(
             on_exceeded=metrics.limit_exceeded,
             documents=outside.documents,
             compiled_plans=settings.compiled_plans,
+            warm_answers=settings.warm_answers,
             on_fallback=metrics.plan_fell_back,
         )
         trust_documents(settings, runner, rereading)

@@ -126,11 +126,13 @@ def _stripe(
         preview_version=settings.stripe_preview_version,
     )
     stack.push_async_callback(stripe.close)
+    is_shared = outside.cache is not None or settings.cache_url is not None
     caching = CachingReads(
         stripe,
         CacheStore(outside.cache or _cache(settings, clock)),
         partial(ids.new, "tok"),
-        is_shared=outside.cache is not None or settings.cache_url is not None,
+        clock.now if is_shared else clock.monotonic,
+        is_shared=is_shared,
     )
     stack.push_async_callback(caching.close)
 

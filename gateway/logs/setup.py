@@ -19,7 +19,7 @@ from typing import Any, Literal, TextIO
 import orjson
 
 from gateway.logs.context import told_of_request
-from gateway.logs.redaction import redact
+from gateway.logs.redaction import is_harmless, redact
 
 Format = Literal["auto", "json", "text"]
 Level = Literal["debug", "info", "warning", "error"]
@@ -33,6 +33,7 @@ BATCH_SECONDS = 0.05
 END_SECONDS = 2.0
 """How long the end of the process waits for a reader that may never come."""
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 _TEXT_FIRST = ("timestamp", "level", "logger", "event")
 
 
@@ -42,6 +43,8 @@ def configure(*, format: Format, level: Level, stream: TextIO) -> None:
     handler = _Handler(stream, is_json=is_json)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)
+    # No line tells them, and each record would ask for them.
+    logging.logThreads = logging.logMultiprocessing = logging.logProcesses = False
     sys.excepthook = _log_uncaught
     sys.unraisablehook = _log_unraisable
     threading.excepthook = _log_thread
@@ -53,7 +56,7 @@ class LineFormatter(logging.Formatter):
 
     def __init__(self, *, is_json: bool) -> None:
         super().__init__()
-        self._line = _json if is_json else _text
+        self._is_json = is_json
 
     def format(self, record: logging.LogRecord) -> str:
         event = {**_head(record), **told_of_request()}
@@ -65,7 +68,9 @@ class LineFormatter(logging.Formatter):
             event["exception"] = self.formatException(record.exc_info)
         if record.stack_info:
             event["stack_info"] = record.stack_info
-        return self._line(redact(event))
+        if not self._is_json:
+            return _text(redact(event))
+        return _harmless_json(event) or _json(redact(event))
 
 
 _STANDARD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime"})
@@ -79,6 +84,18 @@ def _head(record: logging.LogRecord) -> dict[str, Any]:
         "level": record.levelname.lower(),
         "logger": record.name,
     }
+
+
+def _harmless_json(event: dict[str, Any]) -> str | None:
+    """The event as JSON, which shows text as it is, where nothing in it is to be masked or cut:
+    the line is looked through once, and not value by value. None where that is not certain."""
+    if not all(type(value) in _PLAIN for value in event.values()):
+        return None
+    try:
+        line = orjson.dumps(event).decode()
+    except TypeError:
+        return None
+    return line if is_harmless(line) else None
 
 
 def _json(event: dict[str, Any]) -> str:

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from gateway.settings.fields import PREFIX, Settings
 from gateway.settings.hosts import is_loopback_host
+from gateway.settings.settings import PREFIX, Settings
 
 _CONSTANT = "is a constant now"
 REMOVED = {

@@ -74,7 +74,12 @@ class Cached:
 
     def replica(self, inner: Any) -> CachingReads:
         """Another replica on the same cache."""
-        return CachingReads(inner, CacheStore(self.cache), lambda: self.stage.ids.new("tok"))
+        return CachingReads(
+            inner,
+            CacheStore(self.cache),
+            lambda: self.stage.ids.new("tok"),
+            self.stage.clock.now,
+        )
 
     async def load(
         self, needs: Needs, viewer: Viewer = OPERATOR, meter: Meter | None = None

@@ -84,8 +84,11 @@ class GatedBackend(MemoryBackend):
     """The memory backend, asked slowly and answering slowly."""
 
     def __init__(self, twin: Twin, schedule: Schedule) -> None:
-        super().__init__(twin)
+        super().__init__(twin, keeps_trees=False)
         self._schedule = schedule
+
+    def at_once(self, viewer: Viewer, needs: Needs, meter: Meter) -> None:
+        """Nothing: every read is to be seen."""
 
     async def load(
         self, viewer: Viewer, needs: Needs, meter: Meter, known: object = None

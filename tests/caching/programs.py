@@ -85,6 +85,7 @@ class Stand:
                 GatedBackend(self.world.stage.twin, self.schedule),
                 CacheStore(cache, seconds_max=NEVER),
                 lambda: self.world.stage.ids.new("tok"),
+                self.world.stage.clock.now,
                 is_shared=self.is_shared,
             )
             for cache in self.caches

@@ -175,7 +175,7 @@ def test_keys_are_not_shown_by_settings(monkeypatch: pytest.MonkeyPatch) -> None
 ONE = "query One($id: ID!) { invoice(id: $id) { id payments(first: 2) { nodes { id } } } }"
 
 
-def test_explain_prints_cost_needs_and_code(tmp_path: Path) -> None:
+def test_explain_prints_cost_needs_calls_and_code(tmp_path: Path) -> None:
     """The code is Python that anybody can read, and compiles."""
     file = tmp_path / "one.graphql"
     file.write_text(ONE)
@@ -186,6 +186,7 @@ def test_explain_prints_cost_needs_and_code(tmp_path: Path) -> None:
     assert "# cost: 3 of at most 5000" in result.output
     assert "#   Query: ById(kind='Invoice', id='in_1')" in result.output
     assert "#     Invoice: Listing(name='payments', page=Page(first=2)" in result.output
+    assert "#   GET /v1/invoices/in_1?expand[]=payments\n" in result.output
     compile(result.output, "explained", "exec")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOREIGN = {"aiocache", "cryptography", "jwt", "pygments", "redis", "requests", "rich", "stripe"}
+FOREIGN = {"cryptography", "jwt", "pygments", "redis", "requests", "rich", "stripe"}
 FOREIGN |= {"throttled"}
 
 NOT_LOADED = {

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from aiocache import RedisCache
+from aiocache.backends.redis import RedisCache
 from aiocache.serializers import StringSerializer
 from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.retry import Retry

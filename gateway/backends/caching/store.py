@@ -1,10 +1,10 @@
-"""A cache behind one small class: many gets at once, many sets at once, with time limits. And the
+"""aiocache behind one small class: many gets at once, many sets at once, with time limits. And the
 cache of one process; that of all replicas is in `redis_cache`.
 
-Values are text, so that what is counted is what is held. Whatever goes wrong with a cache becomes
-one error here; the callers make it a miss for reads and a failure for drops. A cache that has
-stopped answering is left alone for moments, by everybody but the drops. Keys and values never enter
-a message.
+Its decorators, locks, tags and `clear` have known holes and are not used. Values are text, so that
+what is counted is what is held. Whatever goes wrong with a cache becomes one error here; the
+callers make it a miss for reads and a failure for drops. A cache that has stopped answering is left
+alone for moments, by everybody but the drops. Keys and values never enter a message.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import logging
 import sys
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
+
+from gateway.backends.caching.without_redis import BaseCache, NullSerializer
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ class CacheDownError(OSError):
 
 
 class Cache(Protocol):
-    """Texts under keys: the dictionary below, or a cache of aiocache's.
+    """What we need of aiocache's caches: texts under keys.
 
     Each may raise `OSError`, `ValueError` or `RuntimeError`. One that is switched off answers fewer
     values than it was asked for keys.
@@ -50,7 +52,7 @@ class Cache(Protocol):
 
 
 class CacheStore:
-    """Any cache with our time limits. `prefix` parts us from others who share it."""
+    """Any aiocache backend with our time limits. `prefix` parts us from others who share it."""
 
     def __init__(
         self, cache: Cache, prefix: str = "gateway:", *, seconds_max: float = READ_SECONDS_MAX
@@ -129,12 +131,14 @@ ENTRY_OVERHEAD_BYTES = 200
 """What the dictionary, the pair and the instant take besides the two strings."""
 
 
-class BoundedMemoryCache:
-    """A cache of this process, with a bound.
+class BoundedMemoryCache(BaseCache):  # type: ignore[misc]
+    """A cache of this process with a bound, which aiocache's own memory cache lacks.
 
     It forgets what was used least recently when there are too many entries or bytes, and what has
     outlived its time when somebody asks for it. `now` is a steady count of seconds.
     """
+
+    NAME = "bounded-memory"
 
     def __init__(
         self,
@@ -143,6 +147,7 @@ class BoundedMemoryCache:
         entries_max: int = ENTRIES_MAX,
         bytes_max: int = BYTES_MAX,
     ) -> None:
+        super().__init__(serializer=NullSerializer(), timeout=0)
         self._now = now
         self._entries_max = entries_max
         self._bytes_max = bytes_max
@@ -153,7 +158,12 @@ class BoundedMemoryCache:
     def entry_count(self) -> int:
         return len(self._held)
 
-    async def multi_get(self, keys: list[str]) -> list[str | None]:
+    async def _get(self, key: str, encoding: str | None = None, _conn: Any = None) -> str | None:
+        return (await self._multi_get([key]))[0]
+
+    async def _multi_get(
+        self, keys: list[str], encoding: str | None = None, _conn: Any = None
+    ) -> list[str | None]:
         """One look at the time for all: a read that finds something missing looks at hundreds."""
         values: list[str | None] = []
         held, now = self._held, self._now()
@@ -167,14 +177,14 @@ class BoundedMemoryCache:
             values.append(value)
         return values
 
-    async def get(self, key: str) -> str | None:
-        return (await self.multi_get([key]))[0]
-
-    async def multi_set(self, pairs: list[tuple[str, str]], ttl: float | None = None) -> None:
-        for key, value in pairs:
-            await self.set(key, value, ttl)
-
-    async def set(self, key: str, value: str, ttl: float | None = None) -> None:
+    async def _set(
+        self,
+        key: str,
+        value: str,
+        ttl: float | None = None,
+        _cas_token: Any = None,
+        _conn: Any = None,
+    ) -> bool:
         """Keep the value, unless it alone is too large: then it does not push out the rest."""
         self._forget(key)
         size = _size(key, value)
@@ -183,13 +193,17 @@ class BoundedMemoryCache:
             self.byte_count += size
             while len(self._held) > self._entries_max or self.byte_count > self._bytes_max:
                 self._forget(next(iter(self._held)))
+        return True
 
-    async def delete(self, key: str) -> int:
-        """How many there were, 0 or 1."""
+    async def _multi_set(
+        self, pairs: list[tuple[str, str]], ttl: float | None = None, _conn: Any = None
+    ) -> bool:
+        for key, value in pairs:
+            await self._set(key, value, ttl)
+        return True
+
+    async def _delete(self, key: str, _conn: Any = None) -> int:
         return self._forget(key)
-
-    async def close(self) -> None:
-        """There is nothing to let go of."""
 
     def _forget(self, key: str) -> int:
         held = self._held.pop(key, None)
