@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from gateway.backends.assembly import PENDING, Ask, Assembly, assemble_or_ask
 from gateway.backends.caching import entries
 from gateway.backends.caching.entries import Kept, Keys, Token
 from gateway.backends.caching.policy import Keepable, dropped_by, is_keepable, keepable
+from gateway.backends.caching.renewal import Coming, Renewal, cut_from
 from gateway.backends.caching.source import Shelf, walk
 from gateway.backends.caching.store import READ_SECONDS_MAX, CacheDownError, CacheStore
 from gateway.backends.caching.tokens import Before, OwnTokens, SharedTokens, Tokens
@@ -44,6 +46,8 @@ log = logging.getLogger(__name__)
 PIECES_MAX = 4
 """Up to here missing objects are asked for one by one; beyond, their roots are, which Stripe can
 answer with fewer calls."""
+WAITS_MAX = 3
+"""Events in a row that a read waits for, before it asks by itself."""
 STORED_AT_ONCE_MAX = 100
 """Values in one command, so that a large answer does not hold up other readers' commands."""
 
@@ -75,6 +79,7 @@ class CachingReads:
         if is_shared:
             self._tokens = SharedTokens(store, new_token, self._keys.tokens)
         self._flights: dict[Hashable, _Flight] = {}
+        self._coming = Coming()
 
     def describe(self) -> BackendDescription:
         return self._inner.describe()
@@ -93,6 +98,20 @@ class CachingReads:
         `customer_id` is the invoice's. Idempotent. Raises `OSError` unless it is certain.
         """
         await self._tokens.renew(dropped_by(invoice_id, customer_id, payment_intent_id))
+
+    @asynccontextmanager
+    async def renewing(
+        self, dropped: Sequence[str], coming: Iterable[tuple[str, str]]
+    ) -> AsyncIterator[Renewal]:
+        """Drop these names, and keep what is read from then on; whoever misses one of the objects
+        that are `coming` waits for this to end. Raises `OSError` unless the drop is certain."""
+        with self._coming.until_over(coming):
+            await self._tokens.renew(dropped)
+            try:
+                before = await self._tokens.before()
+            except CacheDownError:
+                before = None
+            yield Renewal(self._tokens, self._keys, self._keep, before)
 
     async def drop_after(self, command: Command, outcome: Outcome | None) -> None:
         """Drop what a write may have changed. A failed drop is made good before the next read, and
@@ -115,6 +134,10 @@ class CachingReads:
         shelf = Shelf()
         try:
             root, missing = await self._from_cache(viewer, needs, meter, shelf)
+            waits = 0
+            while missing and waits < WAITS_MAX and await self._coming.waited_for(missing):
+                shelf, waits = Shelf(), waits + 1
+                root, missing = await self._from_cache(viewer, needs, meter, shelf)
             if not missing:
                 return root
             before = await self._tokens.before()
@@ -149,15 +172,13 @@ class CachingReads:
         shelf: Shelf,
     ) -> bool:
         """Whether anything of it counts in the cache: an answer, or that there is no object."""
-        places: list[tuple[str, Ask]] = []
-        for ask in asks:
-            places.append((self._keys.held(viewer, ask), ask))
-            if ask.need is None:
-                places.append((self._keys.gone(viewer, ask.kind or "", ask.id or ""), ask))
-        texts = await self._store.get_many([key for key, _ in places])
+        places = [place for ask in asks for place in self._keys.places(viewer, ask)]
+        texts = await self._store.get_many([key for key, _, _ in places])
         found: list[tuple[Ask, Kept]] = []
-        for (_, ask), text in zip(places, texts, strict=True):
+        for (_, ask, are_rows), text in zip(places, texts, strict=True):
             kept = None if text is None else entries.read(text)
+            if kept is not None and are_rows:
+                kept = cut_from(kept, ask)
             if kept is not None:
                 found.append((ask, kept))
         counting = await self._tokens.counting([kept for _, kept in found], seen)
