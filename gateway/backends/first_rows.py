@@ -6,29 +6,16 @@ here fetches.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from gateway.backends.assembly import Ask, FetchedPage, cursor_gone
-from schema.ports import Deleted, ListFilter, Listing, Page
+from schema.ports import ListFilter, Listing, Page
 
 ListKey = tuple[str, str, str]
 """A list below one object: its parent's kind, its name, its parent's id."""
 ROWS_OF_INVOICE = frozenset({"payments", "lines"})
 """The lists of which Stripe's invoice has the first rows with it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Harvest:
-    """What one read has brought, whoever asked: records, first rows of lists, values that were
-    worked out, what is deleted, and payments that have left the invoice named with them."""
-
-    records: tuple[Any, ...] = ()
-    rows: Mapping[ListKey, FetchedPage] = field(default_factory=dict)
-    answers: Mapping[Ask, Any] = field(default_factory=dict)
-    deleted: tuple[Deleted, ...] = ()
-    detached: Mapping[str, str] = field(default_factory=dict)
 
 
 def rows_of(ask: Ask) -> ListKey | None:

@@ -6,7 +6,7 @@ Part of the composition root: it knows classes and no rules.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,21 +15,24 @@ from typing import TYPE_CHECKING
 import strawberry
 from aiocache.base import BaseCache
 
+from gateway.backends.caching.policy import dropped_by
 from gateway.backends.caching.reads import CachingReads
+from gateway.backends.caching.renewal import Renewal
 from gateway.backends.caching.store import BoundedMemoryCache, CacheStore
+from gateway.backends.harvest import EventRead
 from gateway.backends.journal.writes import Dropped, nothing_cached
 from gateway.backends.memory.backend import MemoryBackend
 from gateway.backends.memory.twin import Twin
 from gateway.backends.stripe.backend import StripeBackend
 from gateway.backends.stripe.client import Observe, Pacing, StripeApi, nobody_counts
 from gateway.backends.stripe.rate_limit import LocalTokens, RateBudget, Tokens
-from gateway.backends.stripe.reads.intake_reads import StripeLookup
+from gateway.backends.stripe.reads.event_reads import StripeLookup
 from gateway.backends.supplier import Supplier
 from gateway.clock import Clock, Ids, chance
 from gateway.composition.stores import Stores
-from gateway.events.intake import Drop, Lookup, Touched
+from gateway.events.intake_ports import Cache, Lookup, Touched
 from gateway.execution.documents import Documents
-from gateway.sandbox.deliveries import TwinLookup
+from gateway.sandbox.deliveries import TwinLookup, Uncached
 from gateway.sandbox.fixtures import seed
 from gateway.settings import Settings
 from gateway.storage.redis_store import RedisStore
@@ -65,7 +68,7 @@ class Upstream:
     supplier: Supplier
     reads: Reads
     lookup: Lookup
-    drop: Drop
+    cache: Cache
     drop_after: Dropped = nothing_cached
     twin: Twin | None = None
     api: StripeApi | None = None
@@ -86,7 +89,7 @@ def open_upstream(
         seed(twin, settings.fixtures)
         memory = MemoryBackend(twin)
         stack.push_async_callback(memory.close)
-        return Upstream(memory, memory, TwinLookup(twin), nothing_to_drop, twin=twin)
+        return Upstream(memory, memory, TwinLookup(twin), Uncached(), twin=twin)
     api = stripe_api(settings, redis, observe, outside)
     stripe = StripeBackend(
         api,
@@ -102,15 +105,53 @@ def open_upstream(
         is_shared=outside.cache is not None or settings.cache_url is not None,
     )
     stack.push_async_callback(caching.close)
-
-    async def drop(touched: Touched) -> None:
-        await caching.drop(touched.invoice_id, touched.customer_id, touched.payment_intent_id)
-
-    return Upstream(stripe, caching, StripeLookup(api), drop, caching.drop_after, api=api)
+    lookup, cache = StripeLookup(api), EventCache(caching)
+    return Upstream(stripe, caching, lookup, cache, caching.drop_after, api=api)
 
 
-async def nothing_to_drop(touched: Touched) -> None:
-    """The drop of a gateway without a cache: the twin is always as new as it gets."""
+@dataclass(frozen=True, slots=True)
+class EventCache:
+    """See `gateway.events.intake_ports.Cache`: ids of events in the words of the cache."""
+
+    caching: CachingReads
+
+    async def drop(self, touched: Touched) -> None:
+        await self.caching.drop(touched.invoice_id, touched.customer_id, touched.payment_intent_id)
+
+    @asynccontextmanager
+    async def renewing(self, touched: Sequence[Touched]) -> AsyncIterator[EventRenewal]:
+        names = dict.fromkeys(name for one in touched for name in _names(one))
+        coming = {pair for one in touched for pair in _objects(one)}
+        async with self.caching.renewing(list(names), coming) as renewal:
+            yield EventRenewal(renewal)
+
+
+@dataclass(frozen=True, slots=True)
+class EventRenewal:
+    """See `gateway.events.intake_ports.Renewal`."""
+
+    renewal: Renewal
+
+    async def drop(self, touched: Touched) -> None:
+        await self.renewal.drop(_names(touched))
+
+    async def keep(self, brought: EventRead) -> None:
+        await self.renewal.keep(brought.harvest)
+
+
+def _names(touched: Touched) -> list[str]:
+    return dropped_by(touched.invoice_id, touched.customer_id, touched.payment_intent_id)
+
+
+def _objects(touched: Touched) -> Iterator[tuple[str, str]]:
+    """What an event's read is going to bring of what it has touched."""
+    for kind, object_id in (
+        ("Invoice", touched.invoice_id),
+        ("InvoicePayment", touched.invoice_payment_id),
+        ("PaymentIntent", touched.payment_intent_id),
+    ):
+        if object_id is not None:
+            yield kind, object_id
 
 
 def _cache(settings: Settings, clock: Clock) -> BaseCache:

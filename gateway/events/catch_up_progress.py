@@ -8,7 +8,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.events.intake import Hint
+from gateway.events.hints import Hint
 from gateway.storage.record_codec import RecordCodec
 from gateway.storage.redis_store import RedisStore
 from gateway.storage.sqlite_store import Part, SqliteStore

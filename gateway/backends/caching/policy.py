@@ -18,7 +18,8 @@ from typing import Any
 from gateway.backends.assembly import Ask
 from gateway.backends.caching.entries import DELETED, EVERYBODY, GONE, Keys
 from gateway.backends.caching.source import ask_of, bare, walk
-from gateway.backends.first_rows import ROWS_OF_INVOICE, Harvest
+from gateway.backends.first_rows import ROWS_OF_INVOICE
+from gateway.backends.harvest import Harvest
 from schema import records
 from schema.ports import (
     ById,

@@ -19,7 +19,8 @@ from gateway.backends.caching.entries import Kept, Keys
 from gateway.backends.caching.policy import Keepable, brought
 from gateway.backends.caching.store import CacheDownError
 from gateway.backends.caching.tokens import Before, Tokens
-from gateway.backends.first_rows import Harvest, page_of, rows_of
+from gateway.backends.first_rows import page_of, rows_of
+from gateway.backends.harvest import Harvest
 from schema.ports import Listing
 
 log = logging.getLogger(__name__)
