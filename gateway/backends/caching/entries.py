@@ -22,7 +22,7 @@ import orjson
 from gateway.backends.assembly import Ask, FetchedPage
 from gateway.backends.first_rows import ListKey, rows_of
 from schema import records
-from schema.ports import BackendDescription, Viewer
+from schema.ports import BackendDescription, Computed, Viewer
 
 Token = str | int
 """Random text, or a count of drops: see `gateway.backends.caching.tokens`."""
@@ -176,7 +176,8 @@ class Keys:
     def places(self, viewer: Viewer, ask: Ask) -> Iterator[tuple[str, Ask, bool]]:
         """The keys under which an answer may lie, and whether rows do that it is to be cut from.
 
-        What nobody finds, who is restricted does not find either.
+        What nobody finds, who is restricted does not find either; and what was worked out of an
+        object is the same for all who are shown it.
         """
         yield self.held(viewer, ask), ask, False
         if ask.need is None:
@@ -186,6 +187,8 @@ class Keys:
                 yield self.gone(EVERYBODY, kind, record_id), ask, False
         elif (rows := rows_of(ask)) is not None:
             yield self.rows(rows), ask, True
+        elif isinstance(ask.need, Computed) and viewer.customers is not None:
+            yield self.held(EVERYBODY, ask), ask, False
 
     def gone(self, viewer: Viewer, kind: str, record_id: str) -> str:
         """Where it is kept that the viewer finds no such object."""
