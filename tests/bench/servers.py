@@ -107,9 +107,11 @@ def over_stripe(
         GATEWAY_STRIPE_API_BASE=f"http://127.0.0.1:{sandbox.port}",
         STRIPE_API_KEY="sk_test_sandbox",
         GATEWAY_DATA_DIR=str(folder / f"data-{port}"),
-        GATEWAY_STRIPE_CALLS_PER_SECOND=FAST,
-        GATEWAY_STRIPE_ENDPOINT_CALLS_PER_SECOND=FAST,
-        **more,
+        **{
+            "GATEWAY_STRIPE_CALLS_PER_SECOND": FAST,
+            "GATEWAY_STRIPE_ENDPOINT_CALLS_PER_SECOND": FAST,
+            **more,
+        },
     )
 
 
