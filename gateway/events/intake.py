@@ -16,7 +16,7 @@ from functools import partial
 
 from gateway.events.gathering import Batch, Gathering
 from gateway.events.hints import TURNED_ONCE, Hint, drops_by_itself, event_type
-from gateway.events.intake_ports import Brought, Cache, Lookup, Touched
+from gateway.events.intake_ports import Brought, Lookup, ObjectCache, Touched
 from gateway.events.log import EventLog, LogEntry
 from schema.ports import EventOrigin, EventType
 from schema.records import InvoicePayment
@@ -64,7 +64,7 @@ class Intake:
 
     log: EventLog
     lookup: Lookup
-    cache: Cache
+    cache: ObjectCache
     publish: Publish
     caller_of: CallerOf
     account: str
@@ -73,24 +73,17 @@ class Intake:
     _gathering: Gathering[_Arrival] = field(init=False)
     _order: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _line_of_others: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
-    _announcing: set[asyncio.Task[int]] = field(default_factory=set, init=False)
     _receiving: dict[str, asyncio.Task[int]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self._gathering = Gathering(self._take_in)
 
     async def announce(self, entry: LogEntry, stripe_key: str) -> None:
-        """Take in one of our own writes, which Stripe was sent under this key. Raises `OSError`
-        when the log is not to be had."""
+        """Take in one of our own writes, which Stripe was sent under this key. Nobody's leaving may
+        end it, which the journal sees to. Raises `OSError` when the log is not to be had."""
         names = _twin_names(EventType(entry.type), entry.invoice_payment_id, stripe_key)
-        task = asyncio.ensure_future(self._announced(replace(entry, dedupe=names)))
-        self._announcing.add(task)
-        task.add_done_callback(self._announcing.discard)
-        await asyncio.shield(task)
-
-    async def _announced(self, entry: LogEntry) -> int:
         await self.cache.drop(Touched(entry.invoice_id, entry.customer_id, entry.payment_intent_id))
-        return await self._appended(entry)
+        await self._appended(replace(entry, dedupe=names))
 
     async def receive(self, hint: Hint, origin: EventOrigin) -> int:
         """Take in one Stripe event to the end, even when whoever brought it goes away; answers how

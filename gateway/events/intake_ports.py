@@ -69,7 +69,7 @@ class Renewal(Protocol):
         ...
 
 
-class Cache(Protocol):
+class ObjectCache(Protocol):
     """What is cached of the objects that events are about."""
 
     async def drop(self, touched: Touched) -> None:

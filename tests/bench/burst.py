@@ -1,9 +1,9 @@
 """A burst of webhooks: `python -m tests.bench.burst`.
 
 A thousand signed webhooks about two hundred invoices within ten seconds, while a thousand
-subscribers listen, at a Stripe that keeps to the limit of its test mode. The gateway is a process of
-its own, and so is the sandbox, which answers 429 beyond 25 calls a second. Printed is what it comes
-to: calls to Stripe for each webhook, what was refused, what was delivered, and whether in order.
+subscribers listen, at a Stripe that keeps to the limit of its test mode. The gateway is a process
+of its own, and so is the sandbox, which answers 429 beyond 25 calls a second. Printed is what it
+comes to: calls to Stripe for each webhook, what was refused, what was delivered, whether in order.
 
     --shape payment   all events of an invoice follow one another, as Stripe tells one payment
     --shape mixed     the events of all invoices are shuffled

@@ -16,6 +16,7 @@ from gateway.backends.harvest import Harvest
 from gateway.backends.stripe.reads.pool import paid_out_of_band
 from schema import records
 from schema.ports import (
+    ROOT,
     ById,
     Computed,
     Failed,
@@ -84,6 +85,8 @@ READS: tuple[Needs, ...] = (
     _root(ById("InvoicePayment", "inpay_second", quiet=True)),
     _root(ById("Customer", ACME)),
 )
+for _deeper in (deeper for needs in READS for deeper in needs.of(ROOT).values()):
+    _deeper.is_lasting = True  # As those of a plan, so that trees are kept, too.
 
 
 @dataclass(frozen=True, slots=True)

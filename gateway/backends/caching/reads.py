@@ -11,8 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,10 +20,11 @@ from gateway.backends.assembly import PENDING, Ask, Assembly, assemble_or_ask
 from gateway.backends.caching import entries
 from gateway.backends.caching.entries import Kept, Keys, Token
 from gateway.backends.caching.policy import Keepable, dropped_by, is_keepable, keepable
-from gateway.backends.caching.renewal import Coming, Renewal, cut_from
+from gateway.backends.caching.renewal import Renewals, cut_from
 from gateway.backends.caching.source import Shelf, walk
 from gateway.backends.caching.store import READ_SECONDS_MAX, CacheDownError, CacheStore
 from gateway.backends.caching.tokens import Before, OwnTokens, SharedTokens, Tokens
+from gateway.backends.kept_trees import KeptTrees
 from schema.ports import (
     ROOT,
     BackendDescription,
@@ -37,8 +37,10 @@ from schema.ports import (
     Needs,
     Outcome,
     Reads,
+    Root,
     Viewer,
     root_needs,
+    still_holds,
 )
 
 log = logging.getLogger(__name__)
@@ -62,13 +64,15 @@ class _Flight:
 
 class CachingReads:
     """See `schema.ports.Reads`. `new_token` never repeats itself, in any process. `is_shared` where
-    other processes drop what is in this cache, too."""
+    other processes drop what is in this cache, too; `now` counts seconds, and is the same for all
+    of them."""
 
     def __init__(
         self,
         inner: Reads,
         store: CacheStore,
         new_token: Callable[[], str],
+        now: Callable[[], float],
         *,
         is_shared: bool = True,
     ) -> None:
@@ -78,8 +82,11 @@ class CachingReads:
         self._tokens: Tokens = OwnTokens()
         if is_shared:
             self._tokens = SharedTokens(store, new_token, self._keys.tokens)
+        self._now = now
+        self._trees = KeptTrees()
         self._flights: dict[Hashable, _Flight] = {}
-        self._coming = Coming()
+        self._renewals = Renewals(self._tokens, self._keys, self._keep)
+        self.renewing = self._renewals.renewing
 
     def describe(self) -> BackendDescription:
         return self._inner.describe()
@@ -99,20 +106,6 @@ class CachingReads:
         """
         await self._tokens.renew(dropped_by(invoice_id, customer_id, payment_intent_id))
 
-    @asynccontextmanager
-    async def renewing(
-        self, dropped: Sequence[str], coming: Iterable[tuple[str, str]]
-    ) -> AsyncIterator[Renewal]:
-        """Drop these names, and keep what is read from then on; whoever misses one of the objects
-        that are `coming` waits for this to end. Raises `OSError` unless the drop is certain."""
-        with self._coming.until_over(coming):
-            await self._tokens.renew(dropped)
-            try:
-                before = await self._tokens.before()
-            except CacheDownError:
-                before = None
-            yield Renewal(self._tokens, self._keys, self._keep, before)
-
     async def drop_after(self, command: Command, outcome: Outcome | None) -> None:
         """Drop what a write may have changed. A failed drop is made good before the next read, and
         the write's success stands."""
@@ -124,6 +117,13 @@ class CachingReads:
         except CacheDownError as trouble:
             log.warning("a drop after a write is owed: %s", trouble)
 
+    def at_once(self, viewer: Viewer, needs: Needs, meter: Meter) -> Loaded[Any] | None:
+        kept = self._trees.get(viewer, needs)
+        if kept is None or kept.basis is None or not kept.basis.holds():
+            return None
+        meter.cached += kept.basis.cached
+        return kept
+
     async def load(
         self, viewer: Viewer, needs: Needs, meter: Meter, known: object = None
     ) -> Loaded[Any]:
@@ -131,15 +131,23 @@ class CachingReads:
         made of it is kept."""
         if known is not None:
             return await self._inner.load(viewer, needs, meter, known)
+        kept = self._trees.get(viewer, needs)
+        if kept is not None and kept.basis is not None:
+            if await still_holds(kept.basis):
+                meter.cached += kept.basis.cached
+                return kept
+            self._trees.forget(viewer, needs)
         shelf = Shelf()
         try:
             root, missing = await self._from_cache(viewer, needs, meter, shelf)
             waits = 0
-            while missing and waits < WAITS_MAX and await self._coming.waited_for(missing):
+            while missing and waits < WAITS_MAX and await self._renewals.waited_for(missing):
                 shelf, waits = Shelf(), waits + 1
                 root, missing = await self._from_cache(viewer, needs, meter, shelf)
             if not missing:
-                return root
+                basis = self._tokens.basis(shelf.counted, self._now)
+                self._trees.keep(viewer, needs, root, basis, shelf.objects)
+                return Root(None, root.children, basis)
             before = await self._tokens.before()
         except CacheDownError:
             return await self._inner.load(viewer, needs, meter)
@@ -160,6 +168,7 @@ class CachingReads:
             unasked = [ask for ask in assembly.missing if ask not in asked and is_keepable(ask)]
             asked.update(unasked)
             if not unasked or not await self._look(viewer, unasked, meter, seen, shelf):
+                shelf.objects = assembly.objects
                 return root, assembly.missing
             assembly.retry()
 
@@ -185,7 +194,7 @@ class CachingReads:
         for (ask, kept), counts in zip(found, counting, strict=True):
             if counts:
                 meter.cached += 1
-                shelf.put(ask, kept.thing)
+                shelf.take(ask, kept)
         return any(counting)
 
     async def _completed(
@@ -258,7 +267,8 @@ class CachingReads:
         lasting: dict[float, dict[str, str]] = defaultdict(dict)
         for one in things:
             own = {name: tokens[name] for name in one.names if name in tokens}
-            text = entries.written(Kept(own, one.thing)) if len(own) == len(one.names) else None
+            kept = Kept(own, one.thing, self._now() + one.seconds)
+            text = entries.written(kept) if len(own) == len(one.names) else None
             if text is not None:
                 lasting[one.seconds][one.key] = text
         for seconds, texts in lasting.items():

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 
 from gateway.backends.assembly import Ask
 from gateway.backends.caching.entries import Kept, Keys
@@ -26,42 +26,6 @@ from schema.ports import Listing
 log = logging.getLogger(__name__)
 
 Keep = Callable[[Sequence[Keepable], Before], Awaitable[None]]
-
-
-@dataclass(slots=True)
-class Coming:
-    """The objects that are being read for events."""
-
-    _under_way: dict[tuple[str, str], set[asyncio.Future[None]]] = field(
-        default_factory=lambda: defaultdict(set)
-    )
-
-    @contextmanager
-    def until_over(self, objects: Iterable[tuple[str, str]]) -> Iterator[None]:
-        """They are coming for as long as this is open, however it ends."""
-        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        named = set(objects)
-        for one in named:
-            self._under_way[one].add(over)
-        try:
-            yield
-        finally:
-            for one in named:
-                self._under_way[one].discard(over)
-                if not self._under_way[one]:
-                    del self._under_way[one]
-            over.set_result(None)
-
-    async def waited_for(self, missing: Iterable[Ask]) -> bool:
-        """Whether any of what is missing was coming; by now it has come, or failed to."""
-        under_way: set[asyncio.Future[None]] = set()
-        for ask in missing if self._under_way else ():
-            if ask.need is None or rows_of(ask) is not None:
-                under_way |= self._under_way.get((ask.kind or "", ask.id or ""), set())
-        if not under_way:
-            return False
-        await asyncio.wait(under_way)
-        return True
 
 
 @dataclass(slots=True)
@@ -88,8 +52,59 @@ class Renewal:
             log.info("nothing of an event's read was cached: %s", trouble)
 
 
+class Renewals:
+    """Those that are under way, and what they are going to bring."""
+
+    def __init__(self, tokens: Tokens, keys: Keys, keep: Keep) -> None:
+        self._tokens = tokens
+        self._keys = keys
+        self._keep = keep
+        self._coming: dict[tuple[str, str], set[asyncio.Future[None]]] = defaultdict(set)
+
+    @asynccontextmanager
+    async def renewing(
+        self, dropped: Sequence[str], coming: Iterable[tuple[str, str]]
+    ) -> AsyncIterator[Renewal]:
+        """Drop these names, and keep what is read from then on; whoever misses one of the objects
+        that are `coming` waits for this to end. Raises `OSError` unless the drop is certain."""
+        with self._until_over(coming):
+            await self._tokens.renew(dropped)
+            try:
+                before = await self._tokens.before()
+            except CacheDownError:
+                before = None
+            yield Renewal(self._tokens, self._keys, self._keep, before)
+
+    @contextmanager
+    def _until_over(self, objects: Iterable[tuple[str, str]]) -> Iterator[None]:
+        """They are coming for as long as this is open, however it ends."""
+        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        named = set(objects)
+        for one in named:
+            self._coming[one].add(over)
+        try:
+            yield
+        finally:
+            for one in named:
+                self._coming[one].discard(over)
+                if not self._coming[one]:
+                    del self._coming[one]
+            over.set_result(None)
+
+    async def waited_for(self, missing: Iterable[Ask]) -> bool:
+        """Whether any of what is missing was coming; by now it has come, or failed to."""
+        under_way: set[asyncio.Future[None]] = set()
+        for ask in missing if self._coming else ():
+            if ask.need is None or rows_of(ask) is not None:
+                under_way |= self._coming.get((ask.kind or "", ask.id or ""), set())
+        if not under_way:
+            return False
+        await asyncio.wait(under_way)
+        return True
+
+
 def cut_from(rows: Kept, ask: Ask) -> Kept | None:
     """The part of first rows that this list is; None where they are not enough for it."""
     assert isinstance(ask.need, Listing)
     page = page_of(rows.thing, ask.need)
-    return None if page is None else Kept(rows.tokens, page)
+    return None if page is None else Kept(rows.tokens, page, rows.ends_at)
