@@ -45,7 +45,8 @@ LIMITED_MAX = 3
 OBJECTS = """sourceEventId invoice { status payments { nodes { id paymentIntent { status } } } }
   invoicePayment { status } paymentIntent { status }"""
 SUBSCRIPTION = f"""subscription ($ids: [ID!]) {{
-  invoicePaymentEvents(filter: {{invoiceIds: $ids}}) {{ __typename ... on InvoicePaymentEvent {{ {OBJECTS} }} }} }}"""
+  invoicePaymentEvents(filter: {{invoiceIds: $ids}}) {{
+    __typename ... on InvoicePaymentEvent {{ {OBJECTS} }} }} }}"""
 
 
 class _NoSender:
