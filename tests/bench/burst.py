@@ -195,7 +195,7 @@ async def measure(given: argparse.Namespace, server: Server, supplier: Server) -
     webhooks: list[Webhook] = given.webhooks
     own = list(dict.fromkeys(one.invoice_id for one in webhooks)) if given.own else None
     subscribers = await subscribed(server.port, given.subscribers, own)
-    before = await calls_served(supplier.port)
+    before, used = await calls_served(supplier.port), server.cpu_seconds()
     begun = time.monotonic()
     statuses = await sent(server.port, webhooks, given.seconds)
     answered = time.monotonic() - begun
@@ -209,6 +209,7 @@ async def measure(given: argparse.Namespace, server: Server, supplier: Server) -
         if time.monotonic() - begun > GIVEN_UP_SECONDS:
             break
         await asyncio.sleep(0.05)
+    used = server.cpu_seconds() - used
     calls = await calls_served(supplier.port) - before
     delivered = sum(len(one.told) for one in subscribers)
     in_order = sum(one.told == its for one, its in zip(subscribers, owed, strict=True))
@@ -226,6 +227,7 @@ async def measure(given: argparse.Namespace, server: Server, supplier: Server) -
         f"in order            {in_order:8}   of {len(subscribers)} subscribers\n"
         f"answered after      {answered:8.1f} s\n"
         f"delivered after     {max(one.last_at for one in subscribers) - begun:8.1f} s\n"
+        f"the gateway's core  {used:8.1f} s\n"
     )
 
 

@@ -71,6 +71,12 @@ class Server:
             self.process.terminate()
             self.process.wait()
 
+    def cpu_seconds(self) -> float:
+        """What the process has used of its core since it was started."""
+        assert self.process is not None
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def resident_kib(self) -> int:
         """What the process holds now."""
         assert self.process is not None
