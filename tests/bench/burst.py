@@ -7,6 +7,7 @@ comes to: calls to Stripe for each webhook, what was refused, what was delivered
 
     --shape payment   all events of an invoice follow one another, as Stripe tells one payment
     --shape mixed     the events of all invoices are shuffled
+    --state open      the invoices are paid in part, and their next payments wait for their intents
     --own             each subscriber listens to one invoice, and not to everything
 """
 
@@ -105,12 +106,18 @@ class Subscriber(asyncio.Protocol):
         self._rest = self._rest[max(end, len(self._rest) - 64) :]
 
 
-def write_burst(folder: Path, seed: int, shape: str) -> tuple[WorldFiles, list[Webhook]]:
+def write_burst(
+    folder: Path, seed: int, shape: str, state: str
+) -> tuple[WorldFiles, list[Webhook]]:
     """The account, and what Stripe has to tell of it."""
     stage = Stage.empty()
     webhooks: list[Webhook] = []
     for _ in range(INVOICES):
-        invoice_id, (intent_id,) = stage.paid_by(1000)
+        if state == "paid":
+            invoice_id, (intent_id,) = stage.paid_by(1000)
+        else:
+            invoice_id, intent_id = stage.open_invoice(1000), stage.succeeded(400)
+            stage.twin.attach(invoice_id, intent_id)
         (payment,) = stage.twin.invoice_payments.matching("source_id", intent_id)
         for type in TYPES:
             event_id = f"evt_burst_{len(webhooks):06}"
@@ -216,7 +223,7 @@ async def measure(given: argparse.Namespace, server: Server, supplier: Server) -
     per_invoice = _in_sending_order(entries, webhooks)
     sys.stdout.write(
         f"{len(webhooks)} webhooks about {INVOICES} invoices in {given.seconds:g} s, "
-        f"{given.shape}, {len(subscribers)} subscribers to "
+        f"{given.shape}, {given.state}, {len(subscribers)} subscribers to "
         f"{'one invoice each' if own else 'everything'}\n"
         f"calls to Stripe     {calls.total():8}   {calls.total() / len(webhooks):.2f} a webhook, "
         f"{calls[429]} of them answered 429\n"
@@ -245,6 +252,7 @@ def _in_sending_order(entries: Sequence[tuple[str, str]], webhooks: Sequence[Web
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shape", choices=("payment", "mixed"), default="payment")
+    parser.add_argument("--state", choices=("paid", "open"), default="paid")
     parser.add_argument("--own", action="store_true")
     parser.add_argument("--subscribers", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=10.0)
@@ -252,7 +260,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        files, given.webhooks = write_burst(folder, given.seed, given.shape)
+        files, given.webhooks = write_burst(folder, given.seed, given.shape, given.state)
         supplier = limited_sandbox(18300, files)
         server = over_stripe(
             "gateway",
