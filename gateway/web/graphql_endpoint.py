@@ -22,7 +22,7 @@ from gateway.web.content_negotiation import (
 from gateway.web.graphql_request import decode_object, operation_from, operation_from_query_string
 from gateway.web.http_errors import HttpRefusal, InvalidRequest
 from gateway.web.middleware import request_id_of
-from gateway.web.operations import Call, Services
+from gateway.web.operations import Call, Services, encoded
 from gateway.web.request_body import read_json_body, refuse_other_than_json
 from gateway.web.sse import EventStreams
 from gateway.web.websocket import WebSocketEndpoint, is_upgrade
@@ -129,7 +129,7 @@ class GraphQLEndpoint:
             if representation is not Representation.EVENT_STREAM:
                 answer = await operations.execute(prepared, call)
                 return web.Response(
-                    body=operations.encode(answer),
+                    body=encoded(answer),
                     status=status_of(answer, representation),
                     headers=retry_headers(answer),
                     content_type=representation.value,

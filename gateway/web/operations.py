@@ -21,6 +21,7 @@ from gateway.callers.registry import Callers
 from gateway.execution.operation import (
     Answer,
     Answers,
+    Batch,
     OperationKind,
     OperationRequest,
     Prepared,
@@ -79,9 +80,9 @@ class Services:
 class Sink(Protocol):
     """The way of one operation's answers to its client."""
 
-    def take(self, answer: Answer, body: bytes) -> bool:
-        """Send an answer, whose JSON is `body`, at once. False if the client is gone, or has to
-        take first what it was sent: then `ready` is to be awaited. Never raises."""
+    def take(self, batch: Batch) -> bool:
+        """Send answers at once. False if the client is gone, or has to take first what it was
+        sent: then `ready` is to be awaited. Never raises."""
         ...
 
     async def ready(self) -> bool:
@@ -129,7 +130,7 @@ class Operations:
             answer = await self.execute(prepared, call)
             if not answer.executed:
                 return answer
-            sink.take(answer, self.encode(answer))
+            sink.take(Batch([answer]))
             await sink.ready()
             return None
         codes: _Codes = {}
@@ -145,26 +146,23 @@ class Operations:
     async def _deliver_all(
         self, answers: Answers, request_id: str, sink: Sink, codes: _Codes
     ) -> Answer | None:
-        def take(answer: Answer) -> bool:
-            if "errors" in answer.body:
-                codes.update(_codes_of(answer))
-            return sink.take(answer, self.encode(answer))
+        def take(batch: Batch) -> bool:
+            for answer in batch.answers:
+                if "errors" in answer.body:
+                    codes.update(_codes_of(answer))
+            return sink.take(batch)
 
         while answer := await error_boundary(_next_of(answers), request_id=request_id):
             if not answer.executed:
                 codes.update(_codes_of(answer))
                 return answer
-            take(answer)
+            take(Batch([answer]))
             if not await sink.ready():
                 break
             await answers.hand_over(take)
             if not await sink.ready():
                 break
         return None
-
-    def encode(self, answer: Answer) -> bytes:
-        """The answer as JSON."""
-        return orjson.dumps(answer.body) if answer.json is None else answer.json
 
     async def _execute(self, prepared: Prepared, call: Call) -> Answer:
         work = self._runner.execute(prepared, call.request, call.viewer, call.request_id)
@@ -196,6 +194,11 @@ class Operations:
         _log.info("operation", extra={key: one for key, one in facts.items() if one is not None})
         # One word for what an answer with many errors was like: the first.
         self._metrics.operation_ended(kind, next(iter(codes), _OK), seconds)
+
+
+def encoded(answer: Answer) -> bytes:
+    """The answer as JSON."""
+    return orjson.dumps(answer.body) if answer.json is None else answer.json
 
 
 async def _next_of(answers: Answers) -> Answer | None:

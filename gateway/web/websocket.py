@@ -18,23 +18,27 @@ from aiohttp import WSMsgType, web
 
 from gateway.callers import Grant
 from gateway.callers.registry import Standing
-from gateway.execution.operation import Answer, OperationRequest
+from gateway.execution.operation import Answer, Batch, OperationRequest
 from gateway.web.authentication import Refusal
 from gateway.web.connections import EXPIRED, STOPPING, WITHDRAWN, ConcurrencyLimit
 from gateway.web.graphql_request import decode_object, object_or_null
 from gateway.web.http_errors import HttpRefusal, InvalidRequest, error_boundary, refused
 from gateway.web.middleware import request_id_of
-from gateway.web.operations import Call, Services
+from gateway.web.operations import Call, Services, encoded
 from gateway.web.websocket_protocol import (
     PROTOCOL,
     CloseCode,
     ProtocolSocket,
     id_of,
     operation_of,
+    text_frame,
 )
 from schema.ports import ErrorCode
 
 _TOO_MANY = "Too many sockets are open; close some first."
+
+SAME_IDS_MAX = 16
+"""Ids of operations, such as "1", whose frames of an answer are kept for others with the same."""
 
 Authenticate = Callable[[dict[str, Any] | None], Awaitable[Grant | HttpRefusal]]
 """Who is on this socket, by the payload of its `connection_init`."""
@@ -124,8 +128,14 @@ class _Sink:
         self._head = b'{"id":%b,"type":"next","payload":' % orjson.dumps(operation_id)
         self.ready = socket.ready
 
-    def take(self, answer: Answer, body: bytes) -> bool:
-        return self._socket.send_at_once(self._head, body, b"}")
+    def take(self, batch: Batch) -> bool:
+        frames = batch.sent.get(self._head)
+        if frames is None:
+            texts = ((self._head, encoded(one), b"}") for one in batch.answers)
+            frames = b"".join(text_frame(*one) for one in texts)
+            if len(batch.sent) < SAME_IDS_MAX:
+                batch.sent[self._head] = frames
+        return self._socket.send_at_once(frames)
 
 
 class WebSocketSession:

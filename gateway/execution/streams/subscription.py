@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from gateway.execution.answers import failed
 from gateway.execution.documents import PreparedOperation
-from gateway.execution.operation import Answer, OperationRequest
+from gateway.execution.operation import Answer, Batch, OperationRequest, Take
 from gateway.execution.plans.plan import Run
 from gateway.execution.plans.plans import Plans
 from gateway.execution.streams.deliveries import Projection, RecentDeliveries
@@ -97,7 +97,7 @@ class Subscription:
         self.request_id = context.request_id
         self.seen = 0
         self.told_at = 0.0
-        self.take: Callable[[Answer], bool] = _nobody_takes
+        self.take: Take = _nobody_takes
         self._groups = groups
         self._opening: Opening | None = opening
         self._group: Group | None = None
@@ -157,7 +157,7 @@ class Subscription:
             group.part(self)
             group.leave()
 
-    async def hand_over(self, take: Callable[[Answer], bool]) -> None:
+    async def hand_over(self, take: Take) -> None:
         group, reader = self._group, self._reader
         if group is None or reader is None or not reader.is_quiet or not group.takes_members():
             return
@@ -181,5 +181,5 @@ class Subscription:
             self._released.set_result(None)
 
 
-def _nobody_takes(answer: Answer) -> bool:
+def _nobody_takes(batch: Batch) -> bool:
     return False
