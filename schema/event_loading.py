@@ -3,8 +3,6 @@
 Objects are read after the event has reached the log, so they are never older than it.
 """
 
-from __future__ import annotations
-
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
@@ -71,7 +69,7 @@ async def load_query(context: Context, needs_of_query: Needs) -> Loaded[Any]:
             root.children[need] = EventsLoaded(page, items)
         else:
             root.children[need] = page
-    return root
+    return Loaded(None, root.children)  # More decides about it than the objects.
 
 
 def _objects(needs_of_event: Needs) -> LinkedObjects:

@@ -5,8 +5,6 @@ exactly, never through a float. Babel knows locales and symbols; the digits are 
 `schema.currencies`.
 """
 
-from __future__ import annotations
-
 import re
 from decimal import Decimal as PythonDecimal
 from functools import lru_cache

@@ -131,6 +131,11 @@ class OneByOne:
 class Runner(Protocol):
     """Runs operations. One per process; safe for any number of concurrent operations."""
 
+    def at_once(self, request: OperationRequest, viewer: Viewer, request_id: str) -> Answer | None:
+        """The answer of a query for which nothing has to be waited for; None: prepare and execute
+        it. Never blocks for long, and never raises for what a client sent."""
+        ...
+
     async def prepare(self, request: OperationRequest, viewer: Viewer) -> Prepared | Answer:
         """Parse, validate, limit and pick the operation. An `Answer` means it was refused."""
         ...

@@ -9,12 +9,11 @@ from gateway.settings.environment import (
     findings,
     parsed_settings,
     read_settings,
-    settings_page,
     variable_of,
     without_effect,
 )
-from gateway.settings.fields import Settings
 from gateway.settings.groups import Limits, TokenSettings, WebSettings
+from gateway.settings.settings import Settings
 
 __all__ = [
     "Limits",
@@ -25,7 +24,6 @@ __all__ = [
     "findings",
     "parsed_settings",
     "read_settings",
-    "settings_page",
     "variable_of",
     "without_effect",
 ]

@@ -17,7 +17,7 @@ from gateway.settings.hosts import Origin
 class Group(BaseModel):
     """Settings that one part of the gateway is given; below each stand its unit and its reason."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 def constant(value: Any) -> Any:

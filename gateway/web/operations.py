@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import orjson
-from structlog.contextvars import bind_contextvars
 
 from gateway.callers.registry import Callers
 from gateway.execution.operation import (
@@ -27,6 +26,7 @@ from gateway.execution.operation import (
     Prepared,
     Runner,
 )
+from gateway.logs.context import tell_from_here
 from gateway.settings import WebSettings
 from gateway.web.authentication import Authenticator
 from gateway.web.connections import Shutdown
@@ -103,7 +103,7 @@ class Operations:
         From here on every line that the operation's task logs carries its request id and caller."""
         viewer = call.viewer
         caller = viewer.caller or viewer.tenant
-        bind_contextvars(request_id=call.request_id, tenant=viewer.tenant, caller=caller)
+        tell_from_here(request_id=call.request_id, tenant=viewer.tenant, caller=caller)
         work = self._runner.prepare(call.request, viewer)
         prepared = await error_boundary(work, request_id=call.request_id)
         if isinstance(prepared, Answer):

@@ -18,7 +18,16 @@ from schema.ports.events import (
     StreamGap,
     StreamItem,
 )
-from schema.ports.reading import (
+from schema.ports.failures import (
+    PRECEDENCE,
+    Deleted,
+    ErrorCode,
+    Failed,
+    RefusalCode,
+    Refused,
+    bad_input,
+)
+from schema.ports.read_port import (
     ALWAYS,
     NODES_MAX,
     PAGE_SIZE_DEFAULT,
@@ -26,6 +35,7 @@ from schema.ports.reading import (
     ROOT,
     BackendDescription,
     BackendKind,
+    Basis,
     ById,
     Capability,
     Computed,
@@ -40,21 +50,14 @@ from schema.ports.reading import (
     Needs,
     Page,
     Reads,
+    Root,
     TimeRange,
     list_digest,
     root_needs,
-)
-from schema.ports.refusals import (
-    PRECEDENCE,
-    Deleted,
-    ErrorCode,
-    Failed,
-    RefusalCode,
-    Refused,
-    bad_input,
+    still_holds,
 )
 from schema.ports.viewer import SCOPES, UPSTREAM_CALLS_MAX, Meter, Viewer
-from schema.ports.writing import (
+from schema.ports.write_port import (
     GATEWAY_KEY,
     IDEMPOTENCY_KEY_LENGTH_MAX,
     METADATA_ENTRIES_MAX,

@@ -10,8 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli.commands import app
-from gateway.settings import Settings, SettingsRefused, read_settings, settings_page, variable_of
+from gateway.settings import Settings, SettingsRefused, read_settings, variable_of
 from gateway.settings.environment import REMOVED
+from gateway.settings.page import PARTS, reasons, settings_page
 from tests.support.log_lines import log_given_back
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,7 +133,7 @@ def test_every_setting_is_documented() -> None:
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))
 def test_every_setting_says_its_reason(name: str) -> None:
     """Unit and reason stand beside each."""
-    assert Settings.model_fields[name].description, variable_of(name)
+    assert any(reasons(group).get(name) for group in PARTS), variable_of(name)
 
 
 @pytest.mark.parametrize("name", REMOVED)
@@ -174,7 +175,7 @@ def test_keys_are_not_shown_by_settings(monkeypatch: pytest.MonkeyPatch) -> None
 ONE = "query One($id: ID!) { invoice(id: $id) { id payments(first: 2) { nodes { id } } } }"
 
 
-def test_explain_prints_cost_needs_and_code(tmp_path: Path) -> None:
+def test_explain_prints_cost_needs_calls_and_code(tmp_path: Path) -> None:
     """The code is Python that anybody can read, and compiles."""
     file = tmp_path / "one.graphql"
     file.write_text(ONE)
@@ -185,6 +186,7 @@ def test_explain_prints_cost_needs_and_code(tmp_path: Path) -> None:
     assert "# cost: 3 of at most 5000" in result.output
     assert "#   Query: ById(kind='Invoice', id='in_1')" in result.output
     assert "#     Invoice: Listing(name='payments', page=Page(first=2)" in result.output
+    assert "#   GET /v1/invoices/in_1?expand[]=payments\n" in result.output
     compile(result.output, "explained", "exec")
 
 

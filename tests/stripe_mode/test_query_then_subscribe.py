@@ -26,6 +26,7 @@ from gateway.sandbox.stripe_api import running_sandbox
 from gateway.settings import Settings
 from schema.ports import EventOrigin, Viewer
 from tests.storage.redis_server import RedisServer
+from tests.support.running import as_sent
 from tests.support.stage import Stage
 from tests.support.stepped import Stepping
 from tests.support.time_and_ids import CountingIds, ManualClock
@@ -124,7 +125,7 @@ class World:
         assert not isinstance(prepared, Answer), prepared.body
         answer = await self.gateway.runner.execute(prepared, request, OPERATOR, "req_1")
         assert "errors" not in answer.body, answer.body
-        data: dict[str, Any] = answer.body["data"]
+        data: dict[str, Any] = as_sent(answer)["data"]
         return data
 
     async def heard_after(self, cursor: str, moment: str) -> list[dict[str, Any]]:

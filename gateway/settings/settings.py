@@ -39,7 +39,6 @@ class Settings(WebSettings, Limits, TokenSettings, BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         frozen=True,
-        use_attribute_docstrings=True,
         extra="ignore",
         hide_input_in_errors=True,
     )
@@ -117,6 +116,9 @@ class Settings(WebSettings, Limits, TokenSettings, BaseSettings):
     compiled_plans: bool = True
     """Whether operations are shown by compiled plans; off, graphql-core executes all of them, tens
     of times slower and to the same answers."""
+    warm_answers: bool = True
+    """Whether an answer is kept, and given again while nothing that it was made of has changed; up
+    to 32 MiB of them."""
     stream_queue_max: int = Field(256, ge=1)
     """Events a subscriber may lag behind before it is told to resume."""
     stream_heartbeat_seconds: float = Field(15.0, gt=0)
