@@ -51,7 +51,7 @@ def _loop_time() -> float:
     return asyncio.get_running_loop().time()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """One operation on its way: what was asked, by whom, under which id in log and answer.
     `arrived_at` is by the event loop's clock."""
@@ -61,6 +61,10 @@ class Call:
     request_id: str
     resume_after: str | None = None
     arrived_at: float = field(default_factory=_loop_time)
+
+    def forget_document(self) -> None:
+        """Once it is prepared; a quiet stream is not to hold its text for days."""
+        self.request = OperationRequest("", operation_name=self.request.operation_name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,7 @@ class Operations:
         if self._shutdown.full:
             text = "Too many mutations are under way; try again."
             answer = refused(ErrorCode.RATE_LIMITED, text)
-            self._tell(call, prepared, _codes_of(answer), answer)
+            self._tell(call, prepared.kind, _codes_of(answer), answer)
             return answer
         return await self._shutdown.run_to_the_end(self._execute(prepared, call))
 
@@ -137,11 +141,13 @@ class Operations:
         answers = self._runner.subscribe(
             prepared, call.request, call.viewer, call.request_id, resume_after=call.resume_after
         )
+        del prepared
+        call.forget_document()
         try:
             async with aclosing(answers):
                 return await self._deliver_all(answers, call.request_id, sink, codes)
         finally:
-            self._tell(call, prepared, codes)
+            self._tell(call, OperationKind.SUBSCRIPTION, codes)
 
     async def _deliver_all(
         self, answers: Answers, request_id: str, sink: Sink, codes: _Codes
@@ -157,6 +163,7 @@ class Operations:
                 codes.update(_codes_of(answer))
                 return answer
             take(Batch([answer]))
+            del answer  # It would be held until the next one comes.
             if not await sink.ready():
                 break
             await answers.hand_over(take)
@@ -169,23 +176,27 @@ class Operations:
         try:
             answer = await error_boundary(work, request_id=call.request_id)
         except asyncio.CancelledError:
-            self._tell(call, prepared, dict.fromkeys([_CLIENT_GONE]))
+            self._tell(call, prepared.kind, dict.fromkeys([_CLIENT_GONE]))
             raise
-        self._tell(call, prepared, _codes_of(answer), answer)
+        self._tell(call, prepared.kind, _codes_of(answer), answer)
         return answer
 
     def _tell(
-        self, call: Call, prepared: Prepared | None, codes: _Codes, answer: Answer | None = None
+        self,
+        call: Call,
+        kind: OperationKind | None,
+        codes: _Codes,
+        answer: Answer | None = None,
     ) -> None:
         """Log and count one operation that has ended, or was refused before it had a kind.
         Request id and caller come from the log's context."""
         seconds = _loop_time() - call.arrived_at
-        kind = "unknown" if prepared is None else prepared.kind.value
+        what = "unknown" if kind is None else kind.value
         name = call.request.operation_name
         extensions = {} if answer is None else answer.body.get("extensions") or {}
         facts = {
             "operation": name if name is not None and _NAME.fullmatch(name) else None,
-            "kind": kind,
+            "kind": what,
             "codes": ",".join(codes) or _OK,
             "duration_ms": round(1000 * seconds, 1),
             "cost": _figure(extensions, "cost", "requested"),
@@ -193,7 +204,7 @@ class Operations:
         }
         _log.info("operation", extra={key: one for key, one in facts.items() if one is not None})
         # One word for what an answer with many errors was like: the first.
-        self._metrics.operation_ended(kind, next(iter(codes), _OK), seconds)
+        self._metrics.operation_ended(what, next(iter(codes), _OK), seconds)
 
 
 def encoded(answer: Answer) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from gateway.callers import Grant
 from gateway.callers.registry import Standing
 from gateway.execution.operation import Answer, Batch, OperationRequest
 from gateway.web.authentication import Refusal
-from gateway.web.connections import EXPIRED, STOPPING, WITHDRAWN, ConcurrencyLimit
+from gateway.web.connections import EXPIRED, STOPPING, WITHDRAWN, ConcurrencyLimit, Slot
 from gateway.web.graphql_request import decode_object, object_or_null
 from gateway.web.http_errors import HttpRefusal, InvalidRequest, error_boundary, refused
 from gateway.web.middleware import request_id_of
@@ -69,18 +69,17 @@ class WebSocketEndpoint:
             raise HttpRefusal(403, "Pages of this origin may not open sockets here.")
         found = await self._services.authenticator.identify(request)
         known = found if isinstance(found, Grant) else None
-        with ExitStack() as slot:
-            if known is None:
-                slot.enter_context(self._unidentified.slot())
-            else:
-                slot.enter_context(self._identified.slot(known.viewer.tenant))
+        slot = self._unidentified.slot()
+        if known is not None:
+            slot = self._identified.slot(known.viewer.tenant)
+        with slot:
             return await self._upgrade(request, partial(self._authenticate, request, known, slot))
 
     async def _authenticate(
         self,
         request: web.Request,
         known: Grant | None,
-        slot: ExitStack,
+        slot: Slot,
         payload: dict[str, Any] | None,
     ) -> Grant | HttpRefusal:
         """Who is on the socket, in the slot of its own tenant."""
@@ -88,9 +87,8 @@ class WebSocketEndpoint:
         if isinstance(found, Refusal):
             return found
         if known is None or known.viewer.tenant != found.viewer.tenant:
-            slot.close()
             try:
-                slot.enter_context(self._identified.slot(found.viewer.tenant))
+                slot.move(self._identified, found.viewer.tenant)
             except HttpRefusal as full:
                 return full
         return found
@@ -121,12 +119,14 @@ class WebSocketEndpoint:
 class _Sink:
     """See `gateway.web.operations.Sink`."""
 
-    __slots__ = ("_head", "_socket", "ready")
+    __slots__ = ("_head", "_socket")
 
     def __init__(self, socket: ProtocolSocket, operation_id: str) -> None:
         self._socket = socket
         self._head = b'{"id":%b,"type":"next","payload":' % orjson.dumps(operation_id)
-        self.ready = socket.ready
+
+    async def ready(self) -> bool:
+        return await self._socket.ready()
 
     def take(self, batch: Batch) -> bool:
         frames = batch.sent.get(self._head)
@@ -149,7 +149,7 @@ class WebSocketSession:
         self._socket = socket
         self._close = socket.end
         self._authenticate = authenticate
-        self._until_the_end = ExitStack()
+        self._joined: AbstractContextManager[None] | None = None
         self._initialised = False
         self._grant: Grant | None = None
         self._live: dict[str, asyncio.Task[None]] = {}
@@ -179,6 +179,7 @@ class WebSocketSession:
                 await self._close(CloseCode.INVALID_MESSAGE, "Binary frames are not accepted.")
             else:
                 return
+            del frame  # A quiet socket is not to hold the last one for days.
 
     async def _on_message(self, message: dict[str, Any]) -> None:
         match message.get("type"):
@@ -227,8 +228,8 @@ class WebSocketSession:
             if outcome.expires_in_seconds is not None:
                 seconds = outcome.expires_in_seconds
                 self._timer = self._close_after(seconds, CloseCode.FORBIDDEN, EXPIRED)
-            joined = self._services.callers.joined(outcome, self._rights_ended)
-            self._until_the_end.enter_context(joined)
+            self._joined = self._services.callers.joined(outcome, self._rights_ended)
+            self._joined.__enter__()
             await self._say({"type": "connection_ack"})
 
     def _rights_ended(self, standing: Standing) -> None:
@@ -265,8 +266,8 @@ class WebSocketSession:
     async def _deliver(self, operation_id: str, call: Call) -> Answer | None:
         """Send what the operation yields; a refusal ends it and is the result."""
         operations = self._services.operations
-        prepared = await operations.prepare(call)
-        return await operations.deliver(prepared, call, _Sink(self._socket, operation_id))
+        sink = _Sink(self._socket, operation_id)
+        return await operations.deliver(await operations.prepare(call), call, sink)
 
     async def _refuse(self, operation_id: str, answer: Answer) -> None:
         """End one operation with its errors; the others on this socket live on."""
@@ -298,5 +299,6 @@ class WebSocketSession:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._settings.close_timeout_seconds)
-        self._until_the_end.close()
+        if self._joined is not None:
+            self._joined.__exit__(None, None, None)
         await self._socket.release()

@@ -94,6 +94,23 @@ def _batch_for(member: Member, passed: Sequence[_Both]) -> Batch:
 class Group:
     """Those who share. `forget` is called when the last one has left."""
 
+    __slots__ = (
+        "_context",
+        "_forget",
+        "_live",
+        "_members",
+        "_pass",
+        "_passed_at",
+        "_payer",
+        "_projection",
+        "_recent",
+        "_shows_key",
+        "_streams",
+        "_tasks",
+        "_timer",
+        "where",
+    )
+
     def __init__(
         self,
         projection: Projection,

@@ -32,8 +32,11 @@ class Groups:
         key = _key(opening.run, listened)
         group = self._groups.get(key)
         if group is None:
+            asked = opening.request
+            # Its text is the document's, and would be held once more for each group.
+            request = OperationRequest("", asked.variables, asked.operation_name)
             projection = Projection(
-                self._plans, opening.run, opening.operation, opening.request, listened.objects
+                self._plans, opening.run, opening.operation, request, listened.objects
             )
             forget = partial(self._groups.__delitem__, key)
             group = self._groups[key] = Group(projection, listened.where, self._recent, forget)
