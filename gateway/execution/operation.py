@@ -66,10 +66,11 @@ class Batch:
     `sent` is for transports: what was made of them for one client and is the same for others.
     """
 
-    __slots__ = ("answers", "sent")
+    __slots__ = ("answers", "has_errors", "sent")
 
     def __init__(self, answers: Sequence[Answer]) -> None:
         self.answers = answers
+        self.has_errors = any("errors" in one.body for one in answers)
         self.sent: dict[bytes, bytes] = {}
 
 

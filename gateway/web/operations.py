@@ -127,49 +127,48 @@ class Operations:
             return answer
         return await self._shutdown.run_to_the_end(self._execute(prepared, call))
 
-    async def deliver(self, prepared: Prepared | Answer, call: Call, sink: Sink) -> Answer | None:
+    async def deliver(
+        self, call: Call, sink: Sink, prepared: Prepared | Answer | None = None
+    ) -> Answer | None:
         """Send the answers of an operation of any kind until it ends or its client has gone.
         A refusal ends it and is the result."""
+        prepared = prepared or await self.prepare(call)
         if isinstance(prepared, Answer) or prepared.kind is not OperationKind.SUBSCRIPTION:
             answer = await self.execute(prepared, call)
-            if not answer.executed:
-                return answer
-            sink.take(Batch([answer]))
-            await sink.ready()
-            return None
-        codes: _Codes = {}
+            if answer.executed:
+                sink.take(Batch([answer]))
+                await sink.ready()
+            return None if answer.executed else answer
         answers = self._runner.subscribe(
             prepared, call.request, call.viewer, call.request_id, resume_after=call.resume_after
         )
-        del prepared
         call.forget_document()
-        try:
-            async with aclosing(answers):
-                return await self._deliver_all(answers, call.request_id, sink, codes)
-        finally:
-            self._tell(call, OperationKind.SUBSCRIPTION, codes)
+        del prepared
+        codes: _Codes = {}
 
-    async def _deliver_all(
-        self, answers: Answers, request_id: str, sink: Sink, codes: _Codes
-    ) -> Answer | None:
         def take(batch: Batch) -> bool:
-            for answer in batch.answers:
-                if "errors" in answer.body:
-                    codes.update(_codes_of(answer))
+            if batch.has_errors:
+                for one in batch.answers:
+                    codes.update(_codes_of(one))
             return sink.take(batch)
 
-        while answer := await error_boundary(_next_of(answers), request_id=request_id):
-            if not answer.executed:
-                codes.update(_codes_of(answer))
-                return answer
-            take(Batch([answer]))
-            del answer  # It would be held until the next one comes.
-            if not await sink.ready():
-                break
-            await answers.hand_over(take)
-            if not await sink.ready():
-                break
-        return None
+        # In one frame, as each of them is there for each quiet stream.
+        try:
+            async with aclosing(answers):
+                while item := await error_boundary(_next_of(answers), request_id=call.request_id):
+                    if not item.executed:
+                        codes.update(_codes_of(item))
+                        return item
+                    take(Batch([item]))
+                    del item  # It would be held until the next one comes.
+                    if not await sink.ready():
+                        break
+                    await answers.hand_over(take)
+                    if not await sink.ready():
+                        break
+            return None
+        finally:
+            self._tell(call, OperationKind.SUBSCRIPTION, codes)
 
     async def _execute(self, prepared: Prepared, call: Call) -> Answer:
         work = self._runner.execute(prepared, call.request, call.viewer, call.request_id)

@@ -141,7 +141,7 @@ class _Stream:
 
     async def pump(self, prepared: Prepared | Answer, call: Call) -> None:
         """Send every answer and `complete`; ends in silence when the client is gone."""
-        work = self._operations.deliver(prepared, call, self)
+        work = self._operations.deliver(call, self, prepared)
         last = await error_boundary(work, request_id=call.request_id)
         if last is not None:
             self.take(Batch([last]))

@@ -141,13 +141,25 @@ class _Sink:
 class WebSocketSession:
     """An open socket from its first frame to its last."""
 
+    __slots__ = (
+        "_authenticate",
+        "_grant",
+        "_initialised",
+        "_joined",
+        "_live",
+        "_services",
+        "_settings",
+        "_socket",
+        "_tasks",
+        "_timer",
+    )
+
     def __init__(
         self, services: Services, socket: ProtocolSocket, authenticate: Authenticate
     ) -> None:
         self._services = services
         self._settings = services.settings
         self._socket = socket
-        self._close = socket.end
         self._authenticate = authenticate
         self._joined: AbstractContextManager[None] | None = None
         self._initialised = False
@@ -255,19 +267,16 @@ class WebSocketSession:
 
     async def _run(self, operation_id: str, call: Call) -> None:
         """One operation, to its end or to the client's `complete`, which cancels this task."""
-        last = await error_boundary(self._deliver(operation_id, call), request_id=call.request_id)
+        operations, sink = self._services.operations, _Sink(self._socket, operation_id)
+        work = operations.deliver(call, sink)
+        last = await error_boundary(work, request_id=call.request_id)
+        del work, sink
         # Free before the client hears of the end, which allows it to use the id again.
         self._live.pop(operation_id, None)
         if last is None:
             await self._say({"id": operation_id, "type": "complete"})
         else:
             await self._refuse(operation_id, last)
-
-    async def _deliver(self, operation_id: str, call: Call) -> Answer | None:
-        """Send what the operation yields; a refusal ends it and is the result."""
-        operations = self._services.operations
-        sink = _Sink(self._socket, operation_id)
-        return await operations.deliver(await operations.prepare(call), call, sink)
 
     async def _refuse(self, operation_id: str, answer: Answer) -> None:
         """End one operation with its errors; the others on this socket live on."""
@@ -280,6 +289,9 @@ class WebSocketSession:
         if task is not None:
             task.cancel()
             await asyncio.wait({task}, timeout=self._settings.close_timeout_seconds)
+
+    async def _close(self, code: CloseCode, reason: str) -> None:
+        await self._socket.end(code, reason)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

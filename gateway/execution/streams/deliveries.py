@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 import orjson
-from graphql import ExecutionResult, FieldNode
+from graphql import ExecutionResult
 
 from gateway.execution.answers import answered, names_request
 from gateway.execution.documents import PreparedOperation
@@ -22,7 +22,6 @@ from gateway.execution.operation import Answer, OperationRequest
 from gateway.execution.plans.plan import Run
 from gateway.execution.plans.plans import Plans
 from schema.context import Context, LinkedObjects
-from schema.cost import selected_in
 from schema.event_loading import load_event
 from schema.ports import InvoicePaymentEvent, Loaded, StreamGap, StreamItem
 
@@ -63,16 +62,8 @@ class Projection:
     operation: PreparedOperation
     request: OperationRequest
     objects: LinkedObjects
-
-    @property
-    def shows_key(self) -> bool:
-        """Whether an answer may depend on whose write it was."""
-        document = self.operation.document
-        fragments = (one.definition for one in document.fragments.values())
-        return any(
-            isinstance(part, FieldNode) and part.name.value == "idempotencyKey"
-            for part in selected_in([self.operation.selection.operation, *fragments])
-        )
+    shows_key: bool
+    """Whether an answer may depend on whose write it was."""
 
     async def loaded(self, event: InvoicePaymentEvent, payer: str) -> tuple[Run, Loaded[Any]]:
         """The objects of an event. `payer` is whose share of budgets and turns is used."""
