@@ -61,9 +61,10 @@ class Subscription:
             raise
 
     async def _next(self) -> Answer:
-        if self._failure is not None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
             # It is raised in many tasks, each of which would add to its story.
-            raise self._failure.with_traceback(self._story)
+            raise failure.with_traceback(self._story)
         opening, self._opening = self._opening, None
         if opening is not None:
             await self._begin(opening)
