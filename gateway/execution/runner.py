@@ -30,7 +30,8 @@ from gateway.execution.operation import (
 )
 from gateway.execution.plans.plans import OnFallback, Plans, nobody_counts
 from gateway.execution.queries import Queries
-from gateway.execution.streams.subscription import Groups, Opening, Subscription
+from gateway.execution.streams.groups import Groups, Opening
+from gateway.execution.streams.subscription import Subscription
 from gateway.execution.trusted_documents import TrustedDocuments, check_manifest
 from gateway.execution.warm_answers import WarmAnswers
 from gateway.settings import Limits
