@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Literal, TextIO
 
@@ -77,10 +78,16 @@ _STANDARD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime"})
 """What every record has; anything beyond was given as `extra`."""
 
 
+@lru_cache(2)
+def _second(whole: int) -> str:
+    return datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 def _head(record: logging.LogRecord) -> dict[str, Any]:
-    at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+    whole = int(record.created)
+    at = f"{_second(whole)}.{int(1000 * (record.created - whole)):03}"
     return {
-        "timestamp": at.replace("+00:00", "Z"),
+        "timestamp": f"{at}Z",
         "level": record.levelname.lower(),
         "logger": record.name,
     }

@@ -65,14 +65,26 @@ class Metrics:
         self._upstream = counter("gateway_upstream_calls", told, ("method", "outcome"))
         self.sockets = gauge("gateway_sockets_open", "Open WebSockets.")
         self.streams = gauge("gateway_streams_open", "Open event streams.")
+        self._of_operations: dict[tuple[str, str], tuple[Counter, Histogram | None]] = {}
         self._limits_known: set[str] = set()
         self._watch = self.registry.register
 
     def operation_ended(self, kind: str, code: str, seconds: float) -> None:
         """One more operation. Streams last as long as they are watched, so nobody times them."""
-        self._operations.labels(kind, code).inc()
-        if kind in ("query", "mutation"):
-            self._seconds.labels(kind).observe(seconds)
+        count, timing = self._of_operations.get((kind, code)) or self._counts_of(kind, code)
+        count.inc()
+        if timing is not None:
+            timing.observe(seconds)
+
+    def _counts_of(self, kind: str, code: str) -> tuple[Counter, Histogram | None]:
+        """The series of such operations; found once, as both words are of closed lists."""
+        is_timed = kind in ("query", "mutation")
+        series = (
+            self._operations.labels(kind, code),
+            self._seconds.labels(kind) if is_timed else None,
+        )
+        self._of_operations[kind, code] = series
+        return series
 
     def request_refused(self, status: int, code: str) -> None:
         """One more request that was turned away; `code` is of the closed list."""
