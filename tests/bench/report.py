@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.bench.results import Results
 from tests.bench.servers import BUILD
@@ -115,6 +116,7 @@ SUMMARY = {
         "broadcast",
     ),
     "events to their own subscribers": ("own invoices: deliveries/s", "strawberry", "graphql-ws"),
+    "time from spawn to first answer": ("start-up: s", "strawberry", "yoga"),
 }
 """A row, plain Strawberry, the best Node server, and what the machine can do at all."""
 
@@ -174,7 +176,7 @@ def page(results: Results) -> str:
     parts = [
         "# Benchmarks\n\nWritten by `make bench`; do not edit. How to read it, and what each "
         f"server is: `tests/bench/README.md`.\n\n{machine(results)}\n\n"
-        "![The plot](benchmarks.svg)\n"
+        f"{'![The plot](benchmarks.svg)' if drawn(results) else ''}\n"
     ]
     parts += [
         f"\n## {title}\n\n{markdown(heads, lines)}" for title, heads, lines in tables(results)
@@ -191,29 +193,36 @@ def summary(results: Results) -> str:
             if server.startswith("gateway"):
                 cells = [Column("", row, one).cell(results, server) or "" for one in references]
                 lines.append([f"{title}, {server}", *cells, *[""] * (3 - len(cells))])
-    return (
-        f"{markdown(heads, lines)}\n![Answers and deliveries a second](docs/benchmarks.svg)\n\n"
-        f"{machine(results)} More in [docs/benchmarks.md](docs/benchmarks.md).\n"
-    )
+    plot = "![Answers and deliveries a second](docs/benchmarks.svg)\n\n" if drawn(results) else ""
+    more = "More in [docs/benchmarks.md](docs/benchmarks.md)."
+    return f"{markdown(heads, lines)}\n{plot}{machine(results)} {more}\n"
+
+
+PANELS = (
+    ("List of 50: x plain Strawberry", "list: answers/s", "strawberry"),
+    ("One invoice: x plain Strawberry", "one invoice: answers/s", "strawberry"),
+    ("Event to 1,000 subscribers: x graphql-ws", "fan-out: deliveries/s", "graphql-ws"),
+    ("Own invoices: x graphql-ws", "own invoices: deliveries/s", "graphql-ws"),
+)
+"""Of the plot: a title, its row, and what the others are multiples of."""
+
+
+def drawn(results: Results) -> list[tuple[str, str, str]]:
+    """The panels that were measured."""
+    return [one for one in PANELS if results.ratio(one[1], one[2], one[2]) is not None]
 
 
 def draw(results: Results, path: Path) -> None:
-    """Bars of each server as multiples of one, on a logarithmic axis."""
+    """Bars of each server as multiples of one, on a logarithmic axis; no file for no panels."""
     import matplotlib as mpl
 
     mpl.use("svg")
     from matplotlib import pyplot
 
-    panels = [
-        (title, row, reference)
-        for title, row, reference in (
-            ("List of 50: x plain Strawberry", "list: answers/s", "strawberry"),
-            ("One invoice: x plain Strawberry", "one invoice: answers/s", "strawberry"),
-            ("Event to 1,000 subscribers: x graphql-ws", "fan-out: deliveries/s", "graphql-ws"),
-            ("Own invoices: x graphql-ws", "own invoices: deliveries/s", "graphql-ws"),
-        )
-        if results.median(row, reference) is not None
-    ]
+    path.unlink(missing_ok=True)
+    panels = drawn(results)
+    if not panels:
+        return
     counts = [len(results.servers(row)) for _, row, _ in panels]
     # The same input gives the same file.
     with mpl.rc_context({"svg.hashsalt": "bench", "svg.fonttype": "none", "font.size": 9}):
@@ -230,17 +239,18 @@ def draw(results: Results, path: Path) -> None:
         pyplot.close(figure)
 
 
-def _bars(results: Results, axis: object, title: str, row: str, reference: str) -> None:
-    ratios = {one: results.ratio(row, one, reference) or 0.0 for one in results.servers(row)}
-    names = sorted(ratios, key=ratios.__getitem__)
+def _bars(results: Results, axis: Any, title: str, row: str, reference: str) -> None:
+    ratios = {one: results.ratio(row, one, reference) for one in results.servers(row)}
+    names = sorted(filter(ratios.get, ratios), key=ratios.__getitem__)  # type: ignore[arg-type]
     values = [ratios[one] for one in names]
     colors = ["#1f6feb" if one.startswith("gateway") else "#8b949e" for one in names]
-    bars = axis.barh(names, values, color=colors)  # type: ignore[attr-defined]
-    axis.bar_label(bars, fmt="{:.3g}", padding=3)  # type: ignore[attr-defined]
-    axis.set_xscale("log")  # type: ignore[attr-defined]
-    axis.set_xlim(min(values) / 2, max(values) * 3)  # type: ignore[attr-defined]
-    axis.set_title(title, loc="left", fontsize=10)  # type: ignore[attr-defined]
-    axis.spines[["top", "right"]].set_visible(False)  # type: ignore[attr-defined]
+    bars = axis.barh(names, values, color=colors)
+    axis.bar_label(bars, fmt="{:.3g}", padding=3)
+    axis.set_xscale("log")
+    axis.tick_params(axis="x", which="both", bottom=False, labelbottom=False)
+    axis.set_xlim(min(values) / 2, max(values) * 3)
+    axis.set_title(title, loc="left", fontsize=10)
+    axis.spines[["top", "right"]].set_visible(False)
 
 
 def main() -> None:

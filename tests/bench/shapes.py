@@ -155,7 +155,7 @@ def _earlier_tree() -> tuple[Path, Path] | None:
     python = environment / "bin" / "python"
     steps: list[list[str]] = []
     if not tree.is_dir():
-        steps.append(["git", "worktree", "add", "--detach", str(tree), EARLIER])
+        steps.append(["git", "worktree", "add", "--force", "--detach", str(tree), EARLIER])
     if not (environment / "installed").is_file():
         lock = ["--require-hashes", "--only-binary", ":all:", "-r", str(tree / "requirements.lock")]
         steps.append([sys.executable, "-m", "venv", "--clear", str(environment)])
