@@ -72,9 +72,9 @@ TABLES: dict[str, list[Column]] = {
     "10,000 quiet subscribers": [
         Column("KiB each", "10000 quiet subscribers: KiB each"),
         Column(
-            "an event about one invoice x strawberry",
+            "an event about one invoice x graphql-ws",
             "10000 quiet subscribers: p50 ms of an event",
-            "strawberry",
+            "graphql-ws",
         ),
         Column("the same x with 100", "quiet: event with 10000 over with 100"),
     ],
