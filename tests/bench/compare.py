@@ -29,7 +29,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "quiet": streams.quiet,
     "start-up": shapes.start_up,
     "slow-upstream": shapes.slow_upstream,
-    "burst": shapes.burst,
+    "growing-load": shapes.growing_load,
     "writes": shapes.writes,
     "sizes": shapes.sizes,
 }
@@ -40,7 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3, help="load of a server in a round")
-    parser.add_argument("--burst-seconds", type=float, default=60)
+    parser.add_argument("--growing-seconds", type=float, default=60)
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS))
     parser.add_argument(
         "--results", type=Path, default=RESULTS, help="file; other parts in it stay"
@@ -55,7 +55,7 @@ def main() -> None:
         load = LoadClient(folder)
         for part in given.parts:
             bench = Bench(
-                folder, given.rounds, given.seconds, given.burst_seconds, load, files, node, data
+                folder, given.rounds, given.seconds, given.growing_seconds, load, files, node, data
             )
             tell(part)
             PARTS[part](bench)

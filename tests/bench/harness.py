@@ -26,13 +26,13 @@ def tell(text: str) -> None:
 
 @dataclass(slots=True)
 class Bench:
-    """`seconds` is how long each server is loaded in a round, `burst_seconds` how long a burst
-    takes to come to its height."""
+    """`seconds` is how long each server is loaded in a round, `growing_seconds` how long it
+    takes a growing load to come to its height."""
 
     folder: Path
     rounds: int
     seconds: float
-    burst_seconds: float
+    growing_seconds: float
     load: LoadClient
     files: WorldFiles
     node: Path

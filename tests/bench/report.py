@@ -87,12 +87,14 @@ TABLES: dict[str, list[Column]] = {
         Column("p99 in waits of one call", "cold, 4 ms a call: p99 in waits of one call"),
         Column("calls to Stripe an answer", "cold, 4 ms a call: calls to Stripe an answer"),
     ],
-    "A burst from 50 to 500 clients, one invoice": [
-        Column("answers x strawberry", "burst: answers/s", "strawberry"),
-        Column("p99 x strawberry", "burst: p99 ms", "strawberry"),
-        Column("p99 at its height x strawberry", "burst: p99 ms at its height", "strawberry"),
-        Column("errors", "burst: errors"),
-        Column("peak memory x strawberry", "burst: peak MiB", "strawberry"),
+    "From 50 to 500 clients within a minute, one invoice": [
+        Column("answers x strawberry", "growing load: answers/s", "strawberry"),
+        Column("p99 x strawberry", "growing load: p99 ms", "strawberry"),
+        Column(
+            "p99 at its height x strawberry", "growing load: p99 ms at its height", "strawberry"
+        ),
+        Column("errors", "growing load: errors"),
+        Column("peak memory x strawberry", "growing load: peak MiB", "strawberry"),
     ],
     "Detached payments, one after the other, answered with the invoice and its payments": [
         *rates("detach: answers/s", "earlier"),

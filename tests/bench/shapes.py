@@ -1,4 +1,4 @@
-"""Other shapes of load: a start, an upstream that takes its time, a burst, writes, and size."""
+"""Other shapes of load: a start, an upstream that takes its time, a growing one, writes, and size."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.bench.streams import detaching
 UPSTREAM_SECONDS = 0.004
 """What others put behind each call when they publish figures."""
 COLD_INVOICES = 500
-BURST = (50, 500)
+CLIENTS = (50, 500)
 DETACHED = 300
 EARLIER = "2cde6b7"
 """The tree before plans and warm answers."""
@@ -93,9 +93,9 @@ def _delay(supplier: Server) -> None:
     urllib.request.urlopen(request, timeout=30).close()
 
 
-def burst(bench: Bench) -> None:
+def growing_load(bench: Bench) -> None:
     """Clients that become ten times as many, each with its next question after every answer."""
-    row, (least, most) = "burst", BURST
+    row, (least, most) = "growing load", CLIENTS
     for turn in range(bench.few_rounds):
         for one in (
             ours("gateway", bench.files, **NO_ANSWER_KEPT),
@@ -115,7 +115,7 @@ def burst(bench: Bench) -> None:
                 told = bench.load.http(
                     one.port,
                     asked,
-                    seconds=bench.burst_seconds,
+                    seconds=bench.growing_seconds,
                     connections=most,
                     begin_with=least,
                 )
