@@ -14,10 +14,10 @@ from schema.scalars import DateTime
 
 if TYPE_CHECKING:
     from schema.invoice import Invoice
-    from schema.payments import PaymentIntent
+    from schema.invoice_payment import PaymentIntent
 
 LazyInvoice = Annotated["Invoice", strawberry.lazy("schema.invoice")]
-LazyPaymentIntent = Annotated["PaymentIntent", strawberry.lazy("schema.payments")]
+LazyPaymentIntent = Annotated["PaymentIntent", strawberry.lazy("schema.invoice_payment")]
 
 
 def _invoices(

@@ -16,9 +16,9 @@ from schema.enums import (
     spelling,
 )
 from schema.fields import computed, derived, enumerated, field, linked, loaded, plain
+from schema.invoice_payment import InvoicePayment
 from schema.money import Money, amount_field, money
 from schema.node import Connection, MetadataEntry, Node, listed, metadata_field, page_arguments
-from schema.payments import InvoicePayment
 from schema.ports import Computed, ListFilter, Listing, Loaded
 from schema.scalars import CurrencyCode, DateTime, Decimal, EventCursor
 

@@ -15,8 +15,8 @@ from schema import ports
 from schema.enums import spelling
 from schema.fields import derived, enumerated, linked, optional, plain
 from schema.invoice import Invoice
+from schema.invoice_payment import InvoicePayment, PaymentIntent
 from schema.node import PageInfo, checked_id
-from schema.payments import InvoicePayment, PaymentIntent
 from schema.ports import EventListing, Loaded, bad_input
 from schema.scalars import DateTime, EventCursor
 

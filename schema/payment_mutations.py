@@ -8,9 +8,9 @@ import strawberry
 from schema.credit_note import CreditNote, CreditNoteInput, credit_note_draft
 from schema.fields import derived, described, linked, optional, plain
 from schema.invoice import Invoice
+from schema.invoice_payment import InvoicePayment, PaymentIntent
 from schema.node import checked_id, optional_id
 from schema.payloads import ERRORS, REPLAYED, PaymentError, written
-from schema.payments import InvoicePayment, PaymentIntent
 from schema.ports import (
     GATEWAY_KEY,
     IDEMPOTENCY_KEY_LENGTH_MAX,

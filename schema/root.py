@@ -1,7 +1,10 @@
-"""Query, Mutation and Subscription put together, and the one Schema."""
+"""Query, and with Mutation and Subscription the one Schema.
 
-from __future__ import annotations
+Query is everything that can be read. Its fields only look up what was loaded for them before
+execution began.
+"""
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -18,15 +21,145 @@ from graphql import (
 )
 from strawberry.schema.config import StrawberryConfig
 
-from schema.cost import price_fields
-from schema.credit_note import CreditNote
+from schema import VERSION, filters
+from schema.context import Info
+from schema.cost import ListSize, price_fields
+from schema.credit_note import CreditNote, CreditNotePreview, credit_note_preview
+from schema.customer import Customer
 from schema.event_loading import Subscription
+from schema.fields import field, loaded, plain
+from schema.invoice import Invoice
+from schema.invoice_payment import Charge, InvoicePayment, PaymentIntent, PaymentRecord
+from schema.invoice_payment_event import InvoicePaymentEventConnection, events
+from schema.node import Connection, Node, checked_id, id_need, listed
 from schema.payloads import InputProblem, StateProblem, UpstreamProblem, problem_type
 from schema.payment_mutations import Mutation
-from schema.payments import Charge, PaymentRecord
-from schema.ports import Loaded, Refused
-from schema.query import Query
-from schema.scalars import SCALARS
+from schema.ports import (
+    NODES_MAX,
+    BackendKind,
+    ById,
+    Capability,
+    Loaded,
+    Refused,
+    bad_input,
+)
+from schema.scalars import SCALARS, EventCursor
+
+READ = "invoices:read"
+
+strawberry.enum(BackendKind, description="What supplies the answers.")
+strawberry.enum(Capability, description="Something that a deployment may or may not be able to do.")
+
+SCOPE_OF: dict[Capability, str] = {
+    Capability.ATTACH_PAYMENT_INTENT: "payments:write",
+    Capability.ATTACH_PAYMENT_RECORD: "payments:write",
+    Capability.ATTACH_OUT_OF_BAND: "payments:write",
+    Capability.DETACH: "payments:write",
+    Capability.CREDIT_NOTE: "credit_notes:write",
+    Capability.EVENT_REPLAY: "events:read",
+}
+
+
+@strawberry.type(description="What this deployment is, and what it can do for this caller.")
+class GatewayInfo:
+    version: str = plain("Version of the gateway.")
+    backend: BackendKind = plain("What supplies the answers.")
+    livemode: bool = plain("True when real money moves.")
+    stripe_api_version: str | None = plain("The pinned Stripe-Version; null with MEMORY.")
+    capabilities: list[Capability] = plain(
+        "What this deployment and this caller can really do; hide the button instead of failing "
+        "the click."
+    )
+    scopes: list[str] = plain("The rights of this caller.")
+    oldest_event_cursor: EventCursor | None = plain(
+        "How far back EventCursor can resume; null while the log is empty."
+    )
+
+
+def _of_any_kind(id: strawberry.ID) -> ById:
+    return id_need(id, "id")
+
+
+def _several(ids: list[strawberry.ID]) -> tuple[ById, ...]:
+    """In the order of the ids."""
+    if len(ids) > NODES_MAX:
+        raise bad_input(f"ids must be at most {NODES_MAX} at a time, got {len(ids)}")
+    return tuple(id_need(value, f"ids[{at}]", quiet=True) for at, value in enumerate(ids))
+
+
+def _one(kind: str) -> Callable[..., ById]:
+    def by_id(id: strawberry.ID) -> ById:
+        return ById(kind, checked_id(kind, id, "id"))
+
+    return by_id
+
+
+def found(kind: str, description: str) -> Any:
+    """A field that shows the object of this kind that has the given id."""
+    return loaded(description, _one(kind), scope=READ)
+
+
+@strawberry.type(description="Everything that can be read.")
+class Query:
+    node: Node | None = loaded(
+        "Any object by its id; what it is follows from the id's prefix.", _of_any_kind, scope=READ
+    )
+    nodes: list[Node | None] | None = loaded(
+        "Several objects at once, at most 50; a null where an id is unknown or not yours.",
+        _several,
+        size=ListSize(
+            assumed_size=NODES_MAX, slicing_arguments=["ids"], require_one_slicing_argument=False
+        ),
+        scope=READ,
+    )
+    invoice: Invoice | None = found(
+        "Invoice", "One invoice. NOT_FOUND when it is unknown or not yours."
+    )
+    invoices: Connection[Invoice] | None = listed(
+        "Invoices, newest first.", filters.invoices, scope=READ
+    )
+    invoice_payment: InvoicePayment | None = found(
+        "InvoicePayment",
+        "One invoice payment. NOT_FOUND when it is unknown, detached or not yours.",
+    )
+    invoice_payments: Connection[InvoicePayment] | None = listed(
+        "Invoice payments, newest first.", filters.invoice_payments, scope=READ
+    )
+    payment_intent: PaymentIntent | None = found(
+        "PaymentIntent", "One PaymentIntent. NOT_FOUND when it is unknown or not yours."
+    )
+    customer: Customer | None = found(
+        "Customer", "One customer. NOT_FOUND when it is unknown or not yours."
+    )
+    credit_note_preview: CreditNotePreview | None = loaded(
+        "What a credit note would do, before it is issued. Writes nothing. Null, with an entry in "
+        "errors that names the rule, when it would be refused.",
+        credit_note_preview,
+        scope=READ,
+    )
+    invoice_payment_events: InvoicePaymentEventConnection | None = listed(
+        "The payment event log, oldest first: same log and cursors as the subscription, for "
+        "pollers, partners and catch-up. Without `after` it begins at the oldest event.",
+        events,
+    )
+
+    @field("What this deployment is, and what it can do for this caller.")
+    async def gateway(self, info: Info) -> GatewayInfo:
+        description, viewer = info.context.reads.describe(), info.context.viewer
+        oldest = await info.context.events.oldest()
+        return GatewayInfo(
+            version=VERSION,
+            backend=description.kind,
+            livemode=description.livemode,
+            stripe_api_version=description.stripe_api_version,
+            capabilities=[
+                one
+                for one in Capability
+                if one in description.capabilities and viewer.may(SCOPE_OF[one])
+            ],
+            scopes=sorted(viewer.scopes),
+            oldest_event_cursor=None if oldest is None else EventCursor(oldest),
+        )
 
 
 def type_of(value: Any, *_: object) -> str:

@@ -15,6 +15,8 @@ no cycles."""
 
 def main() -> None:
     gc.set_threshold(COLLECTED_AFTER)
+    # pydantic would look through all that is installed for plugins, which have no business here.
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
 
     from gateway.cli.commands import app
 

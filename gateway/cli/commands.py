@@ -15,9 +15,9 @@ from typing import Annotated, Literal
 import typer
 
 from gateway.cli import certificates_unread
+from gateway.cli.journal import writes_app
 from gateway.cli.running import stopped
 from gateway.cli.stripe_account import catch_up, webhook_app
-from gateway.cli.writes import writes_app
 from gateway.console import console_directory
 from gateway.logs import configure
 from gateway.settings import (
@@ -197,7 +197,8 @@ def explain(
     ] = None,
     variables: Annotated[str, typer.Option(help="Their values, as a JSON object.")] = "{}",
 ) -> None:
-    """Print what an operation costs, what it needs loaded, and the code of its compiled plan."""
+    """Print what an operation costs, what it needs loaded, which calls to Stripe a query makes for
+    it, and the code of its compiled plan."""
     import orjson
 
     from gateway.cli.explain import explained

@@ -1,14 +1,18 @@
-"""What the gateway makes of an operation before it runs: cost, needs, and the plan's code."""
+"""What the gateway makes of an operation before it runs: cost, needs, calls to Stripe, and the code
+of its plan.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from graphql import GraphQLError
+from graphql import GraphQLError, OperationType
 from graphql.execution.values import get_variable_values
 
+from gateway.cli.imagined_stripe import LENGTH, stripe_calls
 from gateway.execution.documents import Document, Documents
 from gateway.execution.plans.plans import Plans
 from gateway.settings import Limits
@@ -36,9 +40,19 @@ def explained(text: str, name: str | None, variables: dict[str, Any], limits: Li
     root = schema.get_root_type(operation.operation)
     assert root is not None
     code = f"# no plan: {plan}\n" if isinstance(plan, str) else plan.text
+    needs = selection.of_root(root)
     lines = [f"# cost: {cost} of at most {limits.cost_max}", "# needs:"]
-    lines += [f"#   {line}" for line in _told(selection.of_root(root))]
+    lines += [f"#   {line}" for line in _told(needs)]
+    if operation.operation is OperationType.QUERY:
+        lines += _ABOUT_CALLS
+        lines += [f"#   {call}" for call in asyncio.run(stripe_calls(needs))]
     return "\n".join([*lines, "", code])
+
+
+_ABOUT_CALLS = (
+    "# calls to Stripe, for a caller who sees all customers, where nothing is cached and each list",
+    f"# has {LENGTH} members; braces hold what only an answer tells; each of those is asked for:",
+)
 
 
 def _said(one: Any) -> str:

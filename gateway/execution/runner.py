@@ -7,10 +7,8 @@ transport.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any, cast
 
 import strawberry
@@ -21,15 +19,18 @@ from gateway.execution.admission import COST_MIN, CostQuotas, FairQueue
 from gateway.execution.answers import ERRORS_MAX, answered, failed, refused, with_code
 from gateway.execution.document_limits import Excess, exceeded, input_depth
 from gateway.execution.documents import Document, Documents, OnExceeded, PreparedOperation, nobody
-from gateway.execution.graphql_core import executed, executed_item, streamed
+from gateway.execution.graphql_core import executed, streamed
 from gateway.execution.operation import (
     Answer,
+    Answers,
+    OneByOne,
     OperationKind,
     OperationRequest,
     Prepared,
 )
 from gateway.execution.plans.plans import OnFallback, Plans, nobody_counts
 from gateway.execution.queries import Queries
+from gateway.execution.streams.subscription import Groups, Opening, Subscription
 from gateway.execution.trusted_documents import TrustedDocuments, check_manifest
 from gateway.execution.warm_answers import WarmAnswers
 from gateway.settings import Limits
@@ -88,6 +89,7 @@ class GraphQLRunner:
         self._plans = Plans(self._schema, on_fallback, is_on=compiled_plans)
         warm = WarmAnswers() if warm_answers and compiled_plans else None
         self._queries = Queries(self._plans, warm, operation_seconds_max)
+        self._groups = Groups(self._plans)
         self._trusted = TrustedDocuments()
         self._fair_queue = FairQueue()
 
@@ -248,7 +250,7 @@ class GraphQLRunner:
             answer, cost, cached = anew, prepared.cost, context.meter.cached
         price = None if quotas is None else quotas.charge_at_once(viewer, cost)
         if isinstance(price, Answer):
-            return price
+            return None  # Nothing was taken, and it is to be refused in full.
         return self._with_figures(answer, viewer, 0, cached, price)
 
     def _cheap(
@@ -297,42 +299,38 @@ class GraphQLRunner:
             resume_after=resume_after,
         )
 
-    async def subscribe(
+    def subscribe(
         self,
         prepared: Prepared,
         request: OperationRequest,
         viewer: Viewer,
         request_id: str,
         resume_after: str | None = None,
-    ) -> AsyncIterator[Answer]:
+    ) -> Answers:
         """The stream is paid for once; its first item tells the price."""
         operation = cast(PreparedOperation, prepared)
         context = self._context(operation, viewer, request_id, resume_after)
-        price = operation.price
-        async with aclosing(self._items(operation, request, context)) as answers:
-            async for answer in answers:
-                if price is not None:
-                    _tell(answer, "cost", price)
-                    price = None
-                yield answer
+        run = self._plans.run(operation, context)
+        if run is None:
+            return OneByOne(self._items(operation, request, context))
+        return Subscription(self._groups, Opening(run, operation, request))
 
     async def _items(
         self, operation: PreparedOperation, request: OperationRequest, context: Context
     ) -> AsyncGenerator[Answer, None]:
-        run = self._plans.run(operation, context)
-        stream: Any
-        if run is not None:
-            stream = self._plans.stream(run, partial(executed_item, operation, request, context))
-        else:
-            stream = await streamed(operation, request, context)
+        """By graphql-core, of what has no plan."""
+        stream: Any = await streamed(operation, request, context)
         if isinstance(stream, list):
             yield refused(stream, context.request_id)
             return
         has_begun = False
         try:
             async for result in stream:
+                answer = answered(result, context.request_id, context.item_cursor)
+                if operation.price is not None and not has_begun:
+                    _tell(answer, "cost", operation.price)
                 has_begun = True
-                yield answered(result, context.request_id, context.item_cursor)
+                yield answer
         except Failed as failure:
             yield failed(failure, context.request_id, has_begun=has_begun)
         finally:

@@ -12,8 +12,8 @@ from gateway.settings.environment import (
     variable_of,
     without_effect,
 )
-from gateway.settings.fields import Settings
 from gateway.settings.groups import Limits, TokenSettings, WebSettings
+from gateway.settings.settings import Settings
 
 __all__ = [
     "Limits",

@@ -9,8 +9,8 @@ from itertools import pairwise
 from pydantic import BaseModel
 
 from gateway.settings.environment import variable_of
-from gateway.settings.fields import Settings
 from gateway.settings.groups import Limits, TokenSettings, WebSettings
+from gateway.settings.settings import Settings
 
 PARTS: dict[type[BaseModel], str] = {
     Settings: "The process, its backend and its stores",

@@ -7,15 +7,27 @@ from schema.ports.events import (
     EventFilter,
     EventOrigin,
     EventPage,
+    EventReader,
     EventStream,
     EventType,
     GapReason,
     InvoicePaymentEvent,
+    LiveEvents,
+    LiveItem,
     StreamCheckpoint,
     StreamGap,
     StreamItem,
 )
-from schema.ports.reading import (
+from schema.ports.failures import (
+    PRECEDENCE,
+    Deleted,
+    ErrorCode,
+    Failed,
+    RefusalCode,
+    Refused,
+    bad_input,
+)
+from schema.ports.read_port import (
     ALWAYS,
     NODES_MAX,
     PAGE_SIZE_DEFAULT,
@@ -44,17 +56,8 @@ from schema.ports.reading import (
     root_needs,
     still_holds,
 )
-from schema.ports.refusals import (
-    PRECEDENCE,
-    Deleted,
-    ErrorCode,
-    Failed,
-    RefusalCode,
-    Refused,
-    bad_input,
-)
 from schema.ports.viewer import SCOPES, UPSTREAM_CALLS_MAX, Meter, Viewer
-from schema.ports.writing import (
+from schema.ports.write_port import (
     GATEWAY_KEY,
     IDEMPOTENCY_KEY_LENGTH_MAX,
     METADATA_ENTRIES_MAX,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 
-from schema.ports.refusals import ErrorCode, Failed
+from schema.ports.failures import ErrorCode, Failed
 
 SCOPES = (
     "invoices:read",

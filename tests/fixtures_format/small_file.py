@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.backends.memory.twin import Twin
-from gateway.sandbox.fixtures import Fixtures, read_fixtures
+from gateway.sandbox.fixtures import read_fixtures
+from gateway.sandbox.fixtures.objects import PREFIXES
+from schema import records
 from tests.support.time_and_ids import CountingIds, ManualClock
 
 File = dict[str, Any]
@@ -66,8 +69,35 @@ def changed(path: str, value: Any) -> File:
     return file  # type: ignore[no-any-return]
 
 
-def read(file: File) -> Fixtures:
-    return read_fixtures(json.dumps(file))
+@dataclass(frozen=True, slots=True)
+class State:
+    """The state of one account. Every list is in order of creation, ties in the file's order."""
+
+    customers: tuple[records.Customer, ...] = ()
+    deleted_customers: tuple[str, ...] = ()
+    customer_accounts: tuple[tuple[str, str], ...] = ()
+    """Ids of objects, each with the account that is its customer."""
+    payment_intents: tuple[records.PaymentIntent, ...] = ()
+    payment_records: tuple[records.PaymentRecord, ...] = ()
+    charges: tuple[records.Charge, ...] = ()
+    invoices: tuple[records.Invoice, ...] = ()
+    invoice_payments: tuple[records.InvoicePayment, ...] = ()
+    credit_notes: tuple[records.CreditNote, ...] = ()
+    lines: tuple[records.InvoiceLineItem, ...] = ()
+
+    @classmethod
+    def of(cls, twin: Twin) -> State:
+        held = {name: tuple(getattr(twin, name)) for name in PREFIXES}
+        return cls(
+            **held,
+            deleted_customers=tuple(twin.deleted_customers),
+            customer_accounts=tuple(twin.customer_accounts.items()),
+            lines=tuple(line for one in twin.invoices for line in twin.lines.get(one.id, ())),
+        )
+
+
+def read(file: File) -> State:
+    return State.of(read_fixtures(json.dumps(file)))
 
 
 def new_twin() -> Twin:

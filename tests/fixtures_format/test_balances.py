@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
-from gateway.sandbox.fixtures import FixturesRefused, read_fixtures
+from gateway.sandbox.fixtures import FixturesRefused
 from schema import records
+from tests.fixtures_format.small_file import read
 
 CUSTOMER = {"id": "cus_1", "currency": "usd", "balance": 300}
 
@@ -16,7 +16,7 @@ CUSTOMER = {"id": "cus_1", "currency": "usd", "balance": 300}
 def read_invoice(**stated: Any) -> records.Invoice:
     facts = {"id": "in_1", "customer": "cus_1", "currency": "usd", "status": "open", **stated}
     file = {"customers": [CUSTOMER], "invoices": [facts]}
-    return read_fixtures(json.dumps(file)).invoices[0]
+    return read(file).invoices[0]
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,6 @@ def test_a_balance_that_does_not_explain_what_is_due_is_refused() -> None:
 
 def test_a_debit_of_the_customer_is_read() -> None:
     """Above zero in `balance`: they owe it."""
-    customer = read_fixtures(json.dumps({"customers": [CUSTOMER]})).customers[0]
+    customer = read({"customers": [CUSTOMER]}).customers[0]
 
     assert (customer.currency, customer.credit_balance) == ("usd", (("usd", -300),))

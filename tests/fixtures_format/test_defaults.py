@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from operator import attrgetter
 from typing import Any
 
 import pytest
 
-from gateway.sandbox.fixtures import Fixtures, load
+from gateway.sandbox.fixtures import load, read_fixtures
 from gateway.sandbox.fixtures.objects import DEFAULT_CREATED
 from schema.records import CreditNoteRefund
-from tests.fixtures_format.small_file import CREDITED, changed, new_twin, read, small_file
+from tests.fixtures_format.small_file import CREDITED, State, changed, new_twin, read, small_file
 
 THE_OTHER = {"invoice": "in_2", "id": "inpay_3"}
 """An invoice payment of in_2, which asks for 500; its payment is added by the row."""
 
 
-def other_payment(payment: dict[str, str], **stated: Any) -> Fixtures:
+def other_payment(payment: dict[str, str], **stated: Any) -> State:
     return read(changed("invoice_payments.2", {**THE_OTHER, "payment": payment, **stated}))
 
 
@@ -196,7 +197,7 @@ def test_an_open_invoice_without_a_default_payment_stays_so() -> None:
     del file["invoice_payments"][1]
     twin = new_twin()
 
-    load(twin, read(file))
+    load(twin, read_fixtures(json.dumps(file)))
 
     assert twin.book("in_1").open_default is None
     assert len(twin.payment_intents) == 2
@@ -212,4 +213,4 @@ def test_lists_are_in_order_of_creation() -> None:
 
 def test_an_empty_file_is_an_empty_account() -> None:
     """No list has to be there."""
-    assert read({}) == Fixtures()
+    assert read({}) == State()

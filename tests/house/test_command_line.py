@@ -154,7 +154,7 @@ def test_no_variable_sets_a_constant(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in constants:
         monkeypatch.setenv(variable_of(name), "3")
 
-    settings = Settings()
+    settings = read_settings()
 
     assert len(constants) > 5
     assert [getattr(settings, name) for name in constants] == [
@@ -166,7 +166,7 @@ def test_keys_are_not_shown_by_settings(monkeypatch: pytest.MonkeyPatch) -> None
     """A key in the environment never reaches a repr."""
     monkeypatch.setenv("STRIPE_API_KEY", "sk_test_canary")
 
-    settings = Settings()
+    settings = read_settings()
 
     assert "sk_test_canary" not in repr(settings)
     assert settings.stripe_api_key is not None
@@ -175,7 +175,7 @@ def test_keys_are_not_shown_by_settings(monkeypatch: pytest.MonkeyPatch) -> None
 ONE = "query One($id: ID!) { invoice(id: $id) { id payments(first: 2) { nodes { id } } } }"
 
 
-def test_explain_prints_cost_needs_and_code(tmp_path: Path) -> None:
+def test_explain_prints_cost_needs_calls_and_code(tmp_path: Path) -> None:
     """The code is Python that anybody can read, and compiles."""
     file = tmp_path / "one.graphql"
     file.write_text(ONE)
@@ -186,6 +186,7 @@ def test_explain_prints_cost_needs_and_code(tmp_path: Path) -> None:
     assert "# cost: 3 of at most 5000" in result.output
     assert "#   Query: ById(kind='Invoice', id='in_1')" in result.output
     assert "#     Invoice: Listing(name='payments', page=Page(first=2)" in result.output
+    assert "#   GET /v1/invoices/in_1?expand[]=payments\n" in result.output
     compile(result.output, "explained", "exec")
 
 

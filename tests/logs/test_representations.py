@@ -24,8 +24,8 @@ PRIVATE = {
 }  # fmt: skip
 """Names of fields that hold such things, wherever they stand."""
 SHOWN_WITH_REASON = {
-    "schema.ports.writing.CreditNoteDraft": "the input's hash is of its representation",
-    "schema.ports.writing.OutOfBandPayment": "the input's hash is of its representation",
+    "schema.ports.write_port.CreditNoteDraft": "the input's hash is of its representation",
+    "schema.ports.write_port.OutOfBandPayment": "the input's hash is of its representation",
 }
 """Never part of a log call; what they hold is in the journal alone."""
 

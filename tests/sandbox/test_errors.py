@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import stripe
 
-from gateway.sandbox.stripe_api import Sandbox, errors
+from gateway.sandbox.stripe_api import Sandbox, api_errors
 from tests.sandbox.driving import GA, PREVIEW, Api
 from tests.support.stage import ACME, GLOBEX, Stage
 
@@ -220,9 +220,9 @@ async def test_connect_is_refused(api: Api) -> None:
 
 def test_the_table_of_errors_holds_what_is_raised() -> None:
     """A name that the table lacks would be an error of ours; one that nobody raises is dead."""
-    modules = Path(errors.__file__).parent.glob("*.py")
+    modules = Path(api_errors.__file__).parent.glob("*.py")
     raised = {
         name for one in modules for name in re.findall(r'stated\(\s*"(\w+)"', one.read_text())
     }
 
-    assert raised == set(errors.SENTENCES)
+    assert raised == set(api_errors.SENTENCES)

@@ -9,9 +9,9 @@ import stripe
 import stripe.params
 from stripe import RequestOptions
 
-from gateway.sandbox.stripe_api.errors import StripeError
-from gateway.sandbox.stripe_api.operations import OPERATIONS
+from gateway.sandbox.stripe_api.api_errors import StripeError
 from gateway.sandbox.stripe_api.parameters import STATED, decode, taken_by
+from gateway.sandbox.stripe_api.routing import OPERATIONS
 from tests.sandbox.driving import PREVIEW, Api
 from tests.support.stage import ACME, Stage
 

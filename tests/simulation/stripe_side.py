@@ -16,7 +16,7 @@ from gateway.ledger.book import Book
 from gateway.sandbox.stripe_api.account import Account, StoredEvent
 from gateway.sandbox.stripe_api.faults import Fault as SandboxFault
 from gateway.sandbox.stripe_api.idempotency import Answer
-from gateway.sandbox.stripe_api.service import VERSION, Incoming, Service, Wire
+from gateway.sandbox.stripe_api.service import VERSION, Incoming, Service
 from gateway.sandbox.stripe_api.webhooks import EventBook
 from schema import records
 from schema.ports import CreditNoteDraft
@@ -125,10 +125,10 @@ class StripeSide:
         self.boundary.tell("Stripe: event {} {}", event.id, event.type)
         self.on_event(event)
 
-    async def serve(self, incoming: Incoming, fault: SandboxFault | None) -> tuple[Answer, Wire]:
+    async def serve(self, incoming: Incoming, fault: SandboxFault | None) -> Answer:
         request_id = self.twin.new_id("req")
         before = len(self.history.effects)
-        answer, wire = await self._service.respond(incoming, request_id, fault)
+        answer, _ = await self._service.respond(incoming, request_id, fault)
         self.boundary.tell(
             "Stripe: {} {} {} -> {} {}",
             incoming.method,
@@ -137,7 +137,7 @@ class StripeSide:
             answer.status,
             [f"{one.kind} {one.object_id}" for one in self.history.effects[before:]] or "",
         )
-        return answer, wire
+        return answer
 
 
 def _nobody(event: StoredEvent) -> None:

@@ -15,11 +15,11 @@ import aiohttp
 import orjson
 import stripe
 
-from gateway.sandbox.stripe_api.errors import StripeError
+from gateway.sandbox.stripe_api.api_errors import StripeError
 from gateway.sandbox.stripe_api.faults import Fault as SandboxFault
 from gateway.sandbox.stripe_api.faults import FaultKind
 from gateway.sandbox.stripe_api.idempotency import Answer
-from gateway.sandbox.stripe_api.service import VERSION, Incoming, Wire
+from gateway.sandbox.stripe_api.service import VERSION, Incoming
 from tests.simulation.boundary import CALL, PROCESS, Boundary, check_alive, thawed
 from tests.simulation.plan import Fault
 from tests.simulation.stripe_side import StripeSide
@@ -105,7 +105,7 @@ class InProcessClient(stripe.HTTPClient):
         served = _beyond_the_process(self._served(incoming, kind, seconds, departed))
         if kind == "crash before":
             await self._crash(served)
-        answer, _ = await asyncio.shield(served)
+        answer = await asyncio.shield(served)
         if kind == "crash after":
             await self._crash(served)
         if kind in ("hang", "hang applied", "late"):
@@ -125,7 +125,7 @@ class InProcessClient(stripe.HTTPClient):
 
     async def _served(
         self, incoming: Incoming, kind: str | None, seconds: float, departed: int
-    ) -> tuple[Answer, Wire]:
+    ) -> Answer:
         if kind == "hang":
             await asyncio.get_running_loop().create_future()
         if seconds:

@@ -241,7 +241,7 @@ async def test_a_write_during_a_mutation_is_shown_or_told(
                 world.renew_beside(is_attached=is_attached)
                 await disturbed(world, written_at, told_at, World.detach_own)
 
-    assert moments >= 12
+    assert moments >= 10
 
 
 Ours = Callable[[World], Coroutine[Any, Any, dict[str, Any]]]

@@ -5,7 +5,7 @@ Whatever a plan does not know is left to graphql-core, and counted by its reason
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationDefinitionNode
@@ -122,24 +122,16 @@ class Plans:
                 return None
         return ExecutionResult(data, errors or None)
 
-    async def stream(
-        self, run: Run, judge: Callable[[Any], Awaitable[ExecutionResult]]
-    ) -> AsyncGenerator[ExecutionResult, None]:
-        """The items of a subscription, each shown by the plan, or else by graphql-core, which
-        `judge` is."""
-        (root,) = run.plan.fields
-        run.context.planned = root.branch.needs(run.bound)
-        source = root.resolver(None, info=run, **run.bound[root.slot])
+    async def item(
+        self, run: Run, item: Any, judge: Callable[[Any], Awaitable[ExecutionResult]]
+    ) -> ExecutionResult:
+        """An item of a subscription, shown by the plan, or else by graphql-core: `judge`."""
         try:
-            async for item in source:
-                try:
-                    shown, errors = run.plan.shown(item, run)
-                    yield ExecutionResult({root.key: shown}, errors or None)
-                except Surprise:
-                    self.fell_back("surprise")
-                    yield await judge(item)
-        finally:
-            await source.aclose()
+            shown, errors = run.plan.shown(item, run)
+        except Surprise:
+            self.fell_back("surprise")
+            return await judge(item)
+        return ExecutionResult({run.plan.fields[0].key: shown}, errors or None)
 
 
 def switches_of(document: Document, operation: OperationDefinitionNode) -> tuple[str, ...]:

@@ -14,26 +14,17 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from importlib.resources import files
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypeVar
 
 from gateway.backends.memory.tables import Table
 from gateway.backends.memory.twin import Request, Twin
 from gateway.sandbox.fixtures import load, read_fixtures, write_fixtures
-from gateway.sandbox.stripe_api.errors import no_such
+from gateway.sandbox.stripe_api.api_errors import no_such
 from gateway.stripe_objects.shapes import SHAPES
 from schema import records
 from schema.records import Metadata
 
 Changeable = TypeVar("Changeable", records.Customer, records.Invoice, records.CreditNote)
-
-
-class Fresh(TypedDict):
-    """What every new object says of itself."""
-
-    id: str
-    created: int
-    livemode: bool
-    metadata: Metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +129,7 @@ class Account:
             raise no_such(kind, object_id, param)
         return record
 
-    def fresh(self, prefix: str, given: Mapping[str, Any]) -> Fresh:
+    def fresh(self, prefix: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """A new object's own fields, its metadata from the parameters that were given."""
         return {
             "id": self.twin.new_id(prefix),

@@ -25,13 +25,13 @@ from aiohttp import web
 from gateway.backends.memory.twin import Request
 from gateway.sandbox.fixtures import FixturesRefused
 from gateway.sandbox.stripe_api import invoices, payment_intents
-from gateway.sandbox.stripe_api.app import Sandbox
-from gateway.sandbox.stripe_api.calls import Call
-from gateway.sandbox.stripe_api.errors import StripeError, of_refusal
+from gateway.sandbox.stripe_api.api_call import Call
+from gateway.sandbox.stripe_api.api_errors import StripeError, of_refusal
 from gateway.sandbox.stripe_api.faults import Fault, FaultKind
 from gateway.sandbox.stripe_api.invoice_items import change_lines
 from gateway.sandbox.stripe_api.parameters import amount, currency, text
 from gateway.sandbox.stripe_api.rendering import render
+from gateway.sandbox.stripe_api.server import Sandbox
 from gateway.settings.hosts import is_loopback_host, is_same_origin
 from schema import records
 from schema.ports import Refused

@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.ledger.book import with_balance
 from gateway.sandbox.stripe_api.account import KEPT, Account
-from gateway.sandbox.stripe_api.calls import Call
+from gateway.sandbox.stripe_api.api_call import Call
 from gateway.stripe_objects.writing import deleted
 from schema import records
 

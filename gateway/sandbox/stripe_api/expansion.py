@@ -15,7 +15,7 @@ from typing import Any
 
 from gateway.backends.memory.tables import Query
 from gateway.sandbox.stripe_api.account import OBJECTS, Account
-from gateway.sandbox.stripe_api.errors import StripeError
+from gateway.sandbox.stripe_api.api_errors import StripeError
 from gateway.sandbox.stripe_api.rendering import beginning, client_secret, render
 from gateway.stripe_objects.writing import deleted
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from gateway.sandbox.stripe_api.errors import StripeError, invalid, stated
+from gateway.sandbox.stripe_api.api_errors import StripeError, invalid, stated
 
 KEY_LENGTH_MAX = 255
 KEY_SECONDS = 24 * 3600

@@ -13,8 +13,8 @@ from gateway.backends.memory.twin import Request, Twin
 from gateway.ledger.book import foretold
 from gateway.ledger.facts import facts
 from gateway.sandbox.stripe_api.account import Account, InvoiceItem
-from gateway.sandbox.stripe_api.calls import Call
-from gateway.sandbox.stripe_api.errors import StripeError, missing, stated
+from gateway.sandbox.stripe_api.api_call import Call
+from gateway.sandbox.stripe_api.api_errors import StripeError, missing, stated
 from gateway.stripe_objects.writing import deleted
 from schema import records
 

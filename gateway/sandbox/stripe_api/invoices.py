@@ -1,6 +1,7 @@
-"""The operations on invoices: as objects, then their steps, and what pays them.
+"""The operations on invoices: as objects, then their steps, what pays them, and credit notes.
 
-Source: https://docs.stripe.com/api/invoices, 2026-10-28.endive; `detach_payment`,
+Source: https://docs.stripe.com/api/invoices and https://docs.stripe.com/api/credit_notes,
+2026-10-28.endive; `detach_payment`,
 `amount_requested` and `payment_record_data` exist in preview versions only (2026-01-28.preview).
 """
 
@@ -9,14 +10,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from gateway.ledger.book import PREVIEW
+from gateway.ledger.credit_notes import issue
 from gateway.sandbox.stripe_api import invoice_items, payment_intents
 from gateway.sandbox.stripe_api.account import KEPT, Account
-from gateway.sandbox.stripe_api.calls import Call, page_in, page_of
-from gateway.sandbox.stripe_api.errors import exclusive, invalid, missing
+from gateway.sandbox.stripe_api.api_call import Call, page_in, page_of
+from gateway.sandbox.stripe_api.api_errors import exclusive, invalid, missing
 from gateway.sandbox.stripe_api.payment_records import check_attachable, reported_here
-from gateway.sandbox.stripe_api.rendering import invoice_prefix
+from gateway.sandbox.stripe_api.rendering import invoice_prefix, render
 from gateway.stripe_objects.writing import deleted
 from schema import records
+from schema.ports import CreditNoteDraft
 
 SECONDS_A_DAY = 86_400
 
@@ -185,3 +189,49 @@ def payments(account: Account, call: Call) -> dict[str, Any]:
         source_id=payment.get(kind),
         status=given.get("status"),
     )
+
+
+def credit(account: Account, call: Call) -> records.CreditNote:
+    note = account.twin.credit(_credit_note_draft(account, call), request=call.request)
+    account.keep(note.id, _kept_with_note(call, {}))
+    return note
+
+
+def preview_credit_note(account: Account, call: Call) -> dict[str, Any]:
+    """The note that would be issued, with an id that stands for nothing."""
+    draft = _credit_note_draft(account, call)
+    at = replace(PREVIEW, now=account.twin.now())
+    _, note = issue(account.twin.book(draft.invoice_id), draft, at, number="preview")
+    return {**render(account, note), **_kept_with_note(call, {})}
+
+
+def _credit_note_draft(account: Account, call: Call) -> CreditNoteDraft:
+    given = call.params
+    invoice = account.get("invoice", given["invoice"], "invoice")
+    if "amount" not in given:
+        raise missing("amount")
+    return CreditNoteDraft(
+        invoice_id=invoice.id,
+        amount=given["amount"],
+        reason=given.get("reason"),
+        memo=given.get("memo"),
+        refund=given.get("refund_amount"),
+        credit=given.get("credit_amount"),
+        out_of_band=given.get("out_of_band_amount"),
+    )
+
+
+def _kept_with_note(call: Call, metadata: dict[str, str]) -> dict[str, Any]:
+    """What is kept beside the note; its metadata as a hash, as it is printed."""
+    kept = call.changes(tuple(metadata.items()), "effective_at")
+    return {name: dict(value) if name == "metadata" else value for name, value in kept.items()}
+
+
+def update_credit_note(account: Account, call: Call) -> records.CreditNote:
+    note: records.CreditNote = account.get("credit_note", call.id)
+    account.keep(note.id, _kept_with_note(call, account.kept(note.id, "metadata", {})))
+    return account.change(note, call.request, **call.picked("memo"))
+
+
+def void_credit_note(account: Account, call: Call) -> records.CreditNote:
+    return account.twin.void_credit_note(account.get("credit_note", call.id).id, call.request)

@@ -18,7 +18,7 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qsl
 
-from gateway.sandbox.stripe_api.errors import StripeError, invalid, missing, stated
+from gateway.sandbox.stripe_api.api_errors import StripeError, invalid, missing, stated
 from schema.ports import (
     METADATA_ENTRIES_MAX,
     METADATA_KEY_LENGTH_MAX,

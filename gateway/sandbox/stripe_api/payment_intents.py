@@ -16,8 +16,8 @@ from gateway.backends.memory.twin import Request, Twin
 from gateway.ledger.book import EDITABLE, claim
 from gateway.ledger.facts import Fact
 from gateway.sandbox.stripe_api.account import KEPT, Account
-from gateway.sandbox.stripe_api.calls import Call
-from gateway.sandbox.stripe_api.errors import (
+from gateway.sandbox.stripe_api.api_call import Call
+from gateway.sandbox.stripe_api.api_errors import (
     StripeError,
     check_charge,
     doc_url,

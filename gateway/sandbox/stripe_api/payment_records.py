@@ -12,8 +12,8 @@ from typing import Any
 
 from gateway.ledger import payments
 from gateway.sandbox.stripe_api.account import Account
-from gateway.sandbox.stripe_api.calls import Call
-from gateway.sandbox.stripe_api.errors import StripeError, check_step, invalid, stated
+from gateway.sandbox.stripe_api.api_call import Call
+from gateway.sandbox.stripe_api.api_errors import StripeError, check_step, invalid, stated
 from gateway.sandbox.stripe_api.rendering import constants
 from schema import records
 

@@ -1,7 +1,8 @@
 """One call from its arrival to its answer: key, version, route, idempotency, parameters, the work.
 
 Up to the work nothing changes and nothing is stored; from there on the answer is stored under the
-key, whatever it is. It knows no sockets: how an answer reaches its caller is named in `Wire`.
+key, whatever it is. It knows no sockets: it says which fault was met, and whoever has the socket
+breaks it.
 """
 
 from __future__ import annotations
@@ -9,21 +10,20 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import enum
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from gateway.backends.memory.twin import Request
 from gateway.sandbox.stripe_api.account import Account
-from gateway.sandbox.stripe_api.calls import Call
-from gateway.sandbox.stripe_api.errors import StripeError, of_refusal, stated
+from gateway.sandbox.stripe_api.api_call import Call
+from gateway.sandbox.stripe_api.api_errors import StripeError, of_refusal, stated
 from gateway.sandbox.stripe_api.expansion import check, expand
 from gateway.sandbox.stripe_api.faults import Fault, FaultKind
 from gateway.sandbox.stripe_api.idempotency import Answer, IdempotencyKeys
-from gateway.sandbox.stripe_api.operations import Operation, routed
 from gateway.sandbox.stripe_api.parameters import checked, decode
 from gateway.sandbox.stripe_api.rendering import render
+from gateway.sandbox.stripe_api.routing import Operation, routed
 from gateway.sandbox.stripe_api.webhooks import WebhookSender
 from schema.ports import Refused
 
@@ -32,26 +32,6 @@ VERSION = "2026-10-28.endive"
 
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?(;.*)?", re.ASCII)
 _KEY = re.compile(r"(sk|rk)_test_[A-Za-z0-9_]+", re.ASCII)
-
-
-class Wire(enum.Enum):
-    """How an answer reaches its caller."""
-
-    WHOLE = "whole"
-    NEVER = "never"
-    RESET = "reset"
-    CUT = "cut"
-    GARBLED = "garbled"
-
-
-WIRES: Mapping[FaultKind, Wire] = {
-    FaultKind.HANG: Wire.NEVER,
-    FaultKind.RESET_BEFORE: Wire.RESET,
-    FaultKind.RESET_AFTER: Wire.RESET,
-    FaultKind.CUT_BODY: Wire.CUT,
-    FaultKind.INVALID_JSON: Wire.GARBLED,
-}
-"""How the answer of a call arrives that goes wrong; whole where it is not named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +65,18 @@ class Service:
 
     async def respond(
         self, incoming: Incoming, request_id: str, fault: Fault | None
-    ) -> tuple[Answer, Wire]:
-        """The answer to one request, gone wrong as the fault says."""
+    ) -> tuple[Answer, FaultKind | None]:
+        """The answer to one request, gone wrong as the fault says; and the kind of the fault, None
+        where it was answered before that was met."""
         try:
             early = None if fault is None else _before_idempotency(fault)
             prepared = early or self._prepare(incoming, request_id)
         except StripeError as error:
-            return _error(error, request_id), Wire.WHOLE
+            return _error(error, request_id), None
         if isinstance(prepared, Answer):
-            return prepared, Wire.WHOLE
+            return prepared, None
         try:
-            return await self._perform(*prepared, fault)
+            return await self._perform(*prepared, fault), None if fault is None else fault.kind
         finally:
             self.keys.give_up(incoming.idempotency_key)
 
@@ -118,19 +99,17 @@ class Service:
             raise
         return operation, Call(ids, params, Request(request_id, key))
 
-    async def _perform(
-        self, operation: Operation, call: Call, fault: Fault | None
-    ) -> tuple[Answer, Wire]:
+    async def _perform(self, operation: Operation, call: Call, fault: Fault | None) -> Answer:
         if fault is None:
-            return self._work(operation, call), Wire.WHOLE
-        kind, wire = fault.kind, WIRES.get(fault.kind, Wire.WHOLE)
+            return self._work(operation, call)
+        kind = fault.kind
         if kind is FaultKind.RESET_BEFORE or (kind is FaultKind.HANG and not fault.applied):
-            return Answer(0, {}), wire
+            return Answer(0, {})
         if kind is FaultKind.SERVER_ERROR:
-            return self._server_error(operation, call, fault), wire
+            return self._server_error(operation, call, fault)
         if kind is FaultKind.LATENCY:
             await asyncio.sleep(fault.seconds)
-        return self._work(operation, call, kind), wire
+        return self._work(operation, call, kind)
 
     def _server_error(self, operation: Operation, call: Call, fault: Fault) -> Answer:
         if fault.applied:

@@ -27,8 +27,8 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from gateway.backends.memory.twin import EVENTS_KEPT_MAX, TwinEvent
 from gateway.sandbox.stripe_api.account import Account, StoredEvent, WebhookEndpoint
-from gateway.sandbox.stripe_api.calls import Call, page_of
-from gateway.sandbox.stripe_api.errors import exclusive, invalid
+from gateway.sandbox.stripe_api.api_call import Call, page_of
+from gateway.sandbox.stripe_api.api_errors import exclusive, invalid
 from gateway.sandbox.stripe_api.faults import FaultKind
 from gateway.sandbox.stripe_api.rendering import render
 from gateway.stripe_objects.writing import deleted

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from schema.ports.events import EventFilter
-from schema.ports.refusals import Deleted, Failed
+from schema.ports.failures import Deleted, Failed
 from schema.ports.viewer import Meter, Viewer
-from schema.ports.writing import CreditNoteDraft
+from schema.ports.write_port import CreditNoteDraft
 
 R = TypeVar("R")
 

@@ -12,7 +12,6 @@ from functools import cached_property, partial
 from typing import Any
 
 from gateway.sandbox.stripe_api import (
-    credit_notes,
     customers,
     invoice_items,
     invoices,
@@ -22,8 +21,8 @@ from gateway.sandbox.stripe_api import (
     webhooks,
 )
 from gateway.sandbox.stripe_api.account import Account
-from gateway.sandbox.stripe_api.calls import Call, page_of
-from gateway.sandbox.stripe_api.errors import StripeError, stated
+from gateway.sandbox.stripe_api.api_call import Call, page_of
+from gateway.sandbox.stripe_api.api_errors import StripeError, stated
 from gateway.sandbox.stripe_api.rendering import Json
 
 Run = Callable[[Account, Call], Any]
@@ -163,11 +162,11 @@ OPERATIONS = (
     Operation("POST", f"{_ATTEMPT}_informational", payment_records.inform),
     Operation("POST", f"{_RECORD}/report_refund", payment_records.report_refund),
     _listing("credit_note"),
-    Operation("POST", "/v1/credit_notes", credit_notes.create),
-    Operation("GET", "/v1/credit_notes/preview", credit_notes.preview),
+    Operation("POST", "/v1/credit_notes", invoices.credit),
+    Operation("GET", "/v1/credit_notes/preview", invoices.preview_credit_note),
     _reading("credit_note", _NOTE),
-    Operation("POST", _NOTE, credit_notes.update),
-    Operation("POST", f"{_NOTE}/void", credit_notes.void),
+    Operation("POST", _NOTE, invoices.update_credit_note),
+    Operation("POST", f"{_NOTE}/void", invoices.void_credit_note),
     Operation("GET", "/v1/events", webhooks.list_events, is_list=True),
     _reading("event", "/v1/events/{id}"),
     _listing("webhook_endpoint"),

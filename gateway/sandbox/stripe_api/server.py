@@ -19,17 +19,18 @@ from aiohttp import web
 
 from gateway.backends.memory.twin import Twin
 from gateway.sandbox.stripe_api.account import Account, load_state, save_state
-from gateway.sandbox.stripe_api.errors import StripeError
-from gateway.sandbox.stripe_api.faults import SECONDS_MAX, Fault, Faults
+from gateway.sandbox.stripe_api.api_errors import StripeError
+from gateway.sandbox.stripe_api.faults import SECONDS_MAX, Fault, FaultKind, Faults
 from gateway.sandbox.stripe_api.idempotency import Answer
 from gateway.sandbox.stripe_api.parameters import decode
-from gateway.sandbox.stripe_api.service import VERSION, Incoming, Service, Wire
+from gateway.sandbox.stripe_api.service import VERSION, Incoming, Service
 from gateway.sandbox.stripe_api.webhooks import EventBook, WebhookSender
 
 BODY_BYTES_MAX = 1_000_000
 REQUESTS_KEPT_MAX = 1_000
 CLOSING_SECONDS = 2.0
 """How long a stopping sandbox waits for calls that are under way."""
+NEVER_ANSWERED = (FaultKind.HANG, FaultKind.RESET_BEFORE, FaultKind.RESET_AFTER)
 
 
 @dataclass(slots=True)
@@ -48,7 +49,7 @@ class ServedRequest:
 
 
 class Sandbox:
-    """One account behind Stripe's REST API. Made by `running.running_sandbox`."""
+    """One account behind Stripe's REST API. Made by `running_sandbox`."""
 
     def __init__(self, twin: Twin, retry_delays_seconds: Sequence[float]) -> None:
         self.account = Account(twin)
@@ -90,19 +91,19 @@ class Sandbox:
         request_id = self.twin.new_id("req")
         fault = self.faults.take(incoming.method, incoming.path)
         served = self._noted(incoming, request_id, fault)
-        answer, wire = await self._service.respond(incoming, request_id, fault)
+        answer, met = await self._service.respond(incoming, request_id, fault)
         served.replayed = any(name == "Idempotent-Replayed" for name, _ in answer.headers)
-        if wire is Wire.NEVER:
+        if met is FaultKind.HANG:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.closing.wait(), SECONDS_MAX)
-        if wire in (Wire.NEVER, Wire.RESET):
+        if met in NEVER_ANSWERED:
             _reset(request)
             return web.Response()
         served.status = answer.status
         response = _response(answer, incoming, request_id)
-        if wire is Wire.WHOLE:
-            return response
-        return await _spoiled(request, response, wire)
+        if met in (FaultKind.CUT_BODY, FaultKind.INVALID_JSON):
+            return await _spoiled(request, response, met)
+        return response
 
     def _noted(self, incoming: Incoming, request_id: str, fault: Fault | None) -> ServedRequest:
         try:
@@ -136,11 +137,13 @@ def _response(answer: Answer, incoming: Incoming, request_id: str) -> web.Respon
     return response
 
 
-async def _spoiled(request: web.Request, response: web.Response, wire: Wire) -> web.StreamResponse:
+async def _spoiled(
+    request: web.Request, response: web.Response, met: FaultKind
+) -> web.StreamResponse:
     """The answer with a body that ends too early, or that is no JSON."""
     whole = response.body
     assert isinstance(whole, bytes)
-    if wire is Wire.GARBLED:
+    if met is FaultKind.INVALID_JSON:
         response.body = b"<html>" + whole[: len(whole) // 2]
         return response
     stream = web.StreamResponse(status=response.status, headers=response.headers)

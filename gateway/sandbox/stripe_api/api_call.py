@@ -15,7 +15,7 @@ from typing import Any
 from gateway.backends.memory.tables import Query, Table
 from gateway.backends.memory.twin import Request
 from gateway.sandbox.stripe_api.account import Account, merged
-from gateway.sandbox.stripe_api.errors import exclusive, no_such
+from gateway.sandbox.stripe_api.api_errors import exclusive, no_such
 from gateway.sandbox.stripe_api.rendering import Json, printed
 from schema.records import Metadata
 
