@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Literal, TextIO
 
@@ -78,12 +79,18 @@ _STANDARD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime"})
 
 
 def _head(record: logging.LogRecord) -> dict[str, Any]:
-    at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+    second = int(record.created)
     return {
-        "timestamp": at.replace("+00:00", "Z"),
+        "timestamp": f"{_instant(second)}.{int((record.created - second) * 1000):03}Z",
         "level": record.levelname.lower(),
         "logger": record.name,
     }
+
+
+@lru_cache(1)
+def _instant(second: int) -> str:
+    """Most lines are of the second of the line before."""
+    return datetime.fromtimestamp(second, UTC).isoformat().removesuffix("+00:00")
 
 
 def _harmless_json(event: dict[str, Any]) -> str | None:
