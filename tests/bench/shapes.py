@@ -1,4 +1,4 @@
-"""Other shapes of load: a start, an upstream that takes its time, a growing one, writes, and size."""
+"""Other shapes of load: a start, an upstream that takes time, a growing one, writes, and size."""
 
 from __future__ import annotations
 
