@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import pytest
 from graphql.execution.values import get_variable_values
 
-from gateway.cli.imagined_stripe import stripe_calls
+from gateway.cli.explain import stripe_calls
 from gateway.execution.documents import Document, Documents
 from gateway.sandbox.stripe_api.server import ServedRequest
 from gateway.settings import Limits
