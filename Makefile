@@ -102,6 +102,8 @@ $(VENV)/run.stamp: requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) install $(LOCKED) -r requirements.lock
 	@$(PIP) install --no-index --no-deps --no-build-isolation --editable .
+	@# What is not compiled costs every start half a second, where the shell forbids to keep it.
+	@$(BIN)/python -m compileall -q gateway schema
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.lock $(VENV)/servers

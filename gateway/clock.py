@@ -14,7 +14,10 @@ from typing import Protocol
 ID_LENGTH = 24
 """Random characters behind a prefix: 142 bits, as many as Stripe's own ids have."""
 
-_ALPHABET = string.ascii_letters + string.digits
+_ALPHABET = (string.ascii_letters + string.digits).encode()
+_UNEVEN = bytes(range(256 // len(_ALPHABET) * len(_ALPHABET), 256))
+"""Random bytes that would favour the first characters, and are left out."""
+_CHARACTERS = bytes(_ALPHABET[byte % len(_ALPHABET)] for byte in range(256))
 
 
 class Clock(Protocol):
@@ -40,8 +43,18 @@ class Ids(Protocol):
 
 
 class RandomIds:
+    """Reads random bytes once for an id, as the operating system is asked for them each time."""
+
     def new(self, prefix: str) -> str:
-        return f"{prefix}_" + "".join(secrets.choice(_ALPHABET) for _ in range(ID_LENGTH))
+        characters = b""
+        while len(characters) < ID_LENGTH:
+            characters += drawn(secrets.token_bytes(2 * ID_LENGTH))
+        return f"{prefix}_{characters[:ID_LENGTH].decode()}"
+
+
+def drawn(random_bytes: bytes) -> bytes:
+    """The letters and digits that these bytes draw, each as likely as another; a few draw none."""
+    return random_bytes.translate(_CHARACTERS, _UNEVEN)
 
 
 def chance() -> float:

@@ -5,8 +5,6 @@ list multiplies by its `@listSize`. Nothing else is looked at, so that a client 
 from `schema.graphql`. Fragments are priced once for each type that they stand on.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """CreditNote: what lowers an invoice's balance, or gives money back after it was paid."""
 
-from __future__ import annotations
-
 import strawberry
 
 from schema import records

@@ -1,7 +1,5 @@
 """Customer: who is billed, and the lists that hang off them."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry

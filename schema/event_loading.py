@@ -3,9 +3,8 @@
 Objects are read after the event has reached the log, so they are never older than it.
 """
 
-from __future__ import annotations
-
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from typing import Any
 
 import strawberry
@@ -70,7 +69,7 @@ async def load_query(context: Context, needs_of_query: Needs) -> Loaded[Any]:
             root.children[need] = EventsLoaded(page, items)
         else:
             root.children[need] = page
-    return root
+    return Loaded(None, root.children)  # More decides about it than the objects.
 
 
 def _objects(needs_of_event: Needs) -> LinkedObjects:
@@ -111,6 +110,38 @@ async def _check_named(context: Context, where: ports.EventFilter) -> None:
             raise outcome
 
 
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """What one subscription reads: from where on, which events, and which objects with them."""
+
+    start: str | None
+    where: ports.EventFilter
+    objects: LinkedObjects
+
+
+async def listening(
+    context: Context,
+    needs: Needs,
+    filter: InvoicePaymentEventFilter | None = None,
+    after: str | None = None,
+) -> Listening:
+    """What the arguments of a subscription mean for its caller. Raises `Failed`."""
+    start = context.events.newer(after, context.resume_after)
+    where = event_filter(filter)
+    require(context.viewer, "events:read")
+    check_no_secret(needs)
+    await _check_named(context, where)
+    return Listening(start, where, _objects(needs))
+
+
+async def load_event(
+    context: Context, event: ports.InvoicePaymentEvent, objects: LinkedObjects
+) -> Loaded[Any]:
+    """The objects of an event, read after it has reached the log."""
+    context.meter = Meter(context.viewer.tenant)
+    return await context.load(objects.needs([event]))
+
+
 @strawberry.type(description="Everything that can be listened to.")
 class Subscription:
     @field(
@@ -125,23 +156,17 @@ class Subscription:
         after: EventCursor | None = None,
     ) -> AsyncGenerator[InvoicePaymentStreamItem, None]:
         context = info.context
-        start = context.events.newer(after, context.resume_after)
-        where, needs = event_filter(filter), field_needs(info)
-        require(context.viewer, "events:read")
-        check_no_secret(needs)
-        await _check_named(context, where)
-        source = context.events.subscribe(context.viewer, after=start, where=where)
+        read = await listening(context, field_needs(info), filter, after)
+        source = context.events.subscribe(context.viewer, after=read.start, where=read.where)
         try:
             async for item in source:
-                yield await _delivered(context, item, _objects(needs))
+                yield await _delivered(context, item, read.objects)
         finally:
             await source.aclose()
 
 
 async def _delivered(context: Context, item: ports.StreamItem, objects: LinkedObjects) -> Any:
-    """The item; an event with its objects, read after it has reached the log."""
     context.item_cursor = item.resumes_at if isinstance(item, ports.StreamGap) else item.cursor
     if not isinstance(item, ports.InvoicePaymentEvent):
         return item
-    context.meter = Meter(context.viewer.tenant)
-    return objects.shown(item, await context.load(objects.needs([item])))
+    return objects.shown(item, await load_event(context, item, objects))

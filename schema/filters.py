@@ -1,7 +1,5 @@
 """Filters of the root lists, and the needs that they become."""
 
-from __future__ import annotations
-
 import enum
 import re
 

@@ -1,7 +1,5 @@
 """Invoice: its totals, its lines, and everything that paid or lowered it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import strawberry

@@ -2,8 +2,6 @@
 PaymentIntent, PaymentRecord or Charge.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Union
 
 import strawberry
@@ -42,7 +40,7 @@ class PaymentIntent(Node):
     created_at: DateTime = plain("When it was created.", of="created")
     canceled_at: DateTime | None = plain("Null unless it was canceled.")
     metadata: list[MetadataEntry] = metadata_field()
-    invoice_payments: Connection[InvoicePayment] | None = listed(
+    invoice_payments: "Connection[InvoicePayment] | None" = listed(
         "The invoices it pays, newest first: the link that left the REST object in "
         "2025-03-31. A list, because one intent can pay several invoices.",
         cost=2,
@@ -56,7 +54,7 @@ class PaymentRecord(Node):
     created_at: DateTime = plain("When it was reported.", of="created")
     customer_id: strawberry.ID | None = plain("Id of who paid; null when not reported.")
     metadata: list[MetadataEntry] = metadata_field()
-    invoice_payments: Connection[InvoicePayment] | None = listed(
+    invoice_payments: "Connection[InvoicePayment] | None" = listed(
         "The invoices it pays, newest first.", cost=2
     )
 

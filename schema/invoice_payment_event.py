@@ -4,8 +4,6 @@ An event carries ids; `invoice`, `invoicePayment` and `paymentIntent` are read w
 delivered and are never older than the event. What is gone by then is null, without an error.
 """
 
-from __future__ import annotations
-
 import enum
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Ids are Stripe's own, unencoded, and checked against one prefix table before any
 up. Cursors carry the identity of their list, so that one of another list is refused.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import re

@@ -4,8 +4,6 @@ A refusal is data: an entry of `errors`, typed and with a code. A malformed inpu
 and a GraphQL error.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -3,8 +3,6 @@
 A malformed input is a broken call: BAD_USER_INPUT, naming the argument.
 """
 
-from __future__ import annotations
-
 import strawberry
 
 from schema.credit_note import CreditNote, CreditNoteInput, credit_note_draft

@@ -6,7 +6,6 @@ What a field needs stands on the field itself, as a `LoadedField`. Nothing here 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from graphql import (
     GraphQLError,
@@ -24,25 +23,11 @@ from graphql.execution.collect_fields import (
 )
 from graphql.execution.values import VariableValues, get_argument_values
 from graphql.type import GraphQLField
-from strawberry.types.arguments import convert_arguments
-from strawberry.types.field import StrawberryField
 
 from schema.cost import STRAWBERRY
 from schema.fields import LoadedField
+from schema.inputs import converted
 from schema.ports import ROOT, Failed, Need, Needs
-
-
-def converted(
-    schema: GraphQLSchema, made: StrawberryField, values: dict[str, Any]
-) -> dict[str, Any]:
-    """graphql-core's values of a field's arguments as its resolver takes them."""
-    owner = schema.extensions[STRAWBERRY]
-    return convert_arguments(
-        values,
-        made.arguments,
-        scalar_registry=owner.schema_converter.scalar_registry,
-        config=owner.config,
-    )
 
 
 @dataclass(frozen=True, slots=True)

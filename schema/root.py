@@ -4,8 +4,6 @@ Query is everything that can be read. Its fields only look up what was loaded fo
 execution began.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 from typing import Any

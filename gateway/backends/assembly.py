@@ -145,6 +145,9 @@ class Assembly:
         self.source = source
         self.missing: dict[Ask, Needs] = {}
         """What the source does not hold, each with all that is below it."""
+        self.objects = 0
+        self.has_secret = False
+        """Whether it was asked for what nobody may keep."""
         self._pending: list[tuple[dict[Need, Any], Need, Any, Needs]] = []
         self._answers: dict[type, Callable[[Any, Any, Needs], Any]] = {
             ById: self._by_id,
@@ -164,6 +167,7 @@ class Assembly:
 
     def _below(self, record: Any, needs: Mapping[Need, Needs]) -> Loaded[Any]:
         """The record, None for the root, with what it needs."""
+        self.objects += 1
         children: dict[Need, Any] = {}
         for need, deeper in needs.items():
             self._fill(children, need, record, deeper)
@@ -189,6 +193,7 @@ class Assembly:
         return self._record(self._behind(kind, record_id), deeper)
 
     def _computed(self, need: Computed, parent: Any, deeper: Needs) -> Any:
+        self.has_secret |= need.name == "confirmation_secret"
         if need.argument is not None and self.viewer.customers is not None:
             self._own("Invoice", need.argument.invoice_id)
         value = self.source.compute(need, parent, self.viewer)

@@ -11,15 +11,17 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 
 from schema.ports import (
     Command,
     CreateCreditNote,
+    CreditNoteDraft,
     Meter,
     Outcome,
+    OutOfBandPayment,
     RefusalCode,
     Refused,
     Viewer,
@@ -29,6 +31,8 @@ from schema.ports import (
 log = logging.getLogger("gateway.audit")
 
 _PERSONAL = frozenset({"reference", "metadata", "memo", "idempotency_key"})
+_LEFT_OUT = _PERSONAL | {"replayed", "known"}
+"""Of inputs and outcomes."""
 
 WriteLine = Callable[[str], None]
 """Keeps one line. Raises `OSError` where it cannot."""
@@ -76,16 +80,22 @@ class AuditTrail:
 
 def shown_command(command: Command) -> dict[str, Any]:
     """The input without what is not said or may be personal."""
-    whole = command.draft if isinstance(command, CreateCreditNote) else command
-    return _without_personal(dataclasses.asdict(whole))
+    return _shown(command.draft if isinstance(command, CreateCreditNote) else command)
 
 
-def _without_personal(fields: dict[str, Any]) -> dict[str, Any]:
+def _shown(record: Any) -> dict[str, Any]:
+    values = ((name, getattr(record, name)) for name in _SHOWN[type(record)])
     return {
-        name: _without_personal(value) if isinstance(value, dict) else value
-        for name, value in fields.items()
-        if value is not None and name not in _PERSONAL
+        name: _shown(value) if type(value) in _SHOWN else value
+        for name, value in values
+        if value is not None
     }
+
+
+_SHOWN: dict[type, tuple[str, ...]] = {
+    kind: tuple(one.name for one in dataclasses.fields(kind) if one.name not in _LEFT_OUT)
+    for kind in (*get_args(Command), *get_args(Outcome), CreditNoteDraft, OutOfBandPayment)
+}
 
 
 def _ended(ended: Outcome | BaseException) -> dict[str, Any]:
@@ -95,11 +105,7 @@ def _ended(ended: Outcome | BaseException) -> dict[str, Any]:
     if isinstance(ended, BaseException):
         told = "FAILED" if isinstance(ended, Exception) else "UNKNOWN"
         return {"outcome": told, "rule": type(ended).__name__}
-    values = {one.name: getattr(ended, one.name) for one in dataclasses.fields(ended)}
-    told = "REPLAYED" if values.pop("replayed") else "DONE"
-    del values["known"]
-    result = {name: value for name, value in values.items() if value is not None}
-    return {"outcome": told, "result": result}
+    return {"outcome": "REPLAYED" if ended.replayed else "DONE", "result": _shown(ended)}
 
 
 @dataclasses.dataclass(eq=False)

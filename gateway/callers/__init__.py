@@ -19,3 +19,11 @@ class Grant:
     expires_in_seconds: float | None = None
     origins: frozenset[str] = frozenset()
     digest: str | None = field(default=None, repr=False)
+
+
+class TokenRefused(Exception):
+    """The token is no good; the message may be told to its bearer."""
+
+
+class KeysUnavailable(Exception):
+    """The keys cannot be had now, so nobody can tell whether a token is good."""

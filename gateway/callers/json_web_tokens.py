@@ -14,16 +14,17 @@ import hashlib
 import logging
 import math
 import re
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jwt
 import orjson
-from aiohttp import ClientError, ClientSession, ClientTimeout
+from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from jwt.types import Options
 
-from gateway.callers import Grant
+from gateway.callers import Grant, KeysUnavailable, TokenRefused
 from gateway.settings import TokenSettings
 from schema.ports import SCOPES, Viewer
 
@@ -56,14 +57,6 @@ DOCUMENT_BYTES_MAX = 1_000_000
 _TIMES = ClientTimeout(total=5)
 _ASYMMETRIC = frozenset({"RSA", "EC", "OKP"})
 """A symmetric key has no business in a public set."""
-
-
-class TokenRefused(Exception):
-    """The token is no good; the message may be told to its bearer."""
-
-
-class KeysUnavailable(Exception):
-    """The keys cannot be had now, so nobody can tell whether a token is good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +236,12 @@ def _signing_keys(document: Any) -> list[jwt.PyJWK]:
     return [
         key for key in keys if key.key_type in _ASYMMETRIC and key.public_key_use in (None, "sig")
     ]
+
+
+def key_session() -> ClientSession:
+    """Connections that trust the system's certificates, read for them: aiohttp's own were read
+    when it was imported, or not at all (`gateway.cli`)."""
+    return ClientSession(connector=TCPConnector(ssl=ssl.create_default_context()))
 
 
 async def fetch_json(session: ClientSession, url: str) -> Any:

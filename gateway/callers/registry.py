@@ -9,10 +9,13 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from gateway.callers import Grant
+from gateway.callers import Grant, TokenRefused
 from gateway.callers.clients import Client, digest_of
-from gateway.callers.json_web_tokens import JsonWebTokens, TokenRefused
+
+if TYPE_CHECKING:
+    from gateway.callers.json_web_tokens import JsonWebTokens
 
 
 class Standing(enum.Enum):

@@ -8,11 +8,13 @@ import os
 import socket
 import sys
 from collections.abc import Coroutine, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from gateway.cli import certificates_unread
 from gateway.cli.journal import writes_app
 from gateway.cli.running import stopped
 from gateway.cli.stripe_account import catch_up, webhook_app
@@ -24,7 +26,6 @@ from gateway.settings import (
     findings,
     parsed_settings,
     read_settings,
-    settings_page,
     without_effect,
 )
 from gateway.storage import StoreRefused
@@ -81,7 +82,9 @@ def serve(
     ] = _SANDBOX_PORT,
 ) -> None:
     """Start the gateway and serve until it is told to stop."""
-    from gateway.cli.serving import serve_gateway, serve_with_sandbox
+    # The sandbox posts webhooks wherever it is told to, and does need the certificates.
+    with nullcontext() if with_sandbox else certificates_unread():
+        from gateway.cli.serving import serve_gateway, serve_with_sandbox
 
     try:
         settings = read_settings(host=host, port=port, backend=backend, fixtures=fixtures)
@@ -94,7 +97,7 @@ def serve(
         serving = serve_with_sandbox(settings, sandbox_port)
     else:
         serving = serve_gateway(settings)
-    _serve(serving, settings.fixtures, settings.host, settings.port)
+    _serve(serving, settings.host, settings.port)
 
 
 @app.command()
@@ -106,21 +109,16 @@ def sandbox(
     from gateway.cli.serving import serve_sandbox
 
     configure(format="auto", level="info", stream=sys.stderr)
-    _serve(serve_sandbox(port, fixtures), fixtures, "127.0.0.1", port)
+    _serve(serve_sandbox(port, fixtures), "127.0.0.1", port)
 
 
-def _serve(
-    serving: Coroutine[None, None, None], fixtures: Path | None, host: str, port: int
-) -> None:
+def _serve(serving: Coroutine[None, None, None], host: str, port: int) -> None:
     """Until it is told to stop; what keeps it from starting is said in a sentence."""
     from gateway.callers.clients import ClientsRefused
     from gateway.execution.trusted_documents import ManifestRefused
-    from gateway.sandbox.fixtures import FixturesRefused
 
     try:
         asyncio.run(serving)
-    except FixturesRefused as refused:
-        raise stopped(f"{fixtures} cannot be loaded:\n{refused}") from refused
     except (ClientsRefused, ManifestRefused, SettingsRefused, StoreRefused) as refused:
         raise stopped(str(refused)) from refused
     except OSError as error:
@@ -133,6 +131,8 @@ def _serve(
 @app.command(name="settings")
 def print_settings() -> None:
     """Print every setting with its default and its reason, as docs/settings.md has it."""
+    from gateway.settings.page import settings_page
+
     typer.echo(settings_page(), nl=False)
 
 

@@ -13,22 +13,24 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from aiohttp import web
 from pydantic import SecretStr
 
-from gateway.backends.memory.twin import Twin
 from gateway.clock import RandomIds, SystemClock
 from gateway.composition.gateway import WEBHOOK_PATH, make_web_app, opened_gateway
-from gateway.composition.upstream import connected
-from gateway.sandbox.fixtures import seed
-from gateway.sandbox.stripe_api import Sandbox, running_sandbox
+from gateway.composition.upstream import connected, seeded_twin
 from gateway.settings import Settings, SettingsRefused
 from gateway.web.app import SHUTDOWN, make_runner
 from gateway.web.metrics import PATH as METRICS_PATH
 from gateway.web.metrics import Metrics, metrics_app
 from schema.ports import Meter
+
+if TYPE_CHECKING:
+    from gateway.backends.memory.twin import Twin
+    from gateway.sandbox.stripe_api import Sandbox
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,9 @@ SANDBOX_CALLS_PER_SECOND = 1000.0
 COLLECTED_AFTER = 10_000
 """New objects that are there at once before the youngest are looked through; Python's own 700 are
 looked through several times for one list."""
+BACKGROUND_AFTER_SECONDS = 1.0
+"""What is done beside the serving waits until the first callers have been served: it loads Stripe's
+SDK, which would keep them waiting."""
 FIRST_QUERY = (
     '{ invoice(id: "in_demo_paid_by_two") { number status amountPaid { formatted } '
     "payments { nodes { id amountPaid { formatted } paymentIntent { id status } } } } }"
@@ -54,15 +59,16 @@ async def serve_gateway(settings: Settings) -> None:
 
 
 def _leave_the_start_alone() -> None:
-    """What the start has made stays, and is not looked through for cycles again; those of requests
-    are looked for less often, as a large answer alone makes thousands of objects."""
-    gc.collect()
+    """What the start has made stays, and is never looked through for cycles: it has next to none.
+    Those of requests are looked for less often, as a large answer alone makes thousands."""
     gc.freeze()
     gc.set_threshold(COLLECTED_AFTER)
 
 
 async def serve_sandbox(port: int, fixtures: Path | None) -> None:
     """Serve the sandbox by itself until SIGINT or SIGTERM."""
+    from gateway.sandbox.stripe_api import running_sandbox
+
     stopped = _stop_signal()
     async with running_sandbox(_twin(fixtures), port=port) as sandbox:
         typer.echo(
@@ -74,6 +80,8 @@ async def serve_sandbox(port: int, fixtures: Path | None) -> None:
 
 async def serve_with_sandbox(settings: Settings, sandbox_port: int) -> None:
     """Serve the Stripe backend against a sandbox of its own, with webhooks flowing back."""
+    from gateway.sandbox.stripe_api import running_sandbox
+
     stopped = _stop_signal()
     async with running_sandbox(_twin(settings.fixtures), port=sandbox_port) as sandbox:
         against = _against(settings, sandbox)
@@ -87,9 +95,7 @@ async def serve_with_sandbox(settings: Settings, sandbox_port: int) -> None:
 
 
 def _twin(fixtures: Path | None) -> Twin:
-    twin = Twin(now=SystemClock().now, new_id=RandomIds().new)
-    seed(twin, fixtures)
-    return twin
+    return seeded_twin(fixtures, SystemClock(), RandomIds())
 
 
 def _against(settings: Settings, sandbox: Sandbox) -> Settings:
@@ -129,15 +135,21 @@ async def _register(settings: Settings, sandbox: Sandbox) -> str:
 @asynccontextmanager
 async def _listening(settings: Settings) -> AsyncIterator[int]:
     """A gateway on its port; answers which one that is."""
-    async with opened_gateway(settings) as gateway, _metrics_listening(settings, gateway.metrics):
+    async with (
+        opened_gateway(settings, with_background=False) as gateway,
+        _metrics_listening(settings, gateway.metrics),
+    ):
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.rereading.again)
         application = make_web_app(gateway)
         runner = make_runner(application, settings)
         await runner.setup()
+        loop = asyncio.get_running_loop()
+        later = loop.call_later(BACKGROUND_AFTER_SECONDS, gateway.start_background)
         try:
             await web.TCPSite(runner, settings.host, settings.port).start()
             yield int(runner.addresses[0][1])
         finally:
+            later.cancel()
             application[SHUTDOWN].begin()
             await runner.cleanup()
 

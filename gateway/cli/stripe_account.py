@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gateway.cli.running import run, shown, stopped
 from gateway.clock import RandomIds
@@ -36,6 +35,8 @@ def catch_up(
 
 
 async def _catch_up(since: int, settings: Settings) -> None:
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
     from gateway.composition.gateway import opened_gateway
     from gateway.events.catch_up import Summary
 

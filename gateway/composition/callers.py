@@ -13,19 +13,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
-
-from aiohttp import ClientSession
+from typing import TYPE_CHECKING
 
 from gateway.backends.guarded import AuditTrail
-from gateway.callers.budgets import Budget, MemoryBudget, RedisBudget
+from gateway.callers.budgets import Budget, OwnBudget
 from gateway.callers.clients import ClientsRefused, read_clients
-from gateway.callers.json_web_tokens import (
-    JsonWebTokens,
-    KeySet,
-    KeySource,
-    SharedSecret,
-    fetch_json,
-)
 from gateway.callers.registry import Callers
 from gateway.clock import Clock
 from gateway.execution.admission import CostQuotas
@@ -34,6 +26,9 @@ from gateway.execution.runner import GraphQLRunner
 from gateway.execution.trusted_documents import ManifestRefused, check_manifest, read_manifest
 from gateway.settings import Settings
 from schema.root import make_schema
+
+if TYPE_CHECKING:
+    from gateway.callers.json_web_tokens import JsonWebTokens
 
 log = logging.getLogger(__name__)
 
@@ -95,12 +90,22 @@ def open_callers(
 def _tokens(settings: Settings, clock: Clock, stack: AsyncExitStack) -> JsonWebTokens | None:
     if not settings.has_tokens:
         return None
+    # With PyJWT comes cryptography, which only users' tokens need.
+    from gateway.callers.json_web_tokens import (
+        JsonWebTokens,
+        KeySet,
+        KeySource,
+        SharedSecret,
+        fetch_json,
+        key_session,
+    )
+
     keys: KeySource
     if settings.jwt_secret is not None:
         keys = SharedSecret(settings.jwt_secret.get_secret_value())
     else:
         assert settings.jwt_jwks_url is not None
-        session = ClientSession()
+        session = key_session()
         stack.push_async_callback(session.close)
         keys = KeySet(partial(fetch_json, session, settings.jwt_jwks_url), clock.monotonic)
     return JsonWebTokens(settings, keys, clock.now, settings.jwt_algorithms)
@@ -108,9 +113,11 @@ def _tokens(settings: Settings, clock: Clock, stack: AsyncExitStack) -> JsonWebT
 
 def open_quotas(settings: Settings, stack: AsyncExitStack) -> CostQuotas:
     """What callers have to pay, out of budgets that are shared where there is a Redis."""
-    budget: Budget = MemoryBudget()
+    monotonic = asyncio.get_running_loop().time
+    budget: Budget = OwnBudget(monotonic)
     if settings.redis_url is not None:
-        monotonic = asyncio.get_running_loop().time
+        from gateway.callers.redis_budget import RedisBudget  # It brings redis-py along.
+
         budget = RedisBudget(settings.redis_url.get_secret_value(), monotonic)
         stack.push_async_callback(budget.close)
     return CostQuotas(budget, default_per_minute=settings.cost_per_minute)

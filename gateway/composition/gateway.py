@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -19,9 +20,6 @@ from gateway.backends.journal.open_writes import Settling
 from gateway.backends.journal.record_store import JournalStore
 from gateway.backends.journal.records import WriteRecord
 from gateway.backends.journal.writes import SOLE_OWNER, Announce, JournaledWrites
-from gateway.backends.memory.twin import Twin
-from gateway.backends.stripe.client import StripeApi
-from gateway.backends.stripe.reads.intake_reads import StripeEventReader
 from gateway.callers.registry import Callers
 from gateway.clock import Clock, Ids, RandomIds, SystemClock, request_id
 from gateway.composition.background import BackgroundTasks, every
@@ -43,7 +41,6 @@ from gateway.events.log import LogEntry
 from gateway.events.webhook import WebhookReader
 from gateway.execution.operation import Runner
 from gateway.execution.runner import GraphQLRunner
-from gateway.sandbox.deliveries import EventDeliveries
 from gateway.settings import Settings
 from gateway.web.app import create_app
 from gateway.web.authentication import Authenticator, BearerAuthenticator, DevelopmentAuthenticator
@@ -52,6 +49,11 @@ from gateway.web.request_body import asked_later
 from gateway.web.webhook_endpoint import WebhookEndpoint
 from schema.ports import BackendDescription, EventOrigin, Outcome, Reads
 from schema.root import make_schema
+
+if TYPE_CHECKING:
+    from gateway.backends.memory.twin import Twin
+    from gateway.backends.stripe.client import StripeApi
+    from gateway.sandbox.deliveries import EventDeliveries
 
 WEBHOOK_PATH = "/webhooks/stripe"
 SETTLE_SECONDS = 30
@@ -72,10 +74,23 @@ class Gateway:
     rereading: Rereading
     metrics: Metrics
     callers: Callers | None
+    background: BackgroundTasks
     twin: Twin | None
     deliveries: EventDeliveries | None = None
     webhooks: WebhookReader | None = None
     catch_up: CatchUp | None = None
+
+    def start_background(self) -> None:
+        """What is done again and again beside the serving: among it, to finish the writes that
+        earlier processes have left open, then what this one leaves."""
+        settle = partial(
+            every, SETTLE_SECONDS, self.settling.settle, "open writes could not be looked at: %s"
+        )
+        self.background.start("settle", settle)
+        self.background.start("forget", partial(forget_for_ever, self.stores))
+        if self.catch_up is not None:
+            seconds = self.settings.catch_up_seconds
+            self.background.start("catch_up", partial(self.catch_up.every, seconds))
 
 
 def entry_of(
@@ -107,9 +122,9 @@ async def opened_gateway(
     with_background: bool = True,
     outside: Outside = Outside(),
 ) -> AsyncIterator[Gateway]:
-    """A running gateway; without background, for one task by hand.
+    """A running gateway; without background, for one task by hand, or to start it later.
 
-    Raises `FixturesRefused`, `ClientsRefused`, `ManifestRefused`, `StoreRefused`, `StoreInUse`,
+    Raises `SettingsRefused`, `ClientsRefused`, `ManifestRefused`, `StoreRefused`, `StoreInUse`,
     `OSError`.
     """
     clock, ids = clock or SystemClock(), ids or RandomIds()
@@ -152,6 +167,7 @@ async def opened_gateway(
             on_exceeded=metrics.limit_exceeded,
             documents=outside.documents,
             compiled_plans=settings.compiled_plans,
+            warm_answers=settings.warm_answers,
             on_fallback=metrics.plan_fell_back,
         )
         trust_documents(settings, runner, rereading)
@@ -168,17 +184,17 @@ async def opened_gateway(
             rereading=rereading,
             metrics=metrics,
             callers=callers,
+            background=BackgroundTasks(monotonic=asyncio.get_running_loop().time),
             twin=upstream.twin,
         )
-        background = BackgroundTasks(monotonic=asyncio.get_running_loop().time)
-        stack.callback(background.stop)
-        metrics.watch_tasks(background.failures)
+        stack.callback(gateway.background.stop)
+        metrics.watch_tasks(gateway.background.failures)
         if upstream.twin is not None:
-            _deliver(gateway, upstream.twin, background)
+            _deliver(gateway, upstream.twin)
         if upstream.api is not None:
             _listen_to_stripe(gateway, upstream.api, clock)
         if with_background:
-            _start_background(gateway, background)
+            gateway.start_background()
         yield gateway
 
 
@@ -213,21 +229,10 @@ def _announcing(intake: Intake, description: BackendDescription, clock: Clock) -
     return announce
 
 
-def _start_background(gateway: Gateway, background: BackgroundTasks) -> None:
-    """What is done again and again beside the serving: among it, to finish the writes that earlier
-    processes have left open, then what this one leaves."""
-    settle = partial(
-        every, SETTLE_SECONDS, gateway.settling.settle, "open writes could not be looked at: %s"
-    )
-    background.start("settle", settle)
-    background.start("forget", partial(forget_for_ever, gateway.stores))
-    if gateway.catch_up is not None:
-        seconds = gateway.settings.catch_up_seconds
-        background.start("catch_up", partial(gateway.catch_up.every, seconds))
-
-
 def _listen_to_stripe(gateway: Gateway, api: StripeApi, clock: Clock) -> None:
     """Webhooks, where there is a secret to know them by, and what they may have missed."""
+    from gateway.backends.stripe.reads.intake_reads import StripeEventReader
+
     settings, description = gateway.settings, gateway.reads.describe()
     account, livemode = description.account, description.livemode
     if settings.webhook_secrets:
@@ -247,12 +252,14 @@ def _listen_to_stripe(gateway: Gateway, api: StripeApi, clock: Clock) -> None:
     gateway.metrics.watch_catch_up(lambda: (catch_up.passed_over, catch_up.given_up))
 
 
-def _deliver(gateway: Gateway, twin: Twin, background: BackgroundTasks) -> None:
+def _deliver(gateway: Gateway, twin: Twin) -> None:
     """Let the twin's events in, in process."""
+    from gateway.sandbox.deliveries import EventDeliveries
+
     deliveries = EventDeliveries(gateway.intake, gateway.reads.describe().account)
     twin.listeners.append(deliveries.offer)
     deliveries.idle.set()
-    background.start("deliver", deliveries.run)
+    gateway.background.start("deliver", deliveries.run)
     gateway.deliveries = deliveries
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from gateway.backends.journal.record_store import JournalStore, MemoryJournalStore
 from gateway.clock import Clock, Ids
@@ -25,8 +26,10 @@ from gateway.events.log import (
     UnreadableCount,
 )
 from gateway.settings import Settings
-from gateway.storage.redis_store import RedisStore
 from gateway.storage.write_probe import WriteProbe, redis_probe, sqlite_probe
+
+if TYPE_CHECKING:
+    from gateway.storage.redis_store import RedisStore
 
 FORGET_SECONDS = 3600.0
 """How often a quiet log is looked through for what is due."""
@@ -94,6 +97,7 @@ async def _redis(
     settings: Settings, clock: Clock, epoch: str, retention: Retention, stack: AsyncExitStack
 ) -> Stores:
     from gateway.backends.journal.durable import RedisJournalStore
+    from gateway.storage.redis_store import RedisStore
 
     assert settings.redis_url is not None
     store = RedisStore.connect(settings.redis_url.get_secret_value())

@@ -10,33 +10,28 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import strawberry
-from aiocache.base import BaseCache
 
-from gateway.backends.caching.reads import CachingReads
-from gateway.backends.caching.store import BoundedMemoryCache, CacheStore
 from gateway.backends.journal.writes import Dropped, nothing_cached
-from gateway.backends.memory.backend import MemoryBackend
-from gateway.backends.memory.twin import Twin
-from gateway.backends.stripe.backend import StripeBackend
-from gateway.backends.stripe.client import Observe, Pacing, StripeApi, nobody_counts
-from gateway.backends.stripe.rate_limit import LocalTokens, RateBudget, Tokens
-from gateway.backends.stripe.reads.intake_reads import StripeLookup
 from gateway.backends.supplier import Supplier
 from gateway.clock import Clock, Ids, chance
 from gateway.composition.stores import Stores
 from gateway.events.intake import Drop, Lookup, Touched
 from gateway.execution.documents import Documents
-from gateway.sandbox.deliveries import TwinLookup
-from gateway.sandbox.fixtures import seed
-from gateway.settings import Settings
-from gateway.storage.redis_store import RedisStore
+from gateway.settings import Settings, SettingsRefused
 from schema.ports import Reads
 
 if TYPE_CHECKING:
     from stripe import HTTPClient
+
+    from gateway.backends.caching.store import Cache
+    from gateway.backends.memory.twin import Twin
+    from gateway.backends.stripe.client import Observe, StripeApi
+    from gateway.backends.stripe.rate_limit import RateBudget, Tokens
+    from gateway.storage.redis_store import RedisStore
 
 CACHE_ENTRY_BYTES = 1_300
 """Of an entry with its key, or of one of the tokens, about as many, which say what still counts."""
@@ -51,7 +46,7 @@ class Outside:
     """
 
     stores: Stores | None = None
-    cache: BaseCache | None = None
+    cache: Cache | None = None
     http_client: HTTPClient | None = None
     random: Callable[[], float] = chance
     schema: strawberry.Schema | None = None
@@ -80,13 +75,49 @@ def open_upstream(
     outside: Outside,
     stack: AsyncExitStack,
 ) -> Upstream:
-    """Raises `FixturesRefused`."""
+    """Loads the modules of the one backend that is used. Raises `SettingsRefused`."""
     if settings.backend == "memory":
-        twin = Twin(now=clock.now, new_id=ids.new)
-        seed(twin, settings.fixtures)
-        memory = MemoryBackend(twin)
-        stack.push_async_callback(memory.close)
-        return Upstream(memory, memory, TwinLookup(twin), nothing_to_drop, twin=twin)
+        return _memory(settings, clock, ids, stack)
+    return _stripe(settings, clock, ids, redis, observe, outside, stack)
+
+
+def _memory(settings: Settings, clock: Clock, ids: Ids, stack: AsyncExitStack) -> Upstream:
+    from gateway.backends.memory.backend import MemoryBackend
+    from gateway.sandbox.deliveries import TwinLookup
+
+    twin = seeded_twin(settings.fixtures, clock, ids)
+    memory = MemoryBackend(twin)
+    stack.push_async_callback(memory.close)
+    return Upstream(memory, memory, TwinLookup(twin), nothing_to_drop, twin=twin)
+
+
+def seeded_twin(fixtures: Path | None, clock: Clock, ids: Ids) -> Twin:
+    """A twin with the state of a file, or of the demo. Raises `SettingsRefused`."""
+    from gateway.backends.memory.twin import Twin
+    from gateway.sandbox.fixtures import FixturesRefused, seed
+
+    twin = Twin(now=clock.now, new_id=ids.new)
+    try:
+        seed(twin, fixtures)
+    except FixturesRefused as refused:
+        raise SettingsRefused(f"{fixtures} cannot be loaded:\n{refused}") from refused
+    return twin
+
+
+def _stripe(
+    settings: Settings,
+    clock: Clock,
+    ids: Ids,
+    redis: RedisStore | None,
+    observe: Observe,
+    outside: Outside,
+    stack: AsyncExitStack,
+) -> Upstream:
+    from gateway.backends.caching.reads import CachingReads
+    from gateway.backends.caching.store import CacheStore
+    from gateway.backends.stripe.backend import StripeBackend
+    from gateway.backends.stripe.reads.intake_reads import StripeLookup
+
     api = stripe_api(settings, redis, observe, outside)
     stripe = StripeBackend(
         api,
@@ -95,11 +126,13 @@ def open_upstream(
         preview_version=settings.stripe_preview_version,
     )
     stack.push_async_callback(stripe.close)
+    is_shared = outside.cache is not None or settings.cache_url is not None
     caching = CachingReads(
         stripe,
         CacheStore(outside.cache or _cache(settings, clock)),
         partial(ids.new, "tok"),
-        is_shared=outside.cache is not None or settings.cache_url is not None,
+        clock.now if is_shared else clock.monotonic,
+        is_shared=is_shared,
     )
     stack.push_async_callback(caching.close)
 
@@ -113,10 +146,13 @@ async def nothing_to_drop(touched: Touched) -> None:
     """The drop of a gateway without a cache: the twin is always as new as it gets."""
 
 
-def _cache(settings: Settings, clock: Clock) -> BaseCache:
+def _cache(settings: Settings, clock: Clock) -> Cache:
     """Shared where the settings give an address."""
+    from gateway.backends.caching.store import BoundedMemoryCache
+
     if settings.cache_url is not None:
-        from gateway.backends.caching.store import redis_cache
+        # It brings redis-py along.
+        from gateway.backends.caching.redis_cache import redis_cache
 
         return redis_cache(settings.cache_url.get_secret_value())
     return BoundedMemoryCache(
@@ -129,10 +165,12 @@ def _cache(settings: Settings, clock: Clock) -> BaseCache:
 def stripe_api(
     settings: Settings,
     redis: RedisStore | None = None,
-    observe: Observe = nobody_counts,
+    observe: Observe | None = None,
     outside: Outside = Outside(),
 ) -> StripeApi:
     """The one connection to the account, inside its rate budget."""
+    from gateway.backends.stripe.client import Pacing, StripeApi, nobody_counts
+
     assert settings.stripe_api_key is not None
     monotonic = asyncio.get_running_loop().time
     return StripeApi(
@@ -141,7 +179,7 @@ def stripe_api(
         pacing=Pacing(sleep=asyncio.sleep, random=outside.random, monotonic=monotonic),
         stripe_version=settings.stripe_version,
         api_base=settings.stripe_api_base,
-        observe=observe,
+        observe=observe or nobody_counts,
         http_client=outside.http_client,
     )
 
@@ -160,6 +198,8 @@ async def connected(
 
 def _rate_budget(settings: Settings, redis: RedisStore | None) -> RateBudget:
     """The account's allowance, shared where there is a Redis."""
+    from gateway.backends.stripe.rate_limit import LocalTokens, RateBudget
+
     monotonic = asyncio.get_running_loop().time
     tokens: Tokens = LocalTokens(
         account_per_second=settings.account_calls_per_second,

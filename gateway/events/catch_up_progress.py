@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from gateway.events.intake import Hint
 from gateway.storage.record_codec import RecordCodec
-from gateway.storage.redis_store import RedisStore
 from gateway.storage.sqlite_store import Part, SqliteStore
+
+if TYPE_CHECKING:
+    from gateway.storage.redis_store import RedisStore
 
 
 @dataclass(frozen=True, slots=True)

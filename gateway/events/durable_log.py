@@ -16,7 +16,7 @@ import logging
 import sqlite3
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.events.log import (
     AT_ONCE_MAX,
@@ -29,8 +29,10 @@ from gateway.events.log import (
     encoded_entry,
     logged,
 )
-from gateway.storage.redis_store import RedisStore
 from gateway.storage.sqlite_store import Part, SqliteStore
+
+if TYPE_CHECKING:
+    from gateway.storage.redis_store import RedisStore
 
 log = logging.getLogger(__name__)
 

@@ -1,16 +1,15 @@
 """The feed: what was appended goes to whoever listens, from a cursor on, without gap or repeat; and
 the follower, which publishes here what any of the replicas that share a log has appended.
 
-A subscriber reads the log until it has caught up with what was published, and turns live in
-the same step, so that nothing falls between backlog and live. What was not published in its order
-is read from the log again. Who falls behind is told so and ended, never skipped in silence.
+What was not published in its order is read from the log again. Who falls behind is told so and
+ended, never skipped in silence.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -23,7 +22,8 @@ from gateway.events.log import (
     encode_position,
     newer_cursor,
 )
-from gateway.events.subscriber import Subscriber, Told, View
+from gateway.events.reader import BACKLOG_BATCH, Reader
+from gateway.events.subscriber import LiveIndex, Subscriber, Told, View
 from schema.ports import (
     ErrorCode,
     EventFilter,
@@ -31,9 +31,7 @@ from schema.ports import (
     Failed,
     GapReason,
     InvoicePaymentEvent,
-    StreamCheckpoint,
     StreamGap,
-    StreamItem,
     Viewer,
 )
 
@@ -41,8 +39,6 @@ log = logging.getLogger(__name__)
 
 QUEUE_MAX = 256
 """Entries that a subscriber may lag behind; beyond it the client is told to resume."""
-BACKLOG_BATCH = 200
-"""Entries read from the log at a time."""
 SCAN_MAX = 10_000
 """Entries that one page may look at: a rare filter answers a short page and where to go on."""
 HEARTBEAT_SECONDS = 15.0
@@ -58,49 +54,46 @@ class Feed:
         queue_max: int = QUEUE_MAX,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
     ) -> None:
-        self._log = log
-        self._queue_max = queue_max
-        self._heartbeat_seconds = heartbeat_seconds
-        self._published = 0
-        self._live: set[Subscriber] = set()
+        self.log = log
+        self.index = LiveIndex(queue_max=queue_max, heartbeat_seconds=heartbeat_seconds)
+        self.readers = 0
 
     async def start(self) -> None:
         """Take the log as it is for published: its drops were made by whoever appended."""
-        self._published = max(self._published, (await self._log.bounds()).last)
+        last = (await self.log.bounds()).last
+        self.index.published = max(self.index.published, last)
 
     @property
     def subscriber_count(self) -> int:
-        return len(self._live)
+        """How many readers are live."""
+        return self.readers
 
     def publish(self, entry: Logged) -> None:
-        """Hand what the log holds at one position to every live subscriber. Never blocks."""
-        if entry.position <= self._published:
-            return
-        self._published = entry.position
-        for subscriber in self._live:
-            subscriber.offer(entry)
+        """Hand what the log holds at one position to those who want it. Never blocks."""
+        if entry.position > self.index.published:
+            self.index.publish(entry)
 
     def position(self) -> str:
-        return self._cursor(self._published)
+        return self._cursor(self.index.published)
 
     def _cursor(self, position: int) -> str:
-        return encode_position(self._log.epoch, position)
+        return encode_position(self.log.epoch, position)
 
     async def oldest(self) -> str | None:
-        bounds = await self._log.bounds()
+        bounds = await self.log.bounds()
         return None if bounds.first == 0 else self._cursor(bounds.first - 1)
 
     async def page(
         self, viewer: Viewer, *, first: int, after: str | None, where: EventFilter
     ) -> EventPage:
-        bounds = await self._log.bounds()
+        bounds = await self.log.bounds()
         start = bounds.forgotten if after is None else self._start(after, bounds)
-        view = View(self._log.epoch, viewer, where)
+        view = View(self.log.epoch, viewer, where)
         found: list[Told] = []
         events: list[InvoicePaymentEvent] = []
         seen, more = start, True
         while more and len(events) <= first and seen - start < SCAN_MAX:
-            batch = await self._log.read(seen, BACKLOG_BATCH)
+            batch = await self.log.read(seen, BACKLOG_BATCH)
             if after is None and seen == start and batch:
                 seen = batch[0].position - 1  # the oldest that is held by now
             found += view.items(seen, batch)
@@ -127,7 +120,7 @@ class Feed:
     def _start(self, after: str, bounds: Bounds) -> int:
         """The position to read from. Raises `Failed` CURSOR_GONE where history is missing."""
         epoch, position = decode_position(after)
-        if epoch != self._log.epoch or position > bounds.last:
+        if epoch != self.log.epoch or position > bounds.last:
             raise Failed(
                 ErrorCode.CURSOR_GONE,
                 "this cursor belongs to another log: read again from the start",
@@ -139,85 +132,31 @@ class Feed:
     def newer(self, after: str | None, resumed: str | None) -> str | None:
         if after is None or resumed is None:
             return resumed if after is None else after
-        return newer_cursor(after, resumed, self._log.epoch, end=self._published)
+        return newer_cursor(after, resumed, self.log.epoch, end=self.index.published)
 
-    async def subscribe(
-        self, viewer: Viewer, *, after: str | None, where: EventFilter
-    ) -> AsyncGenerator[StreamItem, None]:
-        view = View(self._log.epoch, viewer, where)
-        position, told, gap = await self._beginning(after)
-        reader = Subscriber(view, self._queue_max, position)
-        # No await between the look at what was published and this: nothing falls between.
-        is_live = self._joined(reader)
-        try:
-            yield StreamCheckpoint(told, is_live)
-            if gap is not None:
-                yield gap
-            while True:
-                if not is_live:
-                    async for item in self._backlog(reader):
-                        yield item
-                async for item in self._live_items(reader):
-                    yield item
-                if reader.overflowed:
-                    yield view.gap(reader.heard, reader.heard, GapReason.SLOW_CONSUMER)
-                    return
-                is_live = False
-        finally:
-            self._live.discard(reader)
+    def subscribe(self, viewer: Viewer, *, after: str | None, where: EventFilter) -> Reader:
+        return Reader(self, View(self.log.epoch, viewer, where), after)
 
-    async def _beginning(self, after: str | None) -> tuple[int, str, StreamGap | None]:
-        """The position behind which a stream reads on, the cursor up to which its reader has
-        everything, and the gap between, if there is one."""
+    def live(self, viewer: Viewer, where: EventFilter, wake: Callable[[], None]) -> Subscriber:
+        index = self.index
+        return Subscriber(index, View(self.log.epoch, viewer, where), index.published, wake, ())
+
+    async def beginning(self, after: str | None) -> tuple[int, str, StreamGap | None]:
+        """See `gateway.events.reader.Source`."""
         if after is None:
-            return self._published, self.position(), None
+            return self.index.published, self.position(), None
         epoch, position = decode_position(after)
-        bounds = await self._log.bounds()
-        if epoch != self._log.epoch or position > max(bounds.last, self._published):
+        bounds = await self.log.bounds()
+        if epoch != self.log.epoch or position > max(bounds.last, self.index.published):
             now = self.position()
             # Of another log its reader has nothing, and must meet the gap again if it leaves before
             # it; of this one that has gone back it has everything, and may not skip what comes.
-            told = now if epoch == self._log.epoch else after
-            return self._published, told, StreamGap(after, now, GapReason.UNKNOWN_CURSOR)
+            told = now if epoch == self.log.epoch else after
+            return self.index.published, told, StreamGap(after, now, GapReason.UNKNOWN_CURSOR)
         if position < bounds.forgotten:
             gap = StreamGap(after, self._cursor(bounds.forgotten), GapReason.RETENTION)
             return bounds.forgotten, after, gap
         return position, after, None
-
-    def _joined(self, reader: Subscriber) -> bool:
-        """Whether the reader has all that was published, and so gets the rest as it comes."""
-        if reader.heard < self._published:
-            return False
-        self._live.add(reader)
-        return True
-
-    async def _backlog(self, reader: Subscriber) -> AsyncGenerator[StreamItem, None]:
-        """What the log holds behind the reader, and a checkpoint in the step that makes it live."""
-        self._live.discard(reader)
-        reader.torn = False
-        view = reader.view
-        while not self._joined(reader):
-            published = self._published
-            batch = await self._log.read(reader.heard, BACKLOG_BATCH)
-            if not batch:  # the log no longer holds what it held
-                yield view.gap(reader.heard, published, GapReason.UNKNOWN_CURSOR)
-            for item in view.items(reader.heard, batch):
-                yield item
-            reader.heard = batch[-1].position if batch else published
-        yield StreamCheckpoint(view.cursor(reader.heard), True)
-
-    async def _live_items(self, reader: Subscriber) -> AsyncGenerator[StreamItem, None]:
-        """What comes while nothing is missing, and a checkpoint whenever the reader got nothing
-        for a while: others' events do not make a stream less quiet."""
-        view = reader.view
-        while True:
-            beat_at = asyncio.get_running_loop().time() + self._heartbeat_seconds
-            if reader.queue:
-                yield view.told(reader.queue.popleft())
-            elif reader.is_over:
-                return
-            elif not await reader.woken(beat_at):
-                yield StreamCheckpoint(view.cursor(reader.heard), True)
 
 
 def _forgotten() -> Failed:

@@ -129,17 +129,13 @@ class Intake:
     livemode: bool
     _order: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _line_of_others: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
-    _announcing: set[asyncio.Task[int]] = field(default_factory=set, init=False)
     _receiving: dict[str, asyncio.Task[int]] = field(default_factory=dict, init=False)
 
     async def announce(self, entry: LogEntry, stripe_key: str) -> None:
-        """Take in one of our own writes, which Stripe was sent under this key. Raises `OSError`
-        when the log is not to be had."""
+        """Take in one of our own writes, which Stripe was sent under this key. Nobody's leaving may
+        end it, which the journal sees to. Raises `OSError` when the log is not to be had."""
         names = _twin_names(EventType(entry.type), entry.invoice_payment_id, stripe_key)
-        task = asyncio.ensure_future(self._taken(replace(entry, dedupe=names)))
-        self._announcing.add(task)
-        task.add_done_callback(self._announcing.discard)
-        await asyncio.shield(task)
+        await self._taken(replace(entry, dedupe=names))
 
     async def receive(self, hint: Hint, origin: EventOrigin) -> int:
         """Take in one Stripe event to the end, even when whoever brought it goes away; answers how

@@ -12,11 +12,12 @@ import logging
 import re
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.storage import RecordUnreadable
 from gateway.storage.record_codec import RecordCodec
+from schema.changing import changed
 from schema.ports import ErrorCode, Failed
 
 log = logging.getLogger(__name__)
@@ -181,7 +182,7 @@ class MemoryEventLog:
         if is_known:
             return None
         self._last += 1
-        placed = replace(entry, position=self._last)
+        placed = changed(entry, position=self._last)
         self._entries.append(placed)
         if len(self._entries) > self._entries_max:
             self._entries.popleft()
@@ -207,13 +208,13 @@ _CODEC = RecordCodec(version=1, kinds=[LogEntry])
 
 def encoded_entry(entry: LogEntry) -> str:
     """The entry as text, without its position: that is its place, and the store gives it."""
-    return _CODEC.encoded(replace(entry, position=0))
+    return _CODEC.encoded(changed(entry, position=0))
 
 
 def decoded_entry(text: str | bytes, position: int) -> LogEntry:
     """The entry at its place. Raises `RecordUnreadable`."""
     entry: LogEntry = _CODEC.decoded(text)
-    return replace(entry, position=position)
+    return changed(entry, position=position)
 
 
 def logged(text: str | bytes, position: int) -> Logged:

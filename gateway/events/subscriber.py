@@ -1,20 +1,29 @@
-"""One reader of the log: what it may see and wants of it, and the queue of what waits for it.
+"""What is published live, of what one view of the log wants: a bounded queue, and its place in the
+index that knows whom an entry is for.
 
-Knows neither the log nor the other readers. Queues are bounded: who falls behind has lost
-something, and says so instead of skipping it.
+Nothing is done for a queue that an entry does not concern: how far it has come follows from what
+was published. Who falls behind has lost something, and says so instead of skipping it.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from gateway.events.log import LogEntry, Logged, Unreadable, encode_position
-from schema.ports import EventFilter, GapReason, InvoicePaymentEvent, StreamGap, Viewer
+from schema.ports import (
+    EventFilter,
+    GapReason,
+    InvoicePaymentEvent,
+    LiveItem,
+    StreamCheckpoint,
+    StreamGap,
+    Viewer,
+)
 
 Told = InvoicePaymentEvent | StreamGap
+Waiting = Collection[Logged]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +57,17 @@ class View:
         """What the reader gets for an entry that it wants."""
         if isinstance(entry, Unreadable):
             return self.gap(entry.position - 1, entry.position, GapReason.UNREADABLE)
-        return self._shown(entry)
+        return _shown(entry, self.cursor(entry.position), self.viewer.tenant)
+
+    def live(self, entry: Logged) -> LiveItem:
+        """The same for readers of several tenants."""
+        if isinstance(entry, Unreadable):
+            return LiveItem(entry.position, self.told(entry))
+        shown = _shown(entry, self.cursor(entry.position), None)
+        if entry.tenant is None or entry.idempotency_key is None:
+            return LiveItem(entry.position, shown)
+        own = replace(shown, idempotency_key=entry.idempotency_key)
+        return LiveItem(entry.position, shown, entry.tenant, own)
 
     def items(self, here: int, batch: Iterable[Logged]) -> Iterator[Told]:
         """All that the reader is told of a batch that was read after this position.
@@ -77,71 +96,168 @@ class View:
                 yield self.told(entry)
             here = entry.position
 
-    def _shown(self, entry: LogEntry) -> InvoicePaymentEvent:
-        is_own = entry.tenant == self.viewer.tenant
-        return InvoicePaymentEvent(
-            cursor=self.cursor(entry.position),
-            type=entry.type,
-            raw_type=entry.raw_type,
-            origin=entry.origin,
-            occurred_at=entry.occurred_at,
-            invoice_id=entry.invoice_id,
-            source_event_id=entry.source_event_id,
-            customer_id=entry.customer_id,
-            invoice_payment_id=entry.invoice_payment_id,
-            payment_intent_id=entry.payment_intent_id,
-            idempotency_key=entry.idempotency_key if is_own else None,
-        )
+
+def _shown(entry: LogEntry, cursor: str, tenant: str | None) -> InvoicePaymentEvent:
+    is_own = tenant is not None and entry.tenant == tenant
+    return InvoicePaymentEvent(
+        cursor=cursor,
+        type=entry.type,
+        raw_type=entry.raw_type,
+        origin=entry.origin,
+        occurred_at=entry.occurred_at,
+        invoice_id=entry.invoice_id,
+        source_event_id=entry.source_event_id,
+        customer_id=entry.customer_id,
+        invoice_payment_id=entry.invoice_payment_id,
+        payment_intent_id=entry.payment_intent_id,
+        idempotency_key=entry.idempotency_key if is_own else None,
+    )
 
 
-@dataclass(slots=True, eq=False)
 class Subscriber:
-    """One live reader's queue, of what it wants.
+    """A queue of what its view wants; see `schema.ports.LiveEvents`.
 
-    Everything up to `heard` has been delivered, waits in the queue, or was not wanted; so with an
-    empty queue it is where the reader may resume. `overflowed` and `torn` say that what comes next
-    is not in the queue: it did not fit, or was not published in its order.
+    `overflowed` and `torn` say that what comes next is not in the queue: it did not fit, or was
+    not published in its order. Then `heard` is where to read on.
     """
 
-    view: View
-    limit: int
-    heard: int
-    queue: deque[Logged] = field(default_factory=deque)
-    overflowed: bool = False
-    torn: bool = False
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    __slots__ = ("_index", "_seen", "_wake", "heartbeat_seconds", "overflowed", "queue", "torn",
+                 "view")  # fmt: skip
+
+    def __init__(
+        self, index: LiveIndex, view: View, seen: int, wake: Callable[[], None], waiting: Waiting
+    ) -> None:
+        self._index = index
+        self._seen = seen
+        self._wake = wake
+        self.view = view
+        self.heartbeat_seconds = index.heartbeat_seconds
+        self.queue = deque(waiting) if waiting else None
+        self.overflowed = False
+        self.torn = False
+        index.add(self)
 
     @property
     def is_over(self) -> bool:
-        """Whether the queue gets nothing more."""
         return self.overflowed or self.torn
 
+    @property
+    def heard(self) -> int:
+        """Everything up to it was taken, waits in the queue, or was not wanted; so with an empty
+        queue it is where a reader may resume."""
+        return self._seen if self.is_over else max(self._seen, self._index.published)
+
     def offer(self, entry: Logged) -> None:
-        """One entry more was published. Never blocks."""
-        if self.is_over or entry.position <= self.heard:
+        """One entry more was published, which may concern it. Never blocks."""
+        if self.is_over or entry.position <= self._seen or not self.view.wants(entry):
             return
-        if entry.position > self.heard + 1:
-            self.torn = True
-        elif not self.view.wants(entry):
-            self.heard = entry.position
-            return
-        elif len(self.queue) >= self.limit:
+        if self.queue is None:
+            self.queue = deque()
+        if len(self.queue) >= self._index.queue_max:
             self.overflowed = True
+            self._seen = entry.position - 1
         else:
-            self.heard = entry.position
             self.queue.append(entry)
-        self.wake.set()
+        self._wake()
 
-    async def woken(self, beat_at: float) -> bool:
-        """Whether there is something to do before this time; if not, `heard` may be told.
+    def tear(self, before: int, position: int) -> None:
+        """This position was published after that one. Nobody knows yet what lies between."""
+        seen = max(self._seen, before)
+        if not self.is_over and position > seen + 1:
+            self._seen = seen
+            self.torn = True
+            self._wake()
 
-        What comes in the moment in which the time is over counts as come before it.
-        """
-        self.wake.clear()
-        try:
-            async with asyncio.timeout_at(beat_at):
-                if not self.queue and not self.is_over:
-                    await self.wake.wait()
-        except TimeoutError:
-            return bool(self.queue) or self.is_over
-        return True
+    def split(self, view: View, after: int, wake: Callable[[], None]) -> Subscriber:
+        """A queue of its own for a reader of the same that has everything up to a position."""
+        waiting = [entry for entry in self.queue or () if entry.position > after]
+        other = Subscriber(self._index, view, max(self._seen, after), wake, waiting)
+        other.overflowed, other.torn = self.overflowed, self.torn
+        return other
+
+    def take(self) -> Logged:
+        """The first that waits."""
+        assert self.queue is not None
+        entry = self.queue.popleft()
+        if not self.queue:
+            self.queue = None  # An empty one would keep half a kilobyte.
+        return entry
+
+    def first(self) -> LiveItem | None:
+        return self.view.live(self.queue[0]) if self.queue else None
+
+    def done(self) -> None:
+        if self.queue:
+            self.take()
+
+    def checkpoint(self) -> StreamCheckpoint:
+        return StreamCheckpoint(self.view.cursor(self.heard), True)
+
+    def close(self) -> None:
+        self._index.discard(self)
+        self.queue = None
+
+
+class LiveIndex:
+    """All live queues by what they want, so that an entry costs a look at those it may concern.
+
+    `published` is the last position that was handed to them.
+    """
+
+    def __init__(self, *, queue_max: int, heartbeat_seconds: float) -> None:
+        self.queue_max = queue_max
+        self.heartbeat_seconds = heartbeat_seconds
+        self.published = 0
+        self._all: set[Subscriber] = set()
+        self._anything: set[Subscriber] = set()
+        self._by_invoice: dict[str, set[Subscriber]] = {}
+        self._by_customer: dict[str, set[Subscriber]] = {}
+
+    def add(self, subscriber: Subscriber) -> None:
+        self._all.add(subscriber)
+        for found, key in self._places(subscriber.view):
+            found.setdefault(key, set()).add(subscriber)
+        if _wants_anything(subscriber.view):
+            self._anything.add(subscriber)
+
+    def discard(self, subscriber: Subscriber) -> None:
+        self._all.discard(subscriber)
+        self._anything.discard(subscriber)
+        for found, key in self._places(subscriber.view):
+            some = found.get(key)
+            if some is not None:
+                some.discard(subscriber)
+                if not some:
+                    del found[key]
+
+    def _places(self, view: View) -> Iterator[tuple[dict[str, set[Subscriber]], str]]:
+        """Where it stands: under one kind of ids, so that no entry finds it twice."""
+        if view.where.invoice_ids:
+            return ((self._by_invoice, one) for one in view.where.invoice_ids)
+        customers = view.where.customer_ids or view.viewer.customers or ()
+        return ((self._by_customer, one) for one in customers)
+
+    def publish(self, entry: Logged) -> None:
+        """Offer an entry to those it may concern; all have to know if one was left out."""
+        before, self.published = self.published, entry.position
+        if entry.position > before + 1:
+            for one in self._all:
+                one.tear(before, entry.position)
+        for some in self._concerned(entry):
+            for one in some:
+                one.offer(entry)
+
+    def _concerned(self, entry: Logged) -> Iterator[Collection[Subscriber]]:
+        if isinstance(entry, Unreadable):
+            yield self._all
+            return
+        yield self._anything
+        yield self._by_invoice.get(entry.invoice_id, ())
+        if entry.customer_id is not None:
+            yield self._by_customer.get(entry.customer_id, ())
+
+
+def _wants_anything(view: View) -> bool:
+    """Whether it is bound to no invoice and to no customer."""
+    where = view.where
+    return not where.invoice_ids and not where.customer_ids and view.viewer.customers is None

@@ -10,7 +10,7 @@ import asyncio
 from collections import OrderedDict, deque
 from typing import Any
 
-from gateway.callers.budgets import CALLERS_MAX, Budget, Spent
+from gateway.callers.budgets import CALLERS_MAX, Budget, OwnBudget, Spent
 from gateway.execution.operation import Answer
 from schema.ports import ErrorCode, Viewer
 
@@ -39,7 +39,25 @@ class CostQuotas:
         per_minute = viewer.cost_per_minute or self._default_per_minute
         if per_minute is None:
             return None
-        spent = await self._budget.spend(f"{viewer.tenant}|{viewer.caller}", cost, per_minute)
+        spent = await self._budget.spend(_account(viewer), cost, per_minute)
+        return self._told(viewer, cost, spent)
+
+    def is_at_once(self, viewer: Viewer) -> bool:
+        """Whether the viewer can be charged without a wait, and is not known to have nothing."""
+        if viewer.cost_per_minute is None and self._default_per_minute is None:
+            return True
+        caller = (viewer.tenant, viewer.caller)
+        return isinstance(self._budget, OwnBudget) and caller not in self._broke
+
+    def charge_at_once(self, viewer: Viewer, cost: int) -> dict[str, int] | Answer | None:
+        """The same for who can be charged at once."""
+        per_minute = viewer.cost_per_minute or self._default_per_minute
+        if per_minute is None:
+            return None
+        assert isinstance(self._budget, OwnBudget)
+        return self._told(viewer, cost, self._budget.spend_now(_account(viewer), cost, per_minute))
+
+    def _told(self, viewer: Viewer, cost: int, spent: Spent) -> dict[str, int] | Answer:
         caller = (viewer.tenant, viewer.caller)
         if spent.remaining > 0:
             self._broke.discard(caller)
@@ -54,6 +72,10 @@ class CostQuotas:
             "resetsInSeconds": spent.resets_in_seconds,
         }
         return price if spent.granted else _refused(spent, price)
+
+
+def _account(viewer: Viewer) -> str:
+    return f"{viewer.tenant}|{viewer.caller}"
 
 
 def _refused(spent: Spent, price: dict[str, int]) -> Answer:

@@ -75,8 +75,17 @@ def formatted(errors: Iterable[GraphQLError], request_id: str) -> list[dict[str,
     return [_formatted(error, request_id) for error in errors]
 
 
+def names_request(result: ExecutionResult) -> bool:
+    """Whether the answer depends on the request's id, as one of its errors is masked."""
+    return any(not (_is_meant(one) or _is_about_input(one)) for one in result.errors or ())
+
+
+def _is_meant(error: GraphQLError) -> bool:
+    return (error.extensions or {}).get("code") in _CODES
+
+
 def _formatted(error: GraphQLError, request_id: str) -> dict[str, Any]:
-    is_meant = (error.extensions or {}).get("code") in _CODES
+    is_meant = _is_meant(error)
     if not is_meant and not _is_about_input(error):
         return _masked(error, request_id)
     shown = {**error.formatted, "message": _cut(error.message)}

@@ -171,6 +171,14 @@ class Documents:
             self._on_exceeded(excess.limit, self.limits.refuses(excess.limit))
         return looked.outcome
 
+    def known(self, text: str, *, may_introspect: bool) -> Document | None:
+        """A good document that is known and exceeds nothing."""
+        looked = self._known.get((text, may_introspect))
+        if looked is None or looked.excesses or not isinstance(looked.outcome, Document):
+            return None
+        self._known.move_to_end((text, may_introspect))
+        return looked.outcome
+
     def knows(self, text: str, *, may_introspect: bool) -> bool:
         """Whether a look at the document costs nothing any more."""
         key = (text, may_introspect)

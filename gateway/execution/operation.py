@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -56,6 +56,8 @@ class Answer:
     body: dict[str, Any] = field(repr=False)
     executed: bool
     cursor: str | None = None
+    json: bytes | None = field(default=None, repr=False, compare=False)
+    """The body encoded, where several clients are sent the same."""
 
 
 class Prepared(Protocol):
@@ -73,8 +75,50 @@ class Prepared(Protocol):
         ...
 
 
+class Answers(Protocol):
+    """The answers of a subscription, taken one by one; to be closed by whoever leaves early."""
+
+    def __aiter__(self) -> Answers: ...
+
+    async def __anext__(self) -> Answer: ...
+
+    async def aclose(self) -> None: ...
+
+    async def hand_over(self, take: Callable[[Answer], bool]) -> None:
+        """Have what comes handed to `take` at once, in its order, as long as nothing else is to do.
+
+        It must not raise; when it has returned False, having taken that answer, it is handed none
+        any more. Returns when the next answer has to be asked for, which may be at once.
+        """
+        ...
+
+
+class OneByOne:
+    """The answers of a generator, which are handed to nobody."""
+
+    def __init__(self, answers: AsyncGenerator[Answer, None]) -> None:
+        self._answers = answers
+
+    def __aiter__(self) -> OneByOne:
+        return self
+
+    async def __anext__(self) -> Answer:
+        return await anext(self._answers)
+
+    async def aclose(self) -> None:
+        await self._answers.aclose()
+
+    async def hand_over(self, take: Callable[[Answer], bool]) -> None:
+        """Every answer has to be asked for."""
+
+
 class Runner(Protocol):
     """Runs operations. One per process; safe for any number of concurrent operations."""
+
+    def at_once(self, request: OperationRequest, viewer: Viewer, request_id: str) -> Answer | None:
+        """The answer of a query for which nothing has to be waited for; None: prepare and execute
+        it. Never blocks for long, and never raises for what a client sent."""
+        ...
 
     async def prepare(self, request: OperationRequest, viewer: Viewer) -> Prepared | Answer:
         """Parse, validate, limit and pick the operation. An `Answer` means it was refused."""
@@ -93,8 +137,8 @@ class Runner(Protocol):
         viewer: Viewer,
         request_id: str,
         resume_after: str | None = None,
-    ) -> AsyncIterator[Answer]:
-        """Run a subscription; the iterator is a generator, to be closed with `aclose()`.
+    ) -> Answers:
+        """Run a subscription; it begins when its first answer is asked for.
 
         `resume_after` is a cursor from outside the document (SSE's Last-Event-ID); of it and an
         `after` argument the newer counts. If the first item has `executed` false, the operation

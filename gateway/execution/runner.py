@@ -7,33 +7,34 @@ transport.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any, cast
 
 import strawberry
-from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode
+from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType
 from graphql.execution.values import VariableValues, get_variable_values
 
 from gateway.execution.admission import COST_MIN, CostQuotas, FairQueue
 from gateway.execution.answers import ERRORS_MAX, answered, failed, refused, with_code
 from gateway.execution.document_limits import Excess, exceeded, input_depth
 from gateway.execution.documents import Document, Documents, OnExceeded, PreparedOperation, nobody
-from gateway.execution.graphql_core import executed, executed_item, streamed
+from gateway.execution.graphql_core import executed, streamed
 from gateway.execution.operation import (
     Answer,
+    Answers,
+    OneByOne,
     OperationKind,
     OperationRequest,
     Prepared,
 )
 from gateway.execution.plans.plans import OnFallback, Plans, nobody_counts
+from gateway.execution.queries import Queries
+from gateway.execution.streams.subscription import Groups, Opening, Subscription
 from gateway.execution.trusted_documents import TrustedDocuments, check_manifest
+from gateway.execution.warm_answers import WarmAnswers
 from gateway.settings import Limits
 from schema.context import Context
-from schema.event_loading import load_query
 from schema.planner import Selection
 from schema.ports import (
     UPSTREAM_CALLS_MAX,
@@ -75,6 +76,7 @@ class GraphQLRunner:
         on_exceeded: OnExceeded = nobody,
         documents: Documents | None = None,
         compiled_plans: bool = True,
+        warm_answers: bool = True,
         on_fallback: OnFallback = nobody_counts,
     ) -> None:
         self._schema = schema._schema
@@ -82,10 +84,12 @@ class GraphQLRunner:
         self._writes = writes
         self._events = events
         self._quotas = quotas
-        self._operation_seconds_max = operation_seconds_max
         self._upstream_calls_max = upstream_calls_max
         self._documents = documents or Documents(self._schema, limits, on_exceeded=on_exceeded)
         self._plans = Plans(self._schema, on_fallback, is_on=compiled_plans)
+        warm = WarmAnswers() if warm_answers and compiled_plans else None
+        self._queries = Queries(self._plans, warm, operation_seconds_max)
+        self._groups = Groups(self._plans)
         self._trusted = TrustedDocuments()
         self._fair_queue = FairQueue()
 
@@ -156,18 +160,23 @@ class GraphQLRunner:
             noun = "levels of lists and objects"
             excess = exceeded("input_depth", "the variables have", depth, depth_max, noun)
             self._documents.check(excess)
-        values = get_variable_values(
+        values = self._coerced(operation, given, may_introspect)
+        if isinstance(values, list):
+            if not may_introspect:
+                self._documents.redaction.applied(values, sent=f"{text} {given}")
+            return [with_code(error, ErrorCode.BAD_USER_INPUT) for error in values]
+        return values
+
+    def _coerced(
+        self, operation: OperationDefinitionNode, given: dict[str, Any], may_introspect: bool
+    ) -> VariableValues | list[GraphQLError]:
+        return get_variable_values(
             self._schema,
             operation.variable_definitions or (),
             given,
             max_errors=ERRORS_MAX,
             hide_suggestions=not may_introspect,
         )
-        if isinstance(values, list):
-            if not may_introspect:
-                self._documents.redaction.applied(values, sent=f"{text} {given}")
-            return [with_code(error, ErrorCode.BAD_USER_INPUT) for error in values]
-        return values
 
     def _cost(
         self, document: Document, operation: OperationDefinitionNode, variables: VariableValues
@@ -188,35 +197,81 @@ class GraphQLRunner:
         operation = cast(PreparedOperation, prepared)
         context = self._context(operation, viewer, request_id)
         if operation.kind is OperationKind.QUERY:
-            answer = await self._query(operation, request, context)
+            answer = await self._queries.answer(operation, request, context)
         else:
             answer = answered(await self._mutation(operation, request, context), request_id)
+        meter = context.meter
+        return self._with_figures(answer, viewer, meter.calls, meter.cached, operation.price)
+
+    def _with_figures(
+        self,
+        answer: Answer,
+        viewer: Viewer,
+        calls: int,
+        cached: int,
+        price: dict[str, int] | None,
+    ) -> Answer:
+        """What the operation has cost upstream, and its caller."""
         has_upstream = self._reads.describe().kind is BackendKind.STRIPE
         # From a call less one could tell that another's object exists and is cached.
         if has_upstream and answer.executed and viewer.customers is None:
-            meter = context.meter
-            upstream = {"calls": meter.calls, "cached": meter.cached}
-            _tell(answer, "upstream", upstream)
-        if operation.price is not None:
-            _tell(answer, "cost", operation.price)
+            _tell(answer, "upstream", {"calls": calls, "cached": cached})
+        if price is not None:
+            _tell(answer, "cost", price)
         return answer
 
-    async def _query(
-        self, operation: PreparedOperation, request: OperationRequest, context: Context
-    ) -> Answer:
-        run = self._plans.run(operation, context)
+    def at_once(self, request: OperationRequest, viewer: Viewer, request_id: str) -> Answer | None:
+        """It is paid for last, as nothing may be paid for twice: so who has nothing left is not
+        answered here."""
+        quotas = self._quotas
+        if quotas is not None and not quotas.is_at_once(viewer):
+            return None
         try:
-            async with asyncio.timeout(self._operation_seconds_max):
-                root = await load_query(context, operation.needs() if run is None else run.needs)
-                shown = None if run is None else await self._plans.shown(run, root)
-                if shown is None:
-                    shown = await executed(operation, request, context, root)
-                return answered(shown, context.request_id)
-        except GraphQLError as wrong:  # Of a directive whose variable is null.
-            return refused([wrong], context.request_id)
-        except TimeoutError:
-            late = Failed(ErrorCode.TIMEOUT, "the operation took too long and was given up")
-            return failed(late, context.request_id)
+            text = self._trusted.text_for(request, viewer)
+            document = self._documents.known(text, may_introspect=viewer.may_introspect)
+            operation = None if document is None else document.operation(request.operation_name)
+        except GraphQLError:
+            return None
+        if document is None or operation is None or operation.operation is not OperationType.QUERY:
+            return None
+        cursor = self._events.position()
+        known = self._queries.known(document, request, viewer)
+        if (warm := known.answer) is not None and warm.basis.holds():
+            answer, cost, cached = warm.answer(cursor), warm.cost, warm.basis.cached
+        else:
+            prepared = self._cheap(document, operation, request, viewer)
+            if prepared is None:
+                return None
+            context = self._context(prepared, viewer, request_id)
+            context.event_cursor = cursor
+            anew = self._queries.at_once(prepared, context, known)
+            if anew is None:
+                return None
+            answer, cost, cached = anew, prepared.cost, context.meter.cached
+        price = None if quotas is None else quotas.charge_at_once(viewer, cost)
+        if isinstance(price, Answer):
+            return price
+        return self._with_figures(answer, viewer, 0, cached, price)
+
+    def _cheap(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        request: OperationRequest,
+        viewer: Viewer,
+    ) -> PreparedOperation | None:
+        """The operation, if nothing is wrong with it and it need not wait for its turn."""
+        given, may_introspect = request.variables or {}, viewer.may_introspect
+        if input_depth(*given.values()) > self._documents.limits.input_depth_max:
+            return None
+        variables = self._coerced(operation, given, may_introspect)
+        if isinstance(variables, list):
+            return None
+        cost = document.cost(self._schema, operation, variables.coerced)
+        if cost >= min(COSTLY, self._documents.limits.cost_max):
+            return None
+        selection = Selection(self._schema, operation, document.fragments, variables)
+        return PreparedOperation(document, selection, OperationKind.QUERY, cost, may_introspect)
 
     async def _mutation(
         self, operation: PreparedOperation, request: OperationRequest, context: Context
@@ -244,42 +299,38 @@ class GraphQLRunner:
             resume_after=resume_after,
         )
 
-    async def subscribe(
+    def subscribe(
         self,
         prepared: Prepared,
         request: OperationRequest,
         viewer: Viewer,
         request_id: str,
         resume_after: str | None = None,
-    ) -> AsyncIterator[Answer]:
+    ) -> Answers:
         """The stream is paid for once; its first item tells the price."""
         operation = cast(PreparedOperation, prepared)
         context = self._context(operation, viewer, request_id, resume_after)
-        price = operation.price
-        async with aclosing(self._items(operation, request, context)) as answers:
-            async for answer in answers:
-                if price is not None:
-                    _tell(answer, "cost", price)
-                    price = None
-                yield answer
+        run = self._plans.run(operation, context)
+        if run is None:
+            return OneByOne(self._items(operation, request, context))
+        return Subscription(self._groups, Opening(run, operation, request))
 
     async def _items(
         self, operation: PreparedOperation, request: OperationRequest, context: Context
     ) -> AsyncGenerator[Answer, None]:
-        run = self._plans.run(operation, context)
-        stream: Any
-        if run is not None:
-            stream = self._plans.stream(run, partial(executed_item, operation, request, context))
-        else:
-            stream = await streamed(operation, request, context)
+        """By graphql-core, of what has no plan."""
+        stream: Any = await streamed(operation, request, context)
         if isinstance(stream, list):
             yield refused(stream, context.request_id)
             return
         has_begun = False
         try:
             async for result in stream:
+                answer = answered(result, context.request_id, context.item_cursor)
+                if operation.price is not None and not has_begun:
+                    _tell(answer, "cost", operation.price)
                 has_begun = True
-                yield answered(result, context.request_id, context.item_cursor)
+                yield answer
         except Failed as failure:
             yield failed(failure, context.request_id, has_begun=has_begun)
         finally:

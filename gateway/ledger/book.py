@@ -18,9 +18,11 @@ https://docs.stripe.com/billing/customer/balance and https://docs.stripe.com/api
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Any
 
 from gateway.ledger.amounts import chargeable
+from schema.changing import changed
 from schema.records import Customer, Invoice, InvoicePayment, PaymentIntent, PaymentRecord
 
 Source = PaymentIntent | PaymentRecord
@@ -62,10 +64,10 @@ class Book:
     def with_payment(self, payment: InvoicePayment) -> Book:
         """The book with this payment put in place of the one with its id, or added."""
         placed = {**{one.id: one for one in self.payments}, payment.id: payment}
-        return replace(self, payments=tuple(placed.values()))
+        return changed(self, payments=tuple(placed.values()))
 
     def with_intent(self, intent: PaymentIntent) -> Book:
-        return replace(self, intents={**self.intents, intent.id: intent})
+        return changed(self, intents={**self.intents, intent.id: intent})
 
     @property
     def credited(self) -> int:
@@ -103,28 +105,31 @@ def settled(book: Book, credited: int, at: Moment) -> Book:
     """
     before = book.invoice
     paid = min(credited, before.amount_due)
-    invoice = replace(
+    remaining = before.amount_due - paid
+    invoice = changed(
         before,
         amount_paid=paid,
-        amount_remaining=before.amount_due - paid,
+        amount_remaining=remaining,
         amount_overpaid=credited - paid,
+        **_turned(before.status, remaining, at.now),
     )
-    book = replace(book, invoice=_with_status(invoice, at.now))
+    book = changed(book, invoice=invoice)
     book = credit_customer(book, invoice.amount_overpaid - before.amount_overpaid)
     return _default_in_step(book, at)
 
 
-def _with_status(invoice: Invoice, now: int) -> Invoice:
-    """Paid exactly when nothing remains. A reopened invoice forgets when it was paid.
+def _turned(status: str | None, remaining: int, now: int) -> dict[str, Any]:
+    """What an invoice turns to: paid exactly when nothing remains. A reopened one forgets when it
+    was paid.
 
     Stripe does not say what becomes of `status_transitions.paid_at` when an invoice reopens;
     clearing it keeps "paid_at is set" and "it is paid" the same statement.
     """
-    if invoice.status in ("open", "uncollectible") and invoice.amount_remaining == 0:
-        return replace(invoice, status="paid", paid_at=now)
-    if invoice.status == "paid" and invoice.amount_remaining > 0:
-        return replace(invoice, status="open", paid_at=None)
-    return invoice
+    if status in ("open", "uncollectible") and remaining == 0:
+        return {"status": "paid", "paid_at": now}
+    if status == "paid" and remaining > 0:
+        return {"status": "open", "paid_at": None}
+    return {}
 
 
 def credit_customer(book: Book, amount: int) -> Book:
@@ -133,14 +138,14 @@ def credit_customer(book: Book, amount: int) -> Book:
         return book
     currency = book.invoice.currency
     balance = book.customer.balance_in(currency) - amount
-    return replace(book, customer=with_balance(book.customer, currency, balance))
+    return changed(book, customer=with_balance(book.customer, currency, balance))
 
 
 def with_balance(customer: Customer, currency: str, balance: int) -> Customer:
     """The customer with this balance; the first decides the customer's currency, as at Stripe."""
     held = {**dict(customer.credit_balance), currency: -balance}
     kept = tuple(sorted((code, value) for code, value in held.items() if value))
-    return replace(customer, credit_balance=kept, currency=customer.currency or currency)
+    return changed(customer, credit_balance=kept, currency=customer.currency or currency)
 
 
 def _default_in_step(book: Book, at: Moment) -> Book:
@@ -163,8 +168,8 @@ def _with_default_amount(book: Book, default: InvoicePayment) -> Book:
     if intent.status not in EDITABLE:
         return book
     amount = book.invoice.amount_remaining
-    book = book.with_payment(replace(default, amount_requested=amount))
-    return book.with_intent(replace(intent, amount=amount))
+    book = book.with_payment(changed(default, amount_requested=amount))
+    return book.with_intent(changed(intent, amount=amount))
 
 
 def _with_fresh_default(book: Book, at: Moment) -> Book:
@@ -206,8 +211,8 @@ def without_default(book: Book, *, now: int, reason: str) -> Book:
     if default is None or book.intents[default.source_id].status == UNDER_WAY:
         return book
     intent = book.intents[default.source_id]
-    canceled = replace(intent, status="canceled", canceled_at=now, cancellation_reason=reason)
-    payment = replace(default, status="canceled", canceled_at=now)
+    canceled = changed(intent, status="canceled", canceled_at=now, cancellation_reason=reason)
+    payment = changed(default, status="canceled", canceled_at=now)
     return book.with_intent(canceled).with_payment(payment)
 
 
@@ -215,14 +220,14 @@ def foretold(draft: Invoice, customer: Customer | None) -> Invoice:
     """The draft as it stands towards the balance now: what would be due if it were finalized."""
     balance = 0 if customer is None else customer.balance_in(draft.currency)
     due = chargeable(max(0, draft.total + balance), draft.currency)
-    return replace(draft, starting_balance=balance, amount_due=due, amount_remaining=due)
+    return changed(draft, starting_balance=balance, amount_due=due, amount_remaining=due)
 
 
 def balance_applied(book: Book) -> Book:
     """The book after the balance has met its invoice's total, once, at finalization."""
     invoice = foretold(book.invoice, book.customer)
     ending = invoice.total + invoice.starting_balance - invoice.amount_due
-    book = replace(book, invoice=replace(invoice, ending_balance=ending))
+    book = changed(book, invoice=changed(invoice, ending_balance=ending))
     return credit_customer(book, invoice.starting_balance - ending)
 
 

@@ -6,11 +6,11 @@ note into its pre-payment and post-payment amounts.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 from gateway.ledger.amounts import step_refusal
 from gateway.ledger.book import Book, Moment, balance_taken, credit_customer, settled
+from schema.changing import changed
 from schema.ports import CreditNoteDraft, RefusalCode, Refused
 from schema.records import CreditNote, CreditNotePreview, CreditNoteRefund
 
@@ -47,13 +47,13 @@ def issue(
 
 def _lowered(book: Book, pre: int, post: int, at: Moment) -> Book:
     """The book after notes have lowered what is due by `pre`, and have given back `post`."""
-    invoice = replace(
+    invoice = changed(
         book.invoice,
         amount_due=book.invoice.amount_due - pre,
         pre_payment_credit_notes_amount=book.invoice.pre_payment_credit_notes_amount + pre,
         post_payment_credit_notes_amount=book.invoice.post_payment_credit_notes_amount + post,
     )
-    return settled(replace(book, invoice=invoice), book.credited, at)
+    return settled(changed(book, invoice=invoice), book.credited, at)
 
 
 def void(book: Book, note: CreditNote, at: Moment) -> tuple[Book, CreditNote]:
@@ -63,7 +63,7 @@ def void(book: Book, note: CreditNote, at: Moment) -> tuple[Book, CreditNote]:
     Source: https://docs.stripe.com/api/credit_notes/void, 2026-10-28.endive.
     """
     check_voidable(book, note)
-    voided = replace(note, status="void", voided_at=at.now)
+    voided = changed(note, status="void", voided_at=at.now)
     return _lowered(book, -note.pre_payment_amount, 0, at), voided
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 from gateway.ledger.book import Book
@@ -82,7 +83,8 @@ def _payments(before: Book, after: Book) -> Iterator[Fact]:
 
 
 def _invoice(before: Invoice, after: Invoice) -> Iterator[Fact]:
-    if before == after:
+    previous = previous_attributes(before, after)
+    if not previous:
         return
     if before.status == "draft" and after.status != "draft":
         yield Fact("invoice.finalized", after)
@@ -90,10 +92,14 @@ def _invoice(before: Invoice, after: Invoice) -> Iterator[Fact]:
         yield Fact(STATUS_EVENTS[after.status], after)
         if after.status == "paid" and after.amount_overpaid > 0:
             yield Fact("invoice.overpaid", after)
-    yield Fact("invoice.updated", after, previous_attributes(before, after))
+    yield Fact("invoice.updated", after, previous)
 
 
 def previous_attributes(before: Invoice, after: Invoice) -> tuple[tuple[str, Any], ...]:
     """What was there before, for each attribute that changed."""
-    pairs = ((one.name, getattr(before, one.name)) for one in fields(before))
-    return tuple((name, old) for name, old in pairs if getattr(after, name) != old)
+    pairs = zip(_ATTRIBUTES, _all_of(before), _all_of(after), strict=True)
+    return tuple((name, old) for name, old, new in pairs if new != old)
+
+
+_ATTRIBUTES = tuple(one.name for one in fields(Invoice))
+_all_of = attrgetter(*_ATTRIBUTES)

@@ -6,8 +6,6 @@ https://docs.stripe.com/payments/paymentintents/lifecycle, 2026-10-28.endive.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from gateway.ledger.book import (
     UNDER_WAY,
     Book,
@@ -19,6 +17,7 @@ from gateway.ledger.book import (
     without_default,
 )
 from gateway.ledger.payments import pay
+from schema.changing import changed
 from schema.ports import RefusalCode, Refused
 from schema.records import Invoice, InvoicePayment, PaymentIntent
 
@@ -41,8 +40,8 @@ def finalize(book: Book, at: Moment, *, number: str) -> Book:
     once, by no payment at all, when nothing is."""
     _check_status(book, "finalized", ("draft",), wanted="a draft")
     number = book.invoice.number or number
-    opened = replace(book.invoice, status="open", finalized_at=at.now, number=number)
-    return settled(balance_applied(replace(book, invoice=opened)), 0, at)
+    opened = changed(book.invoice, status="open", finalized_at=at.now, number=number)
+    return settled(balance_applied(changed(book, invoice=opened)), 0, at)
 
 
 def void(book: Book, at: Moment) -> Book:
@@ -51,8 +50,8 @@ def void(book: Book, at: Moment) -> Book:
     _check_status(book, "voided", _UNPAID)
     _check_detached(book, "voided", is_paid=book.credited > 0)
     _check_money_at_rest(book, "voided")
-    voided = replace(book.invoice, status="void", voided_at=at.now)
-    book = credit_customer(replace(book, invoice=voided), balance_taken(voided))
+    voided = changed(book.invoice, status="void", voided_at=at.now)
+    book = credit_customer(changed(book, invoice=voided), balance_taken(voided))
     return without_default(book, now=at.now, reason="void_invoice")
 
 
@@ -60,8 +59,8 @@ def mark_uncollectible(book: Book, at: Moment) -> Book:
     """Open to uncollectible; it can still be paid, and its default payment stays for that."""
     _check_status(book, "marked uncollectible", ("open",))
     _check_detached(book, "marked uncollectible")
-    marked = replace(book.invoice, status="uncollectible", marked_uncollectible_at=at.now)
-    return replace(book, invoice=marked)
+    marked = changed(book.invoice, status="uncollectible", marked_uncollectible_at=at.now)
+    return changed(book, invoice=marked)
 
 
 def pay_out_of_band(book: Book, at: Moment) -> Book:
@@ -97,7 +96,7 @@ def followed(
     if intent.status == "succeeded" and credited > 0:
         return pay(book, payment, credited, at)
     if intent.status in ("succeeded", "canceled"):
-        book = book.with_payment(replace(payment, status="canceled", canceled_at=at.now))
+        book = book.with_payment(changed(payment, status="canceled", canceled_at=at.now))
     return book if intent.status == "succeeded" else settled(book, book.credited, at)
 
 
@@ -139,11 +138,11 @@ def progressed(
             f"{intent.id} is over {intent.amount} and cannot receive {received}",
             path=("paymentIntentId",),
         )
-    moved = replace(intent, status=status)
+    moved = changed(intent, status=status)
     if status == "succeeded":
-        return replace(moved, amount_received=received)
+        return changed(moved, amount_received=received)
     if status == "canceled":
-        return replace(moved, canceled_at=now, cancellation_reason=cancellation_reason)
+        return changed(moved, canceled_at=now, cancellation_reason=cancellation_reason)
     return moved
 
 

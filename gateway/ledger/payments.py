@@ -9,7 +9,6 @@ https://docs.stripe.com/api/invoices/detach_payment (2026-01-28.preview).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 
 from gateway.ledger.amounts import step_refusal
@@ -23,6 +22,7 @@ from gateway.ledger.book import (
     open_payment,
     settled,
 )
+from schema.changing import changed
 from schema.ports import OutOfBandPayment, RefusalCode, Refused
 from schema.records import (
     Charge,
@@ -188,7 +188,7 @@ def _source_path(source: Source) -> tuple[str, ...]:
 
 def pay(book: Book, payment: InvoicePayment, amount: int, at: Moment) -> Book:
     """The book after an open payment has turned paid with this amount."""
-    paid = replace(payment, status="paid", amount_paid=amount, paid_at=at.now)
+    paid = changed(payment, status="paid", amount_paid=amount, paid_at=at.now)
     return settled(book.with_payment(paid), book.credited + amount, at)
 
 
@@ -203,7 +203,7 @@ def detach(
     assert payment is not None
     credited = book.credited - (payment.amount_paid or 0)
     kept = tuple(one for one in book.payments if one.id != payment.id)
-    return settled(replace(book, payments=kept), credited, at), payment
+    return settled(changed(book, payments=kept), credited, at), payment
 
 
 def detach_refusals(
@@ -276,7 +276,7 @@ def detach_preview(book: Book, payment: InvoicePayment) -> DetachPreview:
         return _blocked(book, RefusalCode.UNSUPPORTED_BY_BACKEND)
     # A canceled payment is judged alone: its intent may have another payment in the book.
     intent = book.intents[payment.source_id]
-    judged = book if is_live(payment) else replace(book, payments=(payment,))
+    judged = book if is_live(payment) else changed(book, payments=(payment,))
     codes = [refusal.code for refusal in detach_refusals(judged, intent)]
     if codes:
         return _blocked(book, *codes)

@@ -8,7 +8,8 @@ record in a log call. Every pattern takes time in proportion to the text, whatev
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -29,65 +30,89 @@ _NAMES = (
 )
 _SECRET_NAME = re.compile(rf"(?:.*[-_])?(?:{_NAMES})s?", re.IGNORECASE)
 
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What is masked, and the marks of which one must be in a text, in lower case, to be worth a
+    look: a pattern takes a hundred times as long as finding that there is no mark."""
+
+    pattern: re.Pattern[str]
+    replacement: str
+    marks: tuple[str, ...]
+
+
 # Each pattern begins with letters of its own or at the beginning of a run, so that a long text
 # without a match is walked once and not once per character.
-_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+RULES: tuple[Rule, ...] = (
     # Stripe's keys, also Stripe's own shortened form of them, and webhook secrets.
-    (re.compile(r"(?:sk|rk|pk|ek)_(?:live|test)_?[\w*.…-]*|whsec_[\w+/=-]+"), MASK),
-    (re.compile(r"\b(?:sk|rk|pk|ek)_\w[\w*…-]*"), MASK),
+    Rule(
+        re.compile(r"(?:sk|rk|pk|ek)_(?:live|test)_?[\w*.…-]*|whsec_[\w+/=-]+"),
+        MASK,
+        ("k_", "whsec_"),
+    ),
+    Rule(re.compile(r"\b(?:sk|rk|pk|ek)_\w[\w*…-]*"), MASK, ("k_",)),
     # The tokens of our own callers.
-    (re.compile(r"igw_[\w-]{16,}"), MASK),
+    Rule(re.compile(r"igw_[\w-]{16,}"), MASK, ("igw_",)),
     # Client secrets of intents: pi_123_secret_456.
-    (re.compile(r"\b\w+_secret_\w+"), MASK),
+    Rule(re.compile(r"\b\w+_secret_\w+"), MASK, ("_secret_",)),
     # JSON Web Tokens begin with `{"` in base64.
-    (re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]+)*"), MASK),
+    Rule(re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]+)*"), MASK, ("eyj",)),
     # The parts of a Stripe-Signature.
-    (re.compile(r"\bv[01]=[0-9a-fA-F]{16,}"), MASK),
-    (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE), rf"\1 {MASK}"),
+    Rule(re.compile(r"\bv[01]=[0-9a-fA-F]{16,}"), MASK, ("v0=", "v1=")),
+    Rule(
+        re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE),
+        rf"\1 {MASK}",
+        ("bearer", "basic"),
+    ),
     # `password=x`, `'token': 'x'`, `"client_secret": "x"`, `Authorization: x y`.
-    (
+    Rule(
         re.compile(
             r"\b(authorization|cookie|stripe-signature)\b"
             r"""(["']?\s*[:=,]\s*b?["']?)(?!\[redacted\])[^\r\n"']+""",
             re.IGNORECASE,
         ),
         rf"\1\2{MASK}",
+        ("authorization", "cookie", "stripe-signature"),
     ),
-    (
+    Rule(
         re.compile(
             rf"""((?:{_NAMES})s?)(["']?\s*[:=]\s*b?["']?)(?!\[redacted\])[^\s"',;&)}}\]]+""",
             re.IGNORECASE,
         ),
         rf"\1\2{MASK}",
+        ("authorization", "cookie", "stripe-signature", "api", "passw", "secret", "token"),
     ),
     # redis://user:password@host, and the like.
-    (re.compile(r"(://)(?:(?!://)[^\s\"'<>])*@"), rf"\1{MASK}@"),
+    Rule(re.compile(r"(://)(?:(?!://)[^\s\"'<>])*@"), rf"\1{MASK}@", ("://",)),
     # E-mail addresses, also in a URL.
-    (re.compile(r"(?<![\w.+-])[\w.+-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+"), MASK),
-    # Card numbers; instants in milliseconds and Redis' ids begin with a 1.
-    (
-        re.compile(
-            r"(?<![\w.])(?:[2-6]\d{12,18}|(?:\d{4}[ -]){3,4}\d{1,4}|3\d{3}[ -]\d{6}[ -]\d{5})(?!\w)"
-        ),
+    Rule(
+        re.compile(r"(?<![\w.+-])[\w.+-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+"),
         MASK,
+        ("@", "%40"),
     ),
 )
+CARD_NUMBERS = Rule(
+    # Instants in milliseconds and Redis' ids begin with a 1.
+    re.compile(
+        r"(?<![\w.])(?:[2-6]\d{12,18}|(?:\d{4}[ -]){3,4}\d{1,4}|3\d{3}[ -]\d{6}[ -]\d{5})(?!\w)"
+    ),
+    MASK,
+    (),
+)
+_DIGITS_AS_ZEROS = bytes.maketrans(b"123456789-", b"000000000 ")
+"""Card numbers are found by the shape of their digits, as they have no letters."""
 
 _OUR_OWN = frozenset({"timestamp", "level", "logger"})
 """Made from the record by us, out of a clock and names of modules."""
 
-_SUSPECT = re.compile(
-    r"[@=:%]|\d{4}[ -]?\d{4}|(?:[srpe]k|whsec|igw|secret)_|eyJ|bearer|basic|authoriz|cookie|"
-    r"signature",
-    re.IGNORECASE,
-)
-"""Every pattern needs one of these: most values of a line have none, and cost one look."""
+_MARKED: dict[str, tuple[Rule, ...]] = {
+    mark: tuple(rule for rule in RULES if mark in rule.marks)
+    for mark in dict.fromkeys(mark for rule in RULES for mark in rule.marks)
+}
 
 
-def redact(
-    logger: object, method_name: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    """A structlog processor: the same event with everything masked that looks like a secret."""
+def redact(event: Mapping[str, Any]) -> dict[str, Any]:
+    """The same event with everything masked that looks like a secret."""
     return {
         name: value if name in _OUR_OWN else _value_under(str(name), value, DEPTH_MAX)
         for name, value in event.items()
@@ -96,13 +121,31 @@ def redact(
 
 def redacted(text: str) -> str:
     """The text with its secrets masked, and cut where it is endless."""
-    if len(text) < TEXT_CHARACTERS_MAX and not _SUSPECT.search(text):
-        return text
-    for pattern, replacement in _PATTERNS:
-        text = pattern.sub(replacement, text)
+    for rule in _suspected(text):
+        text = rule.pattern.sub(rule.replacement, text)
     if len(text) > TEXT_CHARACTERS_MAX:
         return f"{text[:TEXT_CHARACTERS_MAX]}… ({len(text)} characters)"
     return text
+
+
+def is_harmless(line: str) -> bool:
+    """Whether this text, all parts of it, and all names in it would be shown as they are."""
+    return len(line) <= TEXT_CHARACTERS_MAX and not _suspected(line)
+
+
+def _suspected(text: str) -> Sequence[Rule]:
+    """The rules that may have something to mask, in their order. Letters of others have cases of
+    their own, which the marks know nothing of."""
+    if not text.isascii():
+        return (*RULES, CARD_NUMBERS)
+    lowered = text.lower()
+    found = [mark for mark in _MARKED if mark in lowered]
+    marked = {id(rule) for mark in found for rule in _MARKED[mark]} if found else ()
+    rules = [rule for rule in RULES if id(rule) in marked] if found else []
+    shape = text.encode().translate(_DIGITS_AS_ZEROS)
+    if b"0000000000000" in shape or b"0000 0000" in shape:
+        rules.append(CARD_NUMBERS)
+    return rules
 
 
 @lru_cache(NAMES_KEPT_MAX)
@@ -118,14 +161,14 @@ def _value_under(name: str, value: object, depth: int) -> Any:
 
 def _value(value: object, depth: int) -> Any:
     """Text, numbers and their containers; anything else becomes its masked representation."""
-    if value is None or isinstance(value, bool | float):
+    if isinstance(value, str):
+        return redacted(value)
+    if value is None or isinstance(value, (bool, float)):
         return value
     if isinstance(value, int):
         if -DIGITS_MIN < value < DIGITS_MIN:
             return value
         return value if value.bit_length() < 64 and redacted(str(value)) == str(value) else MASK
-    if isinstance(value, str):
-        return redacted(value)
     if depth and isinstance(value, Mapping):
         pairs = list(value.items())[:ITEMS_MAX]
         return {redacted(str(name)): _value_under(str(name), one, depth - 1) for name, one in pairs}

@@ -11,16 +11,15 @@ import logging
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Literal, TextIO
 
 import orjson
-import structlog
-from structlog.typing import Processor
 
-from gateway.logs.redaction import redact
+from gateway.logs.context import told_of_request
+from gateway.logs.redaction import is_harmless, redact
 
 Format = Literal["auto", "json", "text"]
 Level = Literal["debug", "info", "warning", "error"]
@@ -34,6 +33,7 @@ BATCH_SECONDS = 0.05
 END_SECONDS = 2.0
 """How long the end of the process waits for a reader that may never come."""
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 _TEXT_FIRST = ("timestamp", "level", "logger", "event")
 
 
@@ -43,52 +43,62 @@ def configure(*, format: Format, level: Level, stream: TextIO) -> None:
     handler = _Handler(stream, is_json=is_json)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)
+    # No line tells them, and each record would ask for them.
+    logging.logThreads = logging.logMultiprocessing = logging.logProcesses = False
     sys.excepthook = _log_uncaught
     sys.unraisablehook = _log_unraisable
     threading.excepthook = _log_thread
 
 
 class LineFormatter(logging.Formatter):
-    """Records as redacted lines, by structlog's processors. Its own formatter copies each record
-    first, for processors that change it; these do not."""
+    """Records as redacted lines: when, how grave and whose, what the request is told by, and what
+    the log call has said."""
 
     def __init__(self, *, is_json: bool) -> None:
         super().__init__()
-        self._processors: tuple[Processor, ...] = (
-            structlog.contextvars.merge_contextvars,
-            structlog.stdlib.ExtraAdder(),
-            _add_origin,
-            structlog.processors.format_exc_info,
-            redact,
-            _json if is_json else _text,
-        )
+        self._is_json = is_json
 
     def format(self, record: logging.LogRecord) -> str:
-        event: Any = {"event": record.getMessage(), "_record": record}
+        event = {**_head(record), **told_of_request()}
+        event["event"] = record.getMessage()
+        for name, value in record.__dict__.items():
+            if name not in _STANDARD:
+                event[name] = value
         if record.exc_info:
-            event["exc_info"] = record.exc_info
+            event["exception"] = self.formatException(record.exc_info)
         if record.stack_info:
             event["stack_info"] = record.stack_info
-        for processor in self._processors:
-            event = processor(None, "", event)
-        return str(event)
+        if not self._is_json:
+            return _text(redact(event))
+        return _harmless_json(event) or _json(redact(event))
 
 
-def _add_origin(
-    logger: object, method_name: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    """When, how grave and whose, from the record itself."""
-    record: logging.LogRecord = event.pop("_record")
+_STANDARD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime"})
+"""What every record has; anything beyond was given as `extra`."""
+
+
+def _head(record: logging.LogRecord) -> dict[str, Any]:
     at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-    head = {
+    return {
         "timestamp": at.replace("+00:00", "Z"),
         "level": record.levelname.lower(),
         "logger": record.name,
     }
-    return {**head, **event}
 
 
-def _json(logger: object, method_name: str, event: MutableMapping[str, Any]) -> str:
+def _harmless_json(event: dict[str, Any]) -> str | None:
+    """The event as JSON, which shows text as it is, where nothing in it is to be masked or cut:
+    the line is looked through once, and not value by value. None where that is not certain."""
+    if not all(type(value) in _PLAIN for value in event.values()):
+        return None
+    try:
+        line = orjson.dumps(event).decode()
+    except TypeError:
+        return None
+    return line if is_harmless(line) else None
+
+
+def _json(event: dict[str, Any]) -> str:
     try:
         return orjson.dumps(event).decode()
     except TypeError:
@@ -106,7 +116,7 @@ def _encodable(value: Any) -> Any:
     return value
 
 
-def _text(logger: object, method_name: str, event: MutableMapping[str, Any]) -> str:
+def _text(event: dict[str, Any]) -> str:
     """One readable line, and below it the traceback of a failure."""
     shown = dict(event)
     exception = shown.pop("exception", None)

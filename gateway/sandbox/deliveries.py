@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from gateway.backends.memory.twin import Twin, TwinEvent
 from gateway.events.intake import Hint, Intake
@@ -77,24 +77,28 @@ class EventDeliveries:
 
 def hint_of(event: TwinEvent, account: str) -> Hint:
     """The ids in one of the twin's events."""
-    hint = Hint(
+    invoice_id = payment_id = intent_id = customer_id = None
+    match event.object:
+        case records.Customer():
+            customer_id = event.object.id
+        case records.Invoice():
+            invoice_id = event.object.id
+        case records.CreditNote():
+            invoice_id = event.object.invoice_id
+        case records.InvoicePayment() as one:
+            invoice_id, payment_id = one.invoice_id, one.id
+            intent_id = one.source_id if one.source_type == "payment_intent" else None
+        case records.PaymentIntent() as one:
+            intent_id, customer_id = one.id, one.customer_id
+    return Hint(
         event_id=event.id,
         type=event.type,
         created=event.created,
         account=account,
         livemode=False,
+        invoice_id=invoice_id,
+        invoice_payment_id=payment_id,
+        payment_intent_id=intent_id,
+        customer_id=customer_id,
         request_key=event.request.idempotency_key,
     )
-    match event.object:
-        case records.Customer(id=customer_id):
-            return replace(hint, customer_id=customer_id)
-        case records.Invoice(id=invoice_id) | records.CreditNote(invoice_id=invoice_id):
-            return replace(hint, invoice_id=invoice_id)
-        case records.InvoicePayment() as one:
-            intent_id = one.source_id if one.source_type == "payment_intent" else None
-            hint = replace(hint, invoice_id=one.invoice_id, invoice_payment_id=one.id)
-            return replace(hint, payment_intent_id=intent_id)
-        case records.PaymentIntent() as one:
-            return replace(hint, payment_intent_id=one.id, customer_id=one.customer_id)
-        case _:
-            return hint

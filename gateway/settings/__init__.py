@@ -9,7 +9,6 @@ from gateway.settings.environment import (
     findings,
     parsed_settings,
     read_settings,
-    settings_page,
     variable_of,
     without_effect,
 )
@@ -25,7 +24,6 @@ __all__ = [
     "findings",
     "parsed_settings",
     "read_settings",
-    "settings_page",
     "variable_of",
     "without_effect",
 ]

@@ -1,19 +1,16 @@
 """Reads the settings from the environment, and refuses them in sentences that tell no secret: what
 cannot be read, what cannot work together and what is not safe, each with its cure.
-
-It also prints the page that documents them.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from gateway.settings.groups import Limits, TokenSettings, WebSettings
 from gateway.settings.hosts import is_loopback_host
 from gateway.settings.settings import PREFIX, Settings
 
@@ -26,15 +23,6 @@ REMOVED = {
     "GATEWAY_LOG_ENTRIES_MAX": "follows GATEWAY_RETENTION_ENTRIES_MAX now",
 }
 """Variables of earlier versions, and what has become of each."""
-
-
-PARTS: dict[type[BaseModel], str] = {
-    Settings: "The process, its backend and its stores",
-    WebSettings: "HTTP, WebSocket and event streams",
-    Limits: "Limits of documents",
-    TokenSettings: "Users' tokens",
-}
-"""The groups of settings, as the page has them."""
 
 
 class SettingsRefused(Exception):
@@ -56,9 +44,19 @@ def parsed_settings(**overrides: object) -> Settings:
     """The same, whether or not they can work together."""
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings(**given)  # type: ignore[arg-type]
+        return Settings.model_validate(_set_variables() | given)
     except ValidationError as error:
         raise SettingsRefused("\n".join(map(_sentence, error.errors()))) from error
+
+
+def _set_variables() -> dict[str, object]:
+    """What the environment says, in capitals or not; constants it cannot set."""
+    found = {name.upper(): value for name, value in os.environ.items()}
+    return {
+        name: found[variable_of(name)]
+        for name, field in Settings.model_fields.items()
+        if not field.exclude and variable_of(name) in found
+    }
 
 
 def _sentence(error: ErrorDetails) -> str:
@@ -89,35 +87,6 @@ def variable_of(name: str) -> str:
     """The environment variable of a setting."""
     alias = Settings.model_fields[name].validation_alias
     return alias if isinstance(alias, str) else f"{PREFIX}{name.upper()}"
-
-
-def settings_page() -> str:
-    """The page that documents every setting; a test holds the committed one against it."""
-    head = (
-        "# Settings\n\n"
-        "Read once at start, from the environment. What cannot work together is refused with a\n"
-        "sentence that says how to mend it; `invoice-gateway doctor` says it without starting.\n"
-    )
-    return head + "".join(map(_section, PARTS))
-
-
-def _section(group: type[BaseModel]) -> str:
-    others = {name for part in list(PARTS)[1:] for name in part.model_fields}
-    rows = [
-        f"| `{variable_of(name)}` | {_default(field.default)} | {_reason(field)} |\n"
-        for name, field in group.model_fields.items()
-        if not field.exclude and (group is not Settings or name not in others)
-    ]
-    head = "| variable | default | unit and reason |\n| --- | --- | --- |\n"
-    return f"\n## {PARTS[group]}\n\n{head}{''.join(rows)}"
-
-
-def _reason(field: FieldInfo) -> str:
-    return " ".join((field.description or "").split())
-
-
-def _default(value: object) -> str:
-    return "unset" if value is None or value in ("", ()) else f"`{value}`"
 
 
 JWT_SECRET_BYTES_MIN = 32

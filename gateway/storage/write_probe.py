@@ -10,9 +10,12 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
-from gateway.storage.redis_store import RedisStore
 from gateway.storage.sqlite_store import Part, SqliteStore
+
+if TYPE_CHECKING:
+    from gateway.storage.redis_store import RedisStore
 
 FILLER_BYTES = 16_384
 """About what one event with its names takes of a file: where this has no room, they have none."""

@@ -10,8 +10,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from gateway.callers import Grant
-from gateway.callers.json_web_tokens import KeysUnavailable, TokenRefused
+from gateway.callers import Grant, KeysUnavailable, TokenRefused
 from gateway.callers.registry import Callers
 from gateway.settings.hosts import is_loopback_host, is_same_origin
 from gateway.web.http_errors import STATUS_OF_CODE, HttpRefusal

@@ -136,8 +136,7 @@ class GraphQLEndpoint:
                     charset="utf-8",
                 )
         # Streams are counted by themselves, as they stay.
-        answers = operations.answers(prepared, call)
-        return await self._streams.respond(request, answers, grant)
+        return await self._streams.respond(request, prepared, call, grant)
 
 
 def _parsed_accept(request: web.Request) -> Accept:

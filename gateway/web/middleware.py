@@ -11,9 +11,9 @@ import re
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
-from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from gateway.execution.operation import Answer
+from gateway.logs.context import tell_from_here
 from gateway.web.http_errors import HttpRefusal, error_boundary, json_response
 from gateway.web.origins import Origins
 from gateway.web.request_body import refuse_doubtful_framing
@@ -53,8 +53,7 @@ def error_middleware(
         request_id = theirs if _HARMLESS_ID.fullmatch(theirs) else ids()
         request[_REQUEST_ID] = request_id
         # A connection's requests share one task, and with it the context of the last one.
-        clear_contextvars()
-        bind_contextvars(request_id=request_id)
+        tell_from_here(request_id=request_id)
         outcome = await error_boundary(_answered(request, handler, tell), request_id=request_id)
         if isinstance(outcome, Answer):
             tell(500, ErrorCode.INTERNAL_SERVER_ERROR)

@@ -9,16 +9,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Protocol
 
 import orjson
-from structlog.contextvars import bind_contextvars
 
 from gateway.callers.registry import Callers
-from gateway.execution.operation import Answer, OperationKind, OperationRequest, Prepared, Runner
+from gateway.execution.operation import (
+    Answer,
+    Answers,
+    OperationKind,
+    OperationRequest,
+    Prepared,
+    Runner,
+)
+from gateway.logs.context import tell_from_here
 from gateway.settings import WebSettings
 from gateway.web.authentication import Authenticator
 from gateway.web.connections import Shutdown
@@ -69,6 +76,19 @@ class Services:
     new_id: Callable[[], str]
 
 
+class Sink(Protocol):
+    """The way of one operation's answers to its client."""
+
+    def take(self, answer: Answer, body: bytes) -> bool:
+        """Send an answer, whose JSON is `body`, at once. False if the client is gone, or has to
+        take first what it was sent: then `ready` is to be awaited. Never raises."""
+        ...
+
+    async def ready(self) -> bool:
+        """Wait until the client has taken enough of what it was sent; false if it is gone."""
+        ...
+
+
 class Operations:
     """The runner as the transports see it: an unexpected exception becomes a masked answer."""
 
@@ -76,14 +96,13 @@ class Operations:
         self._runner = runner
         self._shutdown = shutdown
         self._metrics = metrics
-        self._encoded: tuple[Answer | None, bytes] = (None, b"")
 
     async def prepare(self, call: Call) -> Prepared | Answer:
         """The operation ready to run, or the answer that refuses it.
         From here on every line that the operation's task logs carries its request id and caller."""
         viewer = call.viewer
         caller = viewer.caller or viewer.tenant
-        bind_contextvars(request_id=call.request_id, tenant=viewer.tenant, caller=caller)
+        tell_from_here(request_id=call.request_id, tenant=viewer.tenant, caller=caller)
         work = self._runner.prepare(call.request, viewer)
         prepared = await error_boundary(work, request_id=call.request_id)
         if isinstance(prepared, Answer):
@@ -103,41 +122,49 @@ class Operations:
             return answer
         return await self._shutdown.run_to_the_end(self._execute(prepared, call))
 
-    async def answers(
-        self, prepared: Prepared | Answer, call: Call
-    ) -> AsyncGenerator[Answer, None]:
-        """The answers of an operation of any kind; the last may be a refusal.
-        Whoever leaves early has to close the generator: that ends the subscription behind it."""
+    async def deliver(self, prepared: Prepared | Answer, call: Call, sink: Sink) -> Answer | None:
+        """Send the answers of an operation of any kind until it ends or its client has gone.
+        A refusal ends it and is the result."""
         if isinstance(prepared, Answer) or prepared.kind is not OperationKind.SUBSCRIPTION:
-            yield await self.execute(prepared, call)
-            return
+            answer = await self.execute(prepared, call)
+            if not answer.executed:
+                return answer
+            sink.take(answer, self.encode(answer))
+            await sink.ready()
+            return None
         codes: _Codes = {}
-        begun = self._runner.subscribe(
+        answers = self._runner.subscribe(
             prepared, call.request, call.viewer, call.request_id, resume_after=call.resume_after
         )
         try:
-            async with aclosing(cast(AsyncGenerator[Answer, None], begun)) as stream:
-                while answer := await error_boundary(
-                    anext(stream, None), request_id=call.request_id
-                ):
-                    codes |= _codes_of(answer)
-                    yield answer
-                    if not answer.executed:
-                        return
+            async with aclosing(answers):
+                return await self._deliver_all(answers, call.request_id, sink, codes)
         finally:
             self._tell(call, prepared, codes)
 
-    def encode(self, answer: Answer) -> bytes:
-        """The answer as JSON.
+    async def _deliver_all(
+        self, answers: Answers, request_id: str, sink: Sink, codes: _Codes
+    ) -> Answer | None:
+        def take(answer: Answer) -> bool:
+            if "errors" in answer.body:
+                codes.update(_codes_of(answer))
+            return sink.take(answer, self.encode(answer))
 
-        The last one is kept: a stream item that goes to many subscribers is one object, and comes
-        past here for each of them in turn.
-        """
-        last, encoded = self._encoded
-        if answer is not last:
-            encoded = orjson.dumps(answer.body)
-            self._encoded = (answer, encoded)
-        return encoded
+        while answer := await error_boundary(_next_of(answers), request_id=request_id):
+            if not answer.executed:
+                codes.update(_codes_of(answer))
+                return answer
+            take(answer)
+            if not await sink.ready():
+                break
+            await answers.hand_over(take)
+            if not await sink.ready():
+                break
+        return None
+
+    def encode(self, answer: Answer) -> bytes:
+        """The answer as JSON."""
+        return orjson.dumps(answer.body) if answer.json is None else answer.json
 
     async def _execute(self, prepared: Prepared, call: Call) -> Answer:
         work = self._runner.execute(prepared, call.request, call.viewer, call.request_id)
@@ -169,6 +196,10 @@ class Operations:
         _log.info("operation", extra={key: one for key, one in facts.items() if one is not None})
         # One word for what an answer with many errors was like: the first.
         self._metrics.operation_ended(kind, next(iter(codes), _OK), seconds)
+
+
+async def _next_of(answers: Answers) -> Answer | None:
+    return await anext(aiter(answers), None)
 
 
 def _codes_of(answer: Answer) -> _Codes:

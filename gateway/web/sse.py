@@ -8,14 +8,16 @@ Source: https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md (read a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
 
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
 
 from gateway.callers import Grant
 from gateway.callers.registry import Standing
-from gateway.execution.operation import Answer
+from gateway.execution.operation import Answer, Prepared
 from gateway.web.connections import (
     EXPIRED,
     WITHDRAWN,
@@ -24,8 +26,7 @@ from gateway.web.connections import (
     drop_dead_peers,
 )
 from gateway.web.http_errors import error_boundary, refused
-from gateway.web.middleware import request_id_of
-from gateway.web.operations import Services
+from gateway.web.operations import Call, Services
 from schema.ports import ErrorCode
 
 COMPLETE = b"event: complete\ndata: \n\n"
@@ -51,9 +52,9 @@ class EventStreams:
         self._limit = ConcurrencyLimit(self._settings.streams_per_viewer_max, _TOO_MANY)
 
     async def respond(
-        self, request: web.Request, answers: AsyncGenerator[Answer, None], grant: Grant
+        self, request: web.Request, prepared: Prepared | Answer, call: Call, grant: Grant
     ) -> web.StreamResponse:
-        """Send all answers and close their generator, also when the client goes first."""
+        """Send all answers, and end the operation when the client goes first."""
         self._services.shutdown.refuse_new()
         response = web.StreamResponse(headers=_HEADERS)
         with (
@@ -61,40 +62,43 @@ class EventStreams:
             self._services.metrics.streams.track_inprogress(),
             suppress(ConnectionError),
         ):
-            await response.prepare(request)
-            if (transport := request.transport) is not None:
-                seconds = _PINGS_UNANSWERED_MAX * self._settings.stream_ping_seconds
-                drop_dead_peers(transport, seconds)
-                stream = _Stream(response, transport, self._services)
-                await stream.end(await self._serve(stream, answers, grant, request))
+            stream = await self._opened(request, response)
+            if stream is not None:
+                work = stream.pump(prepared, call)
+                await stream.end(await self._serve(stream, work, grant))
         return response
 
+    async def _opened(self, request: web.Request, response: web.StreamResponse) -> _Stream | None:
+        """The stream after its head; None if the client is gone."""
+        writer = await response.prepare(request)
+        # Some browsers do not report an open stream before its first byte.
+        await response.write(COMMENT)
+        if writer is None or (transport := request.transport) is None:
+            return None
+        drop_dead_peers(transport, _PINGS_UNANSWERED_MAX * self._settings.stream_ping_seconds)
+        return _Stream(response, writer, request.protocol, transport, self._services)
+
     async def _serve(
-        self,
-        stream: _Stream,
-        answers: AsyncGenerator[Answer, None],
-        grant: Grant,
-        request: web.Request,
+        self, stream: _Stream, work: Coroutine[Any, Any, None], grant: Grant
     ) -> str | None:
-        """Pump until the answers end, the client goes or has to come again, or until its right
-        has ended: then the reason."""
+        """Work until that ends, the client goes or has to come again, or until its right has
+        ended: then the reason."""
         ended: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
 
-        def end(why: str | None) -> None:
+        def end(why: str | None = None) -> None:
             if not ended.done():
                 ended.set_result(why)
 
         async def stop() -> None:
-            end(None)
+            end()
 
         def rights_ended(standing: Standing) -> None:
             end(WITHDRAWN if standing is Standing.REMOVED else None)
 
-        work = (stream.pump(answers, request_id_of(request)), stream.keep_alive())
-        tasks = [asyncio.create_task(one) for one in work]
-        for task in tasks:
-            task.add_done_callback(lambda _: end(None))
+        task = asyncio.create_task(work)
+        task.add_done_callback(lambda _: end())
         with (
+            stream.kept_alive(),
             self._services.shutdown.closing_with(stop),
             self._services.callers.joined(grant, rights_ended),
         ):
@@ -104,62 +108,90 @@ class EventStreams:
             except TimeoutError:
                 return EXPIRED
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.wait(tasks)
+                task.cancel()
+                await asyncio.wait({task})
 
 
 class _Stream:
-    """One open response. What is written to it is never interleaved."""
+    """One open response, a `gateway.web.operations.Sink`.
+
+    Once its head is out it is written by ourselves: aiohttp's way is a coroutine, of which a
+    broadcast would make thousands.
+    """
 
     def __init__(
-        self, response: web.StreamResponse, transport: asyncio.Transport, services: Services
+        self,
+        response: web.StreamResponse,
+        writer: AbstractStreamWriter,
+        connection: web.RequestHandler,
+        transport: asyncio.Transport,
+        services: Services,
     ) -> None:
         settings = services.settings
         self._response = response
+        self._writer = writer
+        self._connection = connection
+        self._transport = transport
+        self._operations = services.operations
+        self._is_chunked = response.headers.get("Transfer-Encoding") == "chunked"
         self._write_timeout = WriteTimeout(transport, settings.stall_timeout_seconds)
         self._ping_seconds = settings.stream_ping_seconds
-        self._encode = services.operations.encode
-        self._writing = asyncio.Lock()
 
-    async def pump(self, answers: AsyncGenerator[Answer, None], request_id: str) -> None:
-        """Send every answer and `complete`; ends early and in silence when the client is gone."""
-        with suppress(ConnectionError):
-            failure = await error_boundary(self._send_all(answers), request_id=request_id)
-            if failure is not None:
-                await self._send(failure)
-            await self._write(COMPLETE)
+    async def pump(self, prepared: Prepared | Answer, call: Call) -> None:
+        """Send every answer and `complete`; ends in silence when the client is gone."""
+        work = self._operations.deliver(prepared, call, self)
+        last = await error_boundary(work, request_id=call.request_id)
+        if last is not None:
+            self._send(last)
+        self._write(COMPLETE)
 
-    async def keep_alive(self) -> None:
+    @contextmanager
+    def kept_alive(self) -> Iterator[None]:
         """Keep proxies from closing a quiet stream, and find out about clients that are gone."""
-        with suppress(ConnectionError):
-            while True:
-                await asyncio.sleep(self._ping_seconds)
-                await self._write(COMMENT)
+        self._ping_later()
+        try:
+            yield
+        finally:
+            self._pings.cancel()
+
+    def _ping_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._pings = loop.call_later(self._ping_seconds, self._ping)
+
+    def _ping(self) -> None:
+        if not self._connection.writing_paused:
+            self._write(COMMENT)
+        self._ping_later()
 
     async def end(self, why: str | None) -> None:
         """End the stream; with a reason the client is told not to come again as it is."""
         if why is not None:
-            await self._send(refused(ErrorCode.UNAUTHENTICATED, why))
-            await self._write(COMPLETE)
+            self._send(refused(ErrorCode.UNAUTHENTICATED, why))
+            self._write(COMPLETE)
         with self._write_timeout.running():
             await self._response.write_eof()
 
-    async def _send_all(self, answers: AsyncGenerator[Answer, None]) -> None:
-        async with aclosing(answers):
-            with suppress(ConnectionError):
-                # Some browsers do not report an open stream before its first byte.
-                await self._write(COMMENT)
-                async for answer in answers:
-                    await self._send(answer)
+    def take(self, answer: Answer, body: bytes) -> bool:
+        return self._write(next_event(body, answer.cursor))
 
-    async def _send(self, answer: Answer) -> None:
-        await self._write(next_event(self._encode(answer), answer.cursor))
+    async def ready(self) -> bool:
+        if self._connection.writing_paused:
+            try:
+                with self._write_timeout.running():
+                    await self._writer.drain()
+            except ConnectionError:
+                return False
+        return not self._transport.is_closing()
 
-    async def _write(self, event: bytes) -> None:
-        async with self._writing:
-            with self._write_timeout.running():
-                await self._response.write(event)
+    def _send(self, answer: Answer) -> None:
+        self.take(answer, self._operations.encode(answer))
+
+    def _write(self, event: bytes) -> bool:
+        if self._transport.is_closing():
+            return False
+        chunk = b"%x\r\n%b\r\n" % (len(event), event) if self._is_chunked else event
+        self._transport.write(chunk)
+        return not self._connection.writing_paused
 
 
 def next_event(body: bytes, cursor: str | None) -> bytes:

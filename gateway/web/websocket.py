@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import ExitStack, aclosing
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -30,7 +30,6 @@ from gateway.web.websocket_protocol import (
     CloseCode,
     ProtocolSocket,
     id_of,
-    next_message,
     operation_of,
 )
 from schema.ports import ErrorCode
@@ -113,6 +112,20 @@ class WebSocketEndpoint:
         if failure is not None:
             await socket.end(CloseCode.INTERNAL_ERROR, "Internal error")
         return socket
+
+
+class _Sink:
+    """See `gateway.web.operations.Sink`."""
+
+    __slots__ = ("_head", "_socket", "ready")
+
+    def __init__(self, socket: ProtocolSocket, operation_id: str) -> None:
+        self._socket = socket
+        self._head = b'{"id":%b,"type":"next","payload":' % orjson.dumps(operation_id)
+        self.ready = socket.ready
+
+    def take(self, answer: Answer, body: bytes) -> bool:
+        return self._socket.send_at_once(self._head, body, b"}")
 
 
 class WebSocketSession:
@@ -231,9 +244,7 @@ class WebSocketSession:
 
     async def _run(self, operation_id: str, call: Call) -> None:
         """One operation, to its end or to the client's `complete`, which cancels this task."""
-        last = await error_boundary(
-            self._send_answers(operation_id, call), request_id=call.request_id
-        )
+        last = await error_boundary(self._deliver(operation_id, call), request_id=call.request_id)
         # Free before the client hears of the end, which allows it to use the id again.
         self._live.pop(operation_id, None)
         if last is None:
@@ -241,18 +252,11 @@ class WebSocketSession:
         else:
             await self._refuse(operation_id, last)
 
-    async def _send_answers(self, operation_id: str, call: Call) -> Answer | None:
+    async def _deliver(self, operation_id: str, call: Call) -> Answer | None:
         """Send what the operation yields; a refusal ends it and is the result."""
         operations = self._services.operations
         prepared = await operations.prepare(call)
-        async with aclosing(operations.answers(prepared, call)) as answers:
-            async for answer in answers:
-                if not answer.executed:
-                    return answer
-                body = operations.encode(answer)
-                if not await self._socket.send_message(next_message(operation_id, body)):
-                    return None
-        return None
+        return await operations.deliver(prepared, call, _Sink(self._socket, operation_id))
 
     async def _refuse(self, operation_id: str, answer: Answer) -> None:
         """End one operation with its errors; the others on this socket live on."""

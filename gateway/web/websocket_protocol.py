@@ -1,6 +1,6 @@
 """The parts of messages of graphql-transport-ws and the sending of their frames.
 
-Frames go out one after another, and no wait for a peer is endless; a peer that is gone is no error
+Frames go out whole, and no wait for a peer is endless; a peer that is gone is no error
 here, as the socket's own reading finds out why. Nothing here knows of the state of a socket.
 Source: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md (read at 6.4.2)
 """
@@ -13,7 +13,6 @@ import struct
 from contextlib import suppress
 from typing import Any
 
-import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from gateway.execution.operation import OperationRequest
@@ -26,6 +25,8 @@ PROTOCOL = "graphql-transport-ws"
 
 _NEVER_WAIT_BYTES = 2**31
 """aiohttp would wait inside a send where nobody watches the peer; we wait instead."""
+_TEXT = 0x80 | WSMsgType.TEXT
+"""The first byte of a text frame that is whole."""
 _REASON_BYTES_MAX = 123
 """A control frame holds 125 bytes, two of them the code; a longer one kills the connection."""
 
@@ -60,9 +61,16 @@ def operation_of(message: dict[str, Any]) -> OperationRequest:
     return operation_from(payload)
 
 
-def next_message(operation_id: str, body: bytes) -> bytes:
-    """`body` is JSON already: it may be shared by many subscribers."""
-    return b'{"id":%b,"type":"next","payload":%b}' % (orjson.dumps(operation_id), body)
+def text_frame(*parts: bytes) -> bytes:
+    """One whole, unmasked text frame. Source: RFC 6455, section 5.2."""
+    size = sum(map(len, parts))
+    if size < 126:
+        head = struct.pack("!BB", _TEXT, size)
+    elif size < 65536:
+        head = struct.pack("!BBH", _TEXT, 126, size)
+    else:
+        head = struct.pack("!BBQ", _TEXT, 127, size)
+    return b"".join((head, *parts))
 
 
 class ProtocolSocket(web.WebSocketResponse):
@@ -79,7 +87,7 @@ class ProtocolSocket(web.WebSocketResponse):
             writer_limit=_NEVER_WAIT_BYTES,
         )
         self._settings = settings
-        self._sending = asyncio.Lock()
+        self._waiting_for_peer = asyncio.Lock()
         self._ending: asyncio.Task[None] | None = None
 
     async def open(self, request: web.Request) -> bool:
@@ -91,18 +99,32 @@ class ProtocolSocket(web.WebSocketResponse):
         self._write_timeout = WriteTimeout(self._transport, self._settings.stall_timeout_seconds)
         return True
 
-    async def send_message(self, message: bytes) -> bool:
-        """Send one text frame; waits while the peer does not take what it was sent before.
-        False when the peer is gone: whoever has more to send must stop."""
-        async with self._sending:
-            try:
-                await self.send_frame(message, WSMsgType.TEXT)
-                if self._connection.writing_paused:
+    def send_at_once(self, *parts: bytes) -> bool:
+        """Send one text frame; false if the peer is gone, or has to take first what it was sent.
+
+        Written by ourselves: aiohttp's way is a coroutine, of which a broadcast would make
+        thousands. Frames do not mix, as each is written whole and nothing is compressed.
+        """
+        if self.closed or self._transport.is_closing():
+            return False
+        self._transport.write(text_frame(*parts))
+        return not self._connection.writing_paused
+
+    async def ready(self) -> bool:
+        """Wait while the peer does not take what it was sent. False when it is gone: whoever has
+        more to send must stop."""
+        if self._connection.writing_paused:
+            async with self._waiting_for_peer:
+                try:
                     with self._write_timeout.running():
                         await self._frames.drain()
-            except ConnectionError:
-                return False
-        return True
+                except ConnectionError:
+                    return False
+        return not (self.closed or self._transport.is_closing())
+
+    async def send_message(self, message: bytes) -> bool:
+        """Send one text frame and be `ready`."""
+        return self.send_at_once(message) or await self.ready()
 
     async def end(self, code: CloseCode, reason: str) -> None:
         """Send a close frame and await the peer's; only the first call's reason goes out."""

@@ -7,10 +7,13 @@ from schema.ports.events import (
     EventFilter,
     EventOrigin,
     EventPage,
+    EventReader,
     EventStream,
     EventType,
     GapReason,
     InvoicePaymentEvent,
+    LiveEvents,
+    LiveItem,
     StreamCheckpoint,
     StreamGap,
     StreamItem,
@@ -32,6 +35,7 @@ from schema.ports.read_port import (
     ROOT,
     BackendDescription,
     BackendKind,
+    Basis,
     ById,
     Capability,
     Computed,
@@ -46,9 +50,11 @@ from schema.ports.read_port import (
     Needs,
     Page,
     Reads,
+    Root,
     TimeRange,
     list_digest,
     root_needs,
+    still_holds,
 )
 from schema.ports.viewer import SCOPES, UPSTREAM_CALLS_MAX, Meter, Viewer
 from schema.ports.write_port import (

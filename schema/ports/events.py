@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncGenerator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -95,6 +95,70 @@ class EventPage:
     gaps: tuple[StreamGap, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class LiveItem:
+    """What stands at one position of the log, for readers who have the same rights.
+
+    `item` is what they are shown; `own` what those of the tenant `owner` are, whose write it was.
+    """
+
+    position: int
+    item: InvoicePaymentEvent | StreamGap
+    owner: str | None = None
+    own: InvoicePaymentEvent | None = None
+
+
+class LiveEvents(Protocol):
+    """What is published of what some readers want: one bounded queue for all of them."""
+
+    heartbeat_seconds: float
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the queue gets nothing more: its readers have to read on by themselves."""
+        ...
+
+    def first(self) -> LiveItem | None:
+        """The first that waits. It stays until it is `done`."""
+        ...
+
+    def done(self) -> None:
+        """The first was told to everybody, and waits no more."""
+        ...
+
+    def checkpoint(self) -> StreamCheckpoint:
+        """Up to where everything was told; true while nothing waits."""
+        ...
+
+    def close(self) -> None:
+        """Hear of nothing more. Idempotent."""
+        ...
+
+
+class EventReader(Protocol):
+    """One reader on its way through the log: an iterator, to be closed by whoever leaves early."""
+
+    def __aiter__(self) -> EventReader: ...
+
+    async def __anext__(self) -> StreamItem: ...
+
+    async def aclose(self) -> None: ...
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it is live and has nothing to tell now."""
+        ...
+
+    def rest(self) -> int:
+        """Leave what comes to `LiveEvents` that are open; only for a quiet reader. The position up
+        to which nothing is missing, as none is between it and what comes."""
+        ...
+
+    def resume(self, live: LiveEvents, after: int) -> None:
+        """Go on after a position with what waits there, and with what comes."""
+        ...
+
+
 class EventStream(Protocol):
     """The log of invoice payment events: one total order, the same for everybody.
 
@@ -125,13 +189,16 @@ class EventStream(Protocol):
         """
         ...
 
-    def subscribe(
-        self, viewer: Viewer, *, after: str | None, where: EventFilter
-    ) -> AsyncGenerator[StreamItem, None]:
+    def subscribe(self, viewer: Viewer, *, after: str | None, where: EventFilter) -> EventReader:
         """A checkpoint that is true, then the backlog after `after`, then live; nothing twice.
 
         Without `after` it starts now. A cursor that the log no longer holds gives a `StreamGap`,
         as does an entry that cannot be read, in its place. A reader that falls behind gets
         `StreamGap` SLOW_CONSUMER and the end.
         """
+        ...
+
+    def live(self, viewer: Viewer, where: EventFilter, wake: Callable[[], None]) -> LiveEvents:
+        """What is published from now on. `wake` is told whenever something has come, and when
+        the queue is over; it must not raise, nor open or close anything before it returns."""
         ...

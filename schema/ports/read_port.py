@@ -146,9 +146,14 @@ def list_digest(name: str, parent_id: str | None, where: ListFilter) -> str:
 
 @dataclass(slots=True)
 class Needs:
-    """What one object of each possible type must bring along: type name -> need -> deeper needs."""
+    """What one object of each possible type must bring along: type name -> need -> deeper needs.
+
+    `is_lasting`: they are made once for all operations that need the same, so that what was loaded
+    for them can be found by the object that they are.
+    """
 
     by_type: dict[str, dict[Need, Needs]] = field(default_factory=dict)
+    is_lasting: bool = field(default=False, compare=False)
 
     def of(self, type_name: str) -> Mapping[Need, Needs]:
         """The needs of an object of this type; empty if it needs nothing beyond itself."""
@@ -198,6 +203,38 @@ class Loaded(Generic[R]):
         if isinstance(outcome, Failed):
             raise outcome
         return outcome
+
+
+class Basis(Protocol):
+    """What a tree was made of. While all of it is still so, the tree is what a load would answer,
+    and so is what was made of it."""
+
+    @property
+    def cached(self) -> int:
+        """How many objects and lists of it were served without a call."""
+        ...
+
+    def holds(self) -> bool | None:
+        """Whether all of it is still so. Never blocks: None where only a look can tell."""
+        ...
+
+    async def look(self) -> bool:
+        """The same, with at most two round trips to a shared cache. Never raises: what nobody can
+        tell does not hold."""
+        ...
+
+
+async def still_holds(basis: Basis) -> bool:
+    """Whether all of it is still so, with a look where it takes one."""
+    holds = basis.holds()
+    return await basis.look() if holds is None else holds
+
+
+@dataclass(slots=True)
+class Root(Loaded[None]):
+    """The root of a loaded tree; it may tell what the tree was made of."""
+
+    basis: Basis | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True)
@@ -251,10 +288,15 @@ class Reads(Protocol):
         """What this deployment is and can do. Never blocks."""
         ...
 
+    def at_once(self, viewer: Viewer, needs: Needs, meter: Meter) -> Loaded[Any] | None:
+        """What `load` would answer, where nothing has to be waited for; None: it has to be. Never
+        blocks."""
+        ...
+
     async def load(
         self, viewer: Viewer, needs: Needs, meter: Meter, known: object = None
     ) -> Loaded[Any]:
-        """Answer all needs, with the fewest upstream calls it can.
+        """Answer all needs, with the fewest upstream calls it can. The root may be a `Root`.
 
         The answer has the shape of the needs. What could not be fetched is a `Failed` in its
         place and never an exception from here. Safe to repeat; two calls may see different

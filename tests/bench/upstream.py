@@ -121,7 +121,7 @@ async def bench() -> AsyncIterator[Bench]:
 
         def runner() -> GraphQLRunner:
             store = CacheStore(BoundedMemoryCache(time.monotonic))
-            caching = CachingReads(stripe, store, lambda: f"tok_{next(tokens)}")
+            caching = CachingReads(stripe, store, lambda: f"tok_{next(tokens)}", time.monotonic)
             feed = Feed(MemoryEventLog("bench"))
             return GraphQLRunner(make_schema(), caching, stripe, feed, limits=Limits())
 

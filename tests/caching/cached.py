@@ -41,14 +41,14 @@ class UnsteadyCache(BoundedMemoryCache):
         self.is_asked = asyncio.Event()
         self.given: dict[str, str] = {}
 
-    async def _multi_get(self, keys: list[str], *given: Any, **named: Any) -> list[str | None]:
+    async def multi_get(self, keys: list[str]) -> list[str | None]:
         await self._answer()
-        return await super()._multi_get(keys, *given, **named)
+        return await super().multi_get(keys)
 
-    async def _multi_set(self, pairs: list[tuple[str, str]], *given: Any, **named: Any) -> bool:
+    async def multi_set(self, pairs: list[tuple[str, str]], ttl: float | None = None) -> None:
         await self._answer()
         self.given |= dict(pairs)
-        return await super()._multi_set(pairs, *given, **named)
+        await super().multi_set(pairs, ttl)
 
     async def _answer(self) -> None:
         self.is_asked.set()
@@ -74,7 +74,12 @@ class Cached:
 
     def replica(self, inner: Any) -> CachingReads:
         """Another replica on the same cache."""
-        return CachingReads(inner, CacheStore(self.cache), lambda: self.stage.ids.new("tok"))
+        return CachingReads(
+            inner,
+            CacheStore(self.cache),
+            lambda: self.stage.ids.new("tok"),
+            self.stage.clock.now,
+        )
 
     async def load(
         self, needs: Needs, viewer: Viewer = OPERATOR, meter: Meter | None = None

@@ -39,6 +39,9 @@ class EventfulReads(CachingReads):
         for dropped in pending:
             await self.drop(*dropped)
 
+    def at_once(self, viewer: Viewer, needs: Needs, meter: Meter) -> Loaded[Any] | None:
+        return None if self._pending else super().at_once(viewer, needs, meter)
+
     async def load(
         self, viewer: Viewer, needs: Needs, meter: Meter, known: object = None
     ) -> Loaded[Any]:
@@ -67,5 +70,7 @@ def cached(stage: Stage, supplier: Supplier) -> Backend:
     """A cache of its own in front of what reads this stage's twin, and a journal before the writes
     that drop."""
     store = CacheStore(BoundedMemoryCache(stage.clock.monotonic))
-    reads = EventfulReads(stage.twin, supplier, store, lambda: stage.ids.new("tok"))
+    reads = EventfulReads(
+        stage.twin, supplier, store, lambda: stage.ids.new("tok"), stage.clock.monotonic
+    )
     return Backend(reads, journal_of(supplier, stage.clock.now, reads.drop_after))

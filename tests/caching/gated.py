@@ -7,8 +7,7 @@ import enum
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from aiocache.base import BaseCache
-
+from gateway.backends.caching.store import Cache
 from gateway.backends.memory.backend import MemoryBackend
 from gateway.backends.memory.twin import Twin
 from schema.ports import Loaded, Meter, Needs, Viewer
@@ -28,11 +27,9 @@ class Trouble(enum.Enum):
 
 
 class GatedCache:
-    """Any aiocache backend, one key at a time: nothing that it does to several is atomic."""
+    """Any cache, one key at a time: nothing that it does to several is atomic."""
 
-    def __init__(
-        self, cache: BaseCache, schedule: Schedule, troubles: Iterable[Trouble] = ()
-    ) -> None:
+    def __init__(self, cache: Cache, schedule: Schedule, troubles: Iterable[Trouble] = ()) -> None:
         self.cache = cache
         self.keys: dict[str, None] = {}
         self.late: list[asyncio.Task[None]] = []
@@ -87,8 +84,11 @@ class GatedBackend(MemoryBackend):
     """The memory backend, asked slowly and answering slowly."""
 
     def __init__(self, twin: Twin, schedule: Schedule) -> None:
-        super().__init__(twin)
+        super().__init__(twin, keeps_trees=False)
         self._schedule = schedule
+
+    def at_once(self, viewer: Viewer, needs: Needs, meter: Meter) -> None:
+        """Nothing: every read is to be seen."""
 
     async def load(
         self, viewer: Viewer, needs: Needs, meter: Meter, known: object = None

@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
-from aiocache.base import BaseCache
 from hypothesis import strategies as st
 
 from gateway.backends.caching.reads import CachingReads
-from gateway.backends.caching.store import CacheStore
+from gateway.backends.caching.store import Cache, CacheStore
 from schema.ports import Meter, Viewer
 from tests.caching.gated import GatedBackend, GatedCache, Trouble
 from tests.caching.stepping import Schedule, Switch
@@ -86,6 +85,7 @@ class Stand:
                 GatedBackend(self.world.stage.twin, self.schedule),
                 CacheStore(cache, seconds_max=NEVER),
                 lambda: self.world.stage.ids.new("tok"),
+                self.world.stage.clock.now,
                 is_shared=self.is_shared,
             )
             for cache in self.caches
@@ -149,7 +149,7 @@ class Stand:
 def perform(
     program: Sequence[Part],
     switches: Iterable[Switch],
-    caches: Callable[[], list[BaseCache]],
+    caches: Callable[[], list[Cache]],
     *,
     troubles: Iterable[Trouble] = (),
     is_shared: bool = True,

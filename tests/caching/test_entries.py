@@ -21,7 +21,7 @@ RECORDS = st.sampled_from(sorted(KINDS)).flatmap(lambda name: st.from_type(KINDS
 @given(record=RECORDS)
 def test_record_is_read_back_as_it_was(record: Any) -> None:
     """Every field of every kind, nested pairs and refunds among them."""
-    kept = Kept({"Invoice:in_1": "tok_1"}, record)
+    kept = Kept({"Invoice:in_1": "tok_1"}, record, 60.0)
 
     text = entries.written(kept)
 
@@ -42,10 +42,10 @@ def test_record_is_read_back_as_it_was(record: Any) -> None:
 )
 def test_thing_is_read_back_as_it_was(thing: Any) -> None:
     """Nothing and no such object are two things."""
-    text = entries.written(Kept({}, thing))
+    text = entries.written(Kept({}, thing, 60.0))
 
     assert text is not None
-    assert entries.read(text) == Kept({}, thing)
+    assert entries.read(text) == Kept({}, thing, 60.0)
 
 
 FOREIGN = """
@@ -72,7 +72,7 @@ def test_what_json_cannot_hold_is_not_kept() -> None:
     """Half a surrogate pair in somebody's metadata is Stripe's to keep, not ours to fail on."""
     charge = records.Charge("ch_1", 1, "\ud800", 700)
 
-    assert entries.written(Kept({}, charge)) is None
+    assert entries.written(Kept({}, charge, 60.0)) is None
 
 
 def test_another_field_is_another_version() -> None:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from itertools import count, product
 
 import pytest
-from aiocache.base import BaseCache
 from hypothesis import given, settings
 
-from gateway.backends.caching.store import BoundedMemoryCache, redis_cache
+from gateway.backends.caching.redis_cache import redis_cache
+from gateway.backends.caching.store import BoundedMemoryCache, Cache
 from schema.ports import Viewer
 from tests.caching.gated import Trouble
 from tests.caching.programs import (
@@ -33,16 +33,16 @@ RUNS = count()
 """Each run on the shared Redis has keys of its own."""
 
 
-def one_process() -> list[BaseCache]:
+def one_process() -> list[Cache]:
     return [BoundedMemoryCache(ManualClock().monotonic)]
 
 
-def two_replicas() -> list[BaseCache]:
+def two_replicas() -> list[Cache]:
     return one_process() * 2
 
 
 READ, CHANGE = Read(0, 0), Write(0, FIRST)
-RACES: dict[str, tuple[list[Part], Callable[[], list[BaseCache]]]] = {
+RACES: dict[str, tuple[list[Part], Callable[[], list[Cache]]]] = {
     "a drop, a read": ([CHANGE, READ], one_process),
     "a drop, a list": ([CHANGE, Read(0, 3)], one_process),
     "a read, a drop, an equal read": ([READ, CHANGE, READ], one_process),
@@ -124,7 +124,7 @@ def test_no_stale_answer_with_replicas_that_share_a_redis(
 ) -> None:
     """The same promise over the wire: two processes' worth of clients and one real server."""
 
-    def two_clients() -> list[BaseCache]:
+    def two_clients() -> list[Cache]:
         clients = [redis_cache(redis_url) for _ in range(2)]
         for client in clients:
             client.namespace = f"run-{runs}"

@@ -8,7 +8,8 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from gateway.backends.caching.store import CacheDownError, CacheStore, redis_cache
+from gateway.backends.caching.redis_cache import redis_cache
+from gateway.backends.caching.store import CacheDownError, CacheStore
 
 
 @pytest_asyncio.fixture

@@ -13,6 +13,7 @@ from typing import Any
 from gateway.backends.caching.source import walk
 from schema import records
 from schema.ports import (
+    ROOT,
     ById,
     Computed,
     Failed,
@@ -81,6 +82,8 @@ READS: tuple[Needs, ...] = (
     _root(ById("InvoicePayment", "inpay_second", quiet=True)),
     _root(ById("Customer", ACME)),
 )
+for _deeper in (deeper for needs in READS for deeper in needs.of(ROOT).values()):
+    _deeper.is_lasting = True  # As those of a plan, so that trees are kept, too.
 
 
 @dataclass(frozen=True, slots=True)

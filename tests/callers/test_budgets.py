@@ -9,8 +9,12 @@ from typing import Any
 
 import pytest
 import throttled.utils
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from throttled.asyncio import MemoryStore
 
-from gateway.callers.budgets import MemoryBudget, RedisBudget
+from gateway.callers.budgets import OwnBudget
+from gateway.callers.redis_budget import RedisBudget, StoreBudget
 from tests.callers.desk import Desk, ask, bearer, codes, guarded
 from tests.callers.test_sockets_and_streams import acknowledged, introduced, socket
 from tests.storage.redis_server import KINDS, RedisServer
@@ -190,7 +194,7 @@ async def test_a_subscription_is_paid_once_and_tells_it_with_its_first_item(desk
 
 
 async def test_what_was_spent_comes_back_steadily(hand: Hand) -> None:
-    budget = MemoryBudget()
+    budget = OwnBudget(hand)
     await budget.spend("acme", 60, 60)
 
     hand.now += 10
@@ -203,7 +207,7 @@ async def test_what_was_spent_comes_back_steadily(hand: Hand) -> None:
 
 async def test_small_budgets_come_back_too(hand: Hand) -> None:
     """Less than one a second, asked for every second."""
-    budget = MemoryBudget()
+    budget = OwnBudget(hand)
     await budget.spend("acme", 6, 6)
 
     granted = 0
@@ -212,6 +216,36 @@ async def test_small_budgets_come_back_too(hand: Hand) -> None:
         granted += (await budget.spend("acme", 1, 6)).granted
 
     assert granted == 6
+
+
+@settings(print_blob=True, deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from((0.0, 0.1, 1.0, 7.3, 59.0, 61.0)),
+            st.integers(0, 70),
+            st.sampled_from((1, 7, 60)),
+        ),
+        max_size=12,
+    )
+)
+async def test_a_process_counts_as_the_library_does(
+    steps: list[tuple[float, int, int]],
+) -> None:
+    """Where a float's last place decides between two whole numbers, either will do."""
+    hand = Hand()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(throttled.utils, "now_mono_f", hand)
+        own, theirs = OwnBudget(hand), StoreBudget(MemoryStore())
+        for seconds, cost, per_minute in steps:
+            hand.now += seconds
+            ours = await own.spend("acme", cost, per_minute)
+            expected = await theirs.spend("acme", cost, per_minute)
+
+            assert ours.granted == expected.granted
+            assert abs(ours.remaining - expected.remaining) <= 1
+            assert abs(ours.resets_in_seconds - expected.resets_in_seconds) <= 1
+            assert (ours.retry_after_seconds is None) == (expected.retry_after_seconds is None)
 
 
 async def test_replicas_share_one_budget_in_redis(redis: RedisServer) -> None:

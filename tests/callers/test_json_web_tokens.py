@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from gateway.callers import KeysUnavailable, TokenRefused
 from gateway.callers.json_web_tokens import (
     FRESH_SECONDS,
     RENEWED_SECONDS,
@@ -20,9 +21,7 @@ from gateway.callers.json_web_tokens import (
     STALE_SECONDS,
     JsonWebTokens,
     KeySet,
-    KeysUnavailable,
     SharedSecret,
-    TokenRefused,
 )
 from gateway.settings import TokenSettings
 from tests.support.time_and_ids import START, ManualClock

@@ -111,7 +111,7 @@ def _assert_that_it_talked(gateway: WatchedProcess, driver: Driver) -> None:
     assert all(line["request_id"] for line in operations)
     assert {line["caller"].partition(":")[0] for line in operations} == {"shop", "jwt"}
     loggers = {line["logger"] for line in lines}
-    assert {"gateway.web.webhooks", "gateway.web", "aiocache.base", "asyncio"} <= loggers
+    assert {"gateway.web.webhooks", "gateway.web", "asyncio"} <= loggers
     assert "debug" in {line["level"] for line in lines}
     assert len(driver.client_secrets) == 1
 

@@ -21,7 +21,7 @@ from gateway.settings import Limits
 from schema.ports import Viewer
 from tests.contract.staging import Stage
 from tests.support.backends import Backend
-from tests.support.running import SCHEMA
+from tests.support.running import SCHEMA, as_sent
 
 ATTACH = """mutation ($input: AttachPaymentInput!) { attachPayment(input: $input) {
   errors { code }
@@ -51,7 +51,7 @@ def asked(backend: Backend, operator: Viewer) -> Asked:
         prepared = await runner.prepare(request, operator)
         if isinstance(prepared, Answer):
             return prepared.body
-        return (await runner.execute(prepared, request, operator, "req_test")).body
+        return as_sent(await runner.execute(prepared, request, operator, "req_test"))
 
     return ask
 

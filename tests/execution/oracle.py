@@ -38,10 +38,13 @@ class Failing(MemoryBackend):
     """Lets some of what was loaded have failed, by a seed: the same for both runners."""
 
     def __init__(self, stage: Stage) -> None:
-        super().__init__(stage.twin)
+        super().__init__(stage.twin, keeps_trees=False)
         self.seed: int | None = None
         self.is_odd = False
         """Whether invoices have a number in place of the text that is theirs."""
+
+    def at_once(self, viewer: Viewer, needs: Needs, meter: Meter) -> None:
+        """Nothing: every read is to be seen."""
 
     async def load(
         self, viewer: Viewer, needs: Needs, meter: Meter, known: object = None

@@ -68,6 +68,9 @@ class UnsteadyBackend:
     def describe(self) -> BackendDescription:
         return self._inner.describe()
 
+    def at_once(self, viewer: Viewer, needs: Needs, meter: Meter) -> Loaded[Any] | None:
+        return self._inner.at_once(viewer, needs, meter)
+
     async def load(
         self, viewer: Viewer, needs: Needs, meter: Meter, known: object = None
     ) -> Loaded[Any]:

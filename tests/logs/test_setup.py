@@ -10,12 +10,17 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from typing import Any
 
 import pytest
-from structlog.contextvars import bound_contextvars
+from hypothesis import given, settings, strategies
 
 from gateway.logs import Format, configure
+from gateway.logs.context import tell_from_here
+from gateway.logs.redaction import redact
+from gateway.logs.setup import LineFormatter
+from tests.logs.test_redaction import SCRAPS
 from tests.support.log_lines import log_given_back
 
 SECRET = "sk_test_" + "c4n4ry" * 3
@@ -42,8 +47,10 @@ def test_a_record_of_any_library_is_one_json_object() -> None:
     """Whoever logs with the standard library is rendered alike."""
     stream = io.StringIO()
 
-    with configured(stream) as log, bound_contextvars(request_id="req_1", caller="shop"):
-        log.info("took %d", 3, extra={"duration_ms": 12.5})
+    with configured(stream) as log:
+        request = Context()
+        request.run(tell_from_here, request_id="req_1", caller="shop")
+        request.run(log.info, "took %d", 3, extra={"duration_ms": 12.5})
 
     (line,) = told(stream)
     assert line.pop("timestamp").endswith("Z")
@@ -83,6 +90,36 @@ def test_a_terminal_gets_readable_lines() -> None:
 
     assert terminal.getvalue().endswith("Z warning some.library: took 3\\nof them calls=2\n")
     assert told(file)[0]["event"] == "took 3"
+
+
+VALUES = strategies.recursive(
+    strategies.sampled_from([None, True, 1.5, 7, 4242424242424242, 10**13, "4242", "0" * 13])
+    | strategies.text(max_size=5)
+    | strategies.lists(strategies.sampled_from(SCRAPS), max_size=6).map("".join),
+    lambda inner: (
+        strategies.lists(inner, max_size=3)
+        | strategies.dictionaries(strategies.sampled_from(["a", "token"]), inner)
+    ),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=300)
+@given(
+    VALUES.filter(lambda value: isinstance(value, str)),
+    strategies.dictionaries(strategies.sampled_from(["took", "api_key", "Cookie"]), VALUES),
+)
+def test_a_line_shows_what_each_of_its_values_is_redacted_to(
+    said: str, extra: dict[str, Any]
+) -> None:
+    """Also where the whole line was found to be harmless, and no value was looked at."""
+    record = logging.LogRecord("some.library", logging.INFO, "", 1, "%s", (said,), None)
+    vars(record).update(extra)
+
+    line = json.loads(LineFormatter(is_json=True).format(record))
+
+    redacted = redact({"event": said, **extra})
+    assert {name: line[name] for name in redacted} == json.loads(json.dumps(redacted))
 
 
 def test_text_that_is_no_unicode_is_told() -> None:

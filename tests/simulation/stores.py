@@ -83,21 +83,19 @@ class CacheAcross(BoundedMemoryCache):
         self._held = shared._held
         self._boundary = boundary
 
-    async def multi_get(self, keys: list[str], **_: Any) -> list[str | None]:
+    async def multi_get(self, keys: list[str]) -> list[str | None]:
         async def work() -> list[str | None]:
-            return await self._multi_get(keys)
+            return await super(CacheAcross, self).multi_get(keys)
 
         return await self._boundary.cross("cache", "get", work)
 
-    async def multi_set(
-        self, pairs: list[tuple[str, str]], ttl: float | None = None, **_: Any
-    ) -> bool:
-        async def work() -> bool:
-            return await self._multi_set(pairs, ttl)
+    async def multi_set(self, pairs: list[tuple[str, str]], ttl: float | None = None) -> None:
+        async def work() -> None:
+            await super(CacheAcross, self).multi_set(pairs, ttl)
 
-        return await self._boundary.cross("cache", "set", work)
+        await self._boundary.cross("cache", "set", work)
 
-    async def close(self, *_: Any, **__: Any) -> None:
+    async def close(self) -> None:
         """The shared part lives on."""
 
 

@@ -107,7 +107,7 @@ def the_feed_skips_one(patch: pytest.MonkeyPatch) -> Twist:
 
     def skipping(self: Feed, entry: LogEntry) -> None:
         if next(turns) % 11 == 0:
-            self._published = max(self._published, entry.position)
+            self.index.published = max(self.index.published, entry.position)
         else:
             publish(self, entry)
 

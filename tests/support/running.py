@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from gateway.backends.memory.backend import MemoryBackend
 from gateway.events.feed import Feed
 from gateway.events.log import EventLog, MemoryEventLog
@@ -19,13 +21,22 @@ SCHEMA = make_schema()
 OPERATOR = Viewer("operator")
 
 
+def as_sent(answer: Answer) -> dict[str, Any]:
+    """The body as a client reads it; in the process a kept answer is text already."""
+    body: dict[str, Any] = orjson.loads(orjson.dumps(answer.body))
+    return body
+
+
 class WatchedBackend(MemoryBackend):
     """The memory backend, telling which needs it was asked for, and failing where told to."""
 
     def __init__(self, stage: Stage) -> None:
-        super().__init__(stage.twin)
+        super().__init__(stage.twin, keeps_trees=False)
         self.loads: list[Needs] = []
         self.broken: set[Need] = set()
+
+    def at_once(self, viewer: Viewer, needs: Needs, meter: Meter) -> None:
+        """Nothing: every read is to be seen."""
 
     async def load(
         self, viewer: Viewer, needs: Needs, meter: Meter, known: object = None

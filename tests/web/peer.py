@@ -7,7 +7,7 @@ mutation ends. It stays when the real runner exists: these tests are about trans
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, cast
@@ -29,7 +29,14 @@ from graphql import (
 )
 from graphql.language import DocumentNode
 
-from gateway.execution.operation import Answer, OperationKind, OperationRequest, Prepared
+from gateway.execution.operation import (
+    Answer,
+    Answers,
+    OneByOne,
+    OperationKind,
+    OperationRequest,
+    Prepared,
+)
 from gateway.web.http_errors import refused
 from schema.ports import ErrorCode, Viewer
 
@@ -114,14 +121,19 @@ class PeerRunner:
             result = await result
         return _answer(result)
 
-    async def subscribe(
+    def subscribe(
         self,
         prepared: Prepared,
         request: OperationRequest,
         viewer: Viewer,
         request_id: str,
         resume_after: str | None = None,
-    ) -> AsyncIterator[Answer]:
+    ) -> Answers:
+        return OneByOne(self._items(prepared, request, resume_after))
+
+    async def _items(
+        self, prepared: Prepared, request: OperationRequest, resume_after: str | None
+    ) -> AsyncGenerator[Answer, None]:
         self.executed.append(request.query)
         arguments = self._arguments(prepared, request, resume_after)
         results = cast(AsyncGenerator[ExecutionResult, None], await _subscribed(arguments))

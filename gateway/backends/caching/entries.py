@@ -39,10 +39,12 @@ GONE, DELETED = Gone.GONE, Gone.DELETED
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One cached thing with the tokens under which it was stored, by the names it depends on."""
+    """One cached thing with the tokens under which it was stored, by the names it depends on, and
+    when its time is over by the clock of whoever stored it."""
 
     tokens: Mapping[str, Token]
     thing: Any
+    ends_at: float
 
 
 KINDS: Mapping[str, type[Any]] = {
@@ -61,7 +63,7 @@ KINDS: Mapping[str, type[Any]] = {
 }
 _FIELDS = {kind: tuple(one.name for one in fields(kind)) for kind in KINDS.values()}
 _VALUES = {kind: attrgetter(*names) for kind, names in _FIELDS.items()}
-_FORMAT = "2"
+_FORMAT = "3"
 """Raise it when the same fields are written in another way."""
 
 
@@ -82,7 +84,7 @@ VERSION = version_of(KINDS)
 def written(kept: Kept) -> str | None:
     """The text of it; None for what JSON cannot hold, such as half a surrogate pair."""
     try:
-        return orjson.dumps([kept.tokens, *_form(kept.thing)]).decode()
+        return orjson.dumps([kept.tokens, kept.ends_at, *_form(kept.thing)]).decode()
     except orjson.JSONEncodeError:
         return None
 
@@ -92,8 +94,8 @@ def read(text: str) -> Kept | None:
     """What was written; None for anything else. Nobody may change it: it is kept for all who read
     the same text."""
     try:
-        tokens, form, body = orjson.loads(text)
-        return Kept(dict(tokens), _thing(form, body))
+        tokens, ends_at, form, body = orjson.loads(text)
+        return Kept(dict(tokens), _thing(form, body), float(ends_at))
     except (ValueError, TypeError, KeyError):
         return None
 

@@ -23,6 +23,7 @@ from gateway.backends.caching.policy import Keepable, dropped_by, is_keepable, k
 from gateway.backends.caching.source import Shelf, walk
 from gateway.backends.caching.store import READ_SECONDS_MAX, CacheDownError, CacheStore
 from gateway.backends.caching.tokens import Before, OwnTokens, SharedTokens, Tokens
+from gateway.backends.kept_trees import KeptTrees
 from schema.ports import (
     ROOT,
     BackendDescription,
@@ -35,8 +36,10 @@ from schema.ports import (
     Needs,
     Outcome,
     Reads,
+    Root,
     Viewer,
     root_needs,
+    still_holds,
 )
 
 log = logging.getLogger(__name__)
@@ -58,13 +61,15 @@ class _Flight:
 
 class CachingReads:
     """See `schema.ports.Reads`. `new_token` never repeats itself, in any process. `is_shared` where
-    other processes drop what is in this cache, too."""
+    other processes drop what is in this cache, too; `now` counts seconds, and is the same for all
+    of them."""
 
     def __init__(
         self,
         inner: Reads,
         store: CacheStore,
         new_token: Callable[[], str],
+        now: Callable[[], float],
         *,
         is_shared: bool = True,
     ) -> None:
@@ -74,6 +79,8 @@ class CachingReads:
         self._tokens: Tokens = OwnTokens()
         if is_shared:
             self._tokens = SharedTokens(store, new_token, self._keys.tokens)
+        self._now = now
+        self._trees = KeptTrees()
         self._flights: dict[Hashable, _Flight] = {}
 
     def describe(self) -> BackendDescription:
@@ -105,6 +112,13 @@ class CachingReads:
         except CacheDownError as trouble:
             log.warning("a drop after a write is owed: %s", trouble)
 
+    def at_once(self, viewer: Viewer, needs: Needs, meter: Meter) -> Loaded[Any] | None:
+        kept = self._trees.get(viewer, needs)
+        if kept is None or kept.basis is None or not kept.basis.holds():
+            return None
+        meter.cached += kept.basis.cached
+        return kept
+
     async def load(
         self, viewer: Viewer, needs: Needs, meter: Meter, known: object = None
     ) -> Loaded[Any]:
@@ -112,11 +126,19 @@ class CachingReads:
         made of it is kept."""
         if known is not None:
             return await self._inner.load(viewer, needs, meter, known)
+        kept = self._trees.get(viewer, needs)
+        if kept is not None and kept.basis is not None:
+            if await still_holds(kept.basis):
+                meter.cached += kept.basis.cached
+                return kept
+            self._trees.forget(viewer, needs)
         shelf = Shelf()
         try:
             root, missing = await self._from_cache(viewer, needs, meter, shelf)
             if not missing:
-                return root
+                basis = self._tokens.basis(shelf.counted, self._now)
+                self._trees.keep(viewer, needs, root, basis, shelf.objects)
+                return Root(None, root.children, basis)
             before = await self._tokens.before()
         except CacheDownError:
             return await self._inner.load(viewer, needs, meter)
@@ -137,6 +159,7 @@ class CachingReads:
             unasked = [ask for ask in assembly.missing if ask not in asked and is_keepable(ask)]
             asked.update(unasked)
             if not unasked or not await self._look(viewer, unasked, meter, seen, shelf):
+                shelf.objects = assembly.objects
                 return root, assembly.missing
             assembly.retry()
 
@@ -164,7 +187,7 @@ class CachingReads:
         for (ask, kept), counts in zip(found, counting, strict=True):
             if counts:
                 meter.cached += 1
-                shelf.put(ask, kept.thing)
+                shelf.take(ask, kept)
         return any(counting)
 
     async def _completed(
@@ -237,7 +260,8 @@ class CachingReads:
         lasting: dict[float, dict[str, str]] = defaultdict(dict)
         for one in things:
             own = {name: tokens[name] for name in one.names if name in tokens}
-            text = entries.written(Kept(own, one.thing)) if len(own) == len(one.names) else None
+            kept = Kept(own, one.thing, self._now() + one.seconds)
+            text = entries.written(kept) if len(own) == len(one.names) else None
             if text is not None:
                 lasting[one.seconds][one.key] = text
         for seconds, texts in lasting.items():

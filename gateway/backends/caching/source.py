@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.backends.assembly import LINKS, Ask, FetchedPage, Missing, not_found
-from gateway.backends.caching.entries import DELETED, GONE
+from gateway.backends.caching.entries import DELETED, GONE, Kept
 from schema.ports import (
     ById,
     Computed,
@@ -69,6 +69,10 @@ class Shelf:
     """See `gateway.backends.assembly.RecordSource`. What came first stays."""
 
     held: dict[Ask, Any] = field(default_factory=dict)
+    counted: list[Kept] = field(default_factory=list)
+    """What came from the cache, and counted."""
+    objects: int = 0
+    """How many there are in the tree."""
 
     def get(self, kind: str, record_id: str) -> Any:
         return self._answer(Ask(kind, record_id))
@@ -87,8 +91,13 @@ class Shelf:
             raise self.held[ask]
         return self.held[ask]
 
-    def put(self, ask: Ask, thing: Any) -> None:
+    def take(self, ask: Ask, kept: Kept) -> None:
         """Take in what the cache holds for an ask."""
+        self.counted.append(kept)
+        self.put(ask, kept.thing)
+
+    def put(self, ask: Ask, thing: Any) -> None:
+        """Take in what is known of an ask."""
         if thing is GONE:
             thing = not_found(ask.kind or "", ask.id or "")
         elif thing is DELETED:

@@ -1,8 +1,8 @@
-"""aiocache behind one small module: many gets at once, many sets at once, with time limits; and the
-two caches that may stand there, of one process or of all replicas.
+"""aiocache behind one small class: many gets at once, many sets at once, with time limits. And the
+cache of one process; that of all replicas is in `redis_cache`.
 
-Its decorators, locks, tags and `clear` have known holes and are not used. Values are text, so
-that what is counted is what is held. Whatever goes wrong with a cache becomes one error here; the
+Its decorators, locks, tags and `clear` have known holes and are not used. Values are text, so that
+what is counted is what is held. Whatever goes wrong with a cache becomes one error here; the
 callers make it a miss for reads and a failure for drops. A cache that has stopped answering is left
 alone for moments, by everybody but the drops. Keys and values never enter a message.
 """
@@ -14,16 +14,9 @@ import logging
 import sys
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
+from typing import Any, Protocol, TypeVar
 
-from aiocache import RedisCache
-from aiocache.base import BaseCache
-from aiocache.serializers import NullSerializer, StringSerializer
-from redis.asyncio import BlockingConnectionPool
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from gateway.backends.caching.without_redis import BaseCache, NullSerializer
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +37,25 @@ class CacheDownError(OSError):
     """The cache did not answer in time, or not at all."""
 
 
+class Cache(Protocol):
+    """What we need of aiocache's caches: texts under keys.
+
+    Each may raise `OSError`, `ValueError` or `RuntimeError`. One that is switched off answers fewer
+    values than it was asked for keys.
+    """
+
+    async def multi_get(self, keys: list[str]) -> list[str | None]: ...
+
+    async def multi_set(self, pairs: list[tuple[str, str]], ttl: float) -> object: ...
+
+    async def close(self) -> object: ...
+
+
 class CacheStore:
     """Any aiocache backend with our time limits. `prefix` parts us from others who share it."""
 
     def __init__(
-        self, cache: BaseCache, prefix: str = "gateway:", *, seconds_max: float = READ_SECONDS_MAX
+        self, cache: Cache, prefix: str = "gateway:", *, seconds_max: float = READ_SECONDS_MAX
     ) -> None:
         self._cache = cache
         self._prefix = prefix
@@ -103,7 +110,9 @@ class CacheStore:
                 now = asyncio.get_running_loop().time()
                 self._left_alone_until = now + LEFT_ALONE_SECONDS
             raise CacheDownError("the cache did not answer in time") from None
-        except (OSError, RedisError, ValueError, RuntimeError) as trouble:
+        except CacheDownError:
+            raise
+        except (OSError, ValueError, RuntimeError) as trouble:
             raise CacheDownError(f"the cache failed: {type(trouble).__name__}") from None
         self._timeouts_in_a_row = 0
         return answer
@@ -210,54 +219,3 @@ _NOTHING: tuple[str | None, float | None] = (None, None)
 def _size(key: str, value: str) -> int:
     """Bytes; `getsizeof` knows that one wide character makes a whole string wide."""
     return sys.getsizeof(key) + sys.getsizeof(value) + ENTRY_OVERHEAD_BYTES
-
-
-CONNECTIONS_MAX = 32
-"""Of one process; whoever finds them all in use waits, within the limits of the store."""
-CONNECT_SECONDS_MAX = 1.0
-SOCKET_SECONDS_MAX = 5.0
-"""The store gives up earlier; this one frees the connection."""
-
-
-class SharedRedisCache(RedisCache):  # type: ignore[misc]
-    """aiocache's Redis backend, but for a method of redis-py's that is deprecated."""
-
-    async def _close(self, *args: Any, _conn: Any = None, **kwargs: Any) -> None:
-        await self.client.aclose()
-
-
-def redis_cache(url: str) -> BaseCache:
-    """The cache behind redis://[user:password@]host[:port][/db], or rediss:// for TLS, which
-    replicas share. Connects with the first command. Raises `ValueError` for what is no such URL.
-
-    Commands are never sent twice by the client, because a token that is set a second time, late,
-    would bring back what was dropped in between. A Redis that fails over may forget the last drops;
-    what they dropped then lives on for at most the values' own time. It should evict
-    (`maxmemory-policy allkeys-lru`), and needs no persistence.
-    """
-    at = urlsplit(url)
-    if at.scheme not in ("redis", "rediss") or not at.hostname:
-        raise ValueError("the cache URL must be redis://host:port/db, or rediss:// for TLS")
-    database = at.path.strip("/") or "0"
-    if not database.isdecimal():
-        raise ValueError("the cache URL's path must be the number of a database, such as /0")
-    return SharedRedisCache(
-        endpoint=at.hostname,
-        port=at.port or 6379,
-        db=int(database),
-        password=None if at.password is None else unquote(at.password),
-        ssl=at.scheme == "rediss",
-        pool_max_size=CONNECTIONS_MAX,
-        create_connection_timeout=CONNECT_SECONDS_MAX,
-        connection_pool_class=BlockingConnectionPool,
-        connection_pool_kwargs={
-            "username": unquote(at.username) if at.username else None,
-            "timeout": SOCKET_SECONDS_MAX,
-            "socket_timeout": SOCKET_SECONDS_MAX,
-            "socket_keepalive": True,
-            "retry": Retry(NoBackoff(), 0),
-            "retry_on_error": [],
-        },
-        serializer=StringSerializer(),
-        timeout=0,
-    )

@@ -19,6 +19,7 @@ long as no token ever comes twice: they are random, and no command is sent twice
 from __future__ import annotations
 
 import asyncio
+import math
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +27,8 @@ from typing import Protocol
 
 from gateway.backends.caching.entries import Kept, Token
 from gateway.backends.caching.policy import ANY
-from gateway.backends.caching.store import DROP_SECONDS_MAX, CacheStore
+from gateway.backends.caching.store import DROP_SECONDS_MAX, CacheDownError, CacheStore
+from schema.ports import Basis
 
 GUARDS = 256
 """With fewer, a busy account's drops keep unrelated reads from being stored; all are read at once
@@ -69,7 +71,12 @@ class Tokens(Protocol):
     async def renew(
         self, names: Sequence[str], *, seconds_max: float | None = DROP_SECONDS_MAX
     ) -> None:
-        """Make everything that depends on these names a miss, for every replica."""
+        """Make everything that depends on these names a miss, for every replica. `ANY` is among
+        them."""
+        ...
+
+    def basis(self, kept: Sequence[Kept], now: Callable[[], float]) -> Basis:
+        """What was made of these values, which count now."""
         ...
 
 
@@ -91,6 +98,23 @@ class OwnTokens:
 
     async def unchanged(self, names: Iterable[str], before: Before) -> Mapping[str, Token]:
         return self._since(dict.fromkeys(names, before.count))
+
+    def basis(self, kept: Sequence[Kept], now: Callable[[], float]) -> Basis:
+        """Of two values that depend on one name the older decides."""
+        counts: dict[str, Token] = {}
+        for one in kept:
+            for name, count in one.tokens.items():
+                counts[name] = min(count, counts.get(name, count))
+        return _OwnBasis(len(kept), _ends_at(kept), now, self, counts)
+
+    @property
+    def count(self) -> int:
+        """How many drops there have been."""
+        return self._count
+
+    def hold(self, counts: Mapping[str, Token]) -> bool:
+        """Whether none of the names was dropped since so many drops."""
+        return len(self._since(counts)) == len(counts)
 
     def _since(self, counts: Mapping[str, Token]) -> Mapping[str, Token]:
         """Those of the names that were not dropped since so many drops."""
@@ -160,13 +184,29 @@ class SharedTokens:
         self, names: Sequence[str], *, seconds_max: float | None = DROP_SECONDS_MAX
     ) -> None:
         is_certain = False
+        # ANY comes last: whoever sees it as it was may have been told nothing of this drop yet.
+        ordered = [*(name for name in names if name != ANY), ANY]
         try:
-            await self._set(self._guards_of(names), seconds_max)
-            await self._set([self._key(name) for name in names], seconds_max)
+            await self._set(self._guards_of(ordered), seconds_max)
+            await self._set([self._key(name) for name in ordered], seconds_max)
             is_certain = True
         finally:
             if not is_certain:
                 self._owe(names)
+
+    def basis(self, kept: Sequence[Kept], now: Callable[[], float]) -> Basis:
+        tokens = {name: token for one in kept for name, token in one.tokens.items()}
+        return _SharedBasis(len(kept), _ends_at(kept), now, self, tokens)
+
+    async def any_token(self) -> str | None:
+        """The token that every drop renews, last of all; None where there is none now."""
+        await self._make_good()
+        return (await self._store.get_many([self._key(ANY)]))[0]
+
+    async def hold(self, tokens: Mapping[str, Token]) -> bool:
+        """Whether all of these are the names' tokens now."""
+        found = await self._store.get_many([self._key(name) for name in tokens])
+        return found == list(tokens.values())
 
     async def _make_good(self) -> None:
         owed = dict(self._owed)
@@ -201,3 +241,61 @@ class SharedTokens:
 
     def _key(self, name: str) -> str:
         return f"{self._prefix}t:{name}"
+
+
+def _ends_at(kept: Iterable[Kept]) -> float:
+    return min((one.ends_at for one in kept), default=math.inf)
+
+
+@dataclass(slots=True)
+class _OwnBasis:
+    """See `schema.ports.Basis`. While there was no drop at all nothing is looked up."""
+
+    cached: int
+    ends_at: float
+    now: Callable[[], float]
+    tokens: OwnTokens
+    counts: Mapping[str, Token]
+    looked_at: int = -1
+
+    def holds(self) -> bool:
+        if self.now() >= self.ends_at:
+            return False
+        if self.looked_at == self.tokens.count:
+            return True
+        if self.tokens.hold(self.counts):
+            self.looked_at = self.tokens.count
+            return True
+        return False
+
+    async def look(self) -> bool:
+        return self.holds()
+
+
+@dataclass(slots=True)
+class _SharedBasis:
+    """See `schema.ports.Basis`. As a drop renews `ANY` after all its other names, whoever takes it
+    before the names, and finds them as they were, needs only look at it until it changes."""
+
+    cached: int
+    ends_at: float
+    now: Callable[[], float]
+    shared: SharedTokens
+    tokens: Mapping[str, Token]
+    any_token: str | None = None
+
+    def holds(self) -> bool | None:
+        return False if self.now() >= self.ends_at else None
+
+    async def look(self) -> bool:
+        if self.now() >= self.ends_at:
+            return False
+        try:
+            any_token = await self.shared.any_token()
+            if any_token is None or any_token != self.any_token:
+                if not await self.shared.hold(self.tokens):
+                    return False
+                self.any_token = any_token
+        except CacheDownError:
+            return False
+        return True

@@ -6,7 +6,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -20,8 +20,10 @@ from gateway.backends.journal.record_store import (
     readable,
 )
 from gateway.backends.journal.records import WriteRecord
-from gateway.storage.redis_store import RedisStore
 from gateway.storage.sqlite_store import Part, SqliteStore
+
+if TYPE_CHECKING:
+    from gateway.storage.redis_store import RedisStore
 
 SQLITE_AT_ONCE_MAX = 500
 REDIS_AT_ONCE_MAX = 100

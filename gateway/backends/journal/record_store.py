@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Protocol, get_args
 
 import orjson
@@ -18,6 +17,7 @@ from gateway.backends.journal.records import Name, State, WriteRecord
 from gateway.backends.supplier import Found
 from gateway.storage import RecordUnreadable
 from gateway.storage.record_codec import RecordCodec
+from schema.changing import changed
 from schema.ports import Command, CreditNoteDraft, Outcome, OutOfBandPayment
 
 log = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ class MemoryJournalStore:
             return
         del self._records[record.name]
         for attempt in range(1, record.attempt + 1):
-            self._by_stripe_key.pop(replace(record, attempt=attempt).stripe_key, None)
+            self._by_stripe_key.pop(changed(record, attempt=attempt).stripe_key, None)
 
 
 _PARTS = [Found, *get_args(Command), OutOfBandPayment, CreditNoteDraft, *get_args(Outcome)]

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from gateway.backends.supplier import KEY_PREFIX, NOTHING, Found
+from schema.changing import changed
 from schema.ports import (
     AttachPayment,
     Command,
@@ -119,6 +121,9 @@ RULES: dict[Move, Rule] = {
 }
 
 
+STRIPE_KEYS_KEPT_MAX = 256
+"""Of the writes that are under way: each move of a record asks for its key."""
+
 Name = tuple[str, str, str]
 """Tenant, operation and the caller's key: what a write is known by."""
 
@@ -171,8 +176,13 @@ class WriteRecord:
     @property
     def stripe_key(self) -> str:
         """What Stripe gets as Idempotency-Key; always the same for the same attempt."""
-        parts = "\x00".join((self.tenant, self.operation, self.key, str(self.attempt)))
-        return KEY_PREFIX + hashlib.sha256(parts.encode()).hexdigest()
+        return _stripe_key(self.tenant, self.operation, self.key, self.attempt)
+
+
+@lru_cache(STRIPE_KEYS_KEPT_MAX)
+def _stripe_key(tenant: str, operation: str, key: str, attempt: int) -> str:
+    parts = "\x00".join((tenant, operation, key, str(attempt)))
+    return KEY_PREFIX + hashlib.sha256(parts.encode()).hexdigest()
 
 
 def moved(record: WriteRecord, move: Move, actor: Actor, **changes: Any) -> WriteRecord:
@@ -180,7 +190,7 @@ def moved(record: WriteRecord, move: Move, actor: Actor, **changes: Any) -> Writ
     rule = RULES[move]
     assert record.state in rule.origins, f"{record.state} knows no {move}"
     assert actor in rule.actors, f"{move} is not for the {actor}"
-    return replace(record, state=rule.target, version=record.version + 1, **changes)
+    return changed(record, state=rule.target, version=record.version + 1, **changes)
 
 
 def may(record: WriteRecord, move: Move) -> bool:
@@ -199,12 +209,12 @@ def meaning(command: Command) -> Command:
     Metadata are a mapping: their order means nothing, and an empty value sets nothing. An empty
     text is none, and so is a part of nothing. Text is compared as it is, since Stripe keeps it so.
     """
-    plain = replace(command, idempotency_key="")
+    plain = changed(command, idempotency_key="")
     if isinstance(plain, CreateCreditNote):
         draft = plain.draft
-        return replace(
+        return changed(
             plain,
-            draft=replace(
+            draft=changed(
                 draft,
                 memo=draft.memo or None,
                 refund=draft.refund or None,
@@ -213,16 +223,16 @@ def meaning(command: Command) -> Command:
             ),
         )
     if isinstance(plain, AttachPayment) and plain.out_of_band is not None:
-        return replace(plain, out_of_band=_facts(plain.out_of_band))
+        return changed(plain, out_of_band=_facts(plain.out_of_band))
     return plain
 
 
 def _facts(facts: OutOfBandPayment) -> OutOfBandPayment:
     entries = sorted((key, value) for key, value in dict(facts.metadata).items() if value)
-    return replace(facts, reference=facts.reference or None, metadata=tuple(entries))
+    return changed(facts, reference=facts.reference or None, metadata=tuple(entries))
 
 
 def input_hash(command: Command) -> str:
     """The input as it is written, without its key. Replicas of the releases before know a repeat
     by it alone, so it stays as it was."""
-    return hashlib.sha256(repr(replace(command, idempotency_key="")).encode()).hexdigest()
+    return hashlib.sha256(repr(changed(command, idempotency_key="")).encode()).hexdigest()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.backends.journal.attempt import CLOCK_SECONDS_MAX, LEASE_SECONDS, Try
@@ -35,6 +35,7 @@ from gateway.backends.journal.refusals import (
     unrecorded_refusal,
 )
 from gateway.backends.supplier import Found, Overtaken, Supplier, key_reused, no_such_invoice
+from schema.changing import changed
 from schema.ports import Command, Meter, Outcome, RefusalCode, Refused, Viewer
 
 log = logging.getLogger(__name__)
@@ -185,7 +186,7 @@ class JournaledWrites:
         """Send it, or look whether it was done, and record what came of that. What was cached is
         dropped in any case: a refusal, too, says that things have moved."""
         trying = Try(self._store, record, self._now)
-        command = replace(record.command, idempotency_key=record.stripe_key)
+        command = changed(record.command, idempotency_key=record.stripe_key)
         outcome = None
         try:
             try:
@@ -200,8 +201,9 @@ class JournaledWrites:
 
     async def _done(self, trying: Try, outcome: Outcome) -> Outcome:
         """Record and announce it. Trouble here never turns a success into a failure."""
-        plain = replace(outcome, replayed=False, known=None)
-        sent = trying.record
+        plain, sent = outcome, trying.record
+        if outcome.replayed or outcome.known is not None:
+            plain = changed(outcome, replayed=False, known=None)
         try:
             await trying.ended(Move.SUCCEED, plain)
         except OSError:
@@ -209,8 +211,11 @@ class JournaledWrites:
         except Overtaken:
             if trying.record.attempt != sent.attempt:
                 log.error("write %s was done, and so may be a later attempt", sent.stripe_key)
-        if trying.record.state is not State.ANNOUNCED:
-            await self.tell(replace(trying.record, attempt=sent.attempt), plain)
+        record = trying.record
+        if record.state is not State.ANNOUNCED:
+            if record.attempt != sent.attempt:
+                record = changed(record, attempt=sent.attempt)
+            await self.tell(record, plain)
         return outcome
 
     async def _not_done(self, viewer: Viewer, trying: Try, refused: Refused) -> Outcome:
@@ -262,7 +267,7 @@ class JournaledWrites:
             await self.tell(record, record.outcome)
         if not _may_be_told(viewer, record, record.outcome):
             raise no_such_invoice(record.outcome.invoice_id)
-        return replace(record.outcome, replayed=True)
+        return changed(record.outcome, replayed=True)
 
     async def tell(self, record: WriteRecord, outcome: Outcome) -> None:
         """Announce it; where that cannot be had now, it is left to whoever settles."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from gateway.backends.assembly import assemble, cursor_gone, failure_of, not_found
+from gateway.backends.assembly import Assembly, cursor_gone, failure_of, not_found
+from gateway.backends.kept_trees import KeptTrees
 from gateway.backends.memory.tables import Query, Table
 from gateway.backends.memory.twin import Request, Twin, no_such_source
 from gateway.backends.stripe.reads.pool import paid_out_of_band
@@ -26,6 +27,7 @@ from gateway.backends.supplier import (
 )
 from gateway.ledger import credit_notes, payments
 from schema import records
+from schema.changing import changed
 from schema.ports import (
     ALWAYS,
     Attached,
@@ -52,6 +54,7 @@ from schema.ports import (
     Page,
     RefusalCode,
     Refused,
+    Root,
     Viewer,
     VoidCreditNote,
 )
@@ -229,12 +232,28 @@ def _stated(**equals: str | None) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in equals.items() if value is not None)
 
 
+@dataclass(frozen=True, slots=True)
+class _TwinBasis:
+    """See `schema.ports.Basis`: all that the twin holds."""
+
+    twin: Twin
+    changes: int
+    cached: int = 0
+
+    def holds(self) -> bool:
+        return self.twin.changes == self.changes
+
+    async def look(self) -> bool:
+        return self.holds()
+
+
 class MemoryBackend:
     """See `gateway.backends.supplier.Supplier`."""
 
-    def __init__(self, twin: Twin) -> None:
+    def __init__(self, twin: Twin, *, keeps_trees: bool = True) -> None:
         self.twin = twin
         self._source = TwinSource(twin)
+        self._trees = KeptTrees() if keeps_trees else None
         self._known: OrderedDict[tuple[str, str, str], tuple[Command, Outcome]] = OrderedDict()
 
     def describe(self) -> BackendDescription:
@@ -246,10 +265,23 @@ class MemoryBackend:
             capabilities=frozenset(Capability),
         )
 
+    def at_once(self, viewer: Viewer, needs: Needs, meter: Meter) -> Loaded[Any]:
+        kept = None if self._trees is None else self._trees.get(viewer, needs)
+        if kept is not None and kept.basis is not None and kept.basis.holds():
+            return kept
+        assembly = Assembly(viewer, self._source)
+        root = assembly.root(needs)
+        assert not assembly.missing
+        if self._trees is None or assembly.has_secret:
+            return root
+        basis = _TwinBasis(self.twin, self.twin.changes)
+        self._trees.keep(viewer, needs, root, basis, assembly.objects)
+        return Root(None, root.children, basis)
+
     async def load(
         self, viewer: Viewer, needs: Needs, meter: Meter, known: object = None
     ) -> Loaded[Any]:
-        return assemble(viewer, needs, self._source)
+        return MemoryBackend.at_once(self, viewer, needs, meter)
 
     async def write(
         self, viewer: Viewer, command: Command, meter: Meter, attempt: Attempt = FIRST
@@ -329,7 +361,7 @@ class MemoryBackend:
         for refusal in payments.attach_refusals(book, record, command.amount_requested, 0):
             raise pointing_out_of_band(refusal)
         return self.twin.report_payment(
-            replace(record, id=self.twin.new_id("pr"), created=self.twin.now())
+            changed(record, id=self.twin.new_id("pr"), created=self.twin.now())
         )
 
     def _detach(
@@ -357,4 +389,4 @@ def _replayed(viewer: Viewer, command: Command, first: Command, outcome: Outcome
         raise key_reused()
     if not viewer.sees(outcome.customer_id):
         raise no_such_invoice(outcome.invoice_id)
-    return replace(outcome, replayed=True)
+    return changed(outcome, replayed=True)

@@ -119,6 +119,8 @@ class Table(Generic[R]):
         names = indexed if due is None else (*indexed, due)
         self._read: dict[str, Callable[[R], Any]] = {name: attrgetter(name) for name in names}
         self._sequence = 0
+        self.changes = 0
+        """How often anything was put in or taken out."""
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -140,6 +142,7 @@ class Table(Generic[R]):
 
     def put(self, record: Any) -> None:
         """Add the record, or put it in place of the one with its id; its order stays."""
+        self.changes += 1
         row = self._rows.get(record.id)
         if row is None:
             self._sequence += 1
@@ -154,6 +157,7 @@ class Table(Generic[R]):
         self._enter(row, moved)
 
     def remove(self, record_id: str) -> None:
+        self.changes += 1
         row = self._rows.pop(record_id)
         self._all.remove(row)
         self._leave(row, self._read)

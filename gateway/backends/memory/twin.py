@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from gateway.ledger import credit_notes, lifecycle, payments
 from gateway.ledger.book import Book, Moment, NewId, Source, claim, foretold
 from gateway.ledger.facts import Fact, facts, intent_fact
 from schema import records
+from schema.changing import changed
 from schema.ports import CreditNoteDraft, RefusalCode, Refused
 
 EVENTS_KEPT_MAX = 10_000
@@ -75,6 +76,19 @@ class Twin:
     events: deque[TwinEvent] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT_MAX))
     listeners: list[Listener] = field(default_factory=list)
     livemode: bool = False
+
+    @property
+    def changes(self) -> int:
+        """How often anything has changed. Whatever else changes, does so together with a record."""
+        return (
+            self.customers.changes
+            + self.invoices.changes
+            + self.invoice_payments.changes
+            + self.payment_intents.changes
+            + self.payment_records.changes
+            + self.charges.changes
+            + self.credit_notes.changes
+        )
 
     def invoice(self, invoice_id: str) -> records.Invoice:
         invoice = self.invoices.get(invoice_id)
@@ -341,7 +355,7 @@ class Twin:
         self, invoice_id: str, metadata: records.Metadata, request: Request = Request()
     ) -> records.Invoice:
         before = self.book(invoice_id)
-        after = replace(before, invoice=replace(before.invoice, metadata=metadata))
+        after = changed(before, invoice=changed(before.invoice, metadata=metadata))
         self._enter(before, after, request)
         return after.invoice
 

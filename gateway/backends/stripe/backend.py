@@ -93,6 +93,9 @@ class StripeBackend:
             capabilities=frozenset(self._able),
         )
 
+    def at_once(self, viewer: Viewer, needs: Needs, meter: Meter) -> None:
+        """Stripe has to be asked."""
+
     async def load(
         self, viewer: Viewer, needs: Needs, meter: Meter, known: object = None
     ) -> Loaded[Any]:

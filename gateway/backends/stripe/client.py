@@ -112,14 +112,6 @@ class StripeApi:
         observe: Observe = nobody_counts,
         http_client: stripe.HTTPClient | None = None,
     ) -> None:
-        import stripe
-
-        # Telemetry writes a file into the home directory and tells Stripe about this machine.
-        stripe.enable_telemetry = False
-        # Below WARNING the SDK logs whole bodies, and with them client secrets; told to by the
-        # environment (STRIPE_LOG) it prints them as well, past every logger.
-        logging.getLogger("stripe").setLevel(logging.WARNING)
-        stripe._util.STRIPE_LOG = None
         self.stripe_version = stripe_version
         self._api_key = api_key
         self._api_base = api_base
@@ -246,8 +238,10 @@ class StripeApi:
     def _stripe(self) -> stripe.StripeClient:
         """The SDK's client on our session or what was handed in, without retries: ours multiply."""
         if self._client is None:
+            # Loaded with the first call: it takes as long as a tenth of the start.
             import stripe
 
+            _silence()
             self._client = stripe.StripeClient(
                 self._api_key,
                 stripe_version=self.stripe_version,
@@ -273,6 +267,19 @@ class StripeApi:
         self._session._retry_connection = False
         timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS)
         return stripe.AIOHTTPClient(timeout=timeout, session=self._session)
+
+
+@cache
+def _silence() -> None:
+    """Let the SDK tell nobody anything by itself."""
+    import stripe
+
+    # Telemetry writes a file into the home directory and tells Stripe about this machine.
+    stripe.enable_telemetry = False
+    # Below WARNING the SDK logs whole bodies, and with them client secrets; told to by the
+    # environment (STRIPE_LOG) it prints them as well, past every logger.
+    logging.getLogger("stripe").setLevel(logging.WARNING)
+    stripe._util.STRIPE_LOG = None
 
 
 @cache

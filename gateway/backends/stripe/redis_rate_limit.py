@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from gateway.backends.stripe.rate_limit import ENDPOINT_PER_SECOND, Tokens
 from gateway.storage import StoreUnavailable
-from gateway.storage.redis_store import RedisStore
+
+if TYPE_CHECKING:
+    from gateway.storage.redis_store import RedisStore
 
 TAKE_SECONDS_MAX = 0.1
 """Every call to Stripe asks first, so a Redis that has stopped answering must not hold it up."""

@@ -25,7 +25,7 @@ from strawberry.types.field import StrawberryField
 
 from gateway.execution.plans.leaves import Surprise
 from schema.cost import STRAWBERRY
-from schema.planner import converted
+from schema.inputs import converted
 
 NO_VARIABLES = VariableValues({}, {})
 

@@ -77,6 +77,8 @@ class Compiler:
         self.source = Source(lines_max, names=dict(NAMES))
         self._functions = 0
         self._known: dict[object, tuple[str, Branch]] = {}
+        self.context_fields: set[str] = set()
+        """Fields whose resolvers look at more than the objects."""
 
     def root(self, branch: Branch) -> str:
         """The function of a whole query; what it needs goes into the branch."""
@@ -238,6 +240,7 @@ class Compiler:
         if resolver.parent_parameter is not None:
             given.append(f"{resolver.parent_parameter.name}=o")
         if resolver.info_parameter is not None:
+            self.context_fields.add(made.python_name or "")
             given.append(f"{resolver.info_parameter.name}=x")
         if made.arguments:
             slot = self._slots.number(self._schema, definition, details[0].node)

@@ -1,7 +1,7 @@
-"""What an operation needs, as a function of its variables: what is fixed is made once and shared.
+"""What an operation needs, as a function of its variables: made once for equal arguments.
 
-Needs are never changed by those who answer them, so a fixed branch is one object for all
-operations of a plan.
+Needs are never changed by those who answer them, so a branch is one object for all operations of a
+plan whose arguments are the same, and what was loaded for it is found by it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from typing import Any
 
 from schema.ports import Failed, Need, Needs
 
+VARIANTS_MAX = 32
+"""Of one branch's needs, with other arguments each."""
+
 
 @dataclass(slots=True)
 class Branch:
@@ -18,8 +21,8 @@ class Branch:
 
     known: dict[str, dict[Need, Branch]] = field(default_factory=dict)
     slots: list[tuple[str, int, Branch]] = field(default_factory=list)
-    _made: Needs | None = None
-    _is_fixed: bool | None = None
+    _variants: dict[tuple[Any, ...], Needs] = field(default_factory=dict)
+    _depends_on: tuple[int, ...] | None = None
 
     def add(self, type_name: str, need: Need) -> Branch:
         return self.known.setdefault(type_name, {}).setdefault(need, Branch())
@@ -36,26 +39,36 @@ class Branch:
             for need, branch in needs.items():
                 self.add(type_name, need).merge(branch)
 
-    @property
-    def is_fixed(self) -> bool:
-        """To be asked once the plan is made."""
-        if self._is_fixed is None:
-            below = (branch for needs in self.known.values() for branch in needs.values())
-            self._is_fixed = not self.slots and all(branch.is_fixed for branch in below)
-        return self._is_fixed
-
     def needs(self, bound: list[Any]) -> Needs:
-        if self._made is not None:
-            return self._made
+        """What is needed with these bound arguments; where they are the same, the same object."""
+        key = tuple([bound[slot] for slot in self._slots_below()])
+        made = self._variants.get(key)
+        if made is None:
+            made = self._made(bound)
+            if not any(isinstance(one, Failed) for one in key):
+                made.is_lasting = True
+                if len(self._variants) >= VARIANTS_MAX:
+                    self._variants.clear()
+                self._variants[key] = made
+        return made
+
+    def _slots_below(self) -> tuple[int, ...]:
+        """The bound arguments on which the needs depend. To be asked once the plan is made."""
+        if self._depends_on is None:
+            below = [branch for needs in self.known.values() for branch in needs.values()]
+            own = {slot for _, slot, _ in self.slots}
+            deeper = [branch for _, _, branch in self.slots]
+            own.update(*(branch._slots_below() for branch in (*below, *deeper)))
+            self._depends_on = tuple(sorted(own))
+        return self._depends_on
+
+    def _made(self, bound: list[Any]) -> Needs:
         made = Needs(
             {
                 name: {need: branch.needs(bound) for need, branch in needs.items()}
                 for name, needs in self.known.items()
             }
         )
-        if self.is_fixed:
-            self._made = made
-            return made
         for type_name, slot, branch in self.slots:
             wanted = bound[slot]
             if isinstance(wanted, Failed):

@@ -101,6 +101,8 @@ class Code:
     text: str
     names: dict[str, Any]
     roots: list[str]
+    awaited: list[str]
+    """Calls of asynchronous resolvers."""
 
 
 class Plan:
@@ -123,6 +125,8 @@ class Plan:
         self._is_query = operation.operation is OperationType.QUERY
         self.branch = Branch()
         self.fields: list[RootField] = []
+        self.context_fields: set[str] = set()
+        """Fields of which more decides than the objects."""
         self._quick = self._compiled(careful=False)
         self._careful: Code | None = None
         self._fixed = [self._bound_once(one) for one in self._slots.arguments]
@@ -144,10 +148,11 @@ class Plan:
             roots = [compiler.root(self.branch if not careful else Branch())]
         else:
             roots = self._root_fields(compiler, careful)
+        self.context_fields |= compiler.context_fields
         names = dict(compiler.source.names)
         text = compiler.source.text
         exec(compile(text, "<plan>", "exec"), names)
-        return Code(text, names, roots)
+        return Code(text, names, roots, compiler.source.awaited)
 
     def _root_fields(self, compiler: Compiler, careful: bool) -> list[str]:
         schema = self._parts[0]
@@ -190,6 +195,11 @@ class Plan:
             return Run(self, context, bound, self.branch.needs(bound))
         except Exception as error:
             raise _surprise(error) from error
+
+    @property
+    def waits_for_nothing(self) -> bool:
+        """Whether a query has no asynchronous resolvers."""
+        return not self._quick.awaited
 
     async def settle(self, run: Run) -> None:
         """Await the asynchronous resolvers of a query. Raises `Surprise`."""

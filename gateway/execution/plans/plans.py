@@ -5,7 +5,7 @@ Whatever a plan does not know is left to graphql-core, and counted by its reason
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationDefinitionNode
@@ -39,7 +39,7 @@ class Plans:
         self, schema: GraphQLSchema, on_fallback: OnFallback = nobody_counts, *, is_on: bool = True
     ) -> None:
         self._schema = schema
-        self._on_fallback = on_fallback
+        self.fell_back = on_fallback
         self._is_on = is_on
         self._leaves: dict[str, Any] = {}
 
@@ -49,12 +49,12 @@ class Plans:
             return None
         plan = self.plan(operation.document, operation.selection)
         if isinstance(plan, str):
-            self._on_fallback(plan)
+            self.fell_back(plan)
             return None
         try:
             return plan.run(context, operation.selection.variables)
         except Surprise:
-            self._on_fallback("arguments")
+            self.fell_back("arguments")
             return None
 
     def make(self, document: Document) -> None:
@@ -67,6 +67,8 @@ class Plans:
 
     def plan(self, document: Document, selection: Selection) -> Plan | str:
         """The plan, or why there is none."""
+        if not self._is_on:
+            return "off"
         variables = selection.variables.coerced
         name = id(selection.operation)
         switches = document.plans.get(name)
@@ -94,16 +96,6 @@ class Plans:
         except GraphQLError:  # Of an argument, or of a directive whose variable is null.
             return "arguments"
 
-    async def shown(self, run: Run, root: Any) -> ExecutionResult | None:
-        """A query, on what was loaded for it; None where graphql-core has to decide."""
-        try:
-            await run.plan.settle(run)
-            data, errors = run.plan.shown(root, run)
-        except Surprise:
-            self._on_fallback("surprise")
-            return None
-        return ExecutionResult(data, errors or None)
-
     async def written(self, run: Run) -> ExecutionResult | None:
         """A mutation, field by field. What was done before graphql-core has to decide is kept in
         the context, and not done again."""
@@ -122,32 +114,24 @@ class Plans:
                 done[root.key], data[root.key] = failed, None
                 errors.append(run.located(failed, root.nodes, (root.key,)))
             except Surprise:
-                self._on_fallback("surprise")
+                self.fell_back("surprise")
                 return None
             except Exception as error:  # noqa: BLE001  # Whatever was written is not written again.
                 done[root.key] = error
-                self._on_fallback("exception")
+                self.fell_back("exception")
                 return None
         return ExecutionResult(data, errors or None)
 
-    async def stream(
-        self, run: Run, judge: Callable[[Any], Awaitable[ExecutionResult]]
-    ) -> AsyncGenerator[ExecutionResult, None]:
-        """The items of a subscription, each shown by the plan, or else by graphql-core, which
-        `judge` is."""
-        (root,) = run.plan.fields
-        run.context.planned = root.branch.needs(run.bound)
-        source = root.resolver(None, info=run, **run.bound[root.slot])
+    async def item(
+        self, run: Run, item: Any, judge: Callable[[Any], Awaitable[ExecutionResult]]
+    ) -> ExecutionResult:
+        """An item of a subscription, shown by the plan, or else by graphql-core: `judge`."""
         try:
-            async for item in source:
-                try:
-                    shown, errors = run.plan.shown(item, run)
-                    yield ExecutionResult({root.key: shown}, errors or None)
-                except Surprise:
-                    self._on_fallback("surprise")
-                    yield await judge(item)
-        finally:
-            await source.aclose()
+            shown, errors = run.plan.shown(item, run)
+        except Surprise:
+            self.fell_back("surprise")
+            return await judge(item)
+        return ExecutionResult({run.plan.fields[0].key: shown}, errors or None)
 
 
 def switches_of(document: Document, operation: OperationDefinitionNode) -> tuple[str, ...]:

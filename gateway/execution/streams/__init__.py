@@ -1,0 +1,1 @@
+"""Live subscriptions: those that are shown the same share the work of it."""
