@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from gateway.events.intake import CallerOf, Hint, Intake, Touched
 from gateway.events.log import Bounds, EventLog, LogEntry, MemoryEventLog
-from gateway.sandbox.deliveries import TwinLookup, hint_of
+from gateway.sandbox.twin_events import TwinLookup, hint_of
 from schema.ports import EventOrigin
 from schema.records import InvoicePayment
 from tests.events.channel import EPOCH, Channel, turn
