@@ -250,7 +250,7 @@ class GraphQLRunner:
             answer, cost, cached = anew, prepared.cost, context.meter.cached
         price = None if quotas is None else quotas.charge_at_once(viewer, cost)
         if isinstance(price, Answer):
-            return price
+            return None  # Nothing was taken, and it is to be refused in full.
         return self._with_figures(answer, viewer, 0, cached, price)
 
     def _cheap(

@@ -97,13 +97,32 @@ class Operations:
         self._shutdown = shutdown
         self._metrics = metrics
 
-    async def prepare(self, call: Call) -> Prepared | Answer:
-        """The operation ready to run, or the answer that refuses it.
-        From here on every line that the operation's task logs carries its request id and caller."""
+    def at_once(self, call: Call) -> bytes | None:
+        """The answer of a query as JSON, if nothing has to be waited for and it was executed; None:
+        prepare and execute it."""
+        try:
+            answer = self._runner.at_once(call.request, call.viewer, call.request_id)
+        except Exception:  # noqa: BLE001  # Whatever it is, the long way tells of it.
+            _log.exception("what could not be answered at once is tried again")
+            return None
+        if answer is None:
+            return None
+        self._told_of(call)
+        body = self.encode(answer)
+        self._tell(call, OperationKind.QUERY, _codes_of(answer), answer)
+        return body
+
+    @staticmethod
+    def _told_of(call: Call) -> None:
+        """From here on every line of this task carries the request's id and the caller."""
         viewer = call.viewer
         caller = viewer.caller or viewer.tenant
         tell_from_here(request_id=call.request_id, tenant=viewer.tenant, caller=caller)
-        work = self._runner.prepare(call.request, viewer)
+
+    async def prepare(self, call: Call) -> Prepared | Answer:
+        """The operation ready to run, or the answer that refuses it."""
+        self._told_of(call)
+        work = self._runner.prepare(call.request, call.viewer)
         prepared = await error_boundary(work, request_id=call.request_id)
         if isinstance(prepared, Answer):
             self._tell(call, None, _codes_of(prepared), prepared)
@@ -118,7 +137,7 @@ class Operations:
         if self._shutdown.full:
             text = "Too many mutations are under way; try again."
             answer = refused(ErrorCode.RATE_LIMITED, text)
-            self._tell(call, prepared, _codes_of(answer), answer)
+            self._tell(call, prepared.kind, _codes_of(answer), answer)
             return answer
         return await self._shutdown.run_to_the_end(self._execute(prepared, call))
 
@@ -140,7 +159,7 @@ class Operations:
             async with aclosing(answers):
                 return await self._deliver_all(answers, call.request_id, sink, codes)
         finally:
-            self._tell(call, prepared, codes)
+            self._tell(call, prepared.kind, codes)
 
     async def _deliver_all(
         self, answers: Answers, request_id: str, sink: Sink, codes: _Codes
@@ -171,18 +190,18 @@ class Operations:
         try:
             answer = await error_boundary(work, request_id=call.request_id)
         except asyncio.CancelledError:
-            self._tell(call, prepared, dict.fromkeys([_CLIENT_GONE]))
+            self._tell(call, prepared.kind, dict.fromkeys([_CLIENT_GONE]))
             raise
-        self._tell(call, prepared, _codes_of(answer), answer)
+        self._tell(call, prepared.kind, _codes_of(answer), answer)
         return answer
 
     def _tell(
-        self, call: Call, prepared: Prepared | None, codes: _Codes, answer: Answer | None = None
+        self, call: Call, of: OperationKind | None, codes: _Codes, answer: Answer | None = None
     ) -> None:
         """Log and count one operation that has ended, or was refused before it had a kind.
         Request id and caller come from the log's context."""
         seconds = _loop_time() - call.arrived_at
-        kind = "unknown" if prepared is None else prepared.kind.value
+        kind = "unknown" if of is None else of.value
         name = call.request.operation_name
         extensions = {} if answer is None else answer.body.get("extensions") or {}
         facts = {
