@@ -49,18 +49,18 @@ def explained(text: str, name: str | None, variables: dict[str, Any], limits: Li
         raise ValueError("\n".join(error.message for error in document))
     try:
         operation = document.operation(name)
+        values = get_variable_values(schema, operation.variable_definitions or (), variables)
+        if isinstance(values, list):
+            raise ValueError("\n".join(error.message for error in values))
+        root = schema.get_root_type(operation.operation)
+        assert root is not None
+        selection = Selection(schema, operation, document.fragments, values)
+        needs = selection.of_root(root)
     except GraphQLError as error:
         raise ValueError(error.message) from error
-    values = get_variable_values(schema, operation.variable_definitions or (), variables)
-    if isinstance(values, list):
-        raise ValueError("\n".join(error.message for error in values))
-    selection = Selection(schema, operation, document.fragments, values)
     cost = document.cost(schema, operation, values.coerced)
     plan = Plans(schema).plan(document, selection)
-    root = schema.get_root_type(operation.operation)
-    assert root is not None
     code = f"# no plan: {plan}\n" if isinstance(plan, str) else plan.text
-    needs = selection.of_root(root)
     lines = [f"# cost: {cost} of at most {limits.cost_max}", "# needs:"]
     lines += [f"#   {line}" for line in _told(needs)]
     if operation.operation is OperationType.QUERY:
@@ -121,7 +121,7 @@ class ImaginedStripe(StripeApi):
         if steps[1:] == ["lines"]:
             answer = self._list("line_item", {})
         elif steps == ["preview"]:
-            answer = self._object(kind, _new_id(kind, 0)) | {"invoice": params["invoice"]}
+            answer = self._new(kind) | {"invoice": params["invoice"]}
         else:
             answer = self._object(kind, steps[0]) if steps else self._list(kind, params)
         answer = deepcopy(answer)
@@ -138,6 +138,9 @@ class ImaginedStripe(StripeApi):
                 made["lines"] = self._list("line_item", {})
         return self._objects[object_id]
 
+    def _new(self, kind: str) -> Json:
+        return self._object(kind, _new_id(SHAPES[kind].record.prefix, len(self._objects)))
+
     def _list(self, kind: str, params: Mapping[str, Any]) -> Json:
         """Those that are known already and fit, or new ones."""
         said = {name: params[name] for name in ("customer", "invoice", "payment") if name in params}
@@ -147,7 +150,7 @@ class ImaginedStripe(StripeApi):
             if one["object"] == kind and one.items() >= said.items()
         ]
         for _ in range(0 if known else LENGTH):
-            one = self._object(kind, _new_id(kind, len(self._objects)))
+            one = self._new(kind)
             one |= said
             if "status" in params:
                 one["status"] = params["status"]
@@ -161,11 +164,11 @@ class ImaginedStripe(StripeApi):
             for one in holder["data"] if rest else ():
                 self._expand(one, rest)
             return
-        if first not in holder:
+        if first not in holder and holder.get("object") == "invoice":
             holder[first] = deepcopy(self._included(first, holder["id"]))
-        below = holder[first]
+        below = holder.get(first)  # None, say, for the kinds of source that a payment has not.
         if isinstance(below, str):
-            below = holder[first] = deepcopy(self._object(_kind_of(below), below))
+            below = holder[first] = deepcopy(self._object(_KIND_OF[below.partition("_")[0]], below))
         if rest and below is not None:
             self._expand(below, rest)
 
@@ -181,11 +184,11 @@ def _value(field: Field, number: int) -> object:
         case Kind.REFERENCE:
             # All is one customer's: what is asked of others would be the same calls again.
             is_shared = field.prefixes == (records.Customer.prefix,)
-            return _new_id(_KIND_OF.get(field.prefixes[0], ""), 0 if is_shared else number)
+            return _new_id(field.prefixes[0], 0 if is_shared else number)
         case Kind.SOURCE_TYPE:
             return SOURCE_TYPES[0]
         case Kind.SOURCE_ID:
-            return _new_id(SOURCE_TYPES[0], number)
+            return _new_id(records.PaymentIntent.prefix, number)
         case Kind.TEXT | Kind.CURRENCY | Kind.QUANTITY:
             return field.words[0] if field.words else "1"
         case Kind.AMOUNT:
@@ -198,12 +201,8 @@ def _value(field: Field, number: int) -> object:
             return ()
 
 
-def _new_id(kind: str, number: int) -> str:
-    return f"{SHAPES[kind].record.prefix if kind else kind}_{_MADE}{number}"
-
-
-def _kind_of(object_id: str) -> str:
-    return _KIND_OF[object_id.partition("_")[0]]
+def _new_id(prefix: str, number: int) -> str:
+    return f"{prefix}_{_MADE}{number}"
 
 
 def shown_call(path: str, params: Mapping[str, Any]) -> str:
