@@ -100,7 +100,7 @@ class GraphQLRunner:
         Raises `ManifestRefused`, and goes on as before, if one of them could not run. `source` is
         the name of the file that they come from.
         """
-        check_manifest(manifest, self._documents, source=source)
+        self._documents.kept = check_manifest(manifest, self._documents, source=source)
         self._trusted.replace(manifest)
         for text in manifest.values():
             document = self._documents.get(text, may_introspect=True)

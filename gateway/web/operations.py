@@ -26,7 +26,7 @@ from gateway.execution.operation import (
     Prepared,
     Runner,
 )
-from gateway.logs.context import tell_from_here
+from gateway.logs import tell_from_here
 from gateway.settings import WebSettings
 from gateway.web.authentication import Authenticator
 from gateway.web.connections import Shutdown
