@@ -213,10 +213,12 @@ class SharedTokens:
         tokens = {name: token for one in kept for name, token in one.tokens.items()}
         return _SharedBasis(len(kept), _ends_at(kept), now, self, tokens)
 
-    async def any_token(self) -> str | None:
-        """The token that every drop renews, last of all; None where there is none now."""
+    async def any_token(self) -> str:
+        """The token that every drop renews, last of all; made where there is none."""
         await self._make_good()
-        return (await self._store.get_many([self._key(ANY)]))[0]
+        key = self._key(ANY)
+        held = await self._held([key]) or await self._set([key], None)
+        return held[key]
 
     async def hold(self, tokens: Mapping[str, Token]) -> bool:
         """Whether all of these are the names' tokens now."""
@@ -307,7 +309,7 @@ class _SharedBasis:
             return False
         try:
             any_token = await self.shared.any_token()
-            if any_token is None or any_token != self.any_token:
+            if any_token != self.any_token:
                 if not await self.shared.hold(self.tokens):
                     return False
                 self.any_token = any_token
