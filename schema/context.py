@@ -23,6 +23,7 @@ from schema.ports import (
     Needs,
     Outcome,
     Reads,
+    Telling,
     Viewer,
     Writes,
     root_needs,
@@ -61,15 +62,18 @@ class Context:
         self.event_cursor = self.events.position()
         return await self.writes.write(self.viewer, command, self.meter)
 
-    async def load(self, needs: Needs, after: Outcome | None = None) -> Loaded[Any]:
-        """Answer needs with one call of the port; after a write with what its own answer held.
+    async def load(
+        self, needs: Needs, after: Outcome | None = None, telling: Telling | None = None
+    ) -> Loaded[Any]:
+        """Answer needs with one call of the port; after a write with what its own answer held, and
+        for an event by what it needs.
 
         That answer knows nothing of events since the write began, so the cursor stays where it was
         then.
         """
         known = None if after is None else after.known
         if known is None:
-            self.event_cursor = self.events.position()
+            known, self.event_cursor = telling, self.events.position()
         if self.turn is None:
             return await self.reads.load(self.viewer, needs, self.meter, known)
         await self.turn(self.viewer.tenant)

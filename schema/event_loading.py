@@ -139,7 +139,8 @@ async def load_event(
 ) -> Loaded[Any]:
     """The objects of an event, read after it has reached the log."""
     context.meter = Meter(context.viewer.tenant)
-    return await context.load(objects.needs([event]))
+    telling = ports.Telling(event.invoice_id)
+    return await context.load(objects.needs([event]), telling=telling)
 
 
 @strawberry.type(description="Everything that can be listened to.")

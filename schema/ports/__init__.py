@@ -51,6 +51,7 @@ from schema.ports.read_port import (
     Page,
     Reads,
     Root,
+    Telling,
     TimeRange,
     list_digest,
     root_needs,

@@ -283,6 +283,14 @@ class BackendDescription:
     capabilities: frozenset[Capability]
 
 
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """A load for whoever is told of an event about this invoice: nothing in it may be older than
+    that event, and what other invoices' events have touched since may be."""
+
+    invoice_id: str
+
+
 class Reads(Protocol):
     """Invoices and their payments as they are.
 
@@ -308,6 +316,6 @@ class Reads(Protocol):
         place and never an exception from here. Safe to repeat; two calls may see different
         states, but never one older than a write or an event that was announced before. `known`
         is an outcome's `known`: what it holds may be as old as that write, and is not asked for
-        again.
+        again; or a `Telling`.
         """
         ...

@@ -18,10 +18,19 @@ from hypothesis import strategies as st
 from gateway.backends.caching.policy import dropped_by
 from gateway.backends.caching.reads import CachingReads
 from gateway.backends.caching.store import Cache, CacheStore
-from schema.ports import Meter, Viewer
+from schema.ports import Meter, Telling, Viewer
 from tests.caching.gated import GatedBackend, GatedCache, Trouble
 from tests.caching.stepping import Schedule, Switch
-from tests.caching.world import CUSTOMERS, INVOICES, OPERATOR, PARTNER, READS, World
+from tests.caching.world import (
+    CUSTOMERS,
+    INVOICES,
+    OPERATOR,
+    PARTNER,
+    READS,
+    Change,
+    World,
+    telling,
+)
 
 NEVER = 1e9
 """No time limit: the schedule decides what is late."""
@@ -182,7 +191,15 @@ class Stand:
             except OSError:
                 continue
             self.world.dropped(change)
+            await self._tell(event, change)
             return
+
+    async def _tell(self, event: Event, change: Change) -> None:
+        """Whoever is told of it is shown nothing older."""
+        needs, told_of = telling(event.invoice_id), Telling(event.invoice_id)
+        backend = self._backend(event.replica)
+        tree = await backend.load(OPERATOR, needs, Meter("told"), told_of)
+        self.world.check(change.rights(), needs, tree, OPERATOR)
 
     async def _write(self, write: Write) -> None:
         move_on = self.world.detach if write.detaches else self.world.change

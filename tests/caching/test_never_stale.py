@@ -51,6 +51,10 @@ RACES: dict[str, tuple[list[Part], Callable[[], list[Cache]]]] = {
     "a read on another replica, a drop, a read": ([Read(1, 0), CHANGE, READ], two_replicas),
     "an event's read, a read": ([Event(0, FIRST), READ], one_process),
     "an event's read, a drop, a read": ([Event(0, FIRST), CHANGE, READ], one_process),
+    "an event, a drop during the next one's read": (
+        [Event(0, FIRST), CHANGE, Event(0, FIRST)],
+        one_process,
+    ),
     "an event that does not say whose": (
         [Event(0, FIRST, late=Late.CUSTOMER), CHANGE, Read(0, 2)],
         one_process,

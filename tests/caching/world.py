@@ -64,6 +64,15 @@ def _root(need: Need, *path: tuple[str, Need]) -> Needs:
     return wanting(("Query", need), *path)
 
 
+def telling(invoice_id: str) -> Needs:
+    """What whoever is told of an event about the invoice asks for."""
+    root = ("Query", ById("Invoice", invoice_id, quiet=True))
+    return _both(
+        wanting(root, ("Invoice", PAYMENTS), ("InvoicePayment", INTENT)),
+        wanting(root, ("Invoice", Link("customer"))),
+    )
+
+
 READS: tuple[Needs, ...] = (
     _root(ById("Invoice", FIRST)),
     _invoice(LATER),
@@ -268,3 +277,8 @@ class Change:
     invoice_id: str
     touched: frozenset[str]
     removed: frozenset[str] = frozenset()
+
+    def rights(self) -> Rights:
+        """What who is told of it may expect, whatever else has happened."""
+        versions = dict.fromkeys(self.touched, self.version)
+        return Rights(versions, self.touched - self.removed, self.removed)

@@ -55,8 +55,11 @@ class Process:
 
 
 def task_factory(loop: asyncio.AbstractEventLoop, coro: Any, context: Any = None) -> Any:
-    """Tasks belong to the process that makes them."""
-    process = PROCESS.get() if context is None else context.get(PROCESS)
+    """Tasks belong to the process that makes them, also those with a context of their own."""
+    process = PROCESS.get()
+    if context is not None:
+        process = context.get(PROCESS) or process
+        context.run(PROCESS.set, process)
     task = asyncio.Task(coro, loop=loop, context=context)
     if process is not None:
         process.tasks[task] = None

@@ -43,6 +43,7 @@ OF_INVOICE = """
     payments%s { nodes { id status } } }
   invoicePayment { status }
 """
+QUERY = "query ($id: ID!) { invoice(id: $id) { payments { nodes { paymentIntent { status } } } } }"
 SUBSCRIPTION = (
     "subscription { invoicePaymentEvents { __typename ... on InvoicePaymentEvent {%s} } }"
 )
@@ -309,6 +310,48 @@ async def test_who_misses_what_is_being_read_waits_for_it(world: World) -> None:
     await under_way
     assert world.calls() == 1
     assert {one["sourceEventId"] for one in told[0]} == {first.id}
+
+
+async def test_the_customers_other_invoices_do_not_make_a_delivery_ask(world: World) -> None:
+    """An intent that is not settled is dropped by every event about its customer's invoices. In a
+    burst that is several in the time that it takes to tell one."""
+    for _ in range(2):
+        invoice_id, intent_id = world.stage.open_invoice(1000), world.stage.succeeded(400)
+        world.stage.twin.attach(invoice_id, intent_id)
+    told = [one for one in world.of_invoices() if one.type == "invoice_payment.paid"]
+    for one in told:
+        await world.webhook(one)
+    world.calls()
+
+    items = [await world.items() for _ in told]
+
+    assert world.calls() == 0
+    statuses = {
+        node["paymentIntent"]["status"]
+        for of_all in items
+        for item in of_all
+        for node in item["invoice"]["payments"]["nodes"]
+    }
+    assert statuses == {"SUCCEEDED", "REQUIRES_PAYMENT_METHOD"}
+
+
+async def test_a_customers_other_events_are_seen_by_who_asks(world: World) -> None:
+    """What is kept for who is told of one invoice's events is kept for nobody else."""
+    first, second = world.stage.open_invoice(1000), world.stage.open_invoice(1000)
+    (_, of_first, _, of_second) = [
+        one for one in world.of_invoices() if one.type in ("invoice.created", "invoice.finalized")
+    ]
+    await world.webhook(of_first)
+    await world.webhook(of_second)
+    world.calls()
+    request = OperationRequest(QUERY, {"id": first})
+    prepared = await world.gateway.runner.prepare(request, SUBSCRIBERS[0][0])
+    assert not isinstance(prepared, Answer), prepared.body
+
+    await world.gateway.runner.execute(prepared, request, SUBSCRIBERS[0][0], "req_1")
+
+    assert first != second
+    assert world.calls() == 1
 
 
 async def test_a_read_that_fails_refuses_its_own_events_and_no_others(world: World) -> None:

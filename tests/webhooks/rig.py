@@ -30,7 +30,7 @@ from gateway.events.webhook import WebhookReader
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
 from gateway.sandbox.twin_events import Uncached
 from gateway.settings import WebSettings
-from gateway.web.app import make_runner
+from gateway.web.app import FAST_LANE, make_runner
 from gateway.web.middleware import error_middleware
 from gateway.web.webhook_endpoint import WebhookEndpoint
 from tests.sandbox.driving import sdk_of
@@ -73,6 +73,16 @@ class NotedDrops(Uncached):
     async def renewing(self, touched: Sequence[Touched]) -> AsyncIterator[Uncached]:
         self.dropped.extend(touched)
         yield self
+
+
+class NoLane:
+    """There is no GraphQL here that could be answered without aiohttp."""
+
+    def response_to(self, *given: Any) -> None:
+        """Nothing."""
+
+    def learn(self, *given: Any) -> None:
+        """Nothing."""
 
 
 @dataclass(slots=True)
@@ -206,6 +216,7 @@ def _assembled(
     )
     ids = count(1)
     app = web.Application(middlewares=[error_middleware(lambda: f"req_{next(ids)}")])
+    app[FAST_LANE] = NoLane()  # type: ignore[assignment]
     view = WebhookEndpoint(reader, intake.receive, **options)
     app.router.add_route("*", "/webhooks/stripe", view.handle)
     return Rig(

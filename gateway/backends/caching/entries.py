@@ -22,7 +22,7 @@ import orjson
 from gateway.backends.assembly import Ask, FetchedPage
 from gateway.backends.first_rows import ListKey, rows_of
 from schema import records
-from schema.ports import BackendDescription, Computed, Viewer
+from schema.ports import BackendDescription, Computed, Telling, Viewer
 
 Token = str | int
 """Random text, or a count of drops: see `gateway.backends.caching.tokens`."""
@@ -175,7 +175,13 @@ class Keys:
         kind, name, parent_id = key
         return f"{self.values}r:{kind}:{parent_id}:{name}"
 
-    def places(self, viewer: Viewer, ask: Ask) -> Iterator[tuple[str, Ask, bool]]:
+    def told(self, invoice_id: str, ask: Ask) -> str:
+        """Where an object lies as it came with an event about this invoice."""
+        return f"{self.values}t:{invoice_id}:{ask.kind}:{ask.id}"
+
+    def places(
+        self, viewer: Viewer, ask: Ask, telling: Telling | None = None
+    ) -> Iterator[tuple[str, Ask, bool]]:
         """The keys under which an answer may lie, and whether rows do that it is to be cut from.
 
         What nobody finds, who is restricted does not find either; and what was worked out of an
@@ -184,6 +190,8 @@ class Keys:
         yield self.held(viewer, ask), ask, False
         if ask.need is None:
             kind, record_id = ask.kind or "", ask.id or ""
+            if telling is not None:
+                yield self.told(telling.invoice_id, ask), ask, False
             yield self.gone(viewer, kind, record_id), ask, False
             if viewer.customers is not None:
                 yield self.gone(EVERYBODY, kind, record_id), ask, False

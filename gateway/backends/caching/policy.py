@@ -42,6 +42,8 @@ VALUE_SECONDS = 60.0
 """Bounds what Stripe changes without an event that is followed, such as a customer's name."""
 INTENT_SECONDS = 10.0
 """A PaymentIntent that is not settled moves on without an event that is followed."""
+TELLING_SECONDS = 30.0
+"""Who is told of an event is told within moments, and has fallen behind if it takes longer."""
 GONE_SECONDS = 5.0
 """An unknown id is asked for again and again by whoever waits for it to appear."""
 COMPUTED = frozenset({"amount_paid_out_of_band", "detach_preview"})
@@ -99,10 +101,20 @@ def keepable(keys: Keys, viewer: Viewer, tree: Loaded[Any]) -> Iterator[Keepable
 
 
 def brought(keys: Keys, harvest: Harvest) -> Iterator[Keepable]:
-    """Everything that may be kept of a read for nobody in particular."""
+    """Everything that may be kept of a read for nobody in particular.
+
+    What the events of all the customer's invoices drop is kept a second time, for a moment: for who
+    is told of this invoice's. In a burst it would else be gone before the first of them had it.
+    """
+    invoice_ids = [one.id for one in harvest.records if isinstance(one, records.Invoice)]
     for record in harvest.records:
-        key = keys.held(EVERYBODY, Ask(type(record).__name__, record.id))
-        yield Keepable(key, _of_record(record), record, _seconds(record))
+        ask = Ask(type(record).__name__, record.id)
+        names = _of_record(record)
+        yield Keepable(keys.held(EVERYBODY, ask), names, record, _seconds(record))
+        own = [name for name in names if not _is_of_others(name)]
+        for invoice_id in invoice_ids if own != names else ():
+            names = list(dict.fromkeys([_invoice(invoice_id), *own]))
+            yield Keepable(keys.told(invoice_id, ask), names, record, TELLING_SECONDS)
     for at, rows in harvest.rows.items():
         if at[0] == "Invoice" and at[1] in ROWS_OF_INVOICE:
             yield Keepable(keys.rows(at), [_invoice(at[2])], rows, VALUE_SECONDS)
@@ -205,6 +217,11 @@ def _invoice(invoice_id: str) -> str:
 
 def _customer(customer_id: str) -> str:
     return f"Customer:{customer_id}"
+
+
+def _is_of_others(name: str) -> bool:
+    """Whether events about other invoices drop it, too."""
+    return name == ANY or name.startswith(_customer(""))
 
 
 def _intent(intent_id: str) -> str:

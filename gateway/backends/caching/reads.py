@@ -38,6 +38,7 @@ from schema.ports import (
     Outcome,
     Reads,
     Root,
+    Telling,
     Viewer,
     root_needs,
     still_holds,
@@ -129,7 +130,8 @@ class CachingReads:
     ) -> Loaded[Any]:
         """What is known from a write may be older than another's drop since, so nothing that is
         made of it is kept."""
-        if known is not None:
+        telling = known if isinstance(known, Telling) else None
+        if known is not None and telling is None:
             return await self._inner.load(viewer, needs, meter, known)
         kept = self._trees.get(viewer, needs)
         if kept is not None and kept.basis is not None:
@@ -140,14 +142,18 @@ class CachingReads:
         shelf = Shelf()
         try:
             root, missing = await self._from_cache(viewer, needs, meter, shelf)
-            waits = 0
-            while missing and waits < WAITS_MAX and await self._renewals.waited_for(missing):
-                shelf, waits = Shelf(), waits + 1
-                root, missing = await self._from_cache(viewer, needs, meter, shelf)
             if not missing:
                 basis = self._tokens.basis(shelf.counted, self._now)
                 self._trees.keep(viewer, needs, root, basis, shelf.objects)
                 return Root(None, root.children, basis)
+            for number in range(WAITS_MAX):
+                has_come = await self._renewals.waited_for(missing)
+                if not has_come and (telling is None or number > 0):
+                    break
+                shelf = Shelf()
+                root, missing = await self._from_cache(viewer, needs, meter, shelf, telling)
+                if not missing:
+                    return Loaded(None, root.children)
             before = await self._tokens.before()
         except CacheDownError:
             return await self._inner.load(viewer, needs, meter)
@@ -157,7 +163,12 @@ class CachingReads:
         return await self._completed(viewer, needs, meter, shelf, missing, before)
 
     async def _from_cache(
-        self, viewer: Viewer, needs: Needs, meter: Meter, shelf: Shelf
+        self,
+        viewer: Viewer,
+        needs: Needs,
+        meter: Meter,
+        shelf: Shelf,
+        telling: Telling | None = None,
     ) -> tuple[Loaded[Any], dict[Ask, Needs]]:
         """Put on the shelf what counts in the cache; the tree so far, and what is missing."""
         asked: set[Ask] = set()
@@ -167,7 +178,7 @@ class CachingReads:
         while True:
             unasked = [ask for ask in assembly.missing if ask not in asked and is_keepable(ask)]
             asked.update(unasked)
-            if not unasked or not await self._look(viewer, unasked, meter, seen, shelf):
+            if not unasked or not await self._look(viewer, unasked, meter, seen, shelf, telling):
                 shelf.objects = assembly.objects
                 return root, assembly.missing
             assembly.retry()
@@ -179,9 +190,10 @@ class CachingReads:
         meter: Meter,
         seen: dict[str, Token],
         shelf: Shelf,
+        telling: Telling | None,
     ) -> bool:
         """Whether anything of it counts in the cache: an answer, or that there is no object."""
-        places = [place for ask in asks for place in self._keys.places(viewer, ask)]
+        places = [place for ask in asks for place in self._keys.places(viewer, ask, telling)]
         texts = await self._store.get_many([key for key, _, _ in places])
         found: list[tuple[Ask, Kept]] = []
         for (_, ask, are_rows), text in zip(places, texts, strict=True):
