@@ -8,15 +8,17 @@ exactly, never through a float. Babel knows locales and symbols; the digits are 
 import re
 from decimal import Decimal as PythonDecimal
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import strawberry
-from babel import Locale, UnknownLocaleError
-from babel.numbers import NumberPattern, parse_pattern
 
 from schema.currencies import exponent
 from schema.fields import RecordField, described, field
 from schema.scalars import CurrencyCode, Decimal, MinorUnits
+
+if TYPE_CHECKING:
+    from babel import Locale
+    from babel.numbers import NumberPattern
 
 _CURRENCY_SPACING = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 """Where letters meet digits CLDR wants a space (KWD 12.990); Babel leaves it out."""
@@ -28,12 +30,15 @@ LOCALE_LENGTH_MAX = 100
 
 
 @lru_cache(maxsize=LOCALES_KEPT_MAX)
-def _locale(tag: str) -> Locale:
+def _locale(tag: str) -> "Locale":
     """The nearest locale that is known to a tag of BCP 47 (RFC 5646), English for any other text.
 
     Of a tag count language, script and region; variants, extensions such as `-u-hc-h12` (RFC 6067)
     and private parts say nothing about how money looks, or nothing that Babel knows.
     """
+    # Loaded with the first amount that is shown.
+    from babel import Locale, UnknownLocaleError
+
     found = _TAG.fullmatch(tag.replace("_", "-"))
     if found is not None:
         language, script, region = found["language"], found["script"], found["region"]
@@ -54,8 +59,10 @@ _TAG = re.compile(
 
 
 @lru_cache(maxsize=LOCALES_KEPT_MAX)
-def _pattern(locale: Locale, digits: int) -> NumberPattern:
+def _pattern(locale: "Locale", digits: int) -> "NumberPattern":
     """The locale's currency pattern with exactly as many digits as the amount has."""
+    from babel.numbers import parse_pattern
+
     standard = locale.currency_formats["standard"]
     pattern = parse_pattern(standard.pattern)
     pattern.frac_prec = (digits, digits)

@@ -12,13 +12,15 @@ class Grant:
     """A caller who was let in. `expires_in_seconds` ends sockets and streams; None: never.
 
     `origins` are the pages it may be used by, if not by all. `digest` names the client's entry,
-    which may change while a socket is open; None for a user's token.
+    which may change while a socket is open; None for a user's token. `reading` is the reading of
+    the clients that it is from.
     """
 
     viewer: Viewer
     expires_in_seconds: float | None = None
     origins: frozenset[str] = frozenset()
     digest: str | None = field(default=None, repr=False)
+    reading: object = field(default=None, repr=False, compare=False)
 
 
 class TokenRefused(Exception):

@@ -50,10 +50,16 @@ class Callers:
         digest = digest_of(token)
         client = self._by_digest.get(digest)
         if client is not None:
-            return Grant(client.viewer, origins=client.origins, digest=digest)
+            return Grant(
+                client.viewer, origins=client.origins, digest=digest, reading=self._clients
+            )
         if self._tokens is None or token.count(".") != 2:
             raise TokenRefused("the token is not known here")
         return await self._tokens.read(token)
+
+    def still(self, grant: Grant) -> bool:
+        """Whether it is of the clients that there are now; a user's token has to be read again."""
+        return grant.digest is not None and grant.reading is self._clients
 
     @contextmanager
     def joined(self, grant: Grant, end: End) -> Iterator[None]:

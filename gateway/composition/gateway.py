@@ -53,7 +53,7 @@ from schema.root import make_schema
 if TYPE_CHECKING:
     from gateway.backends.memory.twin import Twin
     from gateway.backends.stripe.client import StripeApi
-    from gateway.sandbox.deliveries import EventDeliveries
+    from gateway.sandbox.twin_events import EventDeliveries
 
 WEBHOOK_PATH = "/webhooks/stripe"
 SETTLE_SECONDS = 30
@@ -143,7 +143,7 @@ async def opened_gateway(
             heartbeat_seconds=settings.stream_heartbeat_seconds,
         )
         await feed.start()
-        intake = _intake(stores, upstream, publisher(stores, feed, stack))
+        intake = _intake(stores, upstream, feed, publisher(stores, feed, stack))
         writes = JournaledWrites(
             upstream.supplier,
             stores.journal,
@@ -198,16 +198,18 @@ async def opened_gateway(
         yield gateway
 
 
-def _intake(stores: Stores, upstream: Upstream, publish: Publish) -> Intake:
+def _intake(stores: Stores, upstream: Upstream, feed: Feed, publish: Publish) -> Intake:
+    """What other replicas' subscribers want is not known here, so that all is read for them."""
     description = upstream.supplier.describe()
     return Intake(
         log=stores.log,
         lookup=upstream.lookup,
-        drop=upstream.drop,
+        cache=upstream.cache,
         publish=publish,
         caller_of=callers_of(stores.journal),
         account=description.account,
         livemode=description.livemode,
+        is_heard=lambda: stores.is_shared or feed.subscriber_count > 0,
     )
 
 
@@ -254,7 +256,7 @@ def _listen_to_stripe(gateway: Gateway, api: StripeApi, clock: Clock) -> None:
 
 def _deliver(gateway: Gateway, twin: Twin) -> None:
     """Let the twin's events in, in process."""
-    from gateway.sandbox.deliveries import EventDeliveries
+    from gateway.sandbox.twin_events import EventDeliveries
 
     deliveries = EventDeliveries(gateway.intake, gateway.reads.describe().account)
     twin.listeners.append(deliveries.offer)

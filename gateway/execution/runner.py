@@ -88,9 +88,9 @@ class GraphQLRunner:
         self._upstream_calls_max = upstream_calls_max
         self._documents = documents or Documents(self._schema, limits, on_exceeded=on_exceeded)
         self._plans = Plans(self._schema, on_fallback, is_on=compiled_plans)
-        self._groups = Groups(self._plans)
         warm = WarmAnswers() if warm_answers and compiled_plans else None
         self._queries = Queries(self._plans, warm, operation_seconds_max)
+        self._groups = Groups(self._plans)
         self._trusted = TrustedDocuments()
         self._fair_queue = FairQueue()
 
@@ -100,7 +100,7 @@ class GraphQLRunner:
         Raises `ManifestRefused`, and goes on as before, if one of them could not run. `source` is
         the name of the file that they come from.
         """
-        check_manifest(manifest, self._documents, source=source)
+        self._documents.kept = check_manifest(manifest, self._documents, source=source)
         self._trusted.replace(manifest)
         for text in manifest.values():
             document = self._documents.get(text, may_introspect=True)
@@ -137,7 +137,7 @@ class GraphQLRunner:
             if isinstance(document, list):
                 return refused(document)
             operation = document.operation(request.operation_name)
-            variables = self._variables(operation, request, text, may_introspect)
+            variables = self._variables(document, operation, request, text, may_introspect)
             if isinstance(variables, list):
                 return refused(variables)
             cost = self._cost(document, operation, variables)
@@ -149,6 +149,7 @@ class GraphQLRunner:
 
     def _variables(
         self,
+        document: Document,
         operation: OperationDefinitionNode,
         request: OperationRequest,
         text: str,
@@ -161,7 +162,7 @@ class GraphQLRunner:
             noun = "levels of lists and objects"
             excess = exceeded("input_depth", "the variables have", depth, depth_max, noun)
             self._documents.check(excess)
-        values = self._coerced(operation, given, may_introspect)
+        values = self._coerced(document, operation, given, may_introspect)
         if isinstance(values, list):
             if not may_introspect:
                 self._documents.redaction.applied(values, sent=f"{text} {given}")
@@ -169,8 +170,15 @@ class GraphQLRunner:
         return values
 
     def _coerced(
-        self, operation: OperationDefinitionNode, given: dict[str, Any], may_introspect: bool
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        given: dict[str, Any],
+        may_introspect: bool,
     ) -> VariableValues | list[GraphQLError]:
+        plain = document.plain_values(self._schema, operation, given)
+        if plain is not None:
+            return plain
         return get_variable_values(
             self._schema,
             operation.variable_definitions or (),
@@ -251,7 +259,7 @@ class GraphQLRunner:
             answer, cost, cached = anew, prepared.cost, context.meter.cached
         price = None if quotas is None else quotas.charge_at_once(viewer, cost)
         if isinstance(price, Answer):
-            return price
+            return None  # Nothing was taken, and it is to be refused in full.
         return self._with_figures(answer, viewer, 0, cached, price)
 
     def _cheap(
@@ -265,7 +273,7 @@ class GraphQLRunner:
         given, may_introspect = request.variables or {}, viewer.may_introspect
         if input_depth(*given.values()) > self._documents.limits.input_depth_max:
             return None
-        variables = self._coerced(operation, given, may_introspect)
+        variables = self._coerced(document, operation, given, may_introspect)
         if isinstance(variables, list):
             return None
         cost = document.cost(self._schema, operation, variables.coerced)

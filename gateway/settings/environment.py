@@ -4,6 +4,7 @@ cannot be read, what cannot work together and what is not safe, each with its cu
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -43,9 +44,19 @@ def parsed_settings(**overrides: object) -> Settings:
     """The same, whether or not they can work together."""
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings(**given)  # type: ignore[arg-type]
+        return Settings.model_validate(_set_variables() | given)
     except ValidationError as error:
         raise SettingsRefused("\n".join(map(_sentence, error.errors()))) from error
+
+
+def _set_variables() -> dict[str, object]:
+    """What the environment says, in capitals or not; constants it cannot set."""
+    found = {name.upper(): value for name, value in os.environ.items()}
+    return {
+        name: found[variable_of(name)]
+        for name, field in Settings.model_fields.items()
+        if not field.exclude and variable_of(name) in found
+    }
 
 
 def _sentence(error: ErrorDetails) -> str:

@@ -9,7 +9,6 @@ import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
-from pydantic_settings import NoDecode
 
 from gateway.settings.hosts import Origin
 
@@ -47,9 +46,9 @@ def _checked_header(name: str) -> str:
     return name
 
 
-Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_words)]
+Origins = Annotated[tuple[Origin, ...], BeforeValidator(_words)]
 Headers = Annotated[
-    tuple[Annotated[str, AfterValidator(_checked_header)], ...], NoDecode, BeforeValidator(_words)
+    tuple[Annotated[str, AfterValidator(_checked_header)], ...], BeforeValidator(_words)
 ]
 """In the environment each is one text, with commas between the words."""
 

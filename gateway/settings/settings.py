@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic.fields import FieldInfo
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic import ConfigDict, Field, SecretStr, field_validator
 
 from gateway.settings.groups import Limits, TokenSettings, WebSettings, comma_separated
 
@@ -21,27 +14,13 @@ PREFIX = "GATEWAY_"
 LIVE_PREFIXES = ("sk_live", "rk_live")
 
 
-class _Environment(EnvSettingsSource):
-    """The environment, which cannot set what is a constant."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        if field.exclude:
-            return None, field_name, False
-        return super().get_field_value(field, field_name)
-
-
-class Settings(WebSettings, Limits, TokenSettings, BaseSettings):
+class Settings(WebSettings, Limits, TokenSettings):
     """Everything that can be set. Names in the environment carry the prefix GATEWAY_.
 
     Each part of the gateway is given the group that it knows, which these settings are.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        frozen=True,
-        extra="ignore",
-        hide_input_in_errors=True,
-    )
+    model_config = ConfigDict(validate_by_name=True, extra="ignore", hide_input_in_errors=True)
 
     host: str = "127.0.0.1"
     """Address to listen on; loopback keeps it private."""
@@ -130,16 +109,6 @@ class Settings(WebSettings, Limits, TokenSettings, BaseSettings):
     trusted_documents_file: Path | None = None
     """JSON manifest of documents that callers may name by their hash, and that some are restricted
     to; read again on SIGHUP."""
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        *_: PydanticBaseSettingsSource,
-        **__: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, _Environment(settings_cls)
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -21,6 +21,7 @@ from gateway.execution.operation import Runner
 from gateway.settings import WebSettings
 from gateway.web.authentication import Authenticator
 from gateway.web.connections import Shutdown
+from gateway.web.fast_lane import END, FastLane, head_of
 from gateway.web.graphql_endpoint import CONSOLE_POLICY, GraphQLEndpoint
 from gateway.web.health import Health, Ping
 from gateway.web.http_errors import CLOSE, HttpRefusal
@@ -36,6 +37,8 @@ _ASSETS_PATH = "/console/assets/"
 
 SHUTDOWN = web.AppKey("shutdown", Shutdown)
 """Call `app[SHUTDOWN].begin()` as soon as a stop is asked for: readiness turns false at once."""
+
+FAST_LANE = web.AppKey("fast_lane", FastLane)
 
 _LINGERING_SECONDS = 1.0
 """How long the rest of a refused body is thrown away, so that its sender can read the refusal."""
@@ -76,6 +79,7 @@ def create_app(
     app[SHUTDOWN] = shutdown
     endpoint = GraphQLEndpoint(services, page)
     health = Health(pings, shutdown, settings.check_timeout_seconds)
+    app[FAST_LANE] = endpoint.fast_lane
     app.router.add_route("*", PATH, endpoint.handle, expect_handler=asked_later)
     app.router.add_get("/livez", health.live)
     app.router.add_get("/readyz", health.ready)
@@ -109,6 +113,7 @@ def make_runner(app: web.Application, settings: WebSettings) -> web.AppRunner:
     return _Runner(
         app,
         {
+            "lane": app[FAST_LANE],
             "auto_decompress": False,
             "keepalive_timeout": settings.head_timeout_seconds,
             "lingering_time": _LINGERING_SECONDS,
@@ -137,9 +142,63 @@ class _Runner(web.AppRunner):
 
 
 class _Connection(web.RequestHandler):
-    """Answers what cannot be parsed without aiohttp's banner, its echo and its traceback."""
+    """Sends what is known down the fast lane, and answers what cannot be parsed without aiohttp's
+    banner, its echo and its traceback.
 
-    __slots__ = ()
+    `_waiter`, `_messages`, `_upgraded`, `_close`, `_force_close`, `_next_keepalive_close_time` and
+    `_keepalive_timeout` are aiohttp's own (3.14.5); a test fails if they are gone.
+    """
+
+    __slots__ = ("_head", "_is_between", "_lane")
+
+    def __init__(self, *given: Any, lane: FastLane, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._lane = lane
+        self._is_between = True
+        """Whether aiohttp has been given whole requests only."""
+        self._head: bytes | None = None
+        """Of the one request that is under way."""
+
+    def data_received(self, data: bytes) -> None:
+        waiter = self._waiter
+        is_idle = waiter is not None and not waiter.done() and not self._messages
+        if not data:  # aiohttp's own way to look at what it was given before.
+            super().data_received(data)
+            return
+        if not self._is_between or not is_idle or self._upgraded:
+            self._is_between, self._head = False, None
+            super().data_received(data)
+            return
+        if self._is_answered(data):
+            return
+        super().data_received(data)
+        message = self._messages[0][0] if len(self._messages) == 1 else None
+        self._head = head_of(data, message)
+        self._is_between = self._head is not None
+
+    def _is_answered(self, data: bytes) -> bool:
+        """Whether the lane could do it. Not while the client still has to take the last answer."""
+        end = data.find(END) + len(END)
+        transport = self.transport
+        if transport is None or end < len(END) or self._close or self._force_close:
+            return False
+        if transport.get_write_buffer_size():
+            return False
+        response = self._lane.response_to(data, end)
+        if response is None:
+            return False
+        transport.write(response)
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        return True
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        head, self._head = self._head, None
+        finished = await super().finish_response(request, resp, start_time)
+        if head is not None:
+            self._lane.learn(head, request, resp)
+        return finished
 
     def handle_error(
         self,

@@ -46,6 +46,11 @@ class Authenticator(Protocol):
         """
         ...
 
+    def still(self, grant: Grant) -> bool:
+        """Whether a request with the same head would get the same rights now. Never blocks: false
+        also where only `identify` can tell."""
+        ...
+
 
 class DevelopmentAuthenticator:
     """Everyone who reaches the loopback is one viewer with every right.
@@ -61,6 +66,9 @@ class DevelopmentAuthenticator:
             return Grant(Viewer(tenant="dev", scopes=frozenset(SCOPES), customers=None))
         message = "Without configured callers the gateway answers only to localhost."
         return Refusal(ErrorCode.FORBIDDEN, message)
+
+    def still(self, grant: Grant) -> bool:
+        return True
 
 
 class BearerAuthenticator:
@@ -94,6 +102,9 @@ class BearerAuthenticator:
             return grant
         message = "This token may not be used by pages of this origin."
         return Refusal(ErrorCode.FORBIDDEN, message)
+
+    def still(self, grant: Grant) -> bool:
+        return self._callers.still(grant)
 
 
 def _header_token(request: web.Request) -> str | None:

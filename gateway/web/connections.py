@@ -38,6 +38,10 @@ class ConcurrencyLimit:
         self._refusal = (status, message, {"Retry-After": str(retry_after_seconds)})
         self._taken: Counter[str] = Counter()
 
+    def is_full(self, key: str = "") -> bool:
+        """Whether there is no slot left."""
+        return self._taken.get(key, 0) >= self._per_key_max
+
     def slot(self, key: str = "") -> Slot:
         """A slot of `key`, held while inside. Raises `HttpRefusal` when there is none left."""
         return Slot(self, key)

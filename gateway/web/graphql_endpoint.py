@@ -19,6 +19,7 @@ from gateway.web.content_negotiation import (
     retry_headers,
     status_of,
 )
+from gateway.web.fast_lane import QUERIED_BY, FastLane
 from gateway.web.graphql_request import decode_object, operation_from, operation_from_query_string
 from gateway.web.http_errors import HttpRefusal, InvalidRequest
 from gateway.web.middleware import request_id_of
@@ -62,6 +63,12 @@ class GraphQLEndpoint:
         )
         self._of_all = ConcurrencyLimit(
             settings.operations_under_way_max, _BUSY, status=503, retry_after_seconds=1
+        )
+        self.fast_lane = FastLane(
+            services.operations,
+            services.authenticator,
+            (self._of_caller, self._of_all),
+            services.new_id,
         )
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -128,6 +135,8 @@ class GraphQLEndpoint:
             representation = representation_for(accept, kind)
             if representation is not Representation.EVENT_STREAM:
                 answer = await operations.execute(prepared, call)
+                if kind is OperationKind.QUERY and request.method == "POST":
+                    request[QUERIED_BY] = grant
                 return web.Response(
                     body=encoded(answer),
                     status=status_of(answer, representation),

@@ -26,7 +26,7 @@ from gateway.execution.operation import (
     Prepared,
     Runner,
 )
-from gateway.logs.context import tell_from_here
+from gateway.logs import tell_from_here
 from gateway.settings import WebSettings
 from gateway.web.authentication import Authenticator
 from gateway.web.connections import Shutdown
@@ -102,13 +102,32 @@ class Operations:
         self._shutdown = shutdown
         self._metrics = metrics
 
-    async def prepare(self, call: Call) -> Prepared | Answer:
-        """The operation ready to run, or the answer that refuses it.
-        From here on every line that the operation's task logs carries its request id and caller."""
+    def at_once(self, call: Call) -> bytes | None:
+        """The answer of a query as JSON, if nothing has to be waited for and it was executed; None:
+        prepare and execute it."""
+        try:
+            answer = self._runner.at_once(call.request, call.viewer, call.request_id)
+        except Exception:  # noqa: BLE001  # Whatever it is, the long way tells of it.
+            _log.exception("what could not be answered at once is tried again")
+            return None
+        if answer is None:
+            return None
+        self._told_of(call)
+        body = encoded(answer)
+        self._tell(call, OperationKind.QUERY, _codes_of(answer), answer)
+        return body
+
+    @staticmethod
+    def _told_of(call: Call) -> None:
+        """From here on every line of this task carries the request's id and the caller."""
         viewer = call.viewer
         caller = viewer.caller or viewer.tenant
         tell_from_here(request_id=call.request_id, tenant=viewer.tenant, caller=caller)
-        work = self._runner.prepare(call.request, viewer)
+
+    async def prepare(self, call: Call) -> Prepared | Answer:
+        """The operation ready to run, or the answer that refuses it."""
+        self._told_of(call)
+        work = self._runner.prepare(call.request, call.viewer)
         prepared = await error_boundary(work, request_id=call.request_id)
         if isinstance(prepared, Answer):
             self._tell(call, None, _codes_of(prepared), prepared)

