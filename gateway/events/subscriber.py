@@ -199,6 +199,10 @@ class Subscriber:
         self.queue = None
 
 
+Some = dict[Subscriber, None]
+"""In the order in which they came, so that who is told first is no chance."""
+
+
 class LiveIndex:
     """All live queues by what they want, so that an entry costs a look at those it may concern.
 
@@ -209,29 +213,29 @@ class LiveIndex:
         self.queue_max = queue_max
         self.heartbeat_seconds = heartbeat_seconds
         self.published = 0
-        self._all: set[Subscriber] = set()
-        self._anything: set[Subscriber] = set()
-        self._by_invoice: dict[str, set[Subscriber]] = {}
-        self._by_customer: dict[str, set[Subscriber]] = {}
+        self._all: Some = {}
+        self._anything: Some = {}
+        self._by_invoice: dict[str, Some] = {}
+        self._by_customer: dict[str, Some] = {}
 
     def add(self, subscriber: Subscriber) -> None:
-        self._all.add(subscriber)
+        self._all[subscriber] = None
         for found, key in self._places(subscriber.view):
-            found.setdefault(key, set()).add(subscriber)
+            found.setdefault(key, {})[subscriber] = None
         if _wants_anything(subscriber.view):
-            self._anything.add(subscriber)
+            self._anything[subscriber] = None
 
     def discard(self, subscriber: Subscriber) -> None:
-        self._all.discard(subscriber)
-        self._anything.discard(subscriber)
+        self._all.pop(subscriber, None)
+        self._anything.pop(subscriber, None)
         for found, key in self._places(subscriber.view):
             some = found.get(key)
             if some is not None:
-                some.discard(subscriber)
+                some.pop(subscriber, None)
                 if not some:
                     del found[key]
 
-    def _places(self, view: View) -> Iterator[tuple[dict[str, set[Subscriber]], str]]:
+    def _places(self, view: View) -> Iterator[tuple[dict[str, Some], str]]:
         """Where it stands: under one kind of ids, so that no entry finds it twice."""
         if view.where.invoice_ids:
             return ((self._by_invoice, one) for one in view.where.invoice_ids)

@@ -95,6 +95,7 @@ class ProtocolSocket(web.WebSocketResponse):
         self._frames = await self.prepare(request)
         if request.transport is None:
             return False
+        self.headers.clear()  # They are sent; a kilobyte that a quiet socket need not hold.
         self._connection, self._transport = request.protocol, request.transport
         self._write_timeout = WriteTimeout(self._transport, self._settings.stall_timeout_seconds)
         return True
