@@ -1,4 +1,4 @@
-"""Other loads: a start, an upstream that takes its time, more and more clients, writes, and size."""
+"""Other loads: a start, an upstream that takes its time, ever more clients, writes, and size."""
 
 from __future__ import annotations
 
