@@ -118,10 +118,10 @@ class LinkedObjects:
 
     def shown(self, record: R, root: Loaded[Any]) -> Loaded[R]:
         """The record with what was loaded for its links."""
-        loaded: Loaded[R] = Loaded(record, dict.fromkeys(self.links))
+        children: dict[Need, Any] = dict.fromkeys(self.links)
         for link, target in self._targets(record).items():
-            loaded.children[link] = root.children[target]
-        return loaded
+            children[link] = root.children[target]
+        return Loaded(record, children)
 
     def _targets(self, record: object) -> dict[Need, ById]:
         targets: dict[Need, ById] = {}

@@ -18,6 +18,7 @@ from gateway.events.gathering import Batch, Gathering
 from gateway.events.hints import TURNED_ONCE, Hint, drops_by_itself, event_type
 from gateway.events.intake_ports import Brought, Lookup, ObjectCache, Touched
 from gateway.events.log import EventLog, LogEntry
+from schema.changing import changed
 from schema.ports import EventOrigin, EventType
 from schema.records import InvoicePayment
 
@@ -83,7 +84,7 @@ class Intake:
         end it, which the journal sees to. Raises `OSError` when the log is not to be had."""
         names = _twin_names(EventType(entry.type), entry.invoice_payment_id, stripe_key)
         await self.cache.drop(Touched(entry.invoice_id, entry.customer_id, entry.payment_intent_id))
-        await self._appended(replace(entry, dedupe=names))
+        await self._appended(changed(entry, dedupe=names))
 
     async def receive(self, hint: Hint, origin: EventOrigin) -> int:
         """Take in one Stripe event to the end, even when whoever brought it goes away; answers how
@@ -104,6 +105,13 @@ class Intake:
         self._receiving[hint.event_id] = task
         task.add_done_callback(partial(self._ended, hint))
         return await asyncio.shield(task)
+
+    async def receive_in_turn(self, hint: Hint, origin: EventOrigin) -> int:
+        """The same for who brings one event after the other, each once, and stays until it is taken
+        in: without a task for each."""
+        if hint.account != self.account or hint.livemode != self.livemode:
+            return 0
+        return await self._received(hint, origin)
 
     def _ended(self, hint: Hint, task: asyncio.Task[int]) -> None:
         del self._receiving[hint.event_id]

@@ -34,7 +34,8 @@ _SECRET_NAME = re.compile(rf"(?:.*[-_])?(?:{_NAMES})s?", re.IGNORECASE)
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What is masked, and the marks of which one must be in a text, in lower case, to be worth a
-    look: a pattern takes a hundred times as long as finding that there is no mark."""
+    look: a pattern takes a hundred times as long as finding that there is no mark, and the shorter
+    the mark is, the sooner that is found."""
 
     pattern: re.Pattern[str]
     replacement: str
@@ -54,11 +55,11 @@ RULES: tuple[Rule, ...] = (
     # The tokens of our own callers.
     Rule(re.compile(r"igw_[\w-]{16,}"), MASK, ("igw_",)),
     # Client secrets of intents: pi_123_secret_456.
-    Rule(re.compile(r"\b\w+_secret_\w+"), MASK, ("_secret_",)),
+    Rule(re.compile(r"\b\w+_secret_\w+"), MASK, ("secret",)),
     # JSON Web Tokens begin with `{"` in base64.
     Rule(re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]+)*"), MASK, ("eyj",)),
     # The parts of a Stripe-Signature.
-    Rule(re.compile(r"\bv[01]=[0-9a-fA-F]{16,}"), MASK, ("v0=", "v1=")),
+    Rule(re.compile(r"\bv[01]=[0-9a-fA-F]{16,}"), MASK, ("=",)),
     Rule(
         re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE),
         rf"\1 {MASK}",
@@ -83,12 +84,12 @@ RULES: tuple[Rule, ...] = (
         ("authorization", "cookie", "stripe-signature", "api", "passw", "secret", "token"),
     ),
     # redis://user:password@host, and the like.
-    Rule(re.compile(r"(://)(?:(?!://)[^\s\"'<>])*@"), rf"\1{MASK}@", ("://",)),
+    Rule(re.compile(r"(://)(?:(?!://)[^\s\"'<>])*@"), rf"\1{MASK}@", ("@",)),
     # E-mail addresses, also in a URL.
     Rule(
         re.compile(r"(?<![\w.+-])[\w.+-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+"),
         MASK,
-        ("@", "%40"),
+        ("@", "%"),
     ),
 )
 CARD_NUMBERS = Rule(

@@ -178,11 +178,17 @@ ROOT = "Query"
 
 
 def root_needs(needs: Iterable[tuple[Need, Needs]]) -> Needs:
-    """Needs of a synthetic root, for what a mutation answers or an event carries."""
-    root = Needs()
+    """Needs of a synthetic root, for what a mutation answers or an event carries. What is needed
+    below is shared with those that were given, and never changed."""
+    found: dict[Need, Needs] = {}
     for need, deeper in needs:
-        root.add(ROOT, need, deeper)
-    return root
+        both = Needs(deeper.by_type)
+        if need in found:
+            both = Needs()
+            both.merge(found[need])
+            both.merge(deeper)
+        found[need] = both
+    return Needs({ROOT: found} if found else {})
 
 
 @dataclass(slots=True)

@@ -156,7 +156,8 @@ class WriteRecord:
     outcome: Outcome | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "state", State(self.state))  # a store gives back plain text
+        if type(self.state) is not State:
+            object.__setattr__(self, "state", State(self.state))  # a store gives back plain text
 
     @property
     def name(self) -> Name:

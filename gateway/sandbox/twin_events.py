@@ -102,7 +102,7 @@ class EventDeliveries:
     async def _take(self, event: TwinEvent) -> None:
         while True:
             try:
-                await self.intake.receive(hint_of(event, self.account), EventOrigin.WEBHOOK)
+                await self.intake.receive_in_turn(hint_of(event, self.account), EventOrigin.WEBHOOK)
                 return
             except OSError as trouble:
                 log.warning("event %s is not taken in yet: %s", event.id, trouble)
