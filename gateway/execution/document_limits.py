@@ -25,7 +25,7 @@ from graphql import (
     SelectionSetNode,
 )
 
-from gateway.settings.groups import ALWAYS_ENFORCED, Limits
+from gateway.settings.parts import ALWAYS_ENFORCED, Limits
 from schema.ports import ErrorCode
 
 NESTING_MAX = 60

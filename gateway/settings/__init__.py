@@ -12,7 +12,7 @@ from gateway.settings.environment import (
     variable_of,
     without_effect,
 )
-from gateway.settings.groups import Limits, TokenSettings, WebSettings
+from gateway.settings.parts import Limits, TokenSettings, WebSettings
 from gateway.settings.settings import Settings
 
 __all__ = [

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pydantic import BaseModel
 
 from gateway.settings.environment import variable_of
-from gateway.settings.groups import Limits, TokenSettings, WebSettings
+from gateway.settings.parts import Limits, TokenSettings, WebSettings
 from gateway.settings.settings import Settings
 
 PARTS: dict[type[BaseModel], str] = {

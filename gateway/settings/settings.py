@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field, SecretStr, field_validator
 
-from gateway.settings.groups import Limits, TokenSettings, WebSettings, comma_separated
+from gateway.settings.parts import Limits, TokenSettings, WebSettings, comma_separated
 
 PREFIX = "GATEWAY_"
 LIVE_PREFIXES = ("sk_live", "rk_live")
