@@ -90,9 +90,7 @@ TABLES: dict[str, list[Column]] = {
     "From 50 to 500 clients within a minute, one invoice": [
         Column("answers x strawberry", "growing load: answers/s", "strawberry"),
         Column("p99 x strawberry", "growing load: p99 ms", "strawberry"),
-        Column(
-            "p99 at its height x strawberry", "growing load: p99 ms at its height", "strawberry"
-        ),
+        Column("p99 at the end x strawberry", "growing load: p99 ms at the end", "strawberry"),
         Column("errors", "growing load: errors"),
         Column("peak memory x strawberry", "growing load: peak MiB", "strawberry"),
     ],

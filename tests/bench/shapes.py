@@ -1,4 +1,4 @@
-"""Other shapes of load: a start, an upstream that takes time, a growing one, writes, and size."""
+"""Other loads: a start, an upstream that takes its time, ever more clients, writes, and size."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def growing_load(bench: Bench) -> None:
                 bench.note(f"{row}: errors", one.name, told["refused"] + told["closed"])
                 bench.note(f"{row}: answers/s", one.name, told["answers"] / told["seconds"])
                 bench.note(f"{row}: p99 ms", one.name, told["p99_us"] / 1000)
-                bench.note(f"{row}: p99 ms at its height", one.name, told["late_p99_us"] / 1000)
+                bench.note(f"{row}: p99 ms at the end", one.name, told["late_p99_us"] / 1000)
                 bench.note(f"{row}: peak MiB", one.name, one.peak_kib() / 1024)
 
 
