@@ -68,6 +68,7 @@ bench: $(VENV)/dev.stamp ## Measure: lists, Stripe calls, floods, and other serv
 	$(BIN)/python -m tests.bench.upstream
 	$(BIN)/python -m tests.bench.flood
 	$(BIN)/python -m tests.bench.documents
+	$(BIN)/python -m tests.bench.burst
 	$(BIN)/python -m tests.bench.compare
 
 figures: $(VENV)/dev.stamp ## Print the house in figures: lines, names, circles, calls

@@ -104,12 +104,16 @@ def serve(
 def sandbox(
     port: Annotated[int, typer.Option(help="TCP port.", min=0, max=65535)] = _SANDBOX_PORT,
     fixtures: FixturesFile = None,
+    calls_per_second: Annotated[
+        float | None,
+        typer.Option(help="Answer 429 beyond so many calls, as Stripe does.", min=0.1),
+    ] = None,
 ) -> None:
     """Serve the sandbox by itself: the ledger in Stripe's REST API, for any Stripe SDK."""
     from gateway.cli.serving import serve_sandbox
 
     configure(format="auto", level="info", stream=sys.stderr)
-    _serve(serve_sandbox(port, fixtures), "127.0.0.1", port)
+    _serve(serve_sandbox(port, fixtures, calls_per_second), "127.0.0.1", port)
 
 
 def _serve(serving: Coroutine[None, None, None], host: str, port: int) -> None:

@@ -49,7 +49,9 @@ class ImaginedStripe(StripeApi):
         self.calls: list[str] = []
         self._objects: dict[str, Json] = {}
 
-    async def get(self, path: str, params: Mapping[str, Any], meter: Meter) -> Json:
+    async def get(
+        self, path: str, params: Mapping[str, Any], meter: Meter, *, has_turn: bool = False
+    ) -> Json:
         self.calls.append(shown_call(path, params))
         _, _, nouns, *steps = path.split("/")
         kind = nouns.removesuffix("s")

@@ -112,7 +112,7 @@ async def _checked(api: StripeApi, record: WriteRecord, object_id: str) -> str |
     """Whose the invoice is. What was attached or credited must be its own; what was detached is
     gone. Raises `ResolveRefused`, `Failed`."""
     from gateway.backends.stripe.rate_limit import SYSTEM_CALLER
-    from gateway.backends.stripe.reads.intake_reads import StripeLookup
+    from gateway.backends.stripe.reads.event_reads import StripeLookup
 
     invoice_id = record.command.invoice_id
     if record.operation != "detach":
@@ -120,8 +120,9 @@ async def _checked(api: StripeApi, record: WriteRecord, object_id: str) -> str |
         found = await api.get(f"/v1/{noun}/{object_id}", {}, Meter(SYSTEM_CALLER))
         if found.get("invoice") != invoice_id:
             raise ResolveRefused(f"{object_id} is not of {invoice_id}")
-    _, customer_id = await StripeLookup(api).customer_of(invoice_id)
-    return customer_id
+    lookup = StripeLookup(api)
+    await lookup.turn(invoice_id)
+    return (await lookup.invoice(invoice_id)).customers.get(invoice_id)
 
 
 def _facts(record: WriteRecord) -> dict[str, object]:

@@ -65,12 +65,16 @@ def _leave_the_start_alone() -> None:
     gc.set_threshold(COLLECTED_AFTER)
 
 
-async def serve_sandbox(port: int, fixtures: Path | None) -> None:
+async def serve_sandbox(
+    port: int, fixtures: Path | None, calls_per_second: float | None = None
+) -> None:
     """Serve the sandbox by itself until SIGINT or SIGTERM."""
     from gateway.sandbox.stripe_api import running_sandbox
 
     stopped = _stop_signal()
-    async with running_sandbox(_twin(fixtures), port=port) as sandbox:
+    async with running_sandbox(
+        _twin(fixtures), port=port, calls_per_second=calls_per_second
+    ) as sandbox:
         typer.echo(
             f"\n  Sandbox of Stripe's API\n  Base     {sandbox.url}\n  Key      {SANDBOX_KEY}\n"
             "  Stop     Ctrl+C\n"

@@ -143,7 +143,7 @@ async def opened_gateway(
             heartbeat_seconds=settings.stream_heartbeat_seconds,
         )
         await feed.start()
-        intake = _intake(stores, upstream, publisher(stores, feed, stack))
+        intake = _intake(stores, upstream, feed, publisher(stores, feed, stack))
         writes = JournaledWrites(
             upstream.supplier,
             stores.journal,
@@ -198,16 +198,18 @@ async def opened_gateway(
         yield gateway
 
 
-def _intake(stores: Stores, upstream: Upstream, publish: Publish) -> Intake:
+def _intake(stores: Stores, upstream: Upstream, feed: Feed, publish: Publish) -> Intake:
+    """What other replicas' subscribers want is not known here, so that all is read for them."""
     description = upstream.supplier.describe()
     return Intake(
         log=stores.log,
         lookup=upstream.lookup,
-        drop=upstream.drop,
+        cache=upstream.cache,
         publish=publish,
         caller_of=callers_of(stores.journal),
         account=description.account,
         livemode=description.livemode,
+        is_heard=lambda: stores.is_shared or feed.subscriber_count > 0,
     )
 
 

@@ -19,7 +19,7 @@ from gateway.backends.journal.writes import Dropped, nothing_cached
 from gateway.backends.supplier import Supplier
 from gateway.clock import Clock, Ids, chance
 from gateway.composition.stores import Stores
-from gateway.events.intake import Drop, Lookup, Touched
+from gateway.events.intake_ports import Lookup, ObjectCache
 from gateway.execution.documents import Documents
 from gateway.settings import Settings, SettingsRefused
 from schema.ports import Reads
@@ -60,7 +60,7 @@ class Upstream:
     supplier: Supplier
     reads: Reads
     lookup: Lookup
-    drop: Drop
+    cache: ObjectCache
     drop_after: Dropped = nothing_cached
     twin: Twin | None = None
     api: StripeApi | None = None
@@ -83,12 +83,12 @@ def open_upstream(
 
 def _memory(settings: Settings, clock: Clock, ids: Ids, stack: AsyncExitStack) -> Upstream:
     from gateway.backends.memory.backend import MemoryBackend
-    from gateway.sandbox.deliveries import TwinLookup
+    from gateway.sandbox.deliveries import TwinLookup, Uncached
 
     twin = seeded_twin(settings.fixtures, clock, ids)
     memory = MemoryBackend(twin)
     stack.push_async_callback(memory.close)
-    return Upstream(memory, memory, TwinLookup(twin), nothing_to_drop, twin=twin)
+    return Upstream(memory, memory, TwinLookup(twin), Uncached(), twin=twin)
 
 
 def seeded_twin(fixtures: Path | None, clock: Clock, ids: Ids) -> Twin:
@@ -116,7 +116,8 @@ def _stripe(
     from gateway.backends.caching.reads import CachingReads
     from gateway.backends.caching.store import CacheStore
     from gateway.backends.stripe.backend import StripeBackend
-    from gateway.backends.stripe.reads.intake_reads import StripeLookup
+    from gateway.backends.stripe.reads.event_reads import StripeLookup
+    from gateway.composition.event_cache import EventCache
 
     api = stripe_api(settings, redis, observe, outside)
     stripe = StripeBackend(
@@ -135,15 +136,8 @@ def _stripe(
         is_shared=is_shared,
     )
     stack.push_async_callback(caching.close)
-
-    async def drop(touched: Touched) -> None:
-        await caching.drop(touched.invoice_id, touched.customer_id, touched.payment_intent_id)
-
-    return Upstream(stripe, caching, StripeLookup(api), drop, caching.drop_after, api=api)
-
-
-async def nothing_to_drop(touched: Touched) -> None:
-    """The drop of a gateway without a cache: the twin is always as new as it gets."""
+    lookup, cache = StripeLookup(api), EventCache(caching)
+    return Upstream(stripe, caching, lookup, cache, caching.drop_after, api=api)
 
 
 def _cache(settings: Settings, clock: Clock) -> Cache:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.events.catch_up_progress import Covered, PassedOver, Progress
-from gateway.events.intake import Hint
+from gateway.events.hints import Hint
 from gateway.events.webhook import read_event
 from schema.ports import EventOrigin, Failed
 

@@ -8,7 +8,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from gateway.events.intake import Hint
+from gateway.events.hints import Hint
 from gateway.storage.record_codec import RecordCodec
 from gateway.storage.sqlite_store import Part, SqliteStore
 

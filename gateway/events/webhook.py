@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.events.intake import CUSTOMER_TYPES, INTENT_PREFIX, Hint, is_followed
+from gateway.events.hints import CUSTOMER_TYPES, INTENT_PREFIX, Hint, is_followed
 from schema.records import INSTANT_MAX
 
 SIGNATURE_AGE_SECONDS_MAX = 300
@@ -260,7 +260,8 @@ def _ids(subject: Mapping[str, Any]) -> dict[str, str | None]:
     """What an event's object names, as fields of the hint."""
     match subject.get("object"):
         case "invoice":
-            return {"invoice_id": _reference(subject)}
+            customer = _reference(subject.get("customer"))
+            return {"invoice_id": _reference(subject), "customer_id": customer}
         case "invoice_payment":
             payment = _mapping(subject.get("payment"))
             return {
@@ -276,7 +277,8 @@ def _ids(subject: Mapping[str, Any]) -> dict[str, str | None]:
         case "customer":
             return {"customer_id": _reference(subject)}
         case "credit_note":
-            return {"invoice_id": _reference(subject.get("invoice"))}
+            customer = _reference(subject.get("customer"))
+            return {"invoice_id": _reference(subject.get("invoice")), "customer_id": customer}
         case _:
             return {}
 

@@ -27,11 +27,13 @@ from graphql import (
     validate,
 )
 from graphql.execution.collect_fields import FragmentDetails
+from graphql.execution.values import VariableValues
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from gateway.execution.answers import ERRORS_MAX, SchemaRedaction, coded, with_code
 from gateway.execution.document_limits import Excess, excesses_of
 from gateway.execution.operation import OperationKind
+from gateway.execution.variables import PlainVariables, plain_variables
 from gateway.settings import Limits
 from schema.cost import cost_of, priced_by
 from schema.planner import Selection
@@ -75,6 +77,19 @@ class Document:
     """What was compiled of it, kept by `gateway.execution.plans` and gone with it."""
 
     costs: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+    variables: dict[int, PlainVariables | None] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """Of its operations."""
+
+    def plain_values(
+        self, schema: GraphQLSchema, operation: OperationDefinitionNode, given: dict[str, Any]
+    ) -> VariableValues | None:
+        """See `PlainVariables.values`."""
+        if id(operation) not in self.variables:
+            self.variables[id(operation)] = plain_variables(schema, operation)
+        plain = self.variables[id(operation)]
+        return None if plain is None else plain.values(given)
 
     def cost(
         self,

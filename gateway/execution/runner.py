@@ -136,7 +136,7 @@ class GraphQLRunner:
             if isinstance(document, list):
                 return refused(document)
             operation = document.operation(request.operation_name)
-            variables = self._variables(operation, request, text, may_introspect)
+            variables = self._variables(document, operation, request, text, may_introspect)
             if isinstance(variables, list):
                 return refused(variables)
             cost = self._cost(document, operation, variables)
@@ -148,6 +148,7 @@ class GraphQLRunner:
 
     def _variables(
         self,
+        document: Document,
         operation: OperationDefinitionNode,
         request: OperationRequest,
         text: str,
@@ -160,7 +161,7 @@ class GraphQLRunner:
             noun = "levels of lists and objects"
             excess = exceeded("input_depth", "the variables have", depth, depth_max, noun)
             self._documents.check(excess)
-        values = self._coerced(operation, given, may_introspect)
+        values = self._coerced(document, operation, given, may_introspect)
         if isinstance(values, list):
             if not may_introspect:
                 self._documents.redaction.applied(values, sent=f"{text} {given}")
@@ -168,8 +169,15 @@ class GraphQLRunner:
         return values
 
     def _coerced(
-        self, operation: OperationDefinitionNode, given: dict[str, Any], may_introspect: bool
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        given: dict[str, Any],
+        may_introspect: bool,
     ) -> VariableValues | list[GraphQLError]:
+        plain = document.plain_values(self._schema, operation, given)
+        if plain is not None:
+            return plain
         return get_variable_values(
             self._schema,
             operation.variable_definitions or (),
@@ -264,7 +272,7 @@ class GraphQLRunner:
         given, may_introspect = request.variables or {}, viewer.may_introspect
         if input_depth(*given.values()) > self._documents.limits.input_depth_max:
             return None
-        variables = self._coerced(operation, given, may_introspect)
+        variables = self._coerced(document, operation, given, may_introspect)
         if isinstance(variables, list):
             return None
         cost = document.cost(self._schema, operation, variables.coerced)

@@ -78,19 +78,19 @@ _STANDARD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime"})
 """What every record has; anything beyond was given as `extra`."""
 
 
+@lru_cache(2)
+def _second(whole: int) -> str:
+    return datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 def _head(record: logging.LogRecord) -> dict[str, Any]:
-    second = int(record.created)
+    whole = int(record.created)
+    at = f"{_second(whole)}.{int(1000 * (record.created - whole)):03}"
     return {
-        "timestamp": f"{_instant(second)}.{int((record.created - second) * 1000):03}Z",
+        "timestamp": f"{at}Z",
         "level": record.levelname.lower(),
         "logger": record.name,
     }
-
-
-@lru_cache(1)
-def _instant(second: int) -> str:
-    """Most lines are of the second of the line before."""
-    return datetime.fromtimestamp(second, UTC).isoformat().removesuffix("+00:00")
 
 
 def _harmless_json(event: dict[str, Any]) -> str | None:

@@ -8,10 +8,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
+from gateway.backends.harvest import EventRead
 from gateway.backends.memory.twin import Twin, TwinEvent
-from gateway.events.intake import Hint, Intake
+from gateway.events.hints import Hint
+from gateway.events.intake import Intake
+from gateway.events.intake_ports import Touched
 from schema import records
 from schema.ports import EventOrigin
 
@@ -29,15 +35,43 @@ class TwinLookup:
     def __init__(self, twin: Twin) -> None:
         self._twin = twin
 
-    async def customer_of(self, invoice_id: str) -> tuple[bool, str | None]:
+    def customer_known(self, invoice_id: str) -> tuple[bool, str | None]:
         invoice = self._twin.invoices.get(invoice_id)
         return (False, None) if invoice is None else (True, invoice.customer_id)
 
-    async def payment(self, invoice_payment_id: str) -> records.InvoicePayment | None:
-        return self._twin.invoice_payments.get(invoice_payment_id)
+    async def turn(self, invoice_id: str | None) -> None:
+        """The twin makes nobody wait."""
 
-    async def payments_of_intent(self, payment_intent_id: str) -> list[records.InvoicePayment]:
-        return self._twin.invoice_payments.matching("source_id", payment_intent_id)
+    async def invoice(
+        self, invoice_id: str, *, turned: Collection[str] = (), detached: Collection[str] = ()
+    ) -> EventRead:
+        found = (self._twin.invoice_payments.get(one) for one in turned)
+        return self._read([invoice_id], [one for one in found if one is not None])
+
+    async def payments_of_intent(self, intent_id: str) -> EventRead:
+        payments = self._twin.invoice_payments.matching("source_id", intent_id)
+        return self._read([one.invoice_id for one in payments], payments)
+
+    def _read(
+        self, invoice_ids: Iterable[str], payments: Iterable[records.InvoicePayment]
+    ) -> EventRead:
+        known = ((one, self.customer_known(one)) for one in invoice_ids)
+        customers = {one: customer_id for one, (is_known, customer_id) in known if is_known}
+        return EventRead(customers, {one.id: one for one in payments})
+
+
+class Uncached:
+    """See `gateway.events.intake_ports.ObjectCache`: the twin is always as new as it gets."""
+
+    async def drop(self, touched: Touched) -> None:
+        """There is nothing to forget."""
+
+    async def keep(self, brought: Any) -> None:
+        """There is nowhere to keep it."""
+
+    @asynccontextmanager
+    async def renewing(self, touched: Sequence[Touched]) -> AsyncIterator[Uncached]:
+        yield self
 
 
 @dataclass(slots=True)

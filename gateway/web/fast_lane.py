@@ -107,6 +107,8 @@ class FastLane:
         grant = request.get(QUERIED_BY)
         if grant is None or response.status != 200 or not response.keep_alive:
             return
+        if (key := _key(head)) in self._heads:
+            return
         if any(name in request.headers for name in CHANGING) or request.query_string:
             return
         lines = [
@@ -115,7 +117,7 @@ class FastLane:
             if name.lower() not in OF_ONE_REQUEST
         ]
         of_response = f"HTTP/1.1 200 OK\r\n{''.join(lines)}".encode()
-        self._heads[_key(head)] = KnownHead(grant, request.content_length or 0, of_response)
+        self._heads[key] = KnownHead(grant, request.content_length or 0, of_response)
         if len(self._heads) > HEADS_MAX:
             self._heads.popitem(last=False)
 

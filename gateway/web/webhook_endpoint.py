@@ -29,7 +29,7 @@ from dataclasses import KW_ONLY, dataclass, field
 
 from aiohttp import web
 
-from gateway.events.intake import Hint
+from gateway.events.hints import Hint
 from gateway.events.webhook import (
     Ignored,
     IgnoredReason,
@@ -60,7 +60,7 @@ READ_TIMEOUT_SECONDS = 10.0
 RECEIVE_TIMEOUT_SECONDS = 20.0
 """Stripe states no time-out of its own; others saw 10 to 30 seconds. What is not in by then is
 better sent again, and what comes in later is recognised."""
-UNDER_WAY_MAX = 500
+UNDER_WAY_MAX = 2_000
 """True webhooks that wait for the log or for Stripe at once; each holds no more than its ids."""
 RETRY_AFTER_SECONDS = 10
 

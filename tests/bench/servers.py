@@ -71,6 +71,12 @@ class Server:
             self.process.terminate()
             self.process.wait()
 
+    def cpu_seconds(self) -> float:
+        """What the process has used of its core since it was started."""
+        assert self.process is not None
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def resident_kib(self) -> int:
         """What the process holds now."""
         assert self.process is not None
@@ -107,9 +113,11 @@ def over_stripe(
         GATEWAY_STRIPE_API_BASE=f"http://127.0.0.1:{sandbox.port}",
         STRIPE_API_KEY="sk_test_sandbox",
         GATEWAY_DATA_DIR=str(folder / f"data-{port}"),
-        GATEWAY_STRIPE_CALLS_PER_SECOND=FAST,
-        GATEWAY_STRIPE_ENDPOINT_CALLS_PER_SECOND=FAST,
-        **more,
+        **{
+            "GATEWAY_STRIPE_CALLS_PER_SECOND": FAST,
+            "GATEWAY_STRIPE_ENDPOINT_CALLS_PER_SECOND": FAST,
+            **more,
+        },
     )
 
 

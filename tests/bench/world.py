@@ -74,14 +74,20 @@ def write_world(folder: Path) -> WorldFiles:
         _to_be_detached(stage, number)
     for _ in range(INVOICES):
         stage.paid_by(*[1000 + 10 * at for at in range(PAYMENTS)])
-    files = WorldFiles(folder / "fixtures.json", folder / "clients.toml")
+    files = WorldFiles(folder / "fixtures.json", write_clients(folder))
     files.fixtures.write_text(json.dumps(write_fixtures(stage.twin)))
+    return files
+
+
+def write_clients(folder: Path) -> Path:
+    """The file of the callers."""
+    path = folder / "clients.toml"
     digests = (hashlib.sha256(token(number).encode()).hexdigest() for number in range(CALLERS))
     entries = (
         entry_of(f"caller-{number}", digest, SCOPES, []) for number, digest in enumerate(digests)
     )
-    files.clients.write_text("\n".join(entries))
-    return files
+    path.write_text("\n".join(entries))
+    return path
 
 
 def _to_be_detached(stage: Stage, number: int) -> None:

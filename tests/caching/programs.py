@@ -1,4 +1,4 @@
-"""What goes on at the same time: readers, writers and evictions, on one or two replicas.
+"""What goes on at the same time: readers, writers, events and evictions, on one or two replicas.
 
 A program runs over gated caches and backends, so that at every await any other part of it can
 move. Every answer is checked against what its reader had a right to when it began; in the end,
@@ -8,12 +8,14 @@ all replicas must know the last version of everything.
 from __future__ import annotations
 
 import asyncio
+import enum
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
 from hypothesis import strategies as st
 
+from gateway.backends.caching.policy import dropped_by
 from gateway.backends.caching.reads import CachingReads
 from gateway.backends.caching.store import Cache, CacheStore
 from schema.ports import Meter, Viewer
@@ -48,6 +50,24 @@ class Write:
     detaches: bool = False
 
 
+class Late(enum.Enum):
+    """What an event's read has to find out before it can be dropped."""
+
+    NOTHING = "nothing"
+    CUSTOMER = "whose the invoice is"
+    INVOICE = "which invoice it is about"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One change behind the cache, whose event reads the invoice once and keeps what it brings."""
+
+    replica: int
+    invoice_id: str
+    detaches: bool = False
+    late: Late = Late.NOTHING
+
+
 @dataclass(frozen=True, slots=True)
 class Evict:
     """The cache forgets one of its keys."""
@@ -56,7 +76,7 @@ class Evict:
     key: int
 
 
-Part = Read | Write | Evict
+Part = Read | Write | Event | Evict
 VIEWERS = st.sampled_from((OPERATOR, OPERATOR, PARTNER))
 REPLICAS = st.integers(0, 1)
 READERS = st.builds(
@@ -64,7 +84,8 @@ READERS = st.builds(
 )
 WRITERS = st.builds(Write, REPLICAS, st.sampled_from(INVOICES), st.booleans())
 EVICTIONS = st.builds(Evict, REPLICAS, st.integers(0, 30))
-PROGRAMS = st.lists(READERS | WRITERS | READERS | EVICTIONS, min_size=2, max_size=7)
+EVENTS = st.builds(Event, REPLICAS, st.sampled_from(INVOICES), st.booleans(), st.sampled_from(Late))
+PROGRAMS = st.lists(READERS | WRITERS | EVENTS | READERS | EVICTIONS, min_size=2, max_size=7)
 SWITCHES = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 6)), min_size=1, max_size=8)
 TROUBLES = st.lists(st.sampled_from([Trouble.NONE] * 9 + list(Trouble)), max_size=80)
 
@@ -111,6 +132,8 @@ class Stand:
                 await self._read(part)
             case Write():
                 await self._write(part)
+            case Event():
+                await self._event(part)
             case Evict():
                 await self.caches[part.replica % len(self.caches)].evict(part.key)
 
@@ -129,6 +152,37 @@ class Stand:
         needs = READS[read.needs]
         tree = await self._backend(read.replica).load(read.viewer, needs, Meter("reader"))
         self.world.check(rights, needs, tree, read.viewer)
+
+    async def _event(self, event: Event) -> None:
+        """As the intake takes it in: drop, read, drop what the read has shown, keep, and append."""
+        move_on = self.world.detach if event.detaches else self.world.change
+        change, customer_id = move_on(event.invoice_id), CUSTOMERS[event.invoice_id]
+        first = (
+            None if event.late is Late.INVOICE else event.invoice_id,
+            None if event.late is Late.CUSTOMER else customer_id,
+        )
+        coming = [
+            ("Invoice", event.invoice_id),
+            *(("InvoicePayment", one) for one in change.removed),
+        ]
+        await self.schedule.step()
+        for _ in range(TRIES_MAX):
+            try:
+                async with self._backend(event.replica).renewing(
+                    dropped_by(*first, None), coming
+                ) as renewal:
+                    await self.schedule.step()
+                    harvest = self.world.harvest(event.invoice_id, change.removed)
+                    await self.schedule.step()
+                    if event.late is Late.INVOICE:
+                        await renewal.drop(dropped_by(event.invoice_id, None, None))
+                    if event.late is Late.CUSTOMER:
+                        await renewal.drop(dropped_by(None, customer_id, None))
+                    await renewal.keep(harvest)
+            except OSError:
+                continue
+            self.world.dropped(change)
+            return
 
     async def _write(self, write: Write) -> None:
         move_on = self.world.detach if write.detaches else self.world.change

@@ -17,7 +17,9 @@ from tests.caching.programs import (
     PROGRAMS,
     SWITCHES,
     TROUBLES,
+    Event,
     Evict,
+    Late,
     Part,
     Read,
     Write,
@@ -47,6 +49,16 @@ RACES: dict[str, tuple[list[Part], Callable[[], list[Cache]]]] = {
     "a drop, a list": ([CHANGE, Read(0, 3)], one_process),
     "a read, a drop, an equal read": ([READ, CHANGE, READ], one_process),
     "a read on another replica, a drop, a read": ([Read(1, 0), CHANGE, READ], two_replicas),
+    "an event's read, a read": ([Event(0, FIRST), READ], one_process),
+    "an event's read, a drop, a read": ([Event(0, FIRST), CHANGE, READ], one_process),
+    "an event that does not say whose": (
+        [Event(0, FIRST, late=Late.CUSTOMER), CHANGE, Read(0, 2)],
+        one_process,
+    ),
+    "an event that does not say of what": (
+        [Event(0, FIRST, late=Late.INVOICE), CHANGE, READ],
+        one_process,
+    ),
     "an unknown id that appears": ([Write(0, LATER), Read(0, 1)], one_process),
     "the guard's eviction, a drop, a read": ([Evict(0, 3), CHANGE, READ], one_process),
     "the token's eviction, a drop, a read": ([Evict(0, 5), CHANGE, READ], one_process),
@@ -69,7 +81,11 @@ def test_every_read_is_fresh_after_every_drop(invoice_id: str, viewer: Viewer) -
 
 
 KEPT = [(race, is_shared) for race in RACES for is_shared in (True, False)]
-"""What is one process's own no other replica sees."""
+"""What is one process's own no other replica sees. Three parts with an event among them take too
+many steps where the cache is shared."""
+for race, (parts, _) in RACES.items():
+    if len(parts) > 2 and any(isinstance(part, Event) for part in parts):
+        KEPT.remove((race, True))
 KEPT.remove(("a read on another replica, a drop, a read", False))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.backends.caching.entries import Kept
 from gateway.backends.caching.tokens import OwnTokens
 
 
@@ -47,3 +48,41 @@ async def test_a_name_that_is_dropped_again_is_known_for_longer() -> None:
     await tokens.renew(["in_3"])
 
     assert {*await tokens.unchanged(["in_1", "in_2", "in_3"], before)} == {"in_2"}
+
+
+async def test_a_drop_as_of_a_moment_leaves_alone_what_was_read_since() -> None:
+    """What an event's read has shown to be touched as well: read before the event came it may be
+    older, read since it is not."""
+    tokens = OwnTokens()
+    older = await tokens.before()
+    await tokens.renew(["in_1"])
+    since = await tokens.before()
+
+    await tokens.renew(["cus_1"], since=since)
+
+    assert {*await tokens.unchanged(["cus_1"], older)} == set()
+    assert {*await tokens.unchanged(["cus_1"], since)} == {"cus_1"}
+
+
+async def test_a_drop_as_of_a_moment_hides_no_drop_since() -> None:
+    """Another event's, which the read may not know."""
+    tokens = OwnTokens()
+    since = await tokens.before()
+    await tokens.renew(["cus_1"])
+
+    await tokens.renew(["cus_1"], since=since)
+
+    assert {*await tokens.unchanged(["cus_1"], since)} == set()
+
+
+async def test_a_drop_as_of_a_moment_ends_what_was_made_of_older_values() -> None:
+    """An answer that is kept looks at its names whenever there was a drop, also at this one."""
+    tokens = OwnTokens()
+    kept = Kept({"cus_1": 0}, None, 1e9)
+    basis = tokens.basis([kept], lambda: 0.0)
+    await tokens.renew(["in_1"])
+    held = basis.holds()
+
+    await tokens.renew(["cus_1"], since=await tokens.before())
+
+    assert (held, basis.holds()) == (True, False)

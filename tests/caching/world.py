@@ -6,11 +6,14 @@ cache. When its drop has completed, whoever begins to read has a right to that v
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gateway.backends.assembly import Ask, FetchedPage
 from gateway.backends.caching.source import walk
+from gateway.backends.harvest import Harvest
+from gateway.backends.stripe.reads.pool import paid_out_of_band
 from schema import records
 from schema.ports import (
     ROOT,
@@ -176,6 +179,21 @@ class World:
             self.removed.add(payment.id)
         change = self.change(invoice_id)
         return replace(change, removed=frozenset(one.id for one in lost))
+
+    def harvest(self, invoice_id: str, removed: Collection[str]) -> Harvest:
+        """What one read of an invoice brings now: all that hangs on it."""
+        twin = self.stage.twin
+        invoice, customer_id = twin.invoice(invoice_id), CUSTOMERS[invoice_id]
+        payments = self._payments(invoice_id)
+        intents = [twin.intent(one.source_id) for one in payments]
+        customers = [one for one in (twin.customers.get(customer_id),) if one is not None]
+        outside = paid_out_of_band(invoice, payments)
+        return Harvest(
+            records=(invoice, *customers, *payments, *intents),
+            rows={("Invoice", "payments", invoice_id): FetchedPage(tuple(payments), False, False)},
+            answers={Ask("Invoice", invoice_id, OUT_OF_BAND): outside},
+            detached=dict.fromkeys(removed, invoice_id),
+        )
 
     def dropped(self, change: Change) -> None:
         """The change's drop has completed: from now on everybody must know."""

@@ -7,15 +7,18 @@ raises as the real part does when its store or its upstream is down.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from gateway.events.intake import CallerOf, Hint, Intake, Touched
+from gateway.backends.harvest import EventRead
+from gateway.events.hints import Hint
+from gateway.events.intake import CallerOf, Intake
+from gateway.events.intake_ports import Touched
 from gateway.events.log import Bounds, EventLog, LogEntry, MemoryEventLog
 from gateway.sandbox.deliveries import TwinLookup, hint_of
 from schema.ports import EventOrigin
-from schema.records import InvoicePayment
 from tests.events.channel import EPOCH, Channel, turn
 from tests.support.stage import Stage
 
@@ -44,17 +47,28 @@ class Steps:
 
 class NotedLookup:
     def __init__(self, inner: TwinLookup, steps: Steps) -> None:
+        self.known: dict[str, tuple[bool, str | None]] = {}
         self._inner = inner
         self._steps = steps
 
-    async def customer_of(self, invoice_id: str) -> tuple[bool, str | None]:
-        return await self._steps.step("resolve", self._inner.customer_of(invoice_id))
+    def customer_known(self, invoice_id: str) -> tuple[bool, str | None]:
+        """Of an upstream that was never asked before."""
+        return self.known.get(invoice_id, (False, None))
 
-    async def payment(self, invoice_payment_id: str) -> InvoicePayment | None:
-        return await self._steps.step("read", self._inner.payment(invoice_payment_id))
+    async def turn(self, invoice_id: str | None) -> None:
+        await self._steps.step("wait", turn())
 
-    async def payments_of_intent(self, payment_intent_id: str) -> list[InvoicePayment]:
-        return await self._steps.step("find", self._inner.payments_of_intent(payment_intent_id))
+    async def invoice(
+        self, invoice_id: str, *, turned: Collection[str] = (), detached: Collection[str] = ()
+    ) -> EventRead:
+        reading = self._inner.invoice(invoice_id, turned=turned, detached=detached)
+        read = await self._steps.step("read", reading)
+        if invoice_id in read.customers:
+            self.known[invoice_id] = (True, read.customers[invoice_id])
+        return read
+
+    async def payments_of_intent(self, intent_id: str) -> EventRead:
+        return await self._steps.step("find", self._inner.payments_of_intent(intent_id))
 
 
 class NotedLog:
@@ -76,6 +90,27 @@ class NotedLog:
         return await self.inner.bounds()
 
 
+@dataclass(slots=True)
+class NotedCache:
+    """Notes what it would forget, and when it would keep something."""
+
+    steps: Steps
+    dropped: list[Touched]
+
+    async def drop(self, touched: Touched) -> None:
+        self.dropped.append(touched)
+        await self.steps.step("drop", turn())
+
+    async def keep(self, brought: EventRead) -> None:
+        await self.steps.step("keep", turn())
+
+    @asynccontextmanager
+    async def renewing(self, touched: Sequence[Touched]) -> AsyncIterator[NotedCache]:
+        self.dropped.extend(touched)
+        await self.steps.step("drop", turn())
+        yield self
+
+
 async def nobody(stripe_key: str) -> tuple[str, str] | None:
     """No write of ours carried this key."""
     return None
@@ -92,6 +127,7 @@ class Door:
     published: list[LogEntry]
     dropped: list[Touched]
     intake: Intake
+    is_heard: bool = True
 
     @classmethod
     def over(
@@ -101,10 +137,6 @@ class Door:
         log = NotedLog(log or MemoryEventLog(EPOCH), steps)
         channel = Channel.opened(log)
 
-        async def drop(touched: Touched) -> None:
-            dropped.append(touched)
-            await steps.step("drop", turn())
-
         def publish(entry: LogEntry) -> None:
             steps.taken.append("publish")
             published.append(entry)
@@ -113,13 +145,15 @@ class Door:
         intake = Intake(
             log=log,
             lookup=NotedLookup(TwinLookup(stage.twin), steps),
-            drop=drop,
+            cache=NotedCache(steps, dropped),
             publish=publish,
             caller_of=caller_of,
             account=ACCOUNT,
             livemode=False,
+            is_heard=lambda: door.is_heard,
         )
-        return cls(stage, log, channel, steps, published, dropped, intake)
+        door = cls(stage, log, channel, steps, published, dropped, intake)
+        return door
 
     async def receive(self, *hints: Hint) -> list[int]:
         """Webhooks, one after the other; how many entries each became."""

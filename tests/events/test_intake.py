@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.events.intake_ports import Touched
 from schema.ports import EventOrigin
 from tests.events.door import Door, hint
 from tests.events.unsteady_logs import Held, Overtaking
@@ -27,28 +28,49 @@ async def test_an_entry_says_what_happened_to_whom(door: Door) -> None:
     assert (entry.tenant, entry.idempotency_key) == (None, None)
 
 
-async def test_an_event_is_resolved_then_dropped_then_appended_then_published(door: Door) -> None:
-    """Whoever sees the event in the log or on a stream finds no older copy in the cache."""
+STEPS = ["wait", "drop", "read", "drop", "keep", "append", "publish"]
+
+
+async def test_an_event_is_dropped_then_read_then_appended_then_published(door: Door) -> None:
+    """Whoever sees the event in the log or on a stream finds no older copy in the cache, and what
+    was read behind the drop. Whose the invoice is, which the event did not say, is dropped too."""
     invoice_id = door.stage.open_invoice()
 
     await door.receive(hint(invoice_id=invoice_id))
 
-    assert door.steps.taken == ["resolve", "drop", "append", "publish"]
+    assert door.steps.taken == STEPS
+    assert door.dropped == [Touched(invoice_id, None, None), Touched(None, ACME, None)]
 
 
-async def test_the_state_of_a_payment_is_read_behind_the_drop(door: Door) -> None:
-    """Read before it, the state could be the cached one that the event has made old."""
-    door.stage.paid_by(500)
+async def test_what_nobody_listens_to_is_not_read(door: Door) -> None:
+    """The customer is known and there is no state to name, so a call would be for nobody: the
+    account's limit is also that of whatever else calls Stripe."""
+    invoice_id = door.stage.open_invoice()
+    await door.receive(hint("evt_1", invoice_id=invoice_id))
+    door.steps.taken.clear()
+    door.is_heard = False
 
-    await door.receive(*door.hints("invoice_payment.paid"))
+    taken = await door.receive(hint("evt_2", invoice_id=invoice_id))
 
-    assert door.steps.taken == ["resolve", "drop", "read", "append", "publish"]
-
-
-STEPS = ["resolve", "drop", "read", "append", "publish"]
+    assert taken == [1]
+    assert door.steps.taken == ["drop", "append", "publish"]
 
 
-@pytest.mark.parametrize("broken", STEPS[:-1])
+async def test_what_is_caught_up_with_is_read_for_its_own_sake_only(door: Door) -> None:
+    """It may be thousands of events, and whoever is told of one asks for it then."""
+    invoice_id = door.stage.open_invoice()
+    await door.receive(hint("evt_1", invoice_id=invoice_id))
+    door.steps.taken.clear()
+
+    caught_up = await door.intake.receive(
+        hint("evt_2", invoice_id=invoice_id), EventOrigin.RECONCILED
+    )
+
+    assert caught_up == 1
+    assert "read" not in door.steps.taken
+
+
+@pytest.mark.parametrize("broken", ["wait", "drop", "read", "append"])
 async def test_a_failed_step_ends_the_intake_and_stripe_may_try_again(
     door: Door, broken: str
 ) -> None:
@@ -78,7 +100,7 @@ async def test_a_duplicate_drops_too(door: Door) -> None:
     taken = await door.receive(event)
 
     assert taken == [0]
-    assert door.steps.taken == ["resolve", "drop", "append"]
+    assert door.steps.taken == ["wait", "drop", "read", "keep", "append"]
 
 
 async def test_one_event_delivered_ten_times_at_once_is_one(door: Door) -> None:

@@ -159,7 +159,10 @@ async def test_an_event_whose_first_delivery_failed_fails_for_all_that_waited(sl
 async def test_what_timed_out_goes_on_and_does_not_pile_up(slow: Door) -> None:
     """The webhooks are answered 503 after their time, and their tasks wait on: so many and no
     more, and a write of ours is taken in all the same."""
-    webhooks = paid(slow, RECEIVING_MAX)
+    webhooks = [
+        asyncio.create_task(slow.receive(hint(f"evt_{n}", invoice_id=slow.stage.open_invoice())))
+        for n in range(RECEIVING_MAX)
+    ]
     await settled(slow, "read", RECEIVING_MAX)
     for one in webhooks:
         one.cancel()

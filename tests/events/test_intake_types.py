@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.events.intake import Touched, event_type
+from gateway.events.hints import event_type
+from gateway.events.intake_ports import Touched
 from schema.ports import EventType
 from tests.events.door import Door, hint
 from tests.events.unsteady_logs import BrokenAt

@@ -7,7 +7,9 @@ kind that a review lets through.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 
 from gateway.backends.caching.reads import CachingReads
+from gateway.backends.caching.renewal import Renewal, Renewals
 from gateway.backends.caching.tokens import SharedTokens
 from gateway.backends.journal.attempt import Try
 from gateway.backends.journal.open_writes import Settling
@@ -22,6 +25,7 @@ from gateway.backends.journal.record_store import JournalStore
 from gateway.backends.journal.records import Move, State, WriteRecord
 from gateway.composition.stores import Stores
 from gateway.events.feed import Feed
+from gateway.events.gathering import Batch, Gathering
 from gateway.events.log import LogEntry, decode_position, encode_position
 from tests.simulation.planning import plan_of
 from tests.simulation.runs import breaks
@@ -141,7 +145,26 @@ def events_drop_nothing(patch: pytest.MonkeyPatch) -> Twist:
     async def drop(self: CachingReads, *names: str | None) -> None:
         """What is cached stays."""
 
+    @asynccontextmanager
+    async def renewing(self: Renewals, *given: Any) -> AsyncIterator[Renewal]:
+        yield Renewal(self._tokens, self._keys, self._keep, None)
+
     patch.setattr(CachingReads, "drop", drop)
+    patch.setattr(Renewals, "renewing", renewing)
+    return Twist()
+
+
+def events_join_a_read_that_has_begun(patch: pytest.MonkeyPatch) -> Twist:
+    def close(self: Batch[Any]) -> None:
+        """Who comes later is still let in."""
+
+    async def joined(self: Gathering[Any], invoice_id: str, arrival: Any) -> Any:
+        outcomes = await whole(self, invoice_id, arrival)
+        return defaultdict(int, outcomes)
+
+    whole = Gathering.joined
+    patch.setattr(Batch, "close", close)
+    patch.setattr(Gathering, "joined", joined)
     return Twist()
 
 
@@ -166,6 +189,7 @@ PLANTS: list[tuple[str, Plant]] = [
     ("the feed repeats one", the_feed_repeats_one),
     ("events drop nothing", events_drop_nothing),
     ("late reads are kept", late_reads_are_kept),
+    ("events join a read that has begun", events_join_a_read_that_has_begun),
 ]
 
 

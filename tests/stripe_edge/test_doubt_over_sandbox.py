@@ -27,10 +27,9 @@ from gateway.backends.stripe.rate_limit import LocalTokens, RateBudget
 from gateway.backends.stripe.retries import FAILURES_MAX
 from gateway.backends.stripe.writes.stripe_write import PREVIEW_VERSION, STORED_FAILURE
 from gateway.composition.gateway import callers_of, entry_of
-from gateway.composition.upstream import nothing_to_drop
 from gateway.events.intake import Intake
 from gateway.events.log import MemoryEventLog
-from gateway.sandbox.deliveries import TwinLookup
+from gateway.sandbox.deliveries import TwinLookup, Uncached
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
 from gateway.sandbox.stripe_api.faults import Fault, FaultKind
 from schema.ports import Failed, Meter, Outcome, RefusalCode, Refused, Viewer
@@ -87,11 +86,12 @@ class World:
         intake = Intake(
             log=self.log,
             lookup=TwinLookup(self.stage.twin),
-            drop=nothing_to_drop,
+            cache=Uncached(),
             publish=lambda entry: None,
             caller_of=callers_of(self.store),
             account=ACCOUNT,
             livemode=False,
+            is_heard=lambda: True,
         )
 
         async def announce(record: WriteRecord, outcome: Outcome) -> None:

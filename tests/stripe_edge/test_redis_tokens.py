@@ -80,6 +80,18 @@ async def test_refused_call_takes_nothing(replicas: Replicas) -> None:
     assert await tokens.take(READ) == 0
 
 
+async def test_what_is_to_be_left_free_is_not_taken(replicas: Replicas) -> None:
+    """Clients of all replicas leave the same share to the gateway's own calls, on any of them."""
+    slow = {"account_per_second": 5.0, "endpoint_per_second": 5.0}
+    tokens = replicas.one(**slow)
+
+    clients = [await tokens.take(READ, 0.4) for _ in range(4)]
+    own = await replicas.one(**slow).take(READ)
+
+    assert [one > 0 for one in clients] == [False, False, False, True]
+    assert own == 0
+
+
 async def test_tokens_come_back_with_time(replicas: Replicas) -> None:
     """Redis's own clock fills the buckets, so that replicas need not agree on theirs."""
     tokens = replicas.one(account_per_second=20)

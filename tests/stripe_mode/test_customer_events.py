@@ -23,7 +23,10 @@ Bring = Callable[[World, str], Awaitable[object]]
 
 @pytest_asyncio.fixture
 async def world() -> AsyncIterator[World]:
+    """A gateway that has caught up: its own first run would bring the events as well."""
     async with stripe_world() as opened:
+        assert opened.served.gateway.catch_up is not None
+        await opened.served.gateway.catch_up.run()
         yield opened
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from gateway.backends.memory.twin import TwinEvent
 from gateway.composition.gateway import Gateway, opened_gateway
-from gateway.events.intake import event_type
+from gateway.events.hints import event_type
 from gateway.execution.operation import Answer, OperationRequest
 from gateway.sandbox.deliveries import hint_of
 from gateway.sandbox.stripe_api import running_sandbox

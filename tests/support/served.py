@@ -27,6 +27,7 @@ class Served:
     session: ClientSession
     url: URL
     clock: ManualClock
+    server: Any
 
     async def post(self, query: str, **variables: Any) -> dict[str, Any]:
         """The body of the answer to one operation over HTTP."""
@@ -47,6 +48,12 @@ class Served:
         body = await self.post(query, **variables)
         errors: list[dict[str, Any]] = body["errors"]
         return errors
+
+    @property
+    def requests_of_aiohttp(self) -> int:
+        """How many requests have gone the long way."""
+        count: int = self.server.args[0].requests_count
+        return count
 
     async def settled(self) -> None:
         """Every event of the twin has been taken in."""
@@ -75,6 +82,7 @@ async def serving(
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             host, port = runner.addresses[0][:2]
             async with ClientSession() as session:
-                yield Served(gateway, session, URL(f"http://{host}:{port}"), clock)
+                url = URL(f"http://{host}:{port}")
+                yield Served(gateway, session, url, clock, runner.server)
         finally:
             await runner.cleanup()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway.events.intake import event_type
+from gateway.events.hints import event_type
 from gateway.sandbox.deliveries import hint_of
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
 from schema.ports import EventOrigin

@@ -95,6 +95,9 @@ class PeerRunner:
         self.streams_closed = asyncio.Event()
         self.executed: list[str] = []
 
+    def at_once(self, request: OperationRequest, viewer: Viewer, request_id: str) -> None:
+        """Nothing: every operation goes the long way."""
+
     async def prepare(self, request: OperationRequest, viewer: Viewer) -> Prepared | Answer:
         try:
             document = parse(request.query, max_tokens=1000)

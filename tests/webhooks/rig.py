@@ -7,7 +7,7 @@ sandbox's own faults.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -19,12 +19,15 @@ import stripe
 from aiohttp import ClientSession, web
 
 from gateway.backends.stripe.client import StripeApi
-from gateway.backends.stripe.reads.intake_reads import StripeEventReader, StripeLookup
+from gateway.backends.stripe.reads.event_reads import StripeLookup
+from gateway.backends.stripe.reads.intake_reads import StripeEventReader
 from gateway.events.catch_up import CatchUp
 from gateway.events.catch_up_progress import MemoryProgress
-from gateway.events.intake import Intake, Touched
+from gateway.events.intake import Intake
+from gateway.events.intake_ports import Touched
 from gateway.events.log import LogEntry, MemoryEventLog
 from gateway.events.webhook import WebhookReader
+from gateway.sandbox.deliveries import Uncached
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
 from gateway.settings import WebSettings
 from gateway.web.app import make_runner
@@ -32,7 +35,7 @@ from gateway.web.middleware import error_middleware
 from gateway.web.webhook_endpoint import WebhookEndpoint
 from tests.sandbox.driving import sdk_of
 from tests.support.stage import Stage
-from tests.support.upstream import stripe_api
+from tests.support.upstream import Waits, stripe_api
 from tests.webhooks.signing import ACCOUNT, OLD_SECRET, SECRET, signed
 
 HANG_SECONDS_MAX = 20.0
@@ -55,6 +58,21 @@ class StoppableLog(MemoryEventLog):
 async def nobody(stripe_key: str) -> tuple[str, str] | None:
     """No write of ours carried this key."""
     return None
+
+
+@dataclass(slots=True)
+class NotedDrops(Uncached):
+    """No cache, but what it would have to forget is noted."""
+
+    dropped: list[Touched]
+
+    async def drop(self, touched: Touched) -> None:
+        self.dropped.append(touched)
+
+    @asynccontextmanager
+    async def renewing(self, touched: Sequence[Touched]) -> AsyncIterator[Uncached]:
+        self.dropped.extend(touched)
+        yield self
 
 
 @dataclass(slots=True)
@@ -164,18 +182,16 @@ def _assembled(
     options: dict[str, Any],
 ) -> Rig:
     published, dropped = list[LogEntry](), list[Touched]()
-
-    async def drop(touched: Touched) -> None:
-        dropped.append(touched)
-
+    waits = Waits()
     intake = Intake(
         log=log,
-        lookup=StripeLookup(api),
-        drop=drop,
+        lookup=StripeLookup(api, sleep=waits.sleep),
+        cache=NotedDrops(dropped),
         publish=published.append,
         caller_of=nobody,
         account=ACCOUNT,
         livemode=False,
+        is_heard=lambda: True,
     )
     reader = WebhookReader(secrets, now=stage.clock.now, account=ACCOUNT, livemode=False)
     progress, alarm = MemoryProgress(), Alarm()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stripe.params import WebhookEndpointCreateParams
 
-from gateway.events.intake import Hint, event_type, is_followed
+from gateway.events.hints import Hint, event_type, is_followed
 from gateway.events.webhook import FOLLOWED_EVENTS, PREVIEW_EVENTS, Ignored, read_event
 from tests.webhooks.signing import ACCOUNT, event
 

@@ -4,55 +4,61 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.backends.stripe.reads.intake_reads import StripeLookup
+from gateway.backends.stripe.reads.event_reads import GATHER_SECONDS, StripeLookup
 from gateway.sandbox.stripe_api import Fault, FaultKind
 from schema.ports import ErrorCode, Failed
+from schema.records import InvoicePayment
 from tests.support.stage import ACME, GLOBEX
+from tests.support.upstream import Waits
 from tests.webhooks.rig import Rig
 
 
+def paid_by(rig: Rig, intent_id: str) -> InvoicePayment:
+    """The payment that an intent has made."""
+    (payment,) = rig.stage.twin.invoice_payments.matching("source_id", intent_id)
+    return payment
+
+
 @pytest.fixture
-def lookup(rig: Rig) -> StripeLookup:
-    return StripeLookup(rig.api)
+def waits() -> Waits:
+    return Waits()
 
 
-async def test_an_invoice_is_known_with_its_customer(rig: Rig, lookup: StripeLookup) -> None:
+@pytest.fixture
+def lookup(rig: Rig, waits: Waits) -> StripeLookup:
+    return StripeLookup(rig.api, sleep=waits.sleep)
+
+
+async def test_an_invoice_is_read_with_its_customer(rig: Rig, lookup: StripeLookup) -> None:
     """By this rights are checked, for every item of every stream."""
     acme, globex = rig.stage.open_invoice(), rig.stage.open_invoice(customer_id=GLOBEX)
 
-    answers = [await lookup.customer_of(one) for one in (acme, globex)]
+    reads = [await lookup.invoice(one) for one in (acme, globex)]
 
-    assert answers == [(True, ACME), (True, GLOBEX)]
+    assert [one.customers for one in reads] == [{acme: ACME}, {globex: GLOBEX}]
 
 
-async def test_a_finalized_invoices_customer_is_asked_for_once(
+async def test_a_finalized_invoices_customer_is_known_afterwards(
     rig: Rig, lookup: StripeLookup
 ) -> None:
     """It never changes, and an invoice's events come in bursts."""
     invoice_id = rig.stage.open_invoice()
+    before = lookup.customer_known(invoice_id)
 
-    answers = [await lookup.customer_of(invoice_id) for _ in range(5)]
+    await lookup.invoice(invoice_id)
 
-    assert answers == [(True, ACME)] * 5
-    assert rig.reads(f"/v1/invoices/{invoice_id}") == 1
+    assert (before, lookup.customer_known(invoice_id)) == ((False, None), (True, ACME))
 
 
-async def test_a_draft_is_asked_for_each_time(rig: Rig, lookup: StripeLookup) -> None:
-    """It may be gone by the next event."""
+async def test_a_drafts_customer_is_not_known_afterwards(rig: Rig, lookup: StripeLookup) -> None:
+    """It may be another's, or gone, by the next event."""
     draft = rig.stage.draft()
-    before = await lookup.customer_of(draft)
+    before = (await lookup.invoice(draft)).customers
 
     rig.stage.twin.delete_draft(draft)
 
-    assert (before, await lookup.customer_of(draft)) == ((True, ACME), (False, None))
-
-
-async def test_an_unknown_invoice_is_asked_for_each_time(rig: Rig, lookup: StripeLookup) -> None:
-    """Stripe may list it a moment later."""
-    answers = [await lookup.customer_of("in_nowhere") for _ in range(2)]
-
-    assert answers == [(False, None)] * 2
-    assert rig.reads("/v1/invoices/in_nowhere") == 2
+    assert (before, (await lookup.invoice(draft)).customers) == ({draft: ACME}, {})
+    assert lookup.customer_known(draft) == (False, None)
 
 
 async def test_only_so_many_customers_are_kept(rig: Rig) -> None:
@@ -60,47 +66,97 @@ async def test_only_so_many_customers_are_kept(rig: Rig) -> None:
     lookup = StripeLookup(rig.api, customers_kept_max=2)
     first, second, third = (rig.stage.open_invoice() for _ in range(3))
 
-    for invoice_id in (first, second, first, third, first, second):
-        await lookup.customer_of(invoice_id)
+    for invoice_id in (first, second):
+        await lookup.invoice(invoice_id)
+    lookup.customer_known(first)
+    await lookup.invoice(third)
 
-    reads = [rig.reads(f"/v1/invoices/{one}") for one in (first, second, third)]
-    assert reads == [1, 2, 1]
-
-
-async def test_a_payment_is_read_as_it_is_now(rig: Rig, lookup: StripeLookup) -> None:
-    """Its state names the fact, so it is never kept."""
-    invoice_id, intent_id = rig.stage.open_invoice(1000), rig.stage.intent(1000)
-    payment = rig.stage.twin.attach(invoice_id, intent_id)
-    before = await lookup.payment(payment.id)
-
-    rig.stage.twin.progress(intent_id, "succeeded")
-    after = await lookup.payment(payment.id)
-
-    assert before is not None
-    assert after is not None
-    assert (before.status, after.status) == ("open", "paid")
+    assert [lookup.customer_known(one)[0] for one in (first, second, third)] == [True, False, True]
 
 
-async def test_a_payment_that_is_gone_is_none(lookup: StripeLookup) -> None:
-    """Detached meanwhile: an answer and no failure."""
-    assert await lookup.payment("inpay_nowhere") is None
+async def test_all_that_a_payments_event_needs_is_one_call(rig: Rig, lookup: StripeLookup) -> None:
+    """Whose it is, when it turned, and what whoever is told of it will ask for."""
+    invoice_id, (intent_id,) = rig.stage.paid_by(1000)
+    payment = paid_by(rig, intent_id)
+
+    read = await lookup.invoice(invoice_id, turned=[payment.id])
+
+    assert len(rig.sandbox.requests) == 1
+    assert read.payments[payment.id].paid_at == payment.paid_at
+    ids = {one.id for one in read.harvest.records}
+    assert {invoice_id, ACME, payment.id, intent_id} <= ids
+    rows = read.harvest.rows["Invoice", "payments", invoice_id]
+    assert {one.id for one in rows.members} == read.payments.keys()
+
+
+async def test_a_payment_behind_the_newest_ten_is_one_call_more(
+    rig: Rig, lookup: StripeLookup
+) -> None:
+    """Stripe puts no more of them into the invoice."""
+    invoice_id, _ = rig.stage.paid_by(*[100] * 12)
+    oldest, *_, newest = rig.stage.twin.book(invoice_id).payments
+
+    read = await lookup.invoice(invoice_id, turned=[oldest.id, newest.id])
+
+    assert len(rig.sandbox.requests) == 2
+    assert {oldest.id, newest.id} <= read.payments.keys()
+
+
+async def test_a_detached_payment_is_known_to_be_gone(rig: Rig, lookup: StripeLookup) -> None:
+    """Stripe has said that it left, and it is not among all that the invoice has."""
+    invoice_id, (intent_id,) = rig.stage.paid_by(1000)
+    payment = paid_by(rig, intent_id)
+    rig.stage.twin.detach(invoice_id, intent_id)
+
+    read = await lookup.invoice(invoice_id, detached=[payment.id])
+
+    assert read.harvest.detached == {payment.id: invoice_id}
+    assert len(rig.sandbox.requests) == 1
 
 
 async def test_an_intents_payments_are_all_found(rig: Rig, lookup: StripeLookup) -> None:
-    """Whatever their status, and beyond Stripe's page of a hundred."""
+    """Whatever their status, with their invoices, and beyond Stripe's page of a hundred."""
     intent_id = rig.stage.intent(15_000)
     for _ in range(150):
         rig.stage.twin.attach(rig.stage.open_invoice(100), intent_id, amount_requested=100)
 
-    found = await lookup.payments_of_intent(intent_id)
+    read = await lookup.payments_of_intent(intent_id)
 
-    assert len({one.id for one in found}) == len(found) == 150
-    assert {one.source_id for one in found} == {intent_id}
+    assert len(read.payments) == len(read.customers) == 150
+    assert {one.source_id for one in read.payments.values()} == {intent_id}
+    assert set(read.customers.values()) == {ACME}
+    assert len(rig.sandbox.requests) == 2
 
 
 async def test_an_unknown_intent_pays_nothing(lookup: StripeLookup) -> None:
     """Nothing to announce."""
-    assert await lookup.payments_of_intent("pi_nowhere") == []
+    read = await lookup.payments_of_intent("pi_nowhere")
+
+    assert (read.customers, read.payments) == ({}, {})
+
+
+async def test_a_turn_gathers_for_a_moment(rig: Rig, lookup: StripeLookup, waits: Waits) -> None:
+    """Stripe tells of one change by several events at once."""
+    await lookup.turn(rig.stage.open_invoice())
+
+    assert waits.slept == [GATHER_SECONDS]
+    assert not rig.sandbox.requests
+
+
+async def test_a_key_that_may_read_less_still_takes_events_in(
+    rig: Rig, lookup: StripeLookup
+) -> None:
+    """A restricted key may lack customers or intents, which only readers would miss: it is asked
+    for less from then on."""
+    refused = Fault(FaultKind.ANSWER, status=403, body={"error": {"type": "invalid_request_error"}})
+    rig.sandbox.faults.add(refused)
+    first, second = rig.stage.open_invoice(), rig.stage.open_invoice()
+
+    reads = [await lookup.invoice(one) for one in (first, second)]
+
+    assert [one.customers for one in reads] == [{first: ACME}, {second: ACME}]
+    expanded = [one.params["expand"] for one in rig.sandbox.requests]
+    assert [len(one) for one in expanded] == [2, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -118,11 +174,7 @@ async def test_what_cannot_be_asked_is_no_answer(
     invoice_id, (intent_id,) = rig.stage.paid_by(1000)
     rig.sandbox.faults.add(fault, times=None)
 
-    for asking in (
-        lookup.customer_of(invoice_id),
-        lookup.payment("inpay_0001"),
-        lookup.payments_of_intent(intent_id),
-    ):
+    for asking in (lookup.invoice(invoice_id), lookup.payments_of_intent(intent_id)):
         with pytest.raises(Failed) as failed:
             await asking
         assert failed.value.code is not ErrorCode.NOT_FOUND

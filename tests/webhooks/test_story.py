@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from gateway.backends.stripe.registration import create_endpoint
 from gateway.backends.stripe.writes.stripe_write import PREVIEW_VERSION
-from gateway.events.intake import event_type
+from gateway.events.hints import event_type
 from gateway.events.webhook import FOLLOWED_EVENTS, PREVIEW_EVENTS
 from gateway.sandbox.stripe_api import FaultKind
 from tests.webhooks.rig import Rig, StoppableLog, rigged

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from operator import attrgetter
@@ -20,8 +20,9 @@ from typing import Any
 import orjson
 
 from gateway.backends.assembly import Ask, FetchedPage
+from gateway.backends.first_rows import ListKey, rows_of
 from schema import records
-from schema.ports import BackendDescription, Viewer
+from schema.ports import BackendDescription, Computed, Viewer
 
 Token = str | int
 """Random text, or a count of drops: see `gateway.backends.caching.tokens`."""
@@ -35,6 +36,8 @@ class Gone(enum.Enum):
 
 
 GONE, DELETED = Gone.GONE, Gone.DELETED
+EVERYBODY = Viewer("everybody")
+"""Sees everything: what it does not find is not there for anybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,28 @@ class Keys:
             return f"{self.values}o:{ask.kind}:{ask.id}"
         digest = _digest(f"{ask.need!r}{_customers(viewer)}")
         return f"{self.values}n:{ask.kind}:{ask.id}:{ask.need.name}:{digest}"
+
+    def rows(self, key: ListKey) -> str:
+        """Where the first rows of a list are kept, whatever part of it is wanted, and by whom."""
+        kind, name, parent_id = key
+        return f"{self.values}r:{kind}:{parent_id}:{name}"
+
+    def places(self, viewer: Viewer, ask: Ask) -> Iterator[tuple[str, Ask, bool]]:
+        """The keys under which an answer may lie, and whether rows do that it is to be cut from.
+
+        What nobody finds, who is restricted does not find either; and what was worked out of an
+        object is the same for all who are shown it.
+        """
+        yield self.held(viewer, ask), ask, False
+        if ask.need is None:
+            kind, record_id = ask.kind or "", ask.id or ""
+            yield self.gone(viewer, kind, record_id), ask, False
+            if viewer.customers is not None:
+                yield self.gone(EVERYBODY, kind, record_id), ask, False
+        elif (rows := rows_of(ask)) is not None:
+            yield self.rows(rows), ask, True
+        elif isinstance(ask.need, Computed) and viewer.customers is not None:
+            yield self.held(EVERYBODY, ask), ask, False
 
     def gone(self, viewer: Viewer, kind: str, record_id: str) -> str:
         """Where it is kept that the viewer finds no such object."""

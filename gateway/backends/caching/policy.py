@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.backends.assembly import Ask
-from gateway.backends.caching.entries import DELETED, GONE, Keys
+from gateway.backends.caching.entries import DELETED, EVERYBODY, GONE, Keys
 from gateway.backends.caching.source import ask_of, bare, walk
+from gateway.backends.first_rows import ROWS_OF_INVOICE
+from gateway.backends.harvest import Harvest
 from schema import records
 from schema.ports import (
     ById,
@@ -94,6 +96,25 @@ def keepable(keys: Keys, viewer: Viewer, tree: Loaded[Any]) -> Iterator[Keepable
                     key = keys.held(viewer, ask_of(held.parent, need))
                     names = _of_computed(held.parent, customers)
                     yield Keepable(key, names, thing, INTENT_SECONDS)
+
+
+def brought(keys: Keys, harvest: Harvest) -> Iterator[Keepable]:
+    """Everything that may be kept of a read for nobody in particular."""
+    for record in harvest.records:
+        key = keys.held(EVERYBODY, Ask(type(record).__name__, record.id))
+        yield Keepable(key, _of_record(record), record, _seconds(record))
+    for at, rows in harvest.rows.items():
+        if at[0] == "Invoice" and at[1] in ROWS_OF_INVOICE:
+            yield Keepable(keys.rows(at), [_invoice(at[2])], rows, VALUE_SECONDS)
+    for ask, value in harvest.answers.items():
+        key = keys.held(EVERYBODY, ask)
+        yield Keepable(key, [_invoice(ask.id or "")], value, INTENT_SECONDS)
+    for one in harvest.deleted:
+        names = [_customer(one.id)] if one.kind == "Customer" else _of_gone(one.kind, one.id)
+        yield Keepable(keys.gone(EVERYBODY, one.kind, one.id), names, DELETED, VALUE_SECONDS)
+    for payment_id, invoice_id in harvest.detached.items():
+        key = keys.gone(EVERYBODY, "InvoicePayment", payment_id)
+        yield Keepable(key, [_invoice(invoice_id)], GONE, GONE_SECONDS)
 
 
 def _is_not_found(quiet: bool, outcome: Any) -> bool:

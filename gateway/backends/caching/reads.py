@@ -20,6 +20,7 @@ from gateway.backends.assembly import PENDING, Ask, Assembly, assemble_or_ask
 from gateway.backends.caching import entries
 from gateway.backends.caching.entries import Kept, Keys, Token
 from gateway.backends.caching.policy import Keepable, dropped_by, is_keepable, keepable
+from gateway.backends.caching.renewal import Renewals, cut_from
 from gateway.backends.caching.source import Shelf, walk
 from gateway.backends.caching.store import READ_SECONDS_MAX, CacheDownError, CacheStore
 from gateway.backends.caching.tokens import Before, OwnTokens, SharedTokens, Tokens
@@ -47,6 +48,8 @@ log = logging.getLogger(__name__)
 PIECES_MAX = 4
 """Up to here missing objects are asked for one by one; beyond, their roots are, which Stripe can
 answer with fewer calls."""
+WAITS_MAX = 3
+"""Events in a row that a read waits for, before it asks by itself."""
 STORED_AT_ONCE_MAX = 100
 """Values in one command, so that a large answer does not hold up other readers' commands."""
 
@@ -82,6 +85,8 @@ class CachingReads:
         self._now = now
         self._trees = KeptTrees()
         self._flights: dict[Hashable, _Flight] = {}
+        self._renewals = Renewals(self._tokens, self._keys, self._keep)
+        self.renewing = self._renewals.renewing
 
     def describe(self) -> BackendDescription:
         return self._inner.describe()
@@ -135,6 +140,10 @@ class CachingReads:
         shelf = Shelf()
         try:
             root, missing = await self._from_cache(viewer, needs, meter, shelf)
+            waits = 0
+            while missing and waits < WAITS_MAX and await self._renewals.waited_for(missing):
+                shelf, waits = Shelf(), waits + 1
+                root, missing = await self._from_cache(viewer, needs, meter, shelf)
             if not missing:
                 basis = self._tokens.basis(shelf.counted, self._now)
                 self._trees.keep(viewer, needs, root, basis, shelf.objects)
@@ -172,15 +181,13 @@ class CachingReads:
         shelf: Shelf,
     ) -> bool:
         """Whether anything of it counts in the cache: an answer, or that there is no object."""
-        places: list[tuple[str, Ask]] = []
-        for ask in asks:
-            places.append((self._keys.held(viewer, ask), ask))
-            if ask.need is None:
-                places.append((self._keys.gone(viewer, ask.kind or "", ask.id or ""), ask))
-        texts = await self._store.get_many([key for key, _ in places])
+        places = [place for ask in asks for place in self._keys.places(viewer, ask)]
+        texts = await self._store.get_many([key for key, _, _ in places])
         found: list[tuple[Ask, Kept]] = []
-        for (_, ask), text in zip(places, texts, strict=True):
+        for (_, ask, are_rows), text in zip(places, texts, strict=True):
             kept = None if text is None else entries.read(text)
+            if kept is not None and are_rows:
+                kept = cut_from(kept, ask)
             if kept is not None:
                 found.append((ask, kept))
         counting = await self._tokens.counting([kept for _, kept in found], seen)

@@ -69,10 +69,15 @@ class Tokens(Protocol):
         ...
 
     async def renew(
-        self, names: Sequence[str], *, seconds_max: float | None = DROP_SECONDS_MAX
+        self,
+        names: Sequence[str],
+        *,
+        since: Before | None = None,
+        seconds_max: float | None = DROP_SECONDS_MAX,
     ) -> None:
         """Make everything that depends on these names a miss, for every replica. `ANY` is among
-        them."""
+        them. What was read `since` then may be left alone, as it is no older than what these names
+        are dropped for."""
         ...
 
     def basis(self, kept: Sequence[Kept], now: Callable[[], float]) -> Basis:
@@ -126,14 +131,19 @@ class OwnTokens:
         }
 
     async def renew(
-        self, names: Sequence[str], *, seconds_max: float | None = DROP_SECONDS_MAX
+        self,
+        names: Sequence[str],
+        *,
+        since: Before | None = None,
+        seconds_max: float | None = DROP_SECONDS_MAX,
     ) -> None:
         self._count += 1
+        count = self._count if since is None else since.count
         for name in names:
-            self._last.pop(name, None)
-            self._last[name] = self._count
+            self._last[name] = max(count, self._last.pop(name, self._forgotten))
         while len(self._last) > self._names_max:
-            self._forgotten = self._last.pop(next(iter(self._last)))
+            oldest = self._last.pop(next(iter(self._last)))
+            self._forgotten = max(self._forgotten, oldest)
 
 
 class SharedTokens:
@@ -181,8 +191,13 @@ class SharedTokens:
         }
 
     async def renew(
-        self, names: Sequence[str], *, seconds_max: float | None = DROP_SECONDS_MAX
+        self,
+        names: Sequence[str],
+        *,
+        since: Before | None = None,
+        seconds_max: float | None = DROP_SECONDS_MAX,
     ) -> None:
+        """Whatever was read since: a token of another's drop in between would be overwritten."""
         is_certain = False
         # ANY comes last: whoever sees it as it was may have been told nothing of this drop yet.
         ordered = [*(name for name in names if name != ANY), ANY]
@@ -198,10 +213,12 @@ class SharedTokens:
         tokens = {name: token for one in kept for name, token in one.tokens.items()}
         return _SharedBasis(len(kept), _ends_at(kept), now, self, tokens)
 
-    async def any_token(self) -> str | None:
-        """The token that every drop renews, last of all; None where there is none now."""
+    async def any_token(self) -> str:
+        """The token that every drop renews, last of all; made where there is none."""
         await self._make_good()
-        return (await self._store.get_many([self._key(ANY)]))[0]
+        key = self._key(ANY)
+        held = await self._held([key]) or await self._set([key], None)
+        return held[key]
 
     async def hold(self, tokens: Mapping[str, Token]) -> bool:
         """Whether all of these are the names' tokens now."""
@@ -292,7 +309,7 @@ class _SharedBasis:
             return False
         try:
             any_token = await self.shared.any_token()
-            if any_token is None or any_token != self.any_token:
+            if any_token != self.any_token:
                 if not await self.shared.hold(self.tokens):
                     return False
                 self.any_token = any_token

@@ -80,6 +80,7 @@ class _Request:
     meter: Meter
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
     may_go: Callable[[], bool] = always
+    has_turn: bool = False
 
     @property
     def endpoint(self) -> str:
@@ -129,10 +130,18 @@ class StripeApi:
     def __repr__(self) -> str:
         return f"StripeApi(stripe_version={self.stripe_version!r})"
 
-    async def get(self, path: str, params: Mapping[str, Any], meter: Meter) -> dict[str, Any]:
+    async def turn(self, path: str, meter: Meter) -> None:
+        """Wait until a `get` of this path may go, which must then be told that it `has_turn`: for
+        who wants to know when the read begins. Raises `Failed` where it waits too long."""
+        await self._budget.admit(meter.caller, _Request("get", path, {}, meter).endpoint)
+
+    async def get(
+        self, path: str, params: Mapping[str, Any], meter: Meter, *, has_turn: bool = False
+    ) -> dict[str, Any]:
         """Read one object or page. Safe to repeat; raises `Failed`."""
         tries = Tries(deadline=self._pacing.monotonic() + self._budget_seconds)
-        result = await self._send(_Request("get", path, params, meter), tries)
+        request = _Request("get", path, params, meter, has_turn=has_turn)
+        result = await self._send(request, tries)
         if result is None:
             raise failed(tries.last)
         return result.body
@@ -192,7 +201,8 @@ class StripeApi:
         """One attempt within all budgets, or None for none; its trouble stands with the tries."""
         count = request.meter.count_read if request.method == "get" else request.meter.count_write
         count()
-        await self._budget.admit(request.meter.caller, request.endpoint)
+        if tries.count or not request.has_turn:
+            await self._budget.admit(request.meter.caller, request.endpoint)
         left = tries.deadline - self._pacing.monotonic()
         if left <= 0 or not request.may_go():
             return None

@@ -263,6 +263,10 @@ def _is_unsupported(trouble: Trouble) -> bool:
     return trouble.status in (400, 404) and (trouble.message or "").startswith(_UNRECOGNIZED)
 
 
+class KeyRefused(Failed):
+    """Stripe does not let this key read what was asked for, or what was to be expanded."""
+
+
 def failed(trouble: Trouble) -> Failed:
     """What a read answers: one of the closed list of codes, with Stripe's code and request id."""
     details = {"stripeCode": trouble.code, "requestId": trouble.request_id}
@@ -279,7 +283,8 @@ def failed(trouble: Trouble) -> Failed:
         )
     if trouble.timed_out:
         return Failed(ErrorCode.UPSTREAM_TIMEOUT, "Stripe did not answer in time", **known)
-    return Failed(ErrorCode.UPSTREAM_ERROR, _what_happened(trouble), **known)
+    kind = KeyRefused if trouble.status in (401, 403) else Failed
+    return kind(ErrorCode.UPSTREAM_ERROR, _what_happened(trouble), **known)
 
 
 def _what_happened(trouble: Trouble) -> str:

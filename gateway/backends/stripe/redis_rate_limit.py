@@ -31,13 +31,14 @@ local held, wait = {}, 0
 for at, key in ipairs(KEYS) do
   local rate = tonumber(ARGV[at])
   local full = math.max(1, rate)
+  local needed = 1 + math.min(tonumber(ARGV[3]) * full, full - 1)
   local seen = redis.call('HMGET', key, 'held', 'seen')
   held[at] = full
   if seen[1] then
     local since = math.max(0, now - tonumber(seen[2]))
     held[at] = math.min(full, tonumber(seen[1]) + since * rate / 1000000)
   end
-  wait = math.max(wait, (1 - held[at]) / rate * 1000000)
+  wait = math.max(wait, (needed - held[at]) / rate * 1000000)
 end
 if wait > 0 then
   return math.ceil(wait)
@@ -50,7 +51,8 @@ for at, key in ipairs(KEYS) do
 end
 return 0
 """
-"""Fills both buckets up to now and takes one of each, or answers the microseconds until it can.
+"""Fills both buckets up to now and takes one of each, or answers the microseconds until it can:
+until they hold as much more as is to be left free, which the last argument says.
 A bucket that nobody has touched for as long as it takes to fill is full, and need not be kept."""
 
 
@@ -74,14 +76,14 @@ class RedisTokens:
         self._monotonic = monotonic
         self._away_until = 0.0
 
-    async def take(self, endpoint: str) -> float:
+    async def take(self, endpoint: str, left_free: float = 0.0) -> float:
         if self._monotonic() < self._away_until:
-            return await self._fallback.take(endpoint)
+            return await self._fallback.take(endpoint, left_free)
         keys = (self._account_key, f"{self._account_key}:{endpoint}")
         try:
             async with asyncio.timeout(TAKE_SECONDS_MAX):
-                wait = await self._take(keys, *self._rates)
+                wait = await self._take(keys, *self._rates, str(left_free))
         except (StoreUnavailable, TimeoutError):
             self._away_until = self._monotonic() + AWAY_SECONDS
-            return await self._fallback.take(endpoint)
+            return await self._fallback.take(endpoint, left_free)
         return int(wait) / MICROSECONDS

@@ -21,14 +21,19 @@ __all__ = ["Fault", "FaultKind", "Faults", "Sandbox", "running_sandbox"]
 
 @asynccontextmanager
 async def running_sandbox(
-    twin: Twin, *, port: int = 0, retry_delays_seconds: Sequence[float] = RETRY_DELAYS_SECONDS
+    twin: Twin,
+    *,
+    port: int = 0,
+    retry_delays_seconds: Sequence[float] = RETRY_DELAYS_SECONDS,
+    calls_per_second: float | None = None,
 ) -> AsyncIterator[Sandbox]:
     """The account of this twin behind Stripe's REST API, served on the loopback at its `url`.
 
     The twin's clock and ids are used throughout, and what happens on the twin from elsewhere is
     announced by webhooks as well. `retry_delays_seconds` are the waits before each next attempt.
+    Beyond `calls_per_second` calls are answered 429, as Stripe does: 25 in test mode.
     """
-    sandbox = Sandbox(twin, retry_delays_seconds)
+    sandbox = Sandbox(twin, retry_delays_seconds, calls_per_second)
     app = web.Application(client_max_size=BODY_BYTES_MAX)
     app.add_routes(routes(sandbox))
     app.router.add_route("*", "/{path:.*}", sandbox.handle)

@@ -18,6 +18,7 @@ import orjson
 from aiohttp import web
 
 from gateway.backends.memory.twin import Twin
+from gateway.backends.stripe.rate_limit import LocalTokens
 from gateway.sandbox.stripe_api.account import Account, load_state, save_state
 from gateway.sandbox.stripe_api.api_errors import StripeError
 from gateway.sandbox.stripe_api.faults import SECONDS_MAX, Fault, FaultKind, Faults
@@ -51,8 +52,12 @@ class ServedRequest:
 class Sandbox:
     """One account behind Stripe's REST API. Made by `running_sandbox`."""
 
-    def __init__(self, twin: Twin, retry_delays_seconds: Sequence[float]) -> None:
+    def __init__(
+        self, twin: Twin, retry_delays_seconds: Sequence[float], calls_per_second: float | None
+    ) -> None:
         self.account = Account(twin)
+        self._calls_per_second = calls_per_second
+        self._allowance: LocalTokens | None = None
         self.faults = Faults()
         self.requests: deque[ServedRequest] = deque(maxlen=REQUESTS_KEPT_MAX)
         self.webhooks = WebhookSender(self.account, VERSION, retry_delays_seconds)
@@ -89,7 +94,7 @@ class Sandbox:
             headers={name.lower(): value for name, value in request.headers.items()},
         )
         request_id = self.twin.new_id("req")
-        fault = self.faults.take(incoming.method, incoming.path)
+        fault = self.faults.take(incoming.method, incoming.path) or await self._limited()
         served = self._noted(incoming, request_id, fault)
         answer, met = await self._service.respond(incoming, request_id, fault)
         served.replayed = any(name == "Idempotent-Replayed" for name, _ in answer.headers)
@@ -104,6 +109,16 @@ class Sandbox:
         if met in (FaultKind.CUT_BODY, FaultKind.INVALID_JSON):
             return await _spoiled(request, response, met)
         return response
+
+    async def _limited(self) -> Fault | None:
+        """What a call beyond the limit of the account is answered, where it has one."""
+        if self._calls_per_second is None:
+            return None
+        if self._allowance is None:
+            rate, monotonic = self._calls_per_second, asyncio.get_running_loop().time
+            self._allowance = LocalTokens(account_per_second=rate, monotonic=monotonic)
+        is_free = await self._allowance.take("all") <= 0
+        return None if is_free else Fault(FaultKind.RATE_LIMITED)
 
     def _noted(self, incoming: Incoming, request_id: str, fault: Fault | None) -> ServedRequest:
         try:

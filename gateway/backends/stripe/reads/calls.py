@@ -14,9 +14,10 @@ from functools import partial
 from typing import Any
 
 from gateway.backends.assembly import MEMBERS, Ask, FetchedPage, cursor_gone
+from gateway.backends.first_rows import cut, filtered
 from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.reads.credit_note_preview import credit_note_preview
-from gateway.backends.stripe.reads.lists import ListRead, cut, filtered, listing_of, short_list
+from gateway.backends.stripe.reads.lists import ListRead, listing_of, short_list
 from gateway.backends.stripe.reads.pool import NOUNS, SECRET, Pool
 from gateway.stripe_objects import reading
 from schema import records

@@ -10,13 +10,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Set
 from dataclasses import dataclass, replace
-from typing import Any
 
-from gateway.backends.assembly import Ask, FetchedPage, cursor_gone
+from gateway.backends.assembly import Ask
+from gateway.backends.first_rows import ListKey
 from schema.ports import PAGE_SIZE_MAX, Computed, ListFilter, Listing, Needs, Page, Viewer
-
-ListKey = tuple[str, str, str]
-"""A short list: its parent's kind, its name, its parent's id."""
 
 SHORT_LISTS = frozenset({"payments", "lines", "credit_notes", "invoice_payments"})
 """Lists below one object of which a page of Stripe's has mostly all."""
@@ -113,41 +110,3 @@ def _is_part(listing: Listing) -> bool:
 def listing_of(ask: Ask) -> Listing:
     assert isinstance(ask.need, Listing)
     return ask.need
-
-
-def cut(rows: FetchedPage, wanted: Page) -> FetchedPage:
-    """The page that these rows from the same place begin with, or end with if read backward."""
-    size, is_cut = wanted.size, len(rows.members) > wanted.size
-    if wanted.before is not None:
-        has_previous = is_cut or rows.has_previous
-        return replace(rows, members=rows.members[-size:], has_previous=has_previous)
-    return replace(rows, members=rows.members[:size], has_next=is_cut or rows.has_next)
-
-
-def page_of(rows: FetchedPage, listing: Listing) -> FetchedPage | None:
-    """The page, if these first rows of its list are enough for it.
-
-    Raises `Failed` CURSOR_GONE where they are all and its cursor's object is not among them.
-    """
-    page, members = listing.page, rows.members
-    cursor = page.after or page.before
-    ids = [one.id for one in members]
-    if cursor is not None and cursor.object_id not in ids:
-        if rows.has_next:
-            return None
-        raise cursor_gone()
-    if page.before is not None:
-        before = filtered(members[: ids.index(page.before.object_id)], listing.where)
-        return cut(FetchedPage(before, True, False), page)
-    start = 0 if page.after is None else ids.index(page.after.object_id) + 1
-    rest = filtered(members[start:], listing.where)
-    if rows.has_next and page.size > len(rest):
-        return None
-    return cut(FetchedPage(rest, rows.has_next, page.after is not None), page)
-
-
-def filtered(members: tuple[Any, ...], where: ListFilter) -> tuple[Any, ...]:
-    """The members that a filter leaves: Stripe filters by one status only."""
-    if not where.statuses:
-        return members
-    return tuple(one for one in members if one.status in where.statuses)

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.backends.assembly import Ask, FetchedPage, Missing
-from gateway.backends.stripe.reads.lists import ListKey, page_of, short_list
+from gateway.backends.first_rows import ListKey, page_of
+from gateway.backends.stripe.reads.lists import short_list
 from gateway.ledger import payments
 from gateway.ledger.book import Book
 from gateway.stripe_objects import reading
