@@ -63,13 +63,14 @@ test-memory: $(VENV)/dev.stamp ## Memory under 1,000 subscribers that never read
 test-long: $(VENV)/dev.stamp ## Generated cases so many times as often as in the check (TIMES=, ARGS= for some tests; hours)
 	GATEWAY_TEST_TIMES=$(or $(TIMES),20) $(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 
-bench: $(VENV)/dev.stamp ## Measure: lists, Stripe calls, floods, and other servers beside it (20 minutes; never part of the check)
+bench: $(VENV)/dev.stamp ## Measure: lists, Stripe calls, floods, and other servers beside it (an hour; never part of the check)
 	$(BIN)/python -m tests.bench.scale
 	$(BIN)/python -m tests.bench.upstream
 	$(BIN)/python -m tests.bench.flood
 	$(BIN)/python -m tests.bench.documents
 	$(BIN)/python -m tests.bench.burst
-	$(BIN)/python -m tests.bench.compare
+	$(BIN)/python -m tests.bench.compare $(ARGS)
+	$(BIN)/python -m tests.bench.report
 
 figures: $(VENV)/dev.stamp ## Print the house in figures: lines, names, circles, calls
 	@$(BIN)/python -m tests.house.figures

@@ -21,6 +21,8 @@ from schema.ports import EventListing, Loaded, bad_input
 from schema.scalars import DateTime, EventCursor
 
 EVENTS_DEFAULT = 50
+NOTHING: frozenset[str] = frozenset()
+"""One for all filters: each stream holds its own, and Python makes an empty one anew each time."""
 FILTER_IDS_MAX = 100
 """A filter is compared with every event; longer lists belong in several streams."""
 
@@ -73,7 +75,7 @@ class InvoicePaymentEventFilter:
 
 
 def _checked_ids(kind: str, ids: Iterable[str] | None, argument: str) -> frozenset[str]:
-    checked = frozenset(checked_id(kind, one, argument) for one in ids or ())
+    checked = frozenset(checked_id(kind, one, argument) for one in ids) if ids else NOTHING
     if len(checked) > FILTER_IDS_MAX:
         raise bad_input(f"{argument} must name at most {FILTER_IDS_MAX} objects")
     return checked
@@ -86,7 +88,7 @@ def event_filter(given: InvoicePaymentEventFilter | None) -> ports.EventFilter:
     return ports.EventFilter(
         invoice_ids=_checked_ids("Invoice", given.invoice_ids, "filter.invoiceIds"),
         customer_ids=_checked_ids("Customer", given.customer_ids, "filter.customerIds"),
-        types=frozenset(spelling(one, "filter.types") for one in given.types or ()),
+        types=frozenset(spelling(one, "filter.types") for one in given.types or ()) or NOTHING,
     )
 
 

@@ -14,9 +14,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from gateway.cli import certificates_unread
 from gateway.cli.journal import writes_app
-from gateway.cli.running import stopped
+from gateway.cli.running import certificates_unread, stopped
 from gateway.cli.stripe_account import catch_up, webhook_app
 from gateway.console import console_directory
 from gateway.logs import configure

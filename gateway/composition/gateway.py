@@ -53,7 +53,7 @@ from schema.root import make_schema
 if TYPE_CHECKING:
     from gateway.backends.memory.twin import Twin
     from gateway.backends.stripe.client import StripeApi
-    from gateway.sandbox.deliveries import EventDeliveries
+    from gateway.sandbox.twin_events import EventDeliveries
 
 WEBHOOK_PATH = "/webhooks/stripe"
 SETTLE_SECONDS = 30
@@ -256,7 +256,7 @@ def _listen_to_stripe(gateway: Gateway, api: StripeApi, clock: Clock) -> None:
 
 def _deliver(gateway: Gateway, twin: Twin) -> None:
     """Let the twin's events in, in process."""
-    from gateway.sandbox.deliveries import EventDeliveries
+    from gateway.sandbox.twin_events import EventDeliveries
 
     deliveries = EventDeliveries(gateway.intake, gateway.reads.describe().account)
     twin.listeners.append(deliveries.offer)

@@ -83,7 +83,7 @@ def open_upstream(
 
 def _memory(settings: Settings, clock: Clock, ids: Ids, stack: AsyncExitStack) -> Upstream:
     from gateway.backends.memory.backend import MemoryBackend
-    from gateway.sandbox.deliveries import TwinLookup, Uncached
+    from gateway.sandbox.twin_events import TwinLookup, Uncached
 
     twin = seeded_twin(settings.fixtures, clock, ids)
     memory = MemoryBackend(twin)

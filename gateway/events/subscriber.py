@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from gateway.events.log import LogEntry, Logged, Unreadable, encode_position
 from schema.ports import (
@@ -183,11 +184,11 @@ class Subscriber:
             self.queue = None  # An empty one would keep half a kilobyte.
         return entry
 
-    def first(self) -> LiveItem | None:
-        return self.view.live(self.queue[0]) if self.queue else None
+    def waiting(self, limit: int) -> list[LiveItem]:
+        return [self.view.live(entry) for entry in islice(self.queue or (), limit)]
 
-    def done(self) -> None:
-        if self.queue:
+    def done(self, count: int) -> None:
+        for _ in range(count if self.queue else 0):
             self.take()
 
     def checkpoint(self) -> StreamCheckpoint:

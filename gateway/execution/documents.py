@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -128,7 +128,7 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class _Looked:
+class Looked:
     """What one look at a document has found."""
 
     outcome: Document | list[GraphQLError]
@@ -154,6 +154,10 @@ class PreparedOperation:
         return self.selection.of_root(query_type)
 
 
+_Key = tuple[str, bool]
+"""A text, and whether its caller may introspect."""
+
+
 class Documents:
     """One per process."""
 
@@ -165,16 +169,18 @@ class Documents:
         self.redaction = SchemaRedaction(schema)
         self._on_exceeded = on_exceeded
         self._characters = 0
-        self._known: OrderedDict[tuple[str, bool], _Looked] = OrderedDict()
+        self._known: OrderedDict[_Key, Looked] = OrderedDict()
+        self.kept: Mapping[_Key, Looked] = {}
+        """What is not given up for whatever else is asked for."""
 
     def get(self, text: str, *, may_introspect: bool) -> Document | list[GraphQLError]:
         """The document, or at most `ERRORS_MAX` errors that say what is wrong with it."""
         key = (text, may_introspect)
-        looked = self._known.get(key)
+        looked = self.kept.get(key) or self._known.get(key)
         if looked is None:
             looked = self._look(text, may_introspect)
             self._keep(key, looked)
-        else:
+        elif key in self._known:
             self._known.move_to_end(key)
         for excess in looked.excesses:
             self._on_exceeded(excess.limit, self.limits.refuses(excess.limit))
@@ -190,35 +196,47 @@ class Documents:
 
     def knows(self, text: str, *, may_introspect: bool) -> bool:
         """Whether a look at the document costs nothing any more."""
-        return (text, may_introspect) in self._known
+        key = (text, may_introspect)
+        return key in self.kept or key in self._known
 
-    def _keep(self, key: tuple[str, bool], looked: _Looked) -> None:
+    def good(self, texts: Iterable[str]) -> dict[_Key, Looked]:
+        """Those that are good, to be kept; what introspects nothing is looked at once for all."""
+        found: dict[_Key, Looked] = {}
+        for text in texts:
+            for least in (False, True):
+                looked = self.kept.get((text, least)) or self._look(text, least)
+                if isinstance(looked.outcome, Document):
+                    found |= {(text, one): looked for one in {least, True}}
+                    break
+        return found
+
+    def _keep(self, key: _Key, looked: Looked) -> None:
         self._known[key] = looked
         self._characters += len(key[0])
         while len(self._known) > DOCUMENTS_MAX or self._characters > CHARACTERS_MAX:
             (oldest, _), _ = self._known.popitem(last=False)
             self._characters -= len(oldest)
 
-    def _look(self, text: str, may_introspect: bool) -> _Looked:
+    def _look(self, text: str, may_introspect: bool) -> Looked:
         excesses: list[Excess] = []
         try:
             node = parse_document(text, self.limits)
             excesses = excesses_of(node, self.limits)
             for excess in excesses:
                 if self.limits.refuses(excess.limit):
-                    return _Looked([excess], excesses)
+                    return Looked([excess], excesses)
                 log.warning(ONLY_TOLD, excess.limit, excess.message)
             errors = validated(self.schema, node, may_introspect=may_introspect)
         # What is remembered must not keep the frames that it was raised through.
         except Excess as raised:
             excess = Excess(raised.limit, raised.message)
-            return _Looked([excess], [*excesses, excess])
+            return Looked([excess], [*excesses, excess])
         except GraphQLError as error:
-            return _Looked([error.with_traceback(None)])
+            return Looked([error.with_traceback(None)])
         if not errors:
-            return _Looked(_document(node), excesses)
+            return Looked(_document(node), excesses)
         told = errors if may_introspect else self.redaction.applied(errors, sent=text)
-        return _Looked(told, excesses)
+        return Looked(told, excesses)
 
     def check(self, excess: Excess) -> None:
         """Tell of what exceeds a limit by its variables. Raises it where the limit is enforced."""

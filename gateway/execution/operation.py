@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -60,6 +60,24 @@ class Answer:
     """The body encoded, where several clients are sent the same."""
 
 
+class Batch:
+    """Answers that several clients are handed together, in their order.
+
+    `sent` is for transports: what was made of them for one client and is the same for others.
+    """
+
+    __slots__ = ("answers", "has_errors", "sent")
+
+    def __init__(self, answers: Sequence[Answer]) -> None:
+        self.answers = answers
+        self.has_errors = any("errors" in one.body for one in answers)
+        self.sent: dict[bytes, bytes] = {}
+
+
+Take = Callable[[Batch], bool]
+"""Takes answers at once. False if, having taken them, it wants no more for now. Must not raise."""
+
+
 class Prepared(Protocol):
     """A parsed, validated and limited operation, ready to run."""
 
@@ -84,11 +102,10 @@ class Answers(Protocol):
 
     async def aclose(self) -> None: ...
 
-    async def hand_over(self, take: Callable[[Answer], bool]) -> None:
+    async def hand_over(self, take: Take) -> None:
         """Have what comes handed to `take` at once, in its order, as long as nothing else is to do.
 
-        It must not raise; when it has returned False, having taken that answer, it is handed none
-        any more. Returns when the next answer has to be asked for, which may be at once.
+        Returns when the next answer has to be asked for, which may be at once.
         """
         ...
 
@@ -108,7 +125,7 @@ class OneByOne:
     async def aclose(self) -> None:
         await self._answers.aclose()
 
-    async def hand_over(self, take: Callable[[Answer], bool]) -> None:
+    async def hand_over(self, take: Take) -> None:
         """Every answer has to be asked for."""
 
 

@@ -30,7 +30,8 @@ from gateway.execution.operation import (
 )
 from gateway.execution.plans.plans import OnFallback, Plans, nobody_counts
 from gateway.execution.queries import Queries
-from gateway.execution.streams.subscription import Groups, Opening, Subscription
+from gateway.execution.streams.groups import Groups, Opening
+from gateway.execution.streams.subscription import Subscription
 from gateway.execution.trusted_documents import TrustedDocuments, check_manifest
 from gateway.execution.warm_answers import WarmAnswers
 from gateway.settings import Limits
@@ -99,7 +100,7 @@ class GraphQLRunner:
         Raises `ManifestRefused`, and goes on as before, if one of them could not run. `source` is
         the name of the file that they come from.
         """
-        check_manifest(manifest, self._documents, source=source)
+        self._documents.kept = check_manifest(manifest, self._documents, source=source)
         self._trusted.replace(manifest)
         for text in manifest.values():
             document = self._documents.get(text, may_introspect=True)

@@ -11,17 +11,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, validate
+from graphql import GraphQLError, validate
 
 from gateway.execution.answers import coded
 from gateway.execution.document_limits import Excess, excesses_of
-from gateway.execution.documents import Documents, parse_document, validation_rules
+from gateway.execution.documents import (
+    Document,
+    Documents,
+    Looked,
+    parse_document,
+    validation_rules,
+)
 from gateway.execution.operation import OperationRequest, normal_id
-from schema.cost import cost_of
 from schema.ports import ErrorCode, Viewer
 
 APOLLO_FORMAT = "apollo-persisted-query-manifest"
@@ -53,9 +59,8 @@ def read_manifest(path: Path) -> dict[str, str]:
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    for key in keys:
-        if keys.count(key) > 1:
+    for key, times in Counter(key for key, _ in pairs).items():
+        if times > 1:
             raise ValueError(f"{key!r:.80} stands there twice")
     return dict(pairs)
 
@@ -92,19 +97,26 @@ def _apollo_pairs(content: dict[str, Any]) -> Iterator[tuple[object, object]]:
         yield operation.get("id"), operation.get("body")
 
 
-def check_manifest(manifest: Mapping[str, str], documents: Documents, *, source: str) -> None:
-    """Every document is one that could run. Raises `ManifestRefused`: entry, line and rule."""
+def check_manifest(
+    manifest: Mapping[str, str], documents: Documents, *, source: str
+) -> Mapping[tuple[str, bool], Looked]:
+    """Every document is one that could run; they are answered, to be kept. Raises
+    `ManifestRefused`: entry, line and rule."""
+    good = documents.good(manifest.values())
     problems = [
         f"{source}: entry {document_id!r:.80}, {problem}"
         for document_id, text in manifest.items()
-        for problem in _problems_of(text, documents)
+        for problem in _problems_of(text, good.get((text, True)), documents)
     ]
     if problems:
         raise ManifestRefused("\n".join(problems[:PROBLEMS_MAX]))
+    return good
 
 
-def _problems_of(text: str, documents: Documents) -> list[str]:
+def _problems_of(text: str, looked: Looked | None, documents: Documents) -> list[str]:
     limits = documents.limits
+    if looked is not None and isinstance(looked.outcome, Document):
+        return _too_costly(looked.outcome, documents)
     try:
         node = parse_document(text, limits)
     except Excess as excess:
@@ -114,22 +126,18 @@ def _problems_of(text: str, documents: Documents) -> list[str]:
     excesses = [one for one in excesses_of(node, limits) if limits.refuses(one.limit)]
     if excesses:
         return [*map(_beyond, excesses)]
-    broken = [
+    return [
         _told(error, rule.__name__)
         for rule in validation_rules(may_introspect=True)
         for error in validate(documents.schema, node, [rule])
     ]
-    return broken or _too_costly(node, documents)
 
 
-def _too_costly(node: DocumentNode, documents: Documents) -> list[str]:
+def _too_costly(document: Document, documents: Documents) -> list[str]:
     """What no variables could make cheap enough: the pages whose sizes stand in the document."""
     cost_max = documents.limits.cost_max
-    costs = [
-        cost_of(documents.schema, node, operation, {})
-        for operation in node.definitions
-        if isinstance(operation, OperationDefinitionNode)
-    ]
+    operations = document.operations.values()
+    costs = [document.cost(documents.schema, operation, {}) for operation in operations]
     return [
         f"limit cost: it may return {cost} objects; at most {cost_max} are allowed"
         for cost in costs

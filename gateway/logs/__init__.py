@@ -3,6 +3,6 @@
 Modules log with the standard library's `logging`; whoever starts the process calls `configure`.
 """
 
-from gateway.logs.setup import Format, Level, configure
+from gateway.logs.setup import Format, Level, configure, tell_from_here
 
-__all__ = ["Format", "Level", "configure"]
+__all__ = ["Format", "Level", "configure", "tell_from_here"]

@@ -2,7 +2,8 @@
 
 JSON for machines, a readable line for a terminal. It also takes over what Python would print by
 itself (uncaught exceptions, warnings, records that cannot be formatted), as that knows no
-redaction. A log that nobody reads never holds up the gateway.
+redaction. A log that nobody reads never holds up the gateway. What every line tells of the request
+at hand belongs to the task that handles it and to those that it starts.
 """
 
 from __future__ import annotations
@@ -11,15 +12,15 @@ import logging
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import lru_cache
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Literal, TextIO
 
 import orjson
 
-from gateway.logs.context import told_of_request
 from gateway.logs.redaction import is_harmless, redact
 
 Format = Literal["auto", "json", "text"]
@@ -36,6 +37,12 @@ END_SECONDS = 2.0
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 _TEXT_FIRST = ("timestamp", "level", "logger", "event")
+_FIELDS: ContextVar[Mapping[str, str]] = ContextVar("log_fields", default=MappingProxyType({}))
+
+
+def tell_from_here(**fields: str) -> None:
+    """From now on this task's lines have these fields, and no others from before."""
+    _FIELDS.set(fields)
 
 
 def configure(*, format: Format, level: Level, stream: TextIO) -> None:
@@ -60,7 +67,7 @@ class LineFormatter(logging.Formatter):
         self._is_json = is_json
 
     def format(self, record: logging.LogRecord) -> str:
-        event = {**_head(record), **told_of_request()}
+        event = {**_head(record), **_FIELDS.get()}
         event["event"] = record.getMessage()
         for name, value in record.__dict__.items():
             if name not in _STANDARD:
@@ -78,19 +85,19 @@ _STANDARD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime"})
 """What every record has; anything beyond was given as `extra`."""
 
 
-@lru_cache(2)
-def _second(whole: int) -> str:
-    return datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-
-
 def _head(record: logging.LogRecord) -> dict[str, Any]:
-    whole = int(record.created)
-    at = f"{_second(whole)}.{int(1000 * (record.created - whole)):03}"
+    second = int(record.created)
     return {
-        "timestamp": f"{at}Z",
+        "timestamp": f"{_instant(second)}.{int((record.created - second) * 1000):03}Z",
         "level": record.levelname.lower(),
         "logger": record.name,
     }
+
+
+@lru_cache(1)
+def _instant(second: int) -> str:
+    """Most lines are of the second of the line before."""
+    return datetime.fromtimestamp(second, UTC).isoformat().removesuffix("+00:00")
 
 
 def _harmless_json(event: dict[str, Any]) -> str | None:

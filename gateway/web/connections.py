@@ -42,18 +42,47 @@ class ConcurrencyLimit:
         """Whether there is no slot left."""
         return self._taken.get(key, 0) >= self._per_key_max
 
-    @contextmanager
-    def slot(self, key: str = "") -> Iterator[None]:
-        """Hold a slot of `key` while inside. Raises `HttpRefusal` when there is none left."""
+    def slot(self, key: str = "") -> Slot:
+        """A slot of `key`, held while inside. Raises `HttpRefusal` when there is none left."""
+        return Slot(self, key)
+
+    def take(self, key: str) -> None:
+        """Raises `HttpRefusal` when there is none left."""
         if self._taken[key] >= self._per_key_max:
             raise HttpRefusal(*self._refusal)
         self._taken[key] += 1
-        try:
-            yield
-        finally:
-            self._taken[key] -= 1
-            if not self._taken[key]:
-                del self._taken[key]
+
+    def free(self, key: str) -> None:
+        self._taken[key] -= 1
+        if not self._taken[key]:
+            del self._taken[key]
+
+
+class Slot:
+    """One slot of a limit. Small, as every open socket holds one."""
+
+    __slots__ = ("_is_held", "_key", "_limit")
+
+    def __init__(self, limit: ConcurrencyLimit, key: str) -> None:
+        self._limit = limit
+        self._key = key
+        self._is_held = False
+
+    def __enter__(self) -> Slot:
+        self._limit.take(self._key)
+        self._is_held = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_held:
+            self._is_held = False
+            self._limit.free(self._key)
+
+    def move(self, limit: ConcurrencyLimit, key: str) -> None:
+        """Hold another instead. Raises `HttpRefusal`, and holds none, when there is none left."""
+        self.__exit__()
+        self._limit, self._key = limit, key
+        self.__enter__()
 
 
 class Shutdown:

@@ -23,7 +23,7 @@ from gateway.web.fast_lane import QUERIED_BY, FastLane
 from gateway.web.graphql_request import decode_object, operation_from, operation_from_query_string
 from gateway.web.http_errors import HttpRefusal, InvalidRequest
 from gateway.web.middleware import request_id_of
-from gateway.web.operations import Call, Services
+from gateway.web.operations import Call, Services, encoded
 from gateway.web.request_body import read_json_body, refuse_other_than_json
 from gateway.web.sse import EventStreams
 from gateway.web.websocket import WebSocketEndpoint, is_upgrade
@@ -138,7 +138,7 @@ class GraphQLEndpoint:
                 if kind is OperationKind.QUERY and request.method == "POST":
                     request[QUERIED_BY] = grant
                 return web.Response(
-                    body=operations.encode(answer),
+                    body=encoded(answer),
                     status=status_of(answer, representation),
                     headers=retry_headers(answer),
                     content_type=representation.value,

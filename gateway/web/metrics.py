@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 from aiohttp import web
 from prometheus_client import (
@@ -46,15 +46,11 @@ class Metrics:
         counter = partial(Counter, registry=self.registry)
         gauge = partial(Gauge, registry=self.registry)
         told = "Operations that ended, by kind and by the first code of their errors."
-        self._operations = counter("gateway_operations", told, ("kind", "code"))
+        # The library makes the names of a series anew each time it is asked for it.
+        self._operations = cache(counter("gateway_operations", told, ("kind", "code")).labels)
         told = "Seconds from the arrival of a query or a mutation to its answer."
-        self._seconds = Histogram(
-            "gateway_operation_seconds",
-            told,
-            ("kind",),
-            buckets=SECONDS_BUCKETS,
-            registry=self.registry,
-        )
+        seconds = partial(Histogram, buckets=SECONDS_BUCKETS, registry=self.registry)
+        self._seconds = cache(seconds("gateway_operation_seconds", told, ("kind",)).labels)
         told = "Requests that were turned away before any operation, by status and code."
         self._refused = counter("gateway_requests_refused", told, ("status", "code"))
         told = "Documents beyond a limit, by limit; mode warn: it was let through."
@@ -65,26 +61,14 @@ class Metrics:
         self._upstream = counter("gateway_upstream_calls", told, ("method", "outcome"))
         self.sockets = gauge("gateway_sockets_open", "Open WebSockets.")
         self.streams = gauge("gateway_streams_open", "Open event streams.")
-        self._of_operations: dict[tuple[str, str], tuple[Counter, Histogram | None]] = {}
         self._limits_known: set[str] = set()
         self._watch = self.registry.register
 
     def operation_ended(self, kind: str, code: str, seconds: float) -> None:
         """One more operation. Streams last as long as they are watched, so nobody times them."""
-        count, timing = self._of_operations.get((kind, code)) or self._counts_of(kind, code)
-        count.inc()
-        if timing is not None:
-            timing.observe(seconds)
-
-    def _counts_of(self, kind: str, code: str) -> tuple[Counter, Histogram | None]:
-        """The series of such operations; found once, as both words are of closed lists."""
-        is_timed = kind in ("query", "mutation")
-        series = (
-            self._operations.labels(kind, code),
-            self._seconds.labels(kind) if is_timed else None,
-        )
-        self._of_operations[kind, code] = series
-        return series
+        self._operations(kind, code).inc()
+        if kind in ("query", "mutation"):
+            self._seconds(kind).observe(seconds)
 
     def request_refused(self, status: int, code: str) -> None:
         """One more request that was turned away; `code` is of the closed list."""

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from gateway.execution.operation import Answer
-from gateway.logs.context import tell_from_here
+from gateway.logs import tell_from_here
 from gateway.web.http_errors import HttpRefusal, error_boundary, json_response
 from gateway.web.origins import Origins
 from gateway.web.request_body import refuse_doubtful_framing

@@ -20,12 +20,13 @@ from gateway.callers.registry import Callers
 from gateway.execution.operation import (
     Answer,
     Answers,
+    Batch,
     OperationKind,
     OperationRequest,
     Prepared,
     Runner,
 )
-from gateway.logs.context import tell_from_here
+from gateway.logs import tell_from_here
 from gateway.settings import WebSettings
 from gateway.web.authentication import Authenticator
 from gateway.web.connections import Shutdown
@@ -50,7 +51,7 @@ def _loop_time() -> float:
     return asyncio.get_running_loop().time()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """One operation on its way: what was asked, by whom, under which id in log and answer.
     `arrived_at` is by the event loop's clock."""
@@ -60,6 +61,10 @@ class Call:
     request_id: str
     resume_after: str | None = None
     arrived_at: float = field(default_factory=_loop_time)
+
+    def forget_document(self) -> None:
+        """Once it is prepared; a quiet stream is not to hold its text for days."""
+        self.request = OperationRequest("", operation_name=self.request.operation_name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +84,9 @@ class Services:
 class Sink(Protocol):
     """The way of one operation's answers to its client."""
 
-    def take(self, answer: Answer, body: bytes) -> bool:
-        """Send an answer, whose JSON is `body`, at once. False if the client is gone, or has to
-        take first what it was sent: then `ready` is to be awaited. Never raises."""
+    def take(self, batch: Batch) -> bool:
+        """Send answers at once. False if the client is gone, or has to take first what it was
+        sent: then `ready` is to be awaited. Never raises."""
         ...
 
     async def ready(self) -> bool:
@@ -108,7 +113,7 @@ class Operations:
         if answer is None:
             return None
         self._told_of(call)
-        body = self.encode(answer)
+        body = encoded(answer)
         self._tell(call, OperationKind.QUERY, _codes_of(answer), answer)
         return body
 
@@ -141,49 +146,48 @@ class Operations:
             return answer
         return await self._shutdown.run_to_the_end(self._execute(prepared, call))
 
-    async def deliver(self, prepared: Prepared | Answer, call: Call, sink: Sink) -> Answer | None:
+    async def deliver(
+        self, call: Call, sink: Sink, prepared: Prepared | Answer | None = None
+    ) -> Answer | None:
         """Send the answers of an operation of any kind until it ends or its client has gone.
         A refusal ends it and is the result."""
+        prepared = prepared or await self.prepare(call)
         if isinstance(prepared, Answer) or prepared.kind is not OperationKind.SUBSCRIPTION:
             answer = await self.execute(prepared, call)
-            if not answer.executed:
-                return answer
-            sink.take(answer, self.encode(answer))
-            await sink.ready()
-            return None
-        codes: _Codes = {}
+            if answer.executed:
+                sink.take(Batch([answer]))
+                await sink.ready()
+            return None if answer.executed else answer
         answers = self._runner.subscribe(
             prepared, call.request, call.viewer, call.request_id, resume_after=call.resume_after
         )
+        call.forget_document()
+        del prepared
+        codes: _Codes = {}
+
+        def take(batch: Batch) -> bool:
+            if batch.has_errors:
+                for one in batch.answers:
+                    codes.update(_codes_of(one))
+            return sink.take(batch)
+
+        # In one frame, as each of them is there for each quiet stream.
         try:
             async with aclosing(answers):
-                return await self._deliver_all(answers, call.request_id, sink, codes)
+                while item := await error_boundary(_next_of(answers), request_id=call.request_id):
+                    if not item.executed:
+                        codes.update(_codes_of(item))
+                        return item
+                    take(Batch([item]))
+                    del item  # It would be held until the next one comes.
+                    if not await sink.ready():
+                        break
+                    await answers.hand_over(take)
+                    if not await sink.ready():
+                        break
+            return None
         finally:
-            self._tell(call, prepared.kind, codes)
-
-    async def _deliver_all(
-        self, answers: Answers, request_id: str, sink: Sink, codes: _Codes
-    ) -> Answer | None:
-        def take(answer: Answer) -> bool:
-            if "errors" in answer.body:
-                codes.update(_codes_of(answer))
-            return sink.take(answer, self.encode(answer))
-
-        while answer := await error_boundary(_next_of(answers), request_id=request_id):
-            if not answer.executed:
-                codes.update(_codes_of(answer))
-                return answer
-            take(answer)
-            if not await sink.ready():
-                break
-            await answers.hand_over(take)
-            if not await sink.ready():
-                break
-        return None
-
-    def encode(self, answer: Answer) -> bytes:
-        """The answer as JSON."""
-        return orjson.dumps(answer.body) if answer.json is None else answer.json
+            self._tell(call, OperationKind.SUBSCRIPTION, codes)
 
     async def _execute(self, prepared: Prepared, call: Call) -> Answer:
         work = self._runner.execute(prepared, call.request, call.viewer, call.request_id)
@@ -196,17 +200,21 @@ class Operations:
         return answer
 
     def _tell(
-        self, call: Call, of: OperationKind | None, codes: _Codes, answer: Answer | None = None
+        self,
+        call: Call,
+        kind: OperationKind | None,
+        codes: _Codes,
+        answer: Answer | None = None,
     ) -> None:
         """Log and count one operation that has ended, or was refused before it had a kind.
         Request id and caller come from the log's context."""
         seconds = _loop_time() - call.arrived_at
-        kind = "unknown" if of is None else of.value
+        what = "unknown" if kind is None else kind.value
         name = call.request.operation_name
         extensions = {} if answer is None else answer.body.get("extensions") or {}
         facts = {
             "operation": name if name is not None and _NAME.fullmatch(name) else None,
-            "kind": kind,
+            "kind": what,
             "codes": ",".join(codes) or _OK,
             "duration_ms": round(1000 * seconds, 1),
             "cost": _figure(extensions, "cost", "requested"),
@@ -214,7 +222,12 @@ class Operations:
         }
         _log.info("operation", extra={key: one for key, one in facts.items() if one is not None})
         # One word for what an answer with many errors was like: the first.
-        self._metrics.operation_ended(kind, next(iter(codes), _OK), seconds)
+        self._metrics.operation_ended(what, next(iter(codes), _OK), seconds)
+
+
+def encoded(answer: Answer) -> bytes:
+    """The answer as JSON."""
+    return orjson.dumps(answer.body) if answer.json is None else answer.json
 
 
 async def _next_of(answers: Answers) -> Answer | None:

@@ -17,7 +17,7 @@ from aiohttp.abc import AbstractStreamWriter
 
 from gateway.callers import Grant
 from gateway.callers.registry import Standing
-from gateway.execution.operation import Answer, Prepared
+from gateway.execution.operation import Answer, Batch, Prepared
 from gateway.web.connections import (
     EXPIRED,
     WITHDRAWN,
@@ -26,13 +26,15 @@ from gateway.web.connections import (
     drop_dead_peers,
 )
 from gateway.web.http_errors import error_boundary, refused
-from gateway.web.operations import Call, Services
+from gateway.web.operations import Call, Services, encoded
 from schema.ports import ErrorCode
 
 COMPLETE = b"event: complete\ndata: \n\n"
 """The empty data line is needed: browsers drop an event that has none."""
 COMMENT = b":\n\n"
 
+_EVENTS = b"event stream"
+"""The name of what all event streams are sent of the same answers."""
 _PINGS_UNANSWERED_MAX = 2
 _TOO_MANY = "Too many event streams are open; close some first."
 _HEADERS = {
@@ -139,10 +141,10 @@ class _Stream:
 
     async def pump(self, prepared: Prepared | Answer, call: Call) -> None:
         """Send every answer and `complete`; ends in silence when the client is gone."""
-        work = self._operations.deliver(prepared, call, self)
+        work = self._operations.deliver(call, self, prepared)
         last = await error_boundary(work, request_id=call.request_id)
         if last is not None:
-            self._send(last)
+            self.take(Batch([last]))
         self._write(COMPLETE)
 
     @contextmanager
@@ -166,13 +168,17 @@ class _Stream:
     async def end(self, why: str | None) -> None:
         """End the stream; with a reason the client is told not to come again as it is."""
         if why is not None:
-            self._send(refused(ErrorCode.UNAUTHENTICATED, why))
+            self.take(Batch([refused(ErrorCode.UNAUTHENTICATED, why)]))
             self._write(COMPLETE)
         with self._write_timeout.running():
             await self._response.write_eof()
 
-    def take(self, answer: Answer, body: bytes) -> bool:
-        return self._write(next_event(body, answer.cursor))
+    def take(self, batch: Batch) -> bool:
+        events = batch.sent.get(_EVENTS)
+        if events is None:
+            events = b"".join(next_event(encoded(one), one.cursor) for one in batch.answers)
+            batch.sent[_EVENTS] = events
+        return self._write(events)
 
     async def ready(self) -> bool:
         if self._connection.writing_paused:
@@ -182,9 +188,6 @@ class _Stream:
             except ConnectionError:
                 return False
         return not self._transport.is_closing()
-
-    def _send(self, answer: Answer) -> None:
-        self.take(answer, self._operations.encode(answer))
 
     def _write(self, event: bytes) -> bool:
         if self._transport.is_closing():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -18,23 +18,27 @@ from aiohttp import WSMsgType, web
 
 from gateway.callers import Grant
 from gateway.callers.registry import Standing
-from gateway.execution.operation import Answer, OperationRequest
+from gateway.execution.operation import Answer, Batch, OperationRequest
 from gateway.web.authentication import Refusal
-from gateway.web.connections import EXPIRED, STOPPING, WITHDRAWN, ConcurrencyLimit
+from gateway.web.connections import EXPIRED, STOPPING, WITHDRAWN, ConcurrencyLimit, Slot
 from gateway.web.graphql_request import decode_object, object_or_null
 from gateway.web.http_errors import HttpRefusal, InvalidRequest, error_boundary, refused
 from gateway.web.middleware import request_id_of
-from gateway.web.operations import Call, Services
+from gateway.web.operations import Call, Services, encoded
 from gateway.web.websocket_protocol import (
     PROTOCOL,
     CloseCode,
     ProtocolSocket,
     id_of,
     operation_of,
+    text_frame,
 )
 from schema.ports import ErrorCode
 
 _TOO_MANY = "Too many sockets are open; close some first."
+
+SAME_IDS_MAX = 16
+"""Ids of operations, such as "1", whose frames of an answer are kept for others with the same."""
 
 Authenticate = Callable[[dict[str, Any] | None], Awaitable[Grant | HttpRefusal]]
 """Who is on this socket, by the payload of its `connection_init`."""
@@ -65,18 +69,17 @@ class WebSocketEndpoint:
             raise HttpRefusal(403, "Pages of this origin may not open sockets here.")
         found = await self._services.authenticator.identify(request)
         known = found if isinstance(found, Grant) else None
-        with ExitStack() as slot:
-            if known is None:
-                slot.enter_context(self._unidentified.slot())
-            else:
-                slot.enter_context(self._identified.slot(known.viewer.tenant))
+        slot = self._unidentified.slot()
+        if known is not None:
+            slot = self._identified.slot(known.viewer.tenant)
+        with slot:
             return await self._upgrade(request, partial(self._authenticate, request, known, slot))
 
     async def _authenticate(
         self,
         request: web.Request,
         known: Grant | None,
-        slot: ExitStack,
+        slot: Slot,
         payload: dict[str, Any] | None,
     ) -> Grant | HttpRefusal:
         """Who is on the socket, in the slot of its own tenant."""
@@ -84,9 +87,8 @@ class WebSocketEndpoint:
         if isinstance(found, Refusal):
             return found
         if known is None or known.viewer.tenant != found.viewer.tenant:
-            slot.close()
             try:
-                slot.enter_context(self._identified.slot(found.viewer.tenant))
+                slot.move(self._identified, found.viewer.tenant)
             except HttpRefusal as full:
                 return full
         return found
@@ -117,19 +119,40 @@ class WebSocketEndpoint:
 class _Sink:
     """See `gateway.web.operations.Sink`."""
 
-    __slots__ = ("_head", "_socket", "ready")
+    __slots__ = ("_head", "_socket")
 
     def __init__(self, socket: ProtocolSocket, operation_id: str) -> None:
         self._socket = socket
         self._head = b'{"id":%b,"type":"next","payload":' % orjson.dumps(operation_id)
-        self.ready = socket.ready
 
-    def take(self, answer: Answer, body: bytes) -> bool:
-        return self._socket.send_at_once(self._head, body, b"}")
+    async def ready(self) -> bool:
+        return await self._socket.ready()
+
+    def take(self, batch: Batch) -> bool:
+        frames = batch.sent.get(self._head)
+        if frames is None:
+            texts = ((self._head, encoded(one), b"}") for one in batch.answers)
+            frames = b"".join(text_frame(*one) for one in texts)
+            if len(batch.sent) < SAME_IDS_MAX:
+                batch.sent[self._head] = frames
+        return self._socket.send_at_once(frames)
 
 
 class WebSocketSession:
     """An open socket from its first frame to its last."""
+
+    __slots__ = (
+        "_authenticate",
+        "_grant",
+        "_initialised",
+        "_joined",
+        "_live",
+        "_services",
+        "_settings",
+        "_socket",
+        "_tasks",
+        "_timer",
+    )
 
     def __init__(
         self, services: Services, socket: ProtocolSocket, authenticate: Authenticate
@@ -137,9 +160,8 @@ class WebSocketSession:
         self._services = services
         self._settings = services.settings
         self._socket = socket
-        self._close = socket.end
         self._authenticate = authenticate
-        self._until_the_end = ExitStack()
+        self._joined: AbstractContextManager[None] | None = None
         self._initialised = False
         self._grant: Grant | None = None
         self._live: dict[str, asyncio.Task[None]] = {}
@@ -169,6 +191,7 @@ class WebSocketSession:
                 await self._close(CloseCode.INVALID_MESSAGE, "Binary frames are not accepted.")
             else:
                 return
+            del frame  # A quiet socket is not to hold the last one for days.
 
     async def _on_message(self, message: dict[str, Any]) -> None:
         match message.get("type"):
@@ -217,8 +240,8 @@ class WebSocketSession:
             if outcome.expires_in_seconds is not None:
                 seconds = outcome.expires_in_seconds
                 self._timer = self._close_after(seconds, CloseCode.FORBIDDEN, EXPIRED)
-            joined = self._services.callers.joined(outcome, self._rights_ended)
-            self._until_the_end.enter_context(joined)
+            self._joined = self._services.callers.joined(outcome, self._rights_ended)
+            self._joined.__enter__()
             await self._say({"type": "connection_ack"})
 
     def _rights_ended(self, standing: Standing) -> None:
@@ -244,19 +267,16 @@ class WebSocketSession:
 
     async def _run(self, operation_id: str, call: Call) -> None:
         """One operation, to its end or to the client's `complete`, which cancels this task."""
-        last = await error_boundary(self._deliver(operation_id, call), request_id=call.request_id)
+        operations, sink = self._services.operations, _Sink(self._socket, operation_id)
+        work = operations.deliver(call, sink)
+        last = await error_boundary(work, request_id=call.request_id)
+        del work, sink
         # Free before the client hears of the end, which allows it to use the id again.
         self._live.pop(operation_id, None)
         if last is None:
             await self._say({"id": operation_id, "type": "complete"})
         else:
             await self._refuse(operation_id, last)
-
-    async def _deliver(self, operation_id: str, call: Call) -> Answer | None:
-        """Send what the operation yields; a refusal ends it and is the result."""
-        operations = self._services.operations
-        prepared = await operations.prepare(call)
-        return await operations.deliver(prepared, call, _Sink(self._socket, operation_id))
 
     async def _refuse(self, operation_id: str, answer: Answer) -> None:
         """End one operation with its errors; the others on this socket live on."""
@@ -269,6 +289,9 @@ class WebSocketSession:
         if task is not None:
             task.cancel()
             await asyncio.wait({task}, timeout=self._settings.close_timeout_seconds)
+
+    async def _close(self, code: CloseCode, reason: str) -> None:
+        await self._socket.end(code, reason)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -288,5 +311,6 @@ class WebSocketSession:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._settings.close_timeout_seconds)
-        self._until_the_end.close()
+        if self._joined is not None:
+            self._joined.__exit__(None, None, None)
         await self._socket.release()

@@ -99,15 +99,15 @@ class ProtocolSocket(web.WebSocketResponse):
         self._write_timeout = WriteTimeout(self._transport, self._settings.stall_timeout_seconds)
         return True
 
-    def send_at_once(self, *parts: bytes) -> bool:
-        """Send one text frame; false if the peer is gone, or has to take first what it was sent.
+    def send_at_once(self, frames: bytes) -> bool:
+        """Send whole frames; false if the peer is gone, or has to take first what it was sent.
 
         Written by ourselves: aiohttp's way is a coroutine, of which a broadcast would make
         thousands. Frames do not mix, as each is written whole and nothing is compressed.
         """
         if self.closed or self._transport.is_closing():
             return False
-        self._transport.write(text_frame(*parts))
+        self._transport.write(frames)
         return not self._connection.writing_paused
 
     async def ready(self) -> bool:
@@ -124,7 +124,7 @@ class ProtocolSocket(web.WebSocketResponse):
 
     async def send_message(self, message: bytes) -> bool:
         """Send one text frame and be `ready`."""
-        return self.send_at_once(message) or await self.ready()
+        return self.send_at_once(text_frame(message)) or await self.ready()
 
     async def end(self, code: CloseCode, reason: str) -> None:
         """Send a close frame and await the peer's; only the first call's reason goes out."""

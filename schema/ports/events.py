@@ -118,12 +118,12 @@ class LiveEvents(Protocol):
         """Whether the queue gets nothing more: its readers have to read on by themselves."""
         ...
 
-    def first(self) -> LiveItem | None:
-        """The first that waits. It stays until it is `done`."""
+    def waiting(self, limit: int) -> list[LiveItem]:
+        """The first that wait, at most so many. They stay until they are `done`."""
         ...
 
-    def done(self) -> None:
-        """The first was told to everybody, and waits no more."""
+    def done(self, count: int) -> None:
+        """The first were told to everybody, and wait no more."""
         ...
 
     def checkpoint(self) -> StreamCheckpoint:

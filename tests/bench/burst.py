@@ -30,9 +30,9 @@ from typing import Any
 from aiohttp import ClientSession, TCPConnector
 
 from gateway.sandbox.fixtures import write_fixtures
-from tests.bench.compare import ask, running
+from tests.bench.harness import ask, running
 from tests.bench.load import CLIENT_CORE, opening
-from tests.bench.servers import LOG, Server, over_stripe
+from tests.bench.servers import LOG, Server, free_port, over_stripe
 from tests.bench.world import CALLERS, WorldFiles, token, write_clients
 from tests.support.stage import Stage
 from tests.webhooks.signing import SECRET, signed
@@ -142,7 +142,8 @@ def write_burst(
     return WorldFiles(fixtures, write_clients(folder)), webhooks
 
 
-def limited_sandbox(port: int, files: WorldFiles) -> Server:
+def limited_sandbox(files: WorldFiles) -> Server:
+    port = free_port()
     command = [sys.executable, "-m", "gateway", "sandbox", "--port", str(port)]
     command += ["--fixtures", str(files.fixtures), "--calls-per-second", str(STRIPE_PER_SECOND)]
     return Server("sandbox", command, LOG, port=port, core=CLIENT_CORE)
@@ -261,10 +262,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files, given.webhooks = write_burst(folder, given.seed, given.shape, given.state)
-        supplier = limited_sandbox(18300, files)
+        supplier = limited_sandbox(files)
         server = over_stripe(
             "gateway",
-            18301,
             files,
             supplier,
             folder,

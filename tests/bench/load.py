@@ -88,8 +88,20 @@ class LoadClient:
         self._files += 1
         return _blocks(self._folder / f"requests-{self._files}", blocks)
 
-    def http(self, port: int, requests: Path, *, seconds: float, connections: int = 8) -> Any:
-        return self._run("http", port, connections, seconds, requests)
+    def http(
+        self,
+        port: int,
+        requests: Path,
+        *,
+        seconds: float,
+        connections: int = 8,
+        begin_with: int | None = None,
+        once: bool = False,
+    ) -> Any:
+        """`begin_with` connections become as many as are wanted over the time. With `once` each
+        request is sent once, and the time only bounds it."""
+        begin = connections if begin_with is None else begin_with
+        return self._run("http", port, begin, connections, seconds, int(once), requests)
 
     def fan(
         self,

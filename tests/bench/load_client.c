@@ -1,7 +1,9 @@
 /* The load client of the benchmark: one thread, one epoll, so that it is not the bottleneck.
  *
- *   load_client http PORT CONNECTIONS SECONDS REQUESTS
+ *   load_client http PORT FROM CONNECTIONS SECONDS ONCE REQUESTS
  *     sends the requests of a file in turn, each as soon as its connection has the answer before.
+ *     Begins with FROM connections and opens the others evenly over the time. With ONCE each request
+ *     is sent once, and the time only bounds it. A connection that is closed is opened again.
  *   load_client fan PORT SUBSCRIBERS EVENTS PER_EVENT MICROSECONDS SECONDS OPENINGS TRIGGERS
  *     opens a graphql-transport-ws socket for each subscriber, waits for the first item of each,
  *     sends a request for each event (one after the other, or so many microseconds apart) and
@@ -116,12 +118,13 @@ static void send_all(int fd, const char *bytes, size_t length) {
 /* Whether the connection is still there. */
 static int receive(Connection *one) {
     if (one->start == one->held) one->start = one->held = 0;
-    if (one->room - one->held < 32768) {
+    /* Small at first: there may be ten thousand of them. */
+    if (one->room - one->held < 2048 || one->room - one->held < one->room / 4) {
         memmove(one->buffer, one->buffer + one->start, one->held - one->start);
         one->held -= one->start;
         one->start = 0;
-        if (one->room - one->held < 32768) {
-            one->room = one->room ? one->room * 2 : 65536;
+        if (one->room - one->held < 2048 || one->room - one->held < one->room / 4) {
+            one->room = one->room ? one->room * 2 : 4096;
             one->buffer = realloc(one->buffer, one->room);
             if (!one->buffer) fail("memory");
         }
@@ -160,42 +163,72 @@ static size_t http_length(Connection *one, int *status) {
     }
 }
 
-static int run_http(int connections, double seconds, Blocks requests) {
-    int epoll = epoll_create1(0), next = 0, status = 0;
-    long answers = 0, refused = 0;
+static void ask_next(Connection *one, Blocks requests, int next) {
+    Block *request = &requests.blocks[next % requests.count];
+    one->sent_at = now_us();
+    /* Where it is closed already, `receive` will tell. */
+    for (size_t sent = 0; sent < request->length;) {
+        ssize_t more = send(one->fd, request->bytes + sent, request->length - sent, MSG_NOSIGNAL);
+        if (more <= 0) return;
+        sent += (size_t)more;
+    }
+}
+
+/* The 99th percentile of the last quarter of what was noted, in the order in which it was. */
+static uint32_t late_p99(void) {
+    size_t count = latency_count / 4;
+    if (!count) return 0;
+    uint32_t *late = malloc(count * sizeof *late);
+    memcpy(late, latencies + latency_count - count, count * sizeof *late);
+    qsort(late, count, sizeof *late, by_size);
+    uint32_t found = late[(size_t)(0.99 * (double)count)];
+    free(late);
+    return found;
+}
+
+static int run_http(int from, int connections, double seconds, int once, Blocks requests) {
+    int epoll = epoll_create1(0), next = 0, status = 0, open = 0;
+    long answers = 0, refused = 0, closed = 0;
     size_t bytes = 0;
     Connection *all = calloc((size_t)connections, sizeof *all);
     int64_t begin = now_us(), end = begin + (int64_t)(seconds * 1e6), now = begin;
-    for (int i = 0; i < connections; i++) {
-        all[i].fd = connected();
-        watch(epoll, &all[i]);
-        Block *request = &requests.blocks[next++ % requests.count];
-        all[i].sent_at = now_us();
-        send_all(all[i].fd, request->bytes, request->length);
-    }
     struct epoll_event events[256];
-    while (now < end) {
-        int ready = epoll_wait(epoll, events, 256, 100);
+    while (now < end && !(once && answers + closed >= requests.count)) {
+        double part = (double)(now - begin) / (double)(end - begin);
+        int wanted = from + (int)((connections - from) * part);
+        for (; open < wanted && !(once && next >= requests.count); open++) {
+            all[open].fd = connected();
+            watch(epoll, &all[open]);
+            ask_next(&all[open], requests, next++);
+        }
+        int ready = epoll_wait(epoll, events, 256, from < connections ? 5 : 100);
         for (int i = 0; i < ready; i++) {
             Connection *one = events[i].data.ptr;
-            receive_or_fail(one);
+            if (!receive(one)) {
+                closed++;
+                close(one->fd);
+                one->held = one->start = 0;
+                one->fd = connected();
+                watch(epoll, one);
+                if (!once || next < requests.count) ask_next(one, requests, next++);
+                continue;
+            }
             size_t length = http_length(one, &status);
             if (!length) continue;
-            now = now_us();
             one->start += length;
             bytes += length;
             answers++;
             refused += status != 200;
-            note_latency(now - one->sent_at);
-            Block *request = &requests.blocks[next++ % requests.count];
-            one->sent_at = now;
-            send_all(one->fd, request->bytes, request->length);
+            note_latency(now_us() - one->sent_at);
+            if (!once || next < requests.count) ask_next(one, requests, next++);
         }
         now = now_us();
     }
+    uint32_t late = late_p99();
     qsort(latencies, latency_count, sizeof *latencies, by_size);
-    printf("{\"answers\": %ld, \"refused\": %ld, \"bytes\": %zu, \"seconds\": %.6f, \"p50_us\": %u, \"p99_us\": %u}\n",
-           answers, refused, bytes, (now - begin) / 1e6, percentile(0.5), percentile(0.99));
+    printf("{\"answers\": %ld, \"refused\": %ld, \"closed\": %ld, \"bytes\": %zu, \"seconds\": %.6f, "
+           "\"p50_us\": %u, \"p99_us\": %u, \"late_p99_us\": %u}\n",
+           answers, refused, closed, bytes, (now - begin) / 1e6, percentile(0.5), percentile(0.99), late);
     return 0;
 }
 
@@ -220,6 +253,15 @@ static char *frame(Connection *one, size_t *length, int *opcode) {
     *length = size;
     one->start += head + size;
     return (char *)at + head;
+}
+
+/* Whether it was a ping, which is answered: who does not is taken for gone. */
+static int was_ping(Connection *one, int opcode, const char *payload, size_t length) {
+    if (opcode != 9) return 0;
+    char pong[131] = {(char)0x8a, (char)(0x80 | length)};  /* Masked with zeros. */
+    memcpy(pong + 6, payload, length);
+    send_all(one->fd, pong, length + 6);
+    return 1;
 }
 
 static void opened(int epoll, Connection *one, Blocks openings) {
@@ -247,13 +289,20 @@ static int advanced(Connection *one, Blocks openings) {
         char *payload = frame(one, &length, &opcode);
         if (!payload) return 0;
         if (opcode == 8) { errno = 0; fail("a socket was closed by the server"); }
-        if (opcode != 1) continue;
+        if (was_ping(one, opcode, payload, length) || opcode != 1) continue;
         if (memmem(payload, length, "\"error\"", 7)) { errno = 0; fail("a subscription was refused"); }
         if (one->stage == 1)
             send_all(one->fd, openings.blocks[base + 2].bytes, openings.blocks[base + 2].length);
         one->stage++;
     }
     return 1;
+}
+
+static void drop_frames(Connection *one) {
+    size_t length;
+    int opcode;
+    for (char *payload; (payload = frame(one, &length, &opcode));)
+        was_ping(one, opcode, payload, length);
 }
 
 static Connection *open_all(int epoll, int subscribers, Blocks openings, int64_t *took) {
@@ -272,6 +321,7 @@ static Connection *open_all(int epoll, int subscribers, Blocks openings, int64_t
             Connection *one = events[i].data.ptr;
             receive_or_fail(one);
             if (one->stage < 3) live += advanced(one, openings);
+            else drop_frames(one);
         }
     }
     *took = now_us() - begin;
@@ -318,6 +368,7 @@ static int run_fan(int subscribers, int count, long per_event, long apart, doubl
             size_t length;
             int opcode;
             for (char *payload; (payload = frame(one, &length, &opcode));) {
+                if (was_ping(one, opcode, payload, length)) continue;
                 char *found = opcode == 1 ? memmem(payload, length, MARKER, sizeof MARKER - 1) : NULL;
                 if (!found || !memmem(payload, length, KIND, sizeof KIND - 1)) continue;
                 int number = atoi(found + sizeof MARKER - 1);
@@ -354,7 +405,7 @@ static int run_hold(int subscribers, double seconds, Blocks openings) {
             Connection *one = events[i].data.ptr;
             if (one == &standard_input) return 0;
             receive_or_fail(one);
-            one->start = one->held;
+            drop_frames(one);
         }
     }
     return 0;
@@ -363,8 +414,8 @@ static int run_hold(int subscribers, double seconds, Blocks openings) {
 int main(int argc, char **argv) {
     if (argc < 3) fail("arguments");
     port = (uint16_t)atoi(argv[2]);
-    if (!strcmp(argv[1], "http") && argc == 6)
-        return run_http(atoi(argv[3]), atof(argv[4]), read_blocks(argv[5]));
+    if (!strcmp(argv[1], "http") && argc == 8)
+        return run_http(atoi(argv[3]), atoi(argv[4]), atof(argv[5]), atoi(argv[6]), read_blocks(argv[7]));
     if (!strcmp(argv[1], "fan") && argc == 10)
         return run_fan(atoi(argv[3]), atoi(argv[4]), atol(argv[5]), atol(argv[6]), atof(argv[7]),
                        read_blocks(argv[8]), read_blocks(argv[9]));

@@ -123,7 +123,9 @@ async def bench() -> AsyncIterator[Bench]:
             store = CacheStore(BoundedMemoryCache(time.monotonic))
             caching = CachingReads(stripe, store, lambda: f"tok_{next(tokens)}", time.monotonic)
             feed = Feed(MemoryEventLog("bench"))
-            return GraphQLRunner(make_schema(), caching, stripe, feed, limits=Limits())
+            return GraphQLRunner(
+                make_schema(), caching, stripe, feed, limits=Limits(), warm_answers=False
+            )
 
         yield Bench(sandbox, runner, {"id": invoice_id, "intent": payment.source_id})
 

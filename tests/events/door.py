@@ -17,7 +17,7 @@ from gateway.events.hints import Hint
 from gateway.events.intake import CallerOf, Intake
 from gateway.events.intake_ports import Touched
 from gateway.events.log import Bounds, EventLog, LogEntry, MemoryEventLog
-from gateway.sandbox.deliveries import TwinLookup, hint_of
+from gateway.sandbox.twin_events import TwinLookup, hint_of
 from schema.ports import EventOrigin
 from tests.events.channel import EPOCH, Channel, turn
 from tests.support.stage import Stage

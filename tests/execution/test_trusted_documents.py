@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from gateway.execution.documents import DOCUMENTS_MAX, Documents
 from gateway.execution.operation import Answer, OperationRequest
-from gateway.execution.trusted_documents import ManifestRefused, read_manifest
+from gateway.execution.trusted_documents import ManifestRefused, check_manifest, read_manifest
+from gateway.settings import Limits
 from schema.ports import Viewer
-from tests.support.running import OPERATOR, Running
+from tests.support.running import OPERATOR, SCHEMA, Running
 
 VERSION = "query Version { gateway { version } }"
 BACKEND = "query Backend { gateway { backend } }"
@@ -277,3 +279,17 @@ async def test_a_trusted_document_needs_the_same_rights() -> None:
 
     assert "data" not in body
     assert body["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+
+
+def test_a_trusted_document_is_known_to_all_whatever_else_is_asked() -> None:
+    """It was read at the start: nobody who may run it waits for that, after any flood."""
+    documents = Documents(SCHEMA._schema, Limits())
+    documents.kept = check_manifest({"version-1": VERSION}, documents, source="manifest.json")
+    first = documents.get(VERSION, may_introspect=True)
+
+    for number in range(DOCUMENTS_MAX + 1):
+        documents.get(f"{{ a{number}: __typename }}", may_introspect=True)
+
+    assert documents.get(VERSION, may_introspect=True) is first
+    assert documents.get(VERSION, may_introspect=False) is first
+    assert not documents.knows("{ a0: __typename }", may_introspect=True)

@@ -8,14 +8,18 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from graphql import GraphQLError
 from graphql.execution.values import get_variable_values
+from hypothesis import assume, given, settings
 
-from gateway.cli.imagined_stripe import stripe_calls
+from gateway.cli.explain import stripe_calls
 from gateway.execution.documents import Document, Documents
 from gateway.sandbox.stripe_api.server import ServedRequest
-from gateway.settings import Limits
 from schema.planner import Selection
+from tests.execution.oracle import ROOMY
 from tests.fetch_plan.test_calls import THREE_DEEP, Counted
+from tests.support.documents import valid_queries
+from tests.support.long_form import examples
 from tests.support.running import SCHEMA
 from tests.support.stage import ACME, Stage
 from tests.support.upstream import stripe_through_sandbox
@@ -30,9 +34,12 @@ async def counted() -> AsyncIterator[Counted]:
         yield Counted(stage, sandbox, backend)
 
 
+KNOWN = Documents(SCHEMA._schema, ROOMY)
+
+
 async def explained(document: str) -> set[str]:
     """The calls, each with its parameters in order of their names."""
-    known = Documents(SCHEMA._schema, Limits()).get(document, may_introspect=False)
+    known = KNOWN.get(document, may_introspect=False)
     assert isinstance(known, Document), known
     operation = known.operation(None)
     values = get_variable_values(SCHEMA._schema, (), {})
@@ -85,6 +92,9 @@ DOCUMENTS = {
     "what is worked out": "{ invoice(id: %(open)s) { amountPaidOutOfBand { minorUnits }"
     " confirmationSecret { type } lines { nodes { id } } creditNotes { nodes { id } }"
     " payments { nodes { detachPreview { allowed } } } } }",
+    "sources and a preview": "{ invoicePayments(filter: {invoiceId: %(invoice)s})"
+    " { nodes { source { ... on PaymentIntent { id } } } }"
+    " creditNotePreview(input: {invoiceId: %(open)s, amountMinorUnits: 5}) { type } }",
     "an event page": "{ invoicePaymentEvents { nodes { cursor } } }",
 }
 
@@ -107,3 +117,17 @@ async def test_what_is_explained_is_what_is_asked(counted: Counted, document: st
 
     asked = {served(one, document) for one in counted.sandbox.requests}
     assert await explained(document) == asked
+
+
+@settings(max_examples=examples(60))
+@given(valid_queries(ids=("in_1", "inpay_1", "pi_1", "pr_1", "ch_1", "cn_1", "cus_1")))
+async def test_whatever_can_be_asked_can_be_explained(document: str) -> None:
+    """Every field of the schema, with good and bad arguments."""
+    assume(isinstance(KNOWN.get(document, may_introspect=False), Document))
+
+    try:
+        calls = await explained(document)
+    except GraphQLError:  # Of a directive or an argument; execution says so, too.
+        return
+
+    assert all(call.startswith("GET /v1/") for call in calls)

@@ -173,6 +173,7 @@ def test_keys_are_not_shown_by_settings(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 ONE = "query One($id: ID!) { invoice(id: $id) { id payments(first: 2) { nodes { id } } } }"
+SWITCHED = "query ($on: Boolean) { gateway { version @include(if: $on) } }"
 
 
 def test_explain_prints_cost_needs_calls_and_code(tmp_path: Path) -> None:
@@ -197,6 +198,7 @@ def test_explain_prints_cost_needs_calls_and_code(tmp_path: Path) -> None:
         pytest.param(ONE, [], "$id", id="no variables"),
         pytest.param(ONE, ["--variables", "id"], "JSON", id="variables"),
         pytest.param(ONE, ["--operation", "Two"], "Two", id="operation"),
+        pytest.param(SWITCHED, [], "$on", id="a switch that is null"),
     ],
 )
 def test_explain_says_why_it_cannot(

@@ -89,7 +89,7 @@ def test_annotations_of_the_schema_are_no_texts() -> None:
 
 CERTIFICATES = """
 import asyncio, json, os, ssl
-from gateway.cli import certificates_unread
+from gateway.cli.running import certificates_unread
 
 before = dict(os.environ)
 with certificates_unread():

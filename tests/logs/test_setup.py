@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies
 
-from gateway.logs import Format, configure
-from gateway.logs.context import tell_from_here
+from gateway.logs import Format, configure, tell_from_here
 from gateway.logs.redaction import redact
 from gateway.logs.setup import LineFormatter
 from tests.logs.test_redaction import SCRAPS

@@ -29,9 +29,9 @@ from gateway.backends.stripe.writes.stripe_write import PREVIEW_VERSION, STORED_
 from gateway.composition.gateway import callers_of, entry_of
 from gateway.events.intake import Intake
 from gateway.events.log import MemoryEventLog
-from gateway.sandbox.deliveries import TwinLookup, Uncached
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
 from gateway.sandbox.stripe_api.faults import Fault, FaultKind
+from gateway.sandbox.twin_events import TwinLookup, Uncached
 from schema.ports import Failed, Meter, Outcome, RefusalCode, Refused, Viewer
 from tests.storage.redis_server import free_port
 from tests.stripe_edge.trials import TRIALS, Trial, detach

@@ -21,8 +21,8 @@ from gateway.backends.memory.twin import TwinEvent
 from gateway.composition.gateway import Gateway, opened_gateway
 from gateway.events.hints import event_type
 from gateway.execution.operation import Answer, OperationRequest
-from gateway.sandbox.deliveries import hint_of
 from gateway.sandbox.stripe_api import running_sandbox
+from gateway.sandbox.twin_events import hint_of
 from gateway.settings import Settings
 from schema.ports import EventOrigin, Viewer
 from tests.storage.redis_server import RedisServer

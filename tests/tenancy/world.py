@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.events.hints import event_type
-from gateway.sandbox.deliveries import hint_of
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
+from gateway.sandbox.twin_events import hint_of
 from schema.ports import EventOrigin
 from tests.callers.desk import Desk, bearer
 from tests.support.served import Served, serving

@@ -27,8 +27,8 @@ from gateway.events.intake import Intake
 from gateway.events.intake_ports import Touched
 from gateway.events.log import LogEntry, MemoryEventLog
 from gateway.events.webhook import WebhookReader
-from gateway.sandbox.deliveries import Uncached
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
+from gateway.sandbox.twin_events import Uncached
 from gateway.settings import WebSettings
 from gateway.web.app import make_runner
 from gateway.web.middleware import error_middleware

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 import orjson
-from graphql import ExecutionResult, FieldNode
+from graphql import ExecutionResult
 
 from gateway.execution.answers import answered, names_request
 from gateway.execution.documents import PreparedOperation
@@ -22,7 +22,6 @@ from gateway.execution.operation import Answer, OperationRequest
 from gateway.execution.plans.plan import Run
 from gateway.execution.plans.plans import Plans
 from schema.context import Context, LinkedObjects
-from schema.cost import selected_in
 from schema.event_loading import load_event
 from schema.ports import InvoicePaymentEvent, Loaded, StreamGap, StreamItem
 
@@ -63,16 +62,8 @@ class Projection:
     operation: PreparedOperation
     request: OperationRequest
     objects: LinkedObjects
-
-    @property
-    def shows_key(self) -> bool:
-        """Whether an answer may depend on whose write it was."""
-        document = self.operation.document
-        fragments = (one.definition for one in document.fragments.values())
-        return any(
-            isinstance(part, FieldNode) and part.name.value == "idempotencyKey"
-            for part in selected_in([self.operation.selection.operation, *fragments])
-        )
+    shows_key: bool
+    """Whether an answer may depend on whose write it was."""
 
     async def loaded(self, event: InvoicePaymentEvent, payer: str) -> tuple[Run, Loaded[Any]]:
         """The objects of an event. `payer` is whose share of budgets and turns is used."""
@@ -122,46 +113,59 @@ async def shown_plainly(projection: Projection, item: StreamItem) -> Told:
 
 
 class RecentDeliveries:
-    """What was made of late, of all groups. One per process."""
+    """What is being loaded, and what was of late, of all groups. One per process."""
 
     def __init__(self, *, seconds: float = KEPT_SECONDS, bytes_max: int = KEPT_BYTES_MAX) -> None:
         self._seconds = seconds
         self._bytes_max = bytes_max
         self._bytes = 0
-        self._kept: OrderedDict[Hashable, tuple[float, int, Delivery]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
 
-    def get(self, key: Hashable) -> Delivery | None:
+    def get(self, key: Hashable) -> Flight | None:
         found = self._kept.get(key)
-        return found[2] if found is not None and found[0] > _now() else None
+        return None if found is None else found.flight
 
-    def keep(self, key: Hashable, delivery: Delivery, size: int) -> None:
-        """Keep it for a while, counted from now."""
-        if key in self._kept:
-            return
-        self._kept[key] = (_now() + self._seconds, size + BYTES_EACH, delivery)
-        self._bytes += size + BYTES_EACH
-        while self._bytes > self._bytes_max:
-            self._forget_oldest()
+    def keep(self, key: Hashable, flight: Flight) -> None:
+        """Keep it for a while, counted from now, which may be shorter than it takes."""
+        now = asyncio.get_running_loop().time()
+        self._kept[key] = _Kept(flight, now + self._seconds)
+        self.weigh(key, BYTES_EACH)
         if self._timer is None and self._kept:
-            self._wait(self._seconds)
+            self._forget_at(now + self._seconds)
 
-    def _wait(self, seconds: float) -> None:
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._forget)
+    def weigh(self, key: Hashable, size: int) -> None:
+        """It holds so many bytes more."""
+        if (kept := self._kept.get(key)) is not None:
+            kept.size += size
+            self._bytes += size
+            while self._bytes > self._bytes_max:
+                self.drop(next(iter(self._kept)))
+
+    def drop(self, key: Hashable) -> None:
+        """Who comes now is to load it anew. Idempotent."""
+        if (kept := self._kept.pop(key, None)) is not None:
+            self._bytes -= kept.size
+
+    def _forget_at(self, when: float) -> None:
+        self._timer = asyncio.get_running_loop().call_at(when, self._forget)
 
     def _forget(self) -> None:
         self._timer = None
+        now = asyncio.get_running_loop().time()
         while self._kept:
-            until = next(iter(self._kept.values()))[0]
-            if until > _now():
-                self._wait(until - _now())
+            key, oldest = next(iter(self._kept.items()))
+            if oldest.until > now:
+                self._forget_at(oldest.until)
                 return
-            self._forget_oldest()
-
-    def _forget_oldest(self) -> None:
-        _, (_, size, _) = self._kept.popitem(last=False)
-        self._bytes -= size
+            self.drop(key)
 
 
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+Flight = asyncio.Future[Delivery]
+
+
+@dataclass(slots=True)
+class _Kept:
+    flight: Flight
+    until: float
+    size: int = 0

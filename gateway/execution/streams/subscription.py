@@ -3,73 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
+from dataclasses import replace
 
 from gateway.execution.answers import failed
-from gateway.execution.documents import PreparedOperation
-from gateway.execution.operation import Answer, OperationRequest
-from gateway.execution.plans.plan import Run
-from gateway.execution.plans.plans import Plans
-from gateway.execution.streams.deliveries import Projection, RecentDeliveries
+from gateway.execution.operation import Answer, Batch, Take
 from gateway.execution.streams.group import Group
-from schema.event_loading import Listening, listening
+from gateway.execution.streams.groups import Groups, Opening
+from schema.event_loading import listening
 from schema.ports import EventReader, Failed, LiveEvents
-
-
-class Groups:
-    """The groups of this process, each for as long as somebody is in it."""
-
-    def __init__(self, plans: Plans) -> None:
-        self._plans = plans
-        self._recent = RecentDeliveries()
-        self._groups: dict[Hashable, Group] = {}
-
-    def of(self, opening: Opening, listened: Listening) -> Group:
-        """The group of those who are shown the same as this one."""
-        key = _key(opening.run, listened)
-        group = self._groups.get(key)
-        if group is None:
-            projection = Projection(
-                self._plans, opening.run, opening.operation, opening.request, listened.objects
-            )
-            forget = partial(self._groups.__delitem__, key)
-            group = self._groups[key] = Group(projection, listened.where, self._recent, forget)
-        return group
-
-
-def _key(run: Run, listened: Listening) -> Hashable:
-    """Equal for those whose events have the same answers: what is selected with which arguments,
-    and the rights. From where one reads on is its own affair."""
-    (root,) = run.plan.fields
-    viewer = run.context.viewer
-    bound = [one for slot, one in enumerate(run.bound) if slot != root.slot]
-    try:
-        arguments = _hashable(bound)
-    except TypeError:
-        return object()
-    return (run.plan, listened.where, arguments, viewer.scopes, viewer.customers)
-
-
-def _hashable(value: Any) -> Hashable:
-    """Raises TypeError for what cannot be compared by what it holds."""
-    if isinstance(value, dict):
-        return tuple((name, _hashable(one)) for name, one in value.items())
-    if isinstance(value, list | tuple):
-        return tuple(map(_hashable, value))
-    hash(value)
-    return value  # type: ignore[no-any-return]
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """What a subscription needs until it has begun."""
-
-    run: Run
-    operation: PreparedOperation
-    request: OperationRequest
 
 
 class Subscription:
@@ -97,7 +38,7 @@ class Subscription:
         self.request_id = context.request_id
         self.seen = 0
         self.told_at = 0.0
-        self.take: Callable[[Answer], bool] = _nobody_takes
+        self.take: Take = _nobody_takes
         self._groups = groups
         self._opening: Opening | None = opening
         self._group: Group | None = None
@@ -120,9 +61,10 @@ class Subscription:
             raise
 
     async def _next(self) -> Answer:
-        if self._failure is not None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
             # It is raised in many tasks, each of which would add to its story.
-            raise self._failure.with_traceback(self._story)
+            raise failure.with_traceback(self._story)
         opening, self._opening = self._opening, None
         if opening is not None:
             await self._begin(opening)
@@ -157,7 +99,7 @@ class Subscription:
             group.part(self)
             group.leave()
 
-    async def hand_over(self, take: Callable[[Answer], bool]) -> None:
+    async def hand_over(self, take: Take) -> None:
         group, reader = self._group, self._reader
         if group is None or reader is None or not reader.is_quiet or not group.takes_members():
             return
@@ -181,5 +123,5 @@ class Subscription:
             self._released.set_result(None)
 
 
-def _nobody_takes(answer: Answer) -> bool:
+def _nobody_takes(batch: Batch) -> bool:
     return False
