@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from gateway.events.gathering import Batch, Gathering
+from gateway.events.gathering import Batch, Gathering, Outcomes
 from gateway.events.hints import TURNED_ONCE, Hint, drops_by_itself, event_type
 from gateway.events.intake_ports import Brought, Lookup, ObjectCache, Touched
 from gateway.events.log import EventLog, LogEntry
@@ -53,6 +53,10 @@ class _Arrival:
     def turned_payment_id(self) -> str | None:
         """The payment whose new state is to be named."""
         return self.hint.invoice_payment_id if self.kind.value in TURNED_ONCE else None
+
+
+Gather = Callable[[str, _Arrival], Awaitable[Outcomes]]
+"""Takes in what has arrived about an invoice, be it with others."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -107,11 +111,14 @@ class Intake:
         return await asyncio.shield(task)
 
     async def receive_in_turn(self, hint: Hint, origin: EventOrigin) -> int:
-        """The same for who brings one event after the other, each once, and stays until it is taken
-        in: without a task for each."""
+        """The same for who alone brings events, one after the other, and stays until each is taken
+        in: there is nothing to be gathered, and no task is needed."""
         if hint.account != self.account or hint.livemode != self.livemode:
             return 0
-        return await self._received(hint, origin)
+        return await self._received(hint, origin, self._alone)
+
+    async def _alone(self, invoice_id: str, arrival: _Arrival) -> Outcomes:
+        return await self._take_in(Batch(invoice_id, [arrival]))
 
     def _ended(self, hint: Hint, task: asyncio.Task[int]) -> None:
         del self._receiving[hint.event_id]
@@ -119,7 +126,7 @@ class Intake:
             # Whoever brought it may be gone, and has to bring it again.
             log.info("event %s was not taken in: %s", hint.event_id, type(trouble).__name__)
 
-    async def _received(self, hint: Hint, origin: EventOrigin) -> int:
+    async def _received(self, hint: Hint, origin: EventOrigin, gather: Gather | None = None) -> int:
         kind = event_type(hint.type)
         if kind is EventType.CANCELED:
             return await self._receive_canceled(hint, origin)
@@ -127,7 +134,8 @@ class Intake:
             await self.cache.drop(Touched(None, hint.customer_id, hint.payment_intent_id))
         if kind is None or hint.invoice_id is None:
             return 0
-        outcomes = await self._gathering.joined(hint.invoice_id, _Arrival(hint, kind, origin))
+        gather = gather or self._gathering.joined
+        outcomes = await gather(hint.invoice_id, _Arrival(hint, kind, origin))
         return outcomes[hint.event_id]
 
     async def _take_in(self, batch: Batch[_Arrival]) -> dict[str, int]:
@@ -148,9 +156,9 @@ class Intake:
                 # Gone, such as a deleted draft: nobody may be shown it any longer.
                 return {one.hint.event_id: 0 for one in batch.arrivals}
             customer_id, payments = brought.customers[batch.invoice_id], brought.payments
-        entries = await asyncio.gather(
-            *(self._entry(one, customer_id, payments) for one in batch.arrivals)
-        )
+        made = (self._entry(one, customer_id, payments) for one in batch.arrivals)
+        is_alone = len(batch.arrivals) == 1
+        entries = [await next(made)] if is_alone else await asyncio.gather(*made)
         taken: dict[str, int] = {}
         for arrival, entry in zip(batch.arrivals, entries, strict=True):
             taken[arrival.hint.event_id] = await self._appended(entry)
