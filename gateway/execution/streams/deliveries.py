@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Hashable
+from contextvars import Context as Variables
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -64,6 +65,8 @@ class Projection:
     objects: LinkedObjects
     shows_key: bool
     """Whether an answer may depend on whose write it was."""
+    variables: Variables
+    """Of the tasks that do it: they belong to the process, and their lines to no request."""
 
     async def loaded(self, event: InvoicePaymentEvent, payer: str) -> tuple[Run, Loaded[Any]]:
         """The objects of an event. `payer` is whose share of budgets and turns is used."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Sequence
-from contextvars import Context as Variables
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -187,7 +186,7 @@ class Group:
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         tasks = self._tasks = self._tasks or set()
-        task = asyncio.get_running_loop().create_task(work, context=Variables())
+        task = asyncio.get_running_loop().create_task(work, context=self._projection.variables)
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
@@ -233,7 +232,7 @@ class Group:
         if self._pass is None:
             # Whoever published has nothing to do with what is done here.
             self._pass = asyncio.get_running_loop().create_task(
-                self._hand_out(), context=Variables()
+                self._hand_out(), context=self._projection.variables
             )
 
     async def _hand_out(self) -> None:

@@ -7,6 +7,7 @@ have one projection, and each wish its group.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from gateway.execution.plans.plan import Run
 from gateway.execution.plans.plans import Plans
 from gateway.execution.streams.deliveries import Projection, RecentDeliveries
 from gateway.execution.streams.group import Group
+from gateway.logs import tell_from_here
 from schema.context import Context
 from schema.cost import selected_in
 from schema.event_loading import Listening
@@ -92,6 +94,8 @@ def _projection(plans: Plans, opening: Opening, listened: Listening) -> Projecti
         meter=context.meter,
         turn=context.turn,
     )
+    variables = copy_context()
+    variables.run(tell_from_here)
     # Its text is the document's, and would be held once more for each group.
     request = OperationRequest("", asked.variables, asked.operation_name)
     return Projection(
@@ -101,6 +105,7 @@ def _projection(plans: Plans, opening: Opening, listened: Listening) -> Projecti
         request,
         listened.objects,
         shows_key=_selects(operation, "idempotencyKey"),
+        variables=variables,
     )
 
 
