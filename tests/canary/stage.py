@@ -14,6 +14,7 @@ from schema import records
 from tests.canary.canaries import CANARIES
 
 CUSTOMER = "cus_1"
+MANY = 100
 ANSWERS = (400, 401, 402, 403, 404, 409, 429, 500)
 
 
@@ -60,7 +61,8 @@ class Stage:
         return intent.id
 
     def fail_next(self, status: int, path: str = "*") -> None:
-        """The next call is answered as Stripe does when it quotes what it was sent."""
+        """Calls are answered as by Stripe when it quotes what it was sent, until it is mended: what
+        the gateway does beside may call as well."""
         quoted = " ".join(
             (
                 f"No such key: {CANARIES.stripe_key},",
@@ -70,11 +72,11 @@ class Stage:
         error = {"type": "invalid_request_error", "code": "odd", "message": quoted}
         body = {"error": {**error, "payment_intent": {"client_secret": quoted}}}
         self.sandbox.faults.add(
-            Fault(FaultKind.ANSWER, status=status, body=body), path=path, times=3
+            Fault(FaultKind.ANSWER, status=status, body=body), path=path, times=MANY
         )
 
     def break_next(self, kind: FaultKind) -> None:
-        self.sandbox.faults.add(kind, times=3)
+        self.sandbox.faults.add(kind, times=MANY)
 
     def slow_down_next(self, seconds: float, path: str) -> None:
         self.sandbox.faults.add(Fault(FaultKind.LATENCY, seconds=seconds), path=path)

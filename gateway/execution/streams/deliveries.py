@@ -65,7 +65,7 @@ class Projection:
     objects: LinkedObjects
     shows_key: bool
     """Whether an answer may depend on whose write it was."""
-    variables: Variables
+    variables: Variables = field(repr=False)
     """Of the tasks that do it: they belong to the process, and their lines to no request."""
 
     async def loaded(self, event: InvoicePaymentEvent, payer: str) -> tuple[Run, Loaded[Any]]:
