@@ -75,6 +75,8 @@ class FastLane:
         self._of_caller, self._of_all = limits
         self._new_id = new_id
         self._heads: OrderedDict[bytes, KnownHead] = OrderedDict()
+        self._seen: OrderedDict[bytes, None] = OrderedDict()
+        """Heads that came once, as all do of a client that names each request for a trace."""
 
     def response_to(self, data: bytes, head_length: int) -> bytes | None:
         """The whole response to a whole request, if it can be given at once."""
@@ -85,6 +87,7 @@ class FastLane:
         if not self._authenticator.still(known.grant):
             del self._heads[key]
             return None
+        self._heads.move_to_end(key)
         viewer = known.grant.viewer
         if self._of_all.is_full() or self._of_caller.is_full(viewer.tenant):
             return None
@@ -103,12 +106,19 @@ class FastLane:
         return b"".join((known.of_response, own.encode(), body))
 
     def learn(self, head: bytes, request: web.BaseRequest, response: web.StreamResponse) -> None:
-        """Keep what the head has decided, if it was that of a query and is like others."""
+        """Keep what the head has decided, if it was that of a query, is like others, and has come
+        before."""
         grant = request.get(QUERIED_BY)
         if grant is None or response.status != 200 or not response.keep_alive:
             return
         if (key := _key(head)) in self._heads:
             return
+        if key not in self._seen:
+            self._seen[key] = None
+            if len(self._seen) > HEADS_MAX:
+                self._seen.popitem(last=False)
+            return
+        del self._seen[key]
         if any(name in request.headers for name in CHANGING) or request.query_string:
             return
         lines = [

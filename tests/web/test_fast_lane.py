@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.web.app import _Connection
+from gateway.web.fast_lane import HEADS_MAX
 from tests.callers.desk import Desk, guarded
 from tests.support.long_form import examples
 from tests.support.served import Served
@@ -95,6 +96,7 @@ async def test_a_known_head_is_answered_with_the_same_but_for_id_and_date(desk: 
     token = desk.admit("acme")
 
     async with guarded(desk) as served, wire(served) as line:
+        await line.ask(request(token, INVOICE))
         long = await line.ask(request(token, INVOICE))
         before = served.requests_of_aiohttp
         short = await line.ask(request(token, INVOICE))
@@ -126,8 +128,9 @@ async def test_a_client_that_was_dismissed_is_not_let_in(desk: Desk) -> None:
     token, other = desk.admit("acme"), desk.admit("other")
 
     async with guarded(desk) as served, wire(served) as line:
-        await line.ask(request(token, INVOICE))
-        await line.ask(request(other, INVOICE))
+        for _ in range(3):
+            await line.ask(request(token, INVOICE))
+            await line.ask(request(other, INVOICE))
         desk.dismiss("acme")
         served.gateway.rereading.again()
         refused = await line.ask(request(token, INVOICE))
@@ -183,6 +186,21 @@ async def test_what_is_of_one_request_alone_goes_the_long_way(
             assert served.requests_of_aiohttp == number
 
 
+async def test_heads_that_come_once_push_out_none_that_come_again(desk: Desk) -> None:
+    """A client that traces its requests has another head for each."""
+    token = desk.admit("acme")
+
+    async with guarded(desk) as served, wire(served) as line:
+        for _ in range(2):
+            await line.ask(request(token, INVOICE))
+        for number in range(HEADS_MAX + 1):
+            await line.ask(request(token, INVOICE, Traceparent=str(number)))
+        before = served.requests_of_aiohttp
+        await line.ask(request(token, INVOICE))
+
+        assert served.requests_of_aiohttp == before
+
+
 def split(stream: bytes, cuts: Iterable[int]) -> list[bytes]:
     places = sorted({cut % len(stream) for cut in cuts} - {0})
     return [stream[a:b] for a, b in zip([0, *places], [*places, len(stream)], strict=True)]
@@ -224,7 +242,8 @@ async def test_however_requests_are_cut_and_joined_each_gets_its_answer(
 
     async with guarded(desk) as served:
         async with wire(served) as line:
-            alone = {kind: await line.ask(of(token)) for kind, of in KINDS.items()}
+            for _ in range(2):
+                alone = {kind: await line.ask(of(token)) for kind, of in KINDS.items()}
         async with wire(served) as line:
             for kinds, cuts in rounds:
                 await line.send(*split(b"".join(KINDS[kind](token) for kind in kinds), cuts))
@@ -241,7 +260,7 @@ async def test_a_body_that_comes_later_is_waited_for(desk: Desk) -> None:
     whole = request(token, INVOICE, padding=" " * 40)
 
     async with guarded(desk) as served, wire(served) as line:
-        expected = [(await line.ask(whole))[2] for _ in range(2)]
+        expected = [(await line.ask(whole))[2] for _ in range(3)]
         status, _, body = await line.ask(whole[:-40], whole[-40:])
         next_status, _, _ = await line.ask(whole)
 
@@ -256,7 +275,7 @@ async def test_a_request_within_a_body_is_no_request(desk: Desk) -> None:
     outer = outer.replace(b"Content-Length: 13", f"Content-Length: {len(within)}".encode())
 
     async with guarded(desk) as served, wire(served) as line:
-        for _ in range(2):
+        for _ in range(3):
             assert (await line.ask(within))[0] == 200
         status, _, body = await line.ask(outer + b"\r\n\r\n", within)
         after = await line.ask(request(token, OTHER))
@@ -271,7 +290,7 @@ async def test_a_request_within_a_head_is_no_request(desk: Desk) -> None:
     within = request(token, INVOICE)
 
     async with guarded(desk) as served, wire(served) as line:
-        for _ in range(2):
+        for _ in range(3):
             await line.ask(within)
         before = served.requests_of_aiohttp
         first = await line.ask(b"POST /graphql HTTP/1.1\r\nX-Outer: ", within)
@@ -290,6 +309,7 @@ async def test_who_does_not_read_is_not_answered_into_memory(desk: Desk) -> None
 
     async with guarded(desk) as served, wire(served) as line:
         _, _, first = await line.ask(whole)
+        await line.ask(whole)
         before = served.requests_of_aiohttp
         await line.ask(whole)
         assert served.requests_of_aiohttp == before
