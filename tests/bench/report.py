@@ -249,7 +249,7 @@ def _bars(results: Results, axis: Any, title: str, row: str, reference: str) -> 
     axis.set_xscale("log")
     axis.tick_params(axis="x", which="both", bottom=False, labelbottom=False)
     axis.set_xlim(min(values) / 2, max(values) * 3)
-    axis.set_title(title, loc="left", fontsize=10)
+    axis.set_title(f"{title} (logarithmic)", loc="left", fontsize=10)
     axis.spines[["top", "right"]].set_visible(False)
 
 
