@@ -122,13 +122,6 @@ PENDING = Failed(ErrorCode.INTERNAL_SERVER_ERROR, "this was not fetched")
 """Stands where something is missing; never left in an answer."""
 
 
-def assemble(viewer: Viewer, needs: Needs, source: RecordSource) -> Loaded[Any]:
-    """The root with everything below it that the needs name. The source must miss nothing."""
-    root, missing = assemble_or_ask(viewer, needs, source)
-    assert not missing
-    return root
-
-
 def assemble_or_ask(
     viewer: Viewer, needs: Needs, source: RecordSource
 ) -> tuple[Loaded[Any], dict[Ask, Needs]]:

@@ -5,6 +5,7 @@ And what each protection of the gateway costs, on against off.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +30,8 @@ def queries(bench: Bench) -> None:
     supplier = sandbox(bench.files)
     servers = _servers(bench, supplier)
     with running(supplier, *servers):
-        bodies = _bodies(servers)
-        files = {
-            (row, one.name): bench.requests(one, some)
-            for row, some in bodies.items()
-            for one in servers
-        }
-        for turn in range(bench.rounds):
-            for row in bodies:
-                for one in servers:
-                    tell(f"  {row}, round {turn + 1} of {bench.rounds}: {one.name}")
-                    _load(bench, row, one, files[row, one.name])
+        for row, one, requests in _in_turn(bench, servers):
+            _load(bench, row, one, requests)
 
 
 def _servers(bench: Bench, supplier: Server) -> list[Server]:
@@ -57,6 +49,24 @@ def _servers(bench: Bench, supplier: Server) -> list[Server]:
         python_peer("hand-written", "limits", data, "dicts"),
         python_peer("bare aiohttp", "limits", data, "bytes"),
     ]
+
+
+def _in_turn(
+    bench: Bench, servers: list[Server], part: str = ""
+) -> Iterator[tuple[str, Server, Path]]:
+    """Each server with each row's requests, in turn, so that what disturbs the machine disturbs
+    all."""
+    bodies = _bodies(servers)
+    files = {
+        (row, one.name): bench.requests(one, some)
+        for row, some in bodies.items()
+        for one in servers
+    }
+    for turn in range(bench.rounds):
+        for row in bodies:
+            for one in servers:
+                tell(f"  {part}{row}, round {turn + 1} of {bench.rounds}: {one.name}")
+                yield row, one, files[row, one.name]
 
 
 def _bodies(servers: list[Server]) -> dict[str, list[dict[str, Any]]]:
@@ -108,18 +118,8 @@ def protections(bench: Bench) -> None:
         ours(name, bench.files, **NO_ANSWER_KEPT, **settings) for name, settings in WITHOUT.items()
     ]
     with running(*servers):
-        bodies = _bodies(servers)
-        files = {
-            (row, one.name): bench.requests(one, some)
-            for row, some in bodies.items()
-            for one in servers
-        }
-        for turn in range(bench.rounds):
-            for row in bodies:
-                for one in servers:
-                    tell(f"  protections, {row}, round {turn + 1} of {bench.rounds}: {one.name}")
-                    requests = files[row, one.name]
-                    told = bench.load.http(one.port, requests, seconds=bench.seconds)
-                    assert told["refused"] == told["closed"] == 0, (one.name, told)
-                    rate = told["answers"] / told["seconds"]
-                    bench.note(f"protections, {row}: answers/s", one.name, rate)
+        for row, one, requests in _in_turn(bench, servers, "protections, "):
+            told = bench.load.http(one.port, requests, seconds=bench.seconds)
+            assert told["refused"] == told["closed"] == 0, (one.name, told)
+            rate = told["answers"] / told["seconds"]
+            bench.note(f"protections, {row}: answers/s", one.name, rate)
