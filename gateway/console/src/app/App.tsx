@@ -1,0 +1,118 @@
+import { useCallback, useEffect, useMemo, useState } from 'react';
+import { Provider } from 'urql';
+import { Link, Route, Switch } from 'wouter';
+
+import { GatewayDocument, type GatewayQuery } from './generated';
+import { InvoicePage } from './InvoicePage';
+import { InvoiceList } from './InvoiceList';
+import { Announcer, Empty, GapNotice, LiveState, Logo, ThemeSwitch } from './parts';
+import { Session } from './session';
+import { SignIn } from './SignIn';
+import { SessionContext, useShown } from './views';
+import { RightsContext, rightsOf, DEMO } from './rights';
+
+const NEEDS_TOKEN = document.documentElement.dataset.signIn === 'on';
+
+/** The session of one caller after the other. A token is in this component's memory and nowhere
+ * else; who signs in again is where they were, as the views stay mounted below. */
+export function App() {
+  const [session, setSession] = useState<Session | null>(null);
+  const [refusal, setRefusal] = useState<string | null>(null);
+  const [isAsked, setIsAsked] = useState(NEEDS_TOKEN);
+
+  const signIn = useCallback((token: string | null) => {
+    setRefusal(null);
+    setIsAsked(false);
+    setSession((before) => {
+      before?.close();
+      return new Session(token, (message) => {
+        setRefusal(message);
+        setIsAsked(true);
+      });
+    });
+  }, []);
+
+  useEffect(() => {
+    if (!NEEDS_TOKEN) signIn(null);
+  }, [signIn]);
+
+  useEffect(() => {
+    const wake = () => session?.live.wake();
+    addEventListener('online', wake);
+    return () => removeEventListener('online', wake);
+  }, [session]);
+
+  const signOut = useMemo(
+    () =>
+      NEEDS_TOKEN && session
+        ? () => {
+            session.close();
+            setSession(null);
+            setRefusal(null);
+            setIsAsked(true);
+          }
+        : undefined,
+    [session],
+  );
+
+  return (
+    <>
+      {session && (
+        <Provider value={session.client}>
+          <SessionContext value={session}>
+            <Shell onSignOut={signOut} isHidden={isAsked} />
+          </SessionContext>
+        </Provider>
+      )}
+      {isAsked && <SignIn refusal={refusal} isAgain={session !== null} onToken={signIn} />}
+    </>
+  );
+}
+
+function Shell({ onSignOut, isHidden }: { onSignOut: (() => void) | undefined; isHidden: boolean }) {
+  const { data } = useShown(GatewayDocument, {});
+  return (
+    <RightsContext value={useMemo(() => rightsOf(data?.gateway), [data])}>
+      <div className="shell" inert={isHidden}>
+        <a className="skip" href="#main">
+          Skip to content
+        </a>
+        <header className="top">
+          <Link href="/" className="brand">
+            <Logo />
+            <span>Invoice payments</span>
+          </Link>
+          <Mode gateway={data?.gateway} />
+          <div className="top-right">
+            <LiveState />
+            <ThemeSwitch />
+            {onSignOut && (
+              <button type="button" className="button quiet" onClick={onSignOut}>
+                Sign out
+              </button>
+            )}
+          </div>
+        </header>
+        <GapNotice />
+        <main id="main" tabIndex={-1}>
+          <Switch>
+            <Route path="/" component={InvoiceList} />
+            <Route path="/invoices/:id">{({ id }) => <InvoicePage key={id} id={decodeURIComponent(id)} />}</Route>
+            <Route>
+              <Empty title="There is nothing at this address.">
+                <Link href="/">All invoices</Link>
+              </Empty>
+            </Route>
+          </Switch>
+        </main>
+        <Announcer />
+      </div>
+    </RightsContext>
+  );
+}
+
+function Mode({ gateway }: { gateway: GatewayQuery['gateway'] | undefined }) {
+  if (DEMO) return <span className="mode demo">Demo</span>;
+  if (!gateway || gateway.livemode) return null;
+  return <span className="mode">Test mode</span>;
+}
