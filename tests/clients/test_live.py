@@ -1,4 +1,4 @@
-"""`invoice-payments-live`, the client half as a package of its own, in the form that is published."""
+"""`invoice-payments-live`, the client half as a package of its own, in its published form."""
 
 from __future__ import annotations
 

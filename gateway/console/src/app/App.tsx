@@ -25,10 +25,13 @@ export function App() {
     setIsAsked(false);
     setSession((before) => {
       before?.close();
-      return new Session(token, (message) => {
+      const next = new Session(token, (message) => {
         setRefusal(message);
         setIsAsked(true);
+        // There is no place to come back to.
+        if (!next.isKnown) setSession((now) => (now === next ? null : now));
       });
+      return next;
     });
   }, []);
 

@@ -63,6 +63,8 @@ export class Session {
   readonly told = new Store<readonly Told[]>([]);
   /** Attempts whose event was seen: what was not answered is known to be done. */
   readonly done = new Store<Attempt | null>(null);
+  /** Whether the gateway has ever taken its token. */
+  isKnown = false;
   readonly #views = new Set<View>();
   readonly #gathered = new Set<View>();
   #requests = 0;
@@ -111,6 +113,7 @@ export class Session {
     const result = await this.client.executeQuery(request, { requestPolicy: 'network-only' }).toPromise();
     if (isUnknownCaller(result.error)) this.onUnknownCaller(messageOf(result.error!));
     if (result.error?.networkError || result.data == null) throw result.error;
+    this.isKnown = true;
     return result;
   }
 

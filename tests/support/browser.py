@@ -1,0 +1,24 @@
+"""The Chromium that the console's tests and pictures drive, if this machine has one.
+
+`python -m tests.support.browser` says what is left out where there is none.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
+IS_REQUIRED = os.environ.get("GATEWAY_TEST_BROWSER") == "required"
+"""Then a missing browser is a failed test, as in the check of every submission."""
+
+LEFT_OUT = (
+    "Left out: the console in a real browser (tests/clients/test_console.py), as there is no "
+    "Chromium here. On Debian: apt-get install chromium."
+)
+
+if __name__ == "__main__" and not CHROMIUM:
+    sys.stdout.write(LEFT_OUT + "\n")
