@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.backends.memory.twin import Twin
+from gateway.ledger import lifecycle
 from schema import records
 
 AMOUNT_MAX = 99_999_999
@@ -76,6 +77,7 @@ def _pay_out_of_band(twin: Twin, given: Given) -> str:
 def _overpay(twin: Twin, given: Given) -> str:
     """Two payments race for the same balance, and both arrive."""
     invoice = twin.invoice(_text(given, "invoiceId"))
+    lifecycle.default_to_pay(twin.book(invoice.id))  # Refuse before anything is made.
     racing = _intent(twin, invoice, invoice.amount_remaining)
     twin.attach(invoice.id, racing.id)
     twin.pay(invoice.id)

@@ -12,7 +12,7 @@ from tests.support.npm import SUITES, install_clients, run_suite
 
 PROJECT = SUITES.parents[2]
 FOLDER = PROJECT / "docs" / "console"
-COLOURS = 128
+COLOURS = 256
 """Enough for a page of few colours, and a third of the bytes."""
 
 
@@ -26,7 +26,9 @@ def main() -> None:
         run_suite(clients, "browser/screenshots.mjs", url, CHROMIUM=CHROMIUM, FOLDER=str(FOLDER))
     for picture in FOLDER.glob("*.png"):
         with Image.open(picture) as whole:
-            small = whole.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+            small = whole.convert("RGB").quantize(
+                COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+            )
         small.save(picture, optimize=True)
 
 

@@ -81,10 +81,14 @@ export async function overSandbox() {
       gateway.kill('SIGKILL');
       await ended(gateway);
     },
+    /** Its log and its journal are lost. Only while it is killed. */
+    forget() {
+      rmSync(folder, { recursive: true });
+    },
     async end() {
       sandbox.kill('SIGKILL');
       await Promise.all([over.kill(), ended(sandbox)]);
-      rmSync(folder, { recursive: true });
+      rmSync(folder, { recursive: true, force: true });
     },
   };
   await over.start();

@@ -28,10 +28,11 @@ export function Activity() {
 export function History({ invoice }: { invoice: string }) {
   const told = useStore(useSession().told);
   const { data } = useShown(HistoryDocument, { invoice, after: null });
-  const before = data?.invoicePaymentEvents?.nodes ?? [];
-  const known = new Set(before.map(({ cursor }) => cursor));
-  const since = told.filter((event) => event.invoiceId === invoice && !known.has(event.cursor));
-  const events = [...since, ...[...before].reverse()];
+  // Of what was told here it is known whose it was.
+  const since = told.filter((event) => event.invoiceId === invoice);
+  const known = new Set(since.map(({ cursor }) => cursor));
+  const before = (data?.invoicePaymentEvents?.nodes ?? []).filter(({ cursor }) => !known.has(cursor));
+  const events = [...since, ...before.reverse()];
   return (
     <section className="card activity" aria-labelledby="activity">
       <h2 id="activity">Events</h2>

@@ -40,10 +40,13 @@ export function App() {
   }, [signIn]);
 
   useEffect(() => {
+    if (isAsked) return;
     const wake = () => session?.live.wake();
-    addEventListener('online', wake);
-    return () => removeEventListener('online', wake);
-  }, [session]);
+    // Nobody waits for a timer who has just come back.
+    const events = ['online', 'focus'];
+    events.forEach((name) => addEventListener(name, wake));
+    return () => events.forEach((name) => removeEventListener(name, wake));
+  }, [session, isAsked]);
 
   const signOut = useMemo(
     () =>

@@ -65,15 +65,17 @@ export class Session {
   readonly done = new Store<Attempt | null>(null);
   /** Whether the gateway has ever taken its token. */
   isKnown = false;
+  readonly #headers: Record<string, string>;
   readonly #views = new Set<View>();
   readonly #gathered = new Set<View>();
   #requests = 0;
 
   constructor(
-    readonly token: string | null,
+    token: string | null,
     private readonly onUnknownCaller: (message: string) => void,
   ) {
     const headers: Record<string, string> = token === null ? {} : { Authorization: `Bearer ${token}` };
+    this.#headers = headers;
     const socket = createSocket({
       url: SOCKET.href,
       connectionParams: headers,
@@ -139,11 +141,9 @@ export class Session {
 
   /** The demo's controls, which are no part of the API. Rejects with a sentence. */
   async demo(action: string, given: object): Promise<string> {
-    const { headers } = this.client.createRequestOperation('query', createRequest('{__typename}', {})).context
-      .fetchOptions as RequestInit;
     const response = await fetch(`/demo/${action}`, {
       method: 'POST',
-      headers: { ...(headers as Record<string, string>), 'Content-Type': 'application/json' },
+      headers: { ...this.#headers, 'Content-Type': 'application/json' },
       body: JSON.stringify(given),
     });
     const body = await response.json();

@@ -33,3 +33,25 @@ test('what happened while the gateway was away is there when it is back, and not
   assert.deepEqual(problems.filter((one) => !one.includes('ERR_CONNECTION_REFUSED')), []);
   await context.close();
 });
+
+test('where history is lost, everything is read again, and the page says so', async () => {
+  const base = new URL('/', stripe.url).href;
+  const { page, problems, context } = await openWindow(browser, `${base}?status=OPEN`);
+  await live(page);
+  const row = page.locator('.invoices tbody tr', { hasText: 'DEMO-0010' });
+  await row.waitFor();
+
+  await stripe.kill();
+  await page.locator('.live-state.offline').waitFor();
+  await stripe.post('/v1/invoices/in_demo_kwd_open/void', {});
+  stripe.forget();
+  await stripe.start();
+  await page.getByText('Some events were missed. The server’s event log was started anew.').waitFor();
+  await row.waitFor({ state: 'detached' });
+  await live(page);
+  await page.getByRole('button', { name: 'Dismiss' }).click();
+
+  assert.equal(await page.locator('.notice').count(), 0);
+  assert.deepEqual(problems.filter((one) => !one.includes('ERR_CONNECTION_REFUSED')), []);
+  await context.close();
+});

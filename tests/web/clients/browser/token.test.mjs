@@ -33,12 +33,12 @@ test('a token that expires brings the sign-in back, and who signs in again is wh
   assert.deepEqual(await seriousFindings(page), []);
 
   await signIn(page, token({ seconds: LASTS_SECONDS }));
-  await page.locator('.summary').getByText('Paid', { exact: true }).first().waitFor();
+  await page.locator('.summary .badge').getByText('Paid', { exact: true }).waitFor();
   await live(page);
   await page.getByRole('heading', { name: 'Sign in again' }).waitFor();
   await detachElsewhere(url, 'in_demo_paid_by_two', 'pi_demo_two_b', { authorization: `Bearer ${token()}` });
   await signIn(page, token());
-  await page.locator('.summary').getByText('Open', { exact: true }).waitFor();
+  await page.locator('.summary .badge').getByText('Open', { exact: true }).waitFor();
   await live(page);
 
   assert.match(page.url(), /invoices\/in_demo_paid_by_two$/);
