@@ -27,7 +27,7 @@ def main() -> None:
     for picture in FOLDER.glob("*.png"):
         with Image.open(picture) as whole:
             small = whole.convert("RGB").quantize(
-                COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+                COLOURS, method=Image.Quantize.MAXCOVERAGE, kmeans=4, dither=Image.Dither.NONE
             )
         small.save(picture, optimize=True)
 
