@@ -34,14 +34,25 @@ ROOMY = Limits(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """What stands in place of a field's own value in all records of a kind."""
+
+    kind: type[Any]
+    field: str
+    value: Any
+
+
+NUMBERED = Odd(records.Invoice, "number", 7)
+
+
 class Failing(MemoryBackend):
     """Lets some of what was loaded have failed, by a seed: the same for both runners."""
 
     def __init__(self, stage: Stage) -> None:
         super().__init__(stage.twin, keeps_trees=False)
         self.seed: int | None = None
-        self.is_odd = False
-        """Whether invoices have a number in place of the text that is theirs."""
+        self.odd: Odd | None = None
 
     def at_once(self, viewer: Viewer, needs: Needs, meter: Meter) -> None:
         """Nothing: every read is to be seen."""
@@ -52,10 +63,18 @@ class Failing(MemoryBackend):
         root = await super().load(viewer, needs, meter, known)
         if self.seed is not None:
             self._break(root, random.Random(self.seed))
-        for child in root.children.values():
-            if self.is_odd and isinstance(child, Loaded) and type(child.record) is records.Invoice:
-                child.record = replace(child.record, number=7)
+        if self.odd is not None:
+            self._plant(root, self.odd)
         return root
+
+    def _plant(self, loaded: Loaded[Any], odd: Odd) -> None:
+        if type(loaded.record) is odd.kind:
+            loaded.record = replace(loaded.record, **{odd.field: odd.value})
+        for child in loaded.children.values():
+            below = child.items if isinstance(child, LoadedPage) else [child]
+            for one in below:
+                if isinstance(one, Loaded):
+                    self._plant(one, odd)
 
     def _break(self, loaded: Loaded[Any], chance: random.Random) -> None:
         for need in sorted(loaded.children, key=repr):

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
+    GraphQLEnumType,
     GraphQLField,
+    GraphQLNamedType,
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLSchema,
+    GraphQLType,
     OperationDefinitionNode,
     get_named_type,
     is_abstract_type,
@@ -32,9 +35,10 @@ from graphql.execution.collect_fields import (
 from graphql.execution.values import VariableValues
 from strawberry.types.field import StrawberryField
 
-from gateway.execution.plans.leaves import CHECKS, shown_by
+from gateway.execution.plans.leaves import CHECKS, KEPT, TYPES, recognized_by, shown_by
 from gateway.execution.plans.needs import Branch
 from gateway.execution.plans.source import NAMES, NotPlanned, Slots, Source, key_of
+from gateway.execution.plans.typed import RECORDS, declared
 from schema.cost import field_definition
 from schema.enums import UNRECOGNIZED
 from schema.fields import EnumField, LoadedField, RecordField
@@ -136,19 +140,91 @@ class Compiler:
             definition = kind.fields.get(field_name)
             if definition is None:
                 raise NotPlanned("introspection")
-            variable = f"v{len(items)}"
-            self._field(body, variable, key, definition, details, branch, type_name)
-            items.append(f"{key_of(key)}: {variable}")
+            shown = self._of_typed(kind.name, definition, details)
+            if shown is None:
+                shown = f"v{len(items)}"
+                self._field(body, shown, key, definition, details, branch, type_name)
+            items.append(f"{key_of(key)}: {shown}")
         head = [f"def {name}(o, x{', path' if self._careful else ''}):"]
-        text = "\n".join(body)
-        if not body:
+        text = "\n".join([*body, *items])
+        has_record = re.search(r"\br\.|\(r\)", text) is not None
+        if not body and not has_record:
             head.append("    if o is None: raise Surprise")
-        if "c[" in text:
+        if re.search(r"\bc[\[.]", text):
             head.append("    c = o.children")
-        if re.search(r"\br\.|\(r\)", text):
-            head.append("    r = o.record if o.__class__ is Loaded else o")
+        if has_record:
+            head += self._record(kind.name)
+        if kind.name in RECORDS:
+            items = self._once(head, items)
         self.source.add(*head, *_indented(body), f"    return {{{', '.join(items)}}}", "")
         return name
+
+    def _record(self, name: str) -> list[str]:
+        """Statements that find the record, which is held to its types where its class is known."""
+        if name not in RECORDS:
+            return ["    r = o.record if o.__class__ is Loaded else o"]
+        kind = self.source.constant(f"{name}Record", RECORDS[name])
+        return [
+            "    r = o.record",
+            "    try:",
+            f"        if r.typed_as is not {kind}: raise Surprise",
+            "    except AttributeError:",
+            f"        hold(r, {kind})",
+        ]
+
+    def _once(self, head: list[str], items: list[str]) -> list[str]:
+        """The items with the record's currency, which all its amounts have, looked up once."""
+        shown = f"{self._leaf(self._currency())}[r.currency]"
+        if sum(one.count(shown) for one in items) < 2:
+            return items
+        head.append(f"    currency = {shown}")
+        return [one.replace(shown, "currency") for one in items]
+
+    def _of_typed(
+        self, type_name: str, definition: GraphQLField, details: FieldDetailsList
+    ) -> str | None:
+        """An expression for what is shown of a record that is held to its types; None where more
+        is to be looked at."""
+        made, kind = field_definition(definition), definition.type
+        if type_name not in RECORDS or not isinstance(made, RecordField) or made.show is not None:
+            return None
+        held, may_be_null = declared(type_name).get(made.attribute, (object, True))
+        is_nullable = not is_non_null_type(kind)
+        if may_be_null and not is_nullable:
+            return None
+        value, leaf = f"r.{made.attribute}", get_named_type(kind)
+        if isinstance(made, AmountField):
+            shown = self._typed_amount(value, type_name, leaf, details) if held is int else None
+            return f"None if {value} is None else {shown}" if shown and may_be_null else shown
+        if isinstance(made, EnumField):
+            return f"{self._recognizing(leaf)}[{value}]" if held is str else None
+        if TYPES.get(leaf.name) is held:
+            return value
+        if KEPT.get(leaf.name) is held:
+            return f"{self._leaf(leaf, is_nullable=may_be_null)}[{value}]"
+        return None
+
+    def _typed_amount(
+        self, value: str, type_name: str, money: GraphQLNamedType, details: FieldDetailsList
+    ) -> str | None:
+        """An amount of such a record, where nothing is asked for but what it is made of."""
+        assert isinstance(money, GraphQLObjectType)
+        if declared(type_name)["currency"] != (str, False):
+            return None
+        currency = f"{self._leaf(self._currency())}[r.currency]"
+        parts = {"minorUnits": value, "currency": currency, "__typename": "'Money'"}
+        asked = self._asked(money, details)
+        if not set(asked.values()) <= parts.keys():
+            return None
+        return f"{{{', '.join(f'{key_of(key)}: {parts[name]}' for key, name in asked.items())}}}"
+
+    def _asked(self, money: GraphQLObjectType, details: FieldDetailsList) -> dict[str, str]:
+        """The fields of an amount by their response keys."""
+        grouped = self._subfields(money, details)
+        return {key: some[0].node.name.value for key, some in grouped.items()}
+
+    def _currency(self) -> GraphQLNamedType:
+        return self._schema.type_map["CurrencyCode"]
 
     def _name(self, kind: str) -> str:
         self._functions += 1
@@ -223,7 +299,10 @@ class Compiler:
         else:
             slot = self._slots.number(self._schema, definition, details[0].node)
             below = branch.add_slot(type_name, slot)
-            lines.append(f"{variable} = x.child(o, x.bound[{slot}])")
+            lines.append(f"{variable} = c.get(x.bound[{slot}])")
+            lines.append(
+                f"if {variable}.__class__ not in LOADED: {variable} = x.child(o, x.bound[{slot}])"
+            )
         if made.show is not None:
             lines.append(f"{variable} = {self.source.constant('show', made.show)}(o, {variable})")
         return lines, below
@@ -255,9 +334,8 @@ class Compiler:
         """An amount is made into Money only where more is asked for than what it is made of."""
         money = get_named_type(kind)
         assert isinstance(money, GraphQLObjectType)
-        grouped = self._subfields(money, place.details)
         parts = {"minorUnits": variable, "currency": f"{variable}c", "__typename": "'Money'"}
-        asked = {key: some[0].node.name.value for key, some in grouped.items()}
+        asked = self._asked(money, place.details)
         if not set(asked.values()) <= parts.keys():
             made = self.source.constant("Money", Money)
             return [
@@ -284,13 +362,22 @@ class Compiler:
     def _checked(self, variable: str, scalar: str) -> str:
         return f"if not ({CHECKS[scalar].format(v=variable)}): raise Surprise"
 
-    def _leaf(self, kind: GraphQLOutputType) -> str:
-        """The constant that shows a leaf's values."""
+    def _leaf(self, kind: GraphQLType, *, is_nullable: bool = False) -> str:
+        """The constant that shows a leaf's values; a table may know null, as well."""
         leaf = get_named_type(kind)
         assert is_leaf_type(leaf)
-        if leaf.name not in self._leaves:
-            self._leaves[leaf.name] = shown_by(leaf)
-        return self.source.constant(f"{leaf.name}_", self._leaves[leaf.name])
+        name = f"{leaf.name}_or_null_" if is_nullable else f"{leaf.name}_"
+        if name not in self._leaves:
+            self._leaves[name] = shown_by(leaf, is_nullable=is_nullable)
+        return self.source.constant(name, self._leaves[name])
+
+    def _recognizing(self, kind: GraphQLNamedType) -> str:
+        """The table that shows any text, and null, for an enumeration."""
+        assert isinstance(kind, GraphQLEnumType)
+        name = f"Recognized{kind.name}_"
+        if name not in self._leaves:
+            self._leaves[name] = recognized_by(kind)
+        return self.source.constant(name, self._leaves[name])
 
     def _completed(self, variable: str, kind: GraphQLOutputType, place: Place) -> list[str]:
         """Statements that turn what `variable` holds into what is shown."""
@@ -308,7 +395,7 @@ class Compiler:
         if kind.name in CHECKS:
             return [self._checked(variable, kind.name)]
         shown = self._leaf(kind)
-        if isinstance(self._leaves[kind.name], dict):
+        if isinstance(self._leaves[f"{kind.name}_"], dict):
             return [f"{variable} = {shown}[{variable}]"]
         return [f"if {variable} is None: raise Surprise", f"{variable} = {shown}({variable})"]
 
