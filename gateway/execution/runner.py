@@ -85,6 +85,7 @@ class GraphQLRunner:
     ) -> None:
         self._schema = schema._schema
         self._reads = reads
+        self._has_upstream = reads.describe().kind is BackendKind.STRIPE
         self._writes = writes
         self._events = events
         self._quotas = quotas
@@ -225,9 +226,8 @@ class GraphQLRunner:
         price: dict[str, int] | None,
     ) -> Answer:
         """What the operation has cost upstream, and its caller."""
-        has_upstream = self._reads.describe().kind is BackendKind.STRIPE
         # From a call less one could tell that another's object exists and is cached.
-        if has_upstream and answer.executed and viewer.customers is None:
+        if self._has_upstream and answer.executed and viewer.customers is None:
             _tell(answer, "upstream", {"calls": calls, "cached": cached})
         if price is not None:
             _tell(answer, "cost", price)
