@@ -18,8 +18,8 @@ COST_MIN = 1
 """What a refused document costs, and one that asks for nothing: somebody had to read it."""
 
 
-ROUND_COST_MAX = 2500
-"""A plan shows objects of this cost in about two milliseconds."""
+ROUND_COST_MAX = 4000
+"""A plan shows objects of this cost in less than three milliseconds."""
 
 
 class CostQuotas:
@@ -145,7 +145,7 @@ class FairQueue:
 class Round:
     """What costly operations take of one round of the event loop without having waited for their
     turn: those whose objects are there already, and which a plan shows in less time than it takes
-    to make a task. It is bounded, so that what else is ready in that round waits for about two
+    to make a task. It is bounded, so that what else is ready in that round waits for about three
     milliseconds at most.
     """
 
