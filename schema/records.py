@@ -21,13 +21,17 @@ Metadata = tuple[tuple[str, str], ...]
 
 
 class Typed:
-    """A record of which can be remembered that each of its fields has been found to be of its
-    declared type, whole numbers within what JSON keeps exact: then `typed_as` is its class. Before
-    that there is no such attribute. It is never copied, written down or compared."""
+    """A record of which can be remembered what was found of its fields; before that there is no
+    such attribute. It is never copied, written down or compared.
 
-    __slots__ = ("typed_as",)
+    `typed_as` is its class where each field is of its declared type, whole numbers within what JSON
+    keeps exact. `plain_as` is that, too, where JSON shows each text as it is, and None where not.
+    """
+
+    __slots__ = ("plain_as", "typed_as")
 
     typed_as: type[Any]
+    plain_as: type[Any] | None
 
 
 @dataclass(frozen=True, slots=True)

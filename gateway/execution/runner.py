@@ -29,7 +29,7 @@ from gateway.execution.operation import (
     Prepared,
 )
 from gateway.execution.plans.plans import OnFallback, Plans, nobody_counts
-from gateway.execution.queries import Queries
+from gateway.execution.queries import TEXT_COST_MIN, Queries
 from gateway.execution.streams.groups import Groups, Opening
 from gateway.execution.streams.subscription import Subscription
 from gateway.execution.trusted_documents import TrustedDocuments, check_manifest
@@ -81,6 +81,7 @@ class GraphQLRunner:
         documents: Documents | None = None,
         compiled_plans: bool = True,
         warm_answers: bool = True,
+        text_cost_min: int = TEXT_COST_MIN,
         on_fallback: OnFallback = nobody_counts,
     ) -> None:
         self._schema = schema._schema
@@ -93,7 +94,7 @@ class GraphQLRunner:
         self._documents = documents or Documents(self._schema, limits, on_exceeded=on_exceeded)
         self._plans = Plans(self._schema, on_fallback, is_on=compiled_plans)
         warm = WarmAnswers() if warm_answers and compiled_plans else None
-        self._queries = Queries(self._plans, warm, operation_seconds_max)
+        self._queries = Queries(self._plans, warm, operation_seconds_max, text_cost_min)
         self._groups = Groups(self._plans)
         self._trusted = TrustedDocuments()
         self._fair_queue = FairQueue()

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from contextlib import aclosing
 from typing import Any
 
+import orjson
 import pytest
 from graphql import GraphQLObjectType, get_named_type, is_leaf_type
 from hypothesis import given, settings
@@ -138,6 +139,53 @@ async def test_a_record_with_anything_wrong_in_it_is_shown_as_graphql_core_shows
 
             assert planned == judged, field
             assert oracle.fallbacks == [], field
+
+
+STRANGE = (
+    '"',
+    "\\",
+    "\n",
+    "\x00",
+    "\x7f",
+    "\u2028",
+    "é€😀",
+    "'''",
+    "{r.id}",
+    "{{",
+    "</script>",
+    "",
+)
+
+
+@pytest.mark.parametrize("kind", sorted(RECORDS))
+async def test_whatever_texts_a_record_has_its_json_is_the_same(kind: str) -> None:
+    """Also those that JSON has to escape, and those that look like generated code."""
+    oracle, document = Oracle(STAGE), _shown(kind)
+
+    for field, (type_, _) in declared(kind).items():
+        for value in STRANGE if type_ is str else ():
+            oracle.backend.odd = Odd(RECORDS[kind], field, value)
+            planned, judged = await oracle.both(document)
+
+            assert planned == judged, (field, value)
+
+    assert oracle.fallbacks == []
+
+
+async def test_a_large_answer_is_json_from_the_second_time_on() -> None:
+    """The first time it is made of dictionaries, as code that is used once does not pay."""
+    oracle, document = Oracle(STAGE), "{ invoices { nodes { id number } } }"
+    request = OperationRequest(document)
+    answers = []
+
+    for _ in range(3):
+        prepared = await oracle.planned.prepare(request, OPERATOR)
+        assert not isinstance(prepared, Answer)
+        answers.append(await oracle.planned.execute(prepared, request, OPERATOR, "req_test"))
+
+    kinds = [type(one.body["data"]) for one in answers]
+    assert kinds == [dict, orjson.Fragment, orjson.Fragment]
+    assert len({orjson.dumps(one.body) for one in answers}) == 1
 
 
 INVOICE = "id status number amountRemaining { minorUnits formatted } customer { id name }"

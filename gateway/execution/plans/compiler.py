@@ -1,12 +1,15 @@
-"""From a selection to Python: one function for each type and selection set, leaves checked inline.
+"""From a selection to Python: one function for each type and selection set, leaves checked inline
+unless they are of a record that is held to its types.
 
 Two forms are made of the same plan: the quick one ends at the first failure or surprise; the
-careful one, made when it is first needed, knows paths and puts a failure beside its null.
+careful one, made when it is first needed, knows paths and puts a failure beside its null. A third
+one is in `text`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +62,9 @@ class Place:
 class Compiler:
     """Compiles one operation with the given values of its `@skip` and `@include`."""
 
+    as_text = False
+    """Whether functions return JSON, and not Python's values."""
+
     def __init__(
         self,
         schema: GraphQLSchema,
@@ -105,7 +111,7 @@ class Compiler:
         lines = self._completed("v", definition.type, Place(details, "path", branch))
         name = self._name("field")
         more = ", path" if self._careful else ""
-        self.source.add(f"def {name}(v, x{more}):", *_indented([*lines, "return v"]), "")
+        self.source.add(f"def {name}(v, x{more}):", *indented([*lines, "return v"]), "")
         return name
 
     def _subfields(self, kind: GraphQLObjectType, details: FieldDetailsList) -> GroupedFieldSet:
@@ -118,7 +124,8 @@ class Compiler:
     ) -> str:
         """A function from an object of this type to its selected fields: one for each selection,
         however often it is spread."""
-        key = (type_name, tuple(id(one.node) for details in grouped.values() for one in details))
+        nodes = tuple(id(one.node) for details in grouped.values() for one in details)
+        key = (self.as_text, type_name, nodes)
         if key not in self._known:
             own = Branch()
             self._known[key] = (self._written(kind, grouped, own, type_name), own)
@@ -131,54 +138,79 @@ class Compiler:
     ) -> str:
         name = self._name(kind.name)
         body: list[str] = []
-        items: list[str] = []
+        items: dict[str, str] = {}
         for key, details in grouped.items():
             field_name = details[0].node.name.value
             if field_name == "__typename":
-                items.append(f"{key_of(key)}: {kind.name!r}")
+                items[key] = self._constant(kind.name)
                 continue
             definition = kind.fields.get(field_name)
             if definition is None:
                 raise NotPlanned("introspection")
             shown = self._of_typed(kind.name, definition, details)
             if shown is None:
-                shown = f"v{len(items)}"
-                self._field(body, shown, key, definition, details, branch, type_name)
-            items.append(f"{key_of(key)}: {shown}")
+                variable = f"v{len(items)}"
+                self._field(body, variable, key, definition, details, branch, type_name)
+                shown = self._variable(variable)
+            items[key] = shown
         head = [f"def {name}(o, x{', path' if self._careful else ''}):"]
-        text = "\n".join([*body, *items])
+        text = "\n".join([*body, *items.values()])
         has_record = re.search(r"\br\.|\(r\)", text) is not None
         if not body and not has_record:
             head.append("    if o is None: raise Surprise")
         if re.search(r"\bc[\[.]", text):
             head.append("    c = o.children")
-        if has_record:
-            head += self._record(kind.name)
-        if kind.name in RECORDS:
+        if has_record and kind.name in RECORDS:
+            head += self._held(kind, grouped, type_name)
             items = self._once(head, items)
-        self.source.add(*head, *_indented(body), f"    return {{{', '.join(items)}}}", "")
+        elif has_record:
+            head.append("    r = o.record if o.__class__ is Loaded else o")
+        self.source.add(*head, *indented(body), f"    return {self._whole(items)}", "")
         return name
 
-    def _record(self, name: str) -> list[str]:
-        """Statements that find the record, which is held to its types where its class is known."""
-        if name not in RECORDS:
-            return ["    r = o.record if o.__class__ is Loaded else o"]
-        kind = self.source.constant(f"{name}Record", RECORDS[name])
+    def _held(self, kind: GraphQLObjectType, grouped: GroupedFieldSet, type_name: str) -> list[str]:
+        """Statements that find a record of a known class, and hold it to its types."""
+        record = self.source.constant(f"{kind.name}Record", RECORDS[kind.name])
         return [
             "    r = o.record",
             "    try:",
-            f"        if r.typed_as is not {kind}: raise Surprise",
+            f"        if r.typed_as is not {record}: raise Surprise",
             "    except AttributeError:",
-            f"        hold(r, {kind})",
+            f"        hold(r, {record})",
         ]
 
-    def _once(self, head: list[str], items: list[str]) -> list[str]:
+    def _once(self, head: list[str], items: dict[str, str]) -> dict[str, str]:
         """The items with the record's currency, which all its amounts have, looked up once."""
-        shown = f"{self._leaf(self._currency())}[r.currency]"
-        if sum(one.count(shown) for one in items) < 2:
+        shown = self._looked_up(self._leaf(self._currency()), "r.currency").strip("{}")
+        if sum(one.count(shown) for one in items.values()) < 2:
             return items
         head.append(f"    currency = {shown}")
-        return [one.replace(shown, "currency") for one in items]
+        return {key: one.replace(shown, "currency") for key, one in items.items()}
+
+    # How what is shown stands in the code: here as expressions that make Python's values.
+
+    def _constant(self, text: str) -> str:
+        return repr(text)
+
+    def _variable(self, name: str) -> str:
+        return name
+
+    def _as_it_is(self, value: str, held: type, *, may_be_null: bool) -> str:
+        """What a record holds, of this type."""
+        return value
+
+    def _looked_up(self, table: str, value: str) -> str:
+        return f"{table}[{value}]"
+
+    def _unless_none(self, value: str, shown: str) -> str:
+        return f"None if {value} is None else {shown}"
+
+    def _object_of(self, items: Mapping[str, str]) -> str:
+        return f"{{{', '.join(f'{key_of(key)}: {one}' for key, one in items.items())}}}"
+
+    def _whole(self, items: Mapping[str, str]) -> str:
+        """What a function returns."""
+        return self._object_of(items)
 
     def _of_typed(
         self, type_name: str, definition: GraphQLField, details: FieldDetailsList
@@ -195,13 +227,13 @@ class Compiler:
         value, leaf = f"r.{made.attribute}", get_named_type(kind)
         if isinstance(made, AmountField):
             shown = self._typed_amount(value, type_name, leaf, details) if held is int else None
-            return f"None if {value} is None else {shown}" if shown and may_be_null else shown
+            return self._unless_none(value, shown) if shown and may_be_null else shown
         if isinstance(made, EnumField):
-            return f"{self._recognizing(leaf)}[{value}]" if held is str else None
+            return self._looked_up(self._recognizing(leaf), value) if held is str else None
         if TYPES.get(leaf.name) is held:
-            return value
+            return self._as_it_is(value, held, may_be_null=may_be_null)
         if KEPT.get(leaf.name) is held:
-            return f"{self._leaf(leaf, is_nullable=may_be_null)}[{value}]"
+            return self._looked_up(self._leaf(leaf, is_nullable=may_be_null), value)
         return None
 
     def _typed_amount(
@@ -211,12 +243,15 @@ class Compiler:
         assert isinstance(money, GraphQLObjectType)
         if declared(type_name)["currency"] != (str, False):
             return None
-        currency = f"{self._leaf(self._currency())}[r.currency]"
-        parts = {"minorUnits": value, "currency": currency, "__typename": "'Money'"}
+        parts = {
+            "minorUnits": self._as_it_is(value, int, may_be_null=False),
+            "currency": self._looked_up(self._leaf(self._currency()), "r.currency"),
+            "__typename": self._constant("Money"),
+        }
         asked = self._asked(money, details)
         if not set(asked.values()) <= parts.keys():
             return None
-        return f"{{{', '.join(f'{key_of(key)}: {parts[name]}' for key, name in asked.items())}}}"
+        return self._object_of({key: parts[name] for key, name in asked.items()})
 
     def _asked(self, money: GraphQLObjectType, details: FieldDetailsList) -> dict[str, str]:
         """The fields of an amount by their response keys."""
@@ -257,11 +292,11 @@ class Compiler:
             lines += self._completed(variable, definition.type, place)
         if self._careful and _can_fail(made):
             if is_non_null_type(definition.type):
-                lines = ["try:", *_indented(lines), "except Failed as failed:"]
+                lines = ["try:", *indented(lines), "except Failed as failed:"]
                 lines.append("    raise Surprise from failed")
             else:
                 nodes = self.source.constant("nodes", [one.node for one in details])
-                lines = ["try:", *_indented(lines), "except Failed as failed:"]
+                lines = ["try:", *indented(lines), "except Failed as failed:"]
                 lines.append(f"    {variable} = x.failed(failed, {nodes}, {path})")
         body += lines
 
@@ -347,8 +382,8 @@ class Compiler:
         if "currency" in asked.values():
             shown = self._leaf(money.fields["currency"].type)
             lines.append(f"{parts['currency']} = {shown}[r.currency]")
-        items = ", ".join(f"{key_of(key)}: {parts[name]}" for key, name in asked.items())
-        lines.append(f"{variable} = {{{items}}}")
+        made = self._object_of({key: parts[name] for key, name in asked.items()})
+        lines.append(f"{variable} = {made}")
         return lines if is_non_null_type(kind) else _unless_null(variable, lines)
 
     def _recognized(self, variable: str, kind: GraphQLOutputType) -> list[str]:
@@ -432,8 +467,11 @@ class Compiler:
             made = f"[{function}(i, x, {place.path} + (n,)) for n, i in enumerate({variable})]"
         return [
             f"if {variable}.__class__ not in LISTS: raise Surprise",
-            f"{variable} = {made}",
+            f"{variable} = {self._all_of(made)}",
         ]
+
+    def _all_of(self, items: str) -> str:
+        return items
 
     def _item(self, item: GraphQLOutputType, place: Place) -> str:
         """A function for one item of a list: a leaf, or what may be null or have failed."""
@@ -445,15 +483,15 @@ class Compiler:
             failed = f"return x.failed(v, {nodes}, path)"
         lines = [f"if isinstance(v, Failed): {failed}", *lines, "return v"]
         head = f"def {name}(v, x{', path' if self._careful else ''}):"
-        self.source.add(head, *_indented(lines), "")
+        self.source.add(head, *indented(lines), "")
         return name
 
 
 def _unless_null(variable: str, lines: list[str]) -> list[str]:
-    return [f"if {variable} is not None:", *_indented(lines)]
+    return [f"if {variable} is not None:", *indented(lines)]
 
 
-def _indented(lines: list[str]) -> list[str]:
+def indented(lines: list[str]) -> list[str]:
     return [f"    {line}" for line in lines]
 
 

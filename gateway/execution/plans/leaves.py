@@ -10,6 +10,7 @@ import enum
 from collections.abc import Callable
 from typing import Any
 
+import orjson
 from graphql import GraphQLEnumType, GraphQLLeafType, GraphQLScalarType
 
 from schema.enums import UNRECOGNIZED
@@ -89,6 +90,20 @@ TYPES: dict[str, type] = {
 
 KEPT: dict[str, type] = {"DateTime": int, "CurrencyCode": str}
 """Scalars whose shown values are kept, by the type of what is behind."""
+
+
+class Texts(dict[Any, str]):
+    """What a table shows, as JSON. Bounded, as any text may be asked for."""
+
+    def __init__(self, table: dict[Any, Any]) -> None:
+        super().__init__()
+        self._table = table
+
+    def __missing__(self, value: Any) -> str:
+        if len(self) >= SHOWN_MAX:
+            self.clear()
+        text = self[value] = orjson.dumps(self._table[value]).decode()
+        return text
 
 
 def recognized_by(kind: GraphQLEnumType) -> Recognized:

@@ -7,6 +7,7 @@ each answer. A record with anything else in it is a surprise, and left to graphq
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import cache
@@ -47,6 +48,21 @@ def hold(record: Any, kind: type[Any]) -> None:
     if record.__class__ is not kind or not _is_typed(kind.__name__)(record):
         raise Surprise
     object.__setattr__(record, "typed_as", kind)
+
+
+PLAIN = re.compile(r'[^"\\\x00-\x1f\x7f\ud800-\udfff]*')
+"""What JSON shows as it is."""
+
+
+def hold_plain(record: Any, kind: type[Any]) -> bool:
+    """Remember whether JSON shows all texts of the record as they are, as well. Raises `Surprise`
+    like `hold`."""
+    hold(record, kind)
+    names = [name for name, (one, _) in declared(kind.__name__).items() if one is str]
+    texts = [text for name in names if (text := getattr(record, name)) is not None]
+    is_plain = PLAIN.fullmatch("".join(texts)) is not None
+    object.__setattr__(record, "plain_as", kind if is_plain else None)
+    return is_plain
 
 
 @cache
