@@ -212,6 +212,7 @@ class _Connection(web.RequestHandler):
     async def _go_on(self, socket: ProtocolSocket) -> None:
         transport, serve = socket.transport, socket.go_on
         assert serve is not None
+        socket.go_on = None  # Or each would hold the other when they have ended.
         if self._manager is not None:  # Not lost meanwhile.
             self._resume(transport)
         try:
