@@ -1,6 +1,6 @@
-import { useCallback, useEffect, useMemo, useState } from 'react';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { Provider } from 'urql';
-import { Link, Route, Switch } from 'wouter';
+import { Link, Route, Switch, useLocation } from 'wouter';
 
 import { GatewayDocument, type GatewayQuery } from './generated';
 import { InvoicePage } from './InvoicePage';
@@ -75,8 +75,30 @@ export function App() {
   );
 }
 
+/** A new view begins at its top, and the keyboard goes on there. Who comes back finds their place. */
+function useNewView() {
+  const [path] = useLocation();
+  const shown = useRef(path);
+  useEffect(() => {
+    let isBack = false;
+    const back = () => (isBack = true);
+    addEventListener('popstate', back);
+    return () => {
+      removeEventListener('popstate', back);
+      if (isBack) shown.current = location.pathname;
+    };
+  }, [path]);
+  useEffect(() => {
+    if (shown.current === path) return;
+    shown.current = path;
+    scrollTo(0, 0);
+    document.getElementById('main')?.focus({ preventScroll: true });
+  }, [path]);
+}
+
 function Shell({ onSignOut, isHidden }: { onSignOut: (() => void) | undefined; isHidden: boolean }) {
   const { data } = useShown(GatewayDocument, {});
+  useNewView();
   return (
     <RightsContext value={useMemo(() => rightsOf(data?.gateway), [data])}>
       <div className="shell" inert={isHidden}>

@@ -1,6 +1,5 @@
 import './console.css';
 
-import { CSPProvider } from '@base-ui/react/csp-provider';
 import { createRoot } from 'react-dom/client';
 
 import { App } from './App';
@@ -8,9 +7,4 @@ import { applyTheme } from './theme';
 
 applyTheme();
 
-createRoot(document.getElementById('root')!).render(
-  // No component may write a style element: the page's policy would refuse it.
-  <CSPProvider disableStyleElements>
-    <App />
-  </CSPProvider>,
-);
+createRoot(document.getElementById('root')!).render(<App />);

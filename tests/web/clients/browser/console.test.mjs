@@ -178,6 +178,35 @@ test('filters stand in the address, and the keyboard is enough', async () => {
   await context.close();
 });
 
+test('a long list has pages, and a new invoice is on the first at once', async () => {
+  const { page, problems, context } = await openWindow(browser, base);
+  await live(page);
+  const first = rows(page).first().locator('.name');
+  for (let count = 0; count < 9; count += 1) {
+    const given = { customerId: 'cus_demo_dune', currency: 'kwd', amountMinorUnits: 1000 + count };
+    const { ok } = await fetch(`${base}demo/add-invoice`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', connection: 'close' },
+      body: JSON.stringify(given),
+    });
+    assert.ok(ok);
+  }
+  await rows(page).filter({ hasText: 'KWD 1.008' }).waitFor();
+  const newest = await first.innerText();
+
+  await page.getByRole('button', { name: 'Older' }).click();
+  await rows(page).filter({ hasText: 'DEMO-0001' }).waitFor();
+  assert.match(page.url(), /after=/);
+  assert.equal(await page.getByRole('button', { name: 'Older' }).isDisabled(), true);
+  await page.getByRole('button', { name: 'Newer' }).click();
+  await rows(page).filter({ hasText: newest }).waitFor();
+
+  assert.equal(await rows(page).count(), 20);
+  assert.equal(await page.getByRole('button', { name: 'Newer' }).isDisabled(), true);
+  assert.deepEqual(problems, []);
+  await context.close();
+});
+
 test('an unknown invoice and an unknown address are told in a sentence', async () => {
   const { page, problems, context } = await openWindow(browser, `${base}invoices/in_nowhere`);
 
