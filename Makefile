@@ -34,7 +34,6 @@ test: $(VENV)/dev.stamp console ## The whole check: format, lint, types, import 
 	$(BIN)/pytest --collect-only -qq > /dev/null 2>&1 & \
 	$(BIN)/mypy && $(BIN)/lint-imports; checked=$$?; wait; exit $$checked
 	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
-	@$(BIN)/python -m tests.support.browser
 
 test-stripe: test-key $(VENV)/dev.stamp ## The contract against Stripe's test mode (STRIPE_API_KEY=sk_test_...)
 	@GATEWAY_TEST_STRIPE_KEY="$$STRIPE_API_KEY" $(BIN)/pytest tests/contract $(ARGS)

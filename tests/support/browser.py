@@ -1,13 +1,9 @@
-"""The Chromium that the console's tests and pictures drive, if this machine has one.
-
-`python -m tests.support.browser` says what is left out where there is none.
-"""
+"""The Chromium that the console's tests and pictures drive, if this machine has one."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import sys
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
@@ -19,6 +15,3 @@ LEFT_OUT = (
     "Left out: the console in a real browser (tests/clients/test_console.py), as there is no "
     "Chromium here. On Debian: apt-get install chromium."
 )
-
-if __name__ == "__main__" and not CHROMIUM:
-    sys.stdout.write(LEFT_OUT + "\n")
