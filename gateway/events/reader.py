@@ -168,6 +168,7 @@ class Reader:
 
     def rest(self) -> int:
         assert self._queue is not None
+        assert self.is_quiet
         self._seen = self._queue.heard
         self._queue.close()
         self._queue = None
