@@ -13,7 +13,7 @@ import pytest
 
 from gateway.console import console_directory
 from tests.clients.conftest import running
-from tests.support.browser import CHROMIUM, IS_REQUIRED, LEFT_OUT
+from tests.support.browser import CHROMIUM, IS_REQUIRED, LEFT_OUT, NOT_BUILT
 from tests.support.npm import SUITES, run_suite
 
 SECRET = "console-test-secret-console-test-secret"
@@ -27,7 +27,7 @@ SIGNED = {
 
 pytestmark = [
     pytest.mark.skipif(not (CHROMIUM or IS_REQUIRED), reason=LEFT_OUT),
-    pytest.mark.skipif(console_directory() is None, reason="not built: run make console"),
+    pytest.mark.skipif(console_directory() is None, reason=NOT_BUILT),
 ]
 
 

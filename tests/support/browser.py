@@ -15,3 +15,4 @@ LEFT_OUT = (
     "Left out: the console in a real browser (tests/clients/test_console.py), as there is no "
     "Chromium here. On Debian: apt-get install chromium."
 )
+NOT_BUILT = "Left out: the console and its package, as they are not built. Run make console."

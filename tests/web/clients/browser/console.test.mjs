@@ -230,3 +230,13 @@ test('the theme can be chosen, and is kept', async () => {
   assert.equal(await back(), dark);
   await context.close();
 });
+
+test('GraphiQL is where it was, and runs its first sample', async () => {
+  const { page, problems, context } = await openWindow(browser, url);
+
+  await page.getByRole('button', { name: /^Execute query/ }).click();
+  await page.locator('.graphiql-response').getByText('DEMO-0001').waitFor();
+
+  assert.deepEqual(problems, []);
+  await context.close();
+});
