@@ -151,6 +151,7 @@ async def opened_gateway(
             clock.now,
             owner=ids.new("owner") if stores.is_shared else SOLE_OWNER,
             dropped=upstream.drop_after,
+            is_at_once=upstream.twin is not None and stores.is_in_memory,
         )
         stack.push_async_callback(writes.close)
         read_only = ReadOnlySwitch(settings)
