@@ -206,6 +206,8 @@ function CustomerFilter({ customer, onCustomer }: { customer: string | null; onC
       items={choices}
       itemToStringValue={(choice: Choice) => choice.label}
       value={text}
+      // Who opens it to choose another sees all of them.
+      filter={text === chosen ? null : undefined}
       onValueChange={(next, { reason }) => {
         setText(next);
         if (reason === 'item-press' || next === '') choose(next);

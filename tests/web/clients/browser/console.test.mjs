@@ -234,6 +234,9 @@ test('the theme can be chosen, and is kept', async () => {
 test('GraphiQL is where it was, and runs its first sample', async () => {
   const { page, problems, context } = await openWindow(browser, url);
 
+  // Its editor loads after its buttons.
+  await page.locator('.graphiql-query-editor .view-lines').getByText('InvoiceWithPayments').waitFor();
+  await page.waitForLoadState('networkidle');
   await page.getByRole('button', { name: /^Execute query/ }).click();
   await page.locator('.graphiql-response').getByText('DEMO-0001').waitFor();
 
