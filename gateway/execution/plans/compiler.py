@@ -1,17 +1,21 @@
-"""From a selection to Python: one function for each type and selection set, leaves checked inline.
+"""From a selection to Python: one function for each type and selection set, leaves checked inline
+unless they are of a record that is held to its types.
 
 Two forms are made of the same plan: the quick one ends at the first failure or surprise; the
-careful one, made when it is first needed, knows paths and puts a failure beside its null.
+careful one, made when it is first needed, knows paths and puts a failure beside its null. A third
+one is in `text`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
     GraphQLField,
+    GraphQLLeafType,
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLSchema,
@@ -32,11 +36,11 @@ from graphql.execution.collect_fields import (
 from graphql.execution.values import VariableValues
 from strawberry.types.field import StrawberryField
 
-from gateway.execution.plans.leaves import CHECKS, shown_by
+from gateway.execution.plans.leaves import CHECKS, TYPES, table_of
 from gateway.execution.plans.needs import Branch
-from gateway.execution.plans.source import NAMES, NotPlanned, Slots, Source, key_of
+from gateway.execution.plans.source import Functions, NotPlanned, Slots, Source, key_of
+from gateway.execution.plans.typed import RECORDS, declared
 from schema.cost import field_definition
-from schema.enums import UNRECOGNIZED
 from schema.fields import EnumField, LoadedField, RecordField
 from schema.money import AmountField, Money
 from schema.ports import ROOT
@@ -55,6 +59,9 @@ class Place:
 class Compiler:
     """Compiles one operation with the given values of its `@skip` and `@include`."""
 
+    as_text = False
+    """Whether functions return JSON, and not Python's values."""
+
     def __init__(
         self,
         schema: GraphQLSchema,
@@ -64,6 +71,7 @@ class Compiler:
         *,
         slots: Slots,
         leaves: dict[str, Any],
+        functions: Functions,
         careful: bool,
         lines_max: int,
     ) -> None:
@@ -73,9 +81,11 @@ class Compiler:
         self._variables = variables
         self._slots = slots
         self._careful = careful
+        self._path = ", path" if careful else ""
         self._leaves = leaves
-        self.source = Source(lines_max, names=dict(NAMES))
-        self._functions = 0
+        self._functions = functions
+        self._constant = functions.constant
+        self.source = Source(lines_max, functions)
         self._known: dict[object, tuple[str, Branch]] = {}
         self.context_fields: set[str] = set()
         """Fields whose resolvers look at more than the objects."""
@@ -83,10 +93,12 @@ class Compiler:
     def root(self, branch: Branch) -> str:
         """The function of a whole query; what it needs goes into the branch."""
         kind, grouped = self.root_fields()
-        name = self._object(kind, grouped, branch, ROOT)
+        return self._object(kind, grouped, branch, ROOT)
+
+    def awaitables(self) -> str:
+        """The function that calls the asynchronous resolvers."""
         calls = "".join(f"{call}, " for call in self.source.awaited)
-        self.source.add("def awaitables(o, x):", f"    return [{calls}]", "")
-        return name
+        return self.source.function("awaitables", "o, x", [f"return [{calls}]"])
 
     def root_fields(self) -> tuple[GraphQLObjectType, GroupedFieldSet]:
         kind = self._schema.get_root_type(self._operation.operation)
@@ -99,10 +111,7 @@ class Compiler:
     def field(self, definition: GraphQLField, details: FieldDetailsList, branch: Branch) -> str:
         """A function of what the resolver of one root field has returned."""
         lines = self._completed("v", definition.type, Place(details, "path", branch))
-        name = self._name("field")
-        more = ", path" if self._careful else ""
-        self.source.add(f"def {name}(v, x{more}):", *_indented([*lines, "return v"]), "")
-        return name
+        return self.source.function("field", f"v, x{self._path}", [*lines, "return v"])
 
     def _subfields(self, kind: GraphQLObjectType, details: FieldDetailsList) -> GroupedFieldSet:
         return collect_subfields(
@@ -114,7 +123,8 @@ class Compiler:
     ) -> str:
         """A function from an object of this type to its selected fields: one for each selection,
         however often it is spread."""
-        key = (type_name, tuple(id(one.node) for details in grouped.values() for one in details))
+        nodes = tuple(id(one.node) for details in grouped.values() for one in details)
+        key = (self.as_text, type_name, nodes)
         if key not in self._known:
             own = Branch()
             self._known[key] = (self._written(kind, grouped, own, type_name), own)
@@ -125,49 +135,153 @@ class Compiler:
     def _written(
         self, kind: GraphQLObjectType, grouped: GroupedFieldSet, branch: Branch, type_name: str
     ) -> str:
-        name = self._name(kind.name)
         body: list[str] = []
-        items: list[str] = []
+        wrong: list[str] = []
+        items: dict[str, str] = {}
         for key, details in grouped.items():
             field_name = details[0].node.name.value
             if field_name == "__typename":
-                items.append(f"{key_of(key)}: {kind.name!r}")
+                items[key] = self._literal(kind.name)
                 continue
             definition = kind.fields.get(field_name)
             if definition is None:
                 raise NotPlanned("introspection")
-            variable = f"v{len(items)}"
-            self._field(body, variable, key, definition, details, branch, type_name)
-            items.append(f"{key_of(key)}: {variable}")
-        head = [f"def {name}(o, x{', path' if self._careful else ''}):"]
-        text = "\n".join(body)
-        if not body:
-            head.append("    if o is None: raise Surprise")
-        if "c[" in text:
-            head.append("    c = o.children")
-        if re.search(r"\br\.|\(r\)", text):
-            head.append("    r = o.record if o.__class__ is Loaded else o")
-        self.source.add(*head, *_indented(body), f"    return {{{', '.join(items)}}}", "")
+            shown = self._of_record(kind.name, definition, details)
+            if shown is None:
+                variable = f"v{len(items)}"
+                given = (variable, key, definition, details, branch, type_name)
+                shown = self._field(body, wrong, *given)
+            items[key] = shown
+        body += _surprised_by(wrong)
+        head: list[str] = []
+        text = "\n".join([*body, *items.values()])
+        has_record = re.search(r"\br\.|\(r\)", text) is not None
+        if not body and not has_record:
+            head.append("if o is None: raise Surprise")
+        if re.search(r"\bc[\[.]", text):
+            head.append("c = o.children")
+        if has_record and kind.name in RECORDS:
+            head += self._held(kind, grouped, type_name)
+            items = self._once(head, items)
+        elif has_record:
+            head.append("r = o.record if o.__class__ is Loaded else o")
+        body.append(f"return {self._whole(items)}")
+        return self.source.function(kind.name, f"o, x{self._path}", head + body)
+
+    def _held(self, kind: GraphQLObjectType, grouped: GroupedFieldSet, type_name: str) -> list[str]:
+        """Statements that find a record of a known class, and hold it to its types."""
+        record = self._constant(f"{kind.name}Record", RECORDS[kind.name])
+        return [
+            "r = o.record",
+            "try:",
+            f"    if r.typed_as is not {record}: raise Surprise",
+            "except AttributeError:",
+            f"    hold(r, {record})",
+        ]
+
+    def _once(self, head: list[str], items: dict[str, str]) -> dict[str, str]:
+        """The items with the record's currency, which all its amounts have, looked up once."""
+        shown = self._looked_up(self._currencies(), "r.currency").strip("{}")
+        if sum(one.count(shown) for one in items.values()) < 2:
+            return items
+        head.append(f"currency = {shown}")
+        return {key: one.replace(shown, "currency") for key, one in items.items()}
+
+    # How what is shown stands in the code: here as expressions that make Python's values.
+
+    def _literal(self, text: str) -> str:
+        return repr(text)
+
+    def _variable(self, name: str) -> str:
         return name
 
-    def _name(self, kind: str) -> str:
-        self._functions += 1
-        return f"{kind}_{self._functions}"
+    def _as_it_is(self, value: str, held: type, *, may_be_null: bool) -> str:
+        """What a record holds, of this type."""
+        return value
+
+    def _looked_up(self, table: str, value: str) -> str:
+        return f"{table}[{value}]"
+
+    def _unless_none(self, value: str, shown: str) -> str:
+        return f"None if {value} is None else {shown}"
+
+    def _object_of(self, items: Mapping[str, str]) -> str:
+        return f"{{{', '.join(f'{key_of(key)}: {one}' for key, one in items.items())}}}"
+
+    def _whole(self, items: Mapping[str, str]) -> str:
+        """What a function returns."""
+        return self._object_of(items)
+
+    def _of_record(
+        self, type_name: str, definition: GraphQLField, details: FieldDetailsList
+    ) -> str | None:
+        """An expression for an attribute whose shown value stands in a table, or that is shown as
+        it is by a record that is held to its types; None where more is to be looked at."""
+        made, kind = field_definition(definition), definition.type
+        if not isinstance(made, RecordField) or made.show is not None:
+            return None
+        inner = kind.of_type if is_non_null_type(kind) else kind
+        is_nullable, value = inner is kind, f"r.{made.attribute}"
+        if not isinstance(made, AmountField) and is_leaf_type(inner) and inner.name not in CHECKS:
+            table = self._leaf(inner, or_null=is_nullable, is_open=isinstance(made, EnumField))
+            return None if table is None else self._looked_up(table, value)
+        held, may_be_null = declared(type_name).get(made.attribute, (object, True))
+        if may_be_null and not is_nullable:
+            return None
+        if isinstance(made, AmountField):
+            shown = self._typed_amount(value, type_name, inner, details) if held is int else None
+            return self._unless_none(value, shown) if shown and may_be_null else shown
+        if is_leaf_type(inner) and TYPES.get(inner.name) is held:
+            return self._as_it_is(value, held, may_be_null=may_be_null)
+        return None
+
+    def _typed_amount(
+        self, value: str, type_name: str, money: GraphQLOutputType, details: FieldDetailsList
+    ) -> str | None:
+        """An amount of a typed record, where nothing is asked for but what it is made of."""
+        assert isinstance(money, GraphQLObjectType)
+        if declared(type_name)["currency"] != (str, False):
+            return None
+        parts = {
+            "minorUnits": self._as_it_is(value, int, may_be_null=False),
+            "currency": self._looked_up(self._currencies(), "r.currency"),
+            "__typename": self._literal("Money"),
+        }
+        asked = self._asked(money, details)
+        if not set(asked.values()) <= parts.keys():
+            return None
+        return self._object_of({key: parts[name] for key, name in asked.items()})
+
+    def _asked(self, money: GraphQLObjectType, details: FieldDetailsList) -> dict[str, str]:
+        """The fields of an amount by their response keys."""
+        grouped = self._subfields(money, details)
+        return {key: some[0].node.name.value for key, some in grouped.items()}
+
+    def _currencies(self) -> str:
+        """The table that shows a currency."""
+        currency = self._schema.type_map["CurrencyCode"]
+        assert is_leaf_type(currency)
+        table = self._leaf(currency)
+        assert table is not None
+        return table
 
     def _field(
         self,
         body: list[str],
+        wrong: list[str],
         variable: str,
         key: str,
         definition: GraphQLField,
         details: FieldDetailsList,
         branch: Branch,
         type_name: str,
-    ) -> None:
+    ) -> str:
+        """An expression for what is shown of the field, after these statements and unless one of
+        the conditions tells that something is wrong."""
         made = field_definition(definition)
         if made is None:
             raise NotPlanned("field")
-        path = f"path + ({key_of(key)},)"
+        path = f"path + ({key_of(key)},)" if self._careful else ""
         if isinstance(made, LoadedField):
             lines, branch = self._loaded(variable, made, definition, details, branch, type_name)
         else:
@@ -175,19 +289,20 @@ class Compiler:
         place = Place(details, path, branch)
         if isinstance(made, AmountField):
             lines += self._amount(variable, definition.type, place)
-        elif isinstance(made, EnumField):
-            lines += self._recognized(variable, definition.type)
+        elif (check := _check_of(definition.type)) is not None:
+            wrong.append(_fails(check, variable, definition.type))
         else:
             lines += self._completed(variable, definition.type, place)
         if self._careful and _can_fail(made):
             if is_non_null_type(definition.type):
-                lines = ["try:", *_indented(lines), "except Failed as failed:"]
+                lines = ["try:", *indented(lines), "except Failed as failed:"]
                 lines.append("    raise Surprise from failed")
             else:
-                nodes = self.source.constant("nodes", [one.node for one in details])
-                lines = ["try:", *_indented(lines), "except Failed as failed:"]
+                nodes = self._constant("nodes", [one.node for one in details])
+                lines = ["try:", *indented(lines), "except Failed as failed:"]
                 lines.append(f"    {variable} = x.failed(failed, {nodes}, {path})")
         body += lines
+        return self._variable(variable)
 
     def _value(
         self, made: StrawberryField, definition: GraphQLField, details: FieldDetailsList
@@ -196,7 +311,7 @@ class Compiler:
         if isinstance(made, RecordField):
             if made.show is None:
                 return f"r.{made.attribute}"
-            return f"{self.source.constant('show', made.show)}(r)"
+            return f"{self._constant('show', made.show)}(r)"
         if made.base_resolver is None:
             return f"o.{made.python_name}"
         return self._resolved(made, definition, details)
@@ -213,7 +328,7 @@ class Compiler:
         """Statements that find what was loaded for the field, and where its own needs go."""
         lines = [] if made.scope is None else [f"x.require({made.scope!r})"]
         if not callable(made.wanted):
-            need = self.source.constant("need", made.wanted)
+            need = self._constant("need", made.wanted)
             below = branch.add(type_name, made.wanted)
             lines.append(f"{variable} = c[{need}]")
             lines.append(
@@ -223,9 +338,12 @@ class Compiler:
         else:
             slot = self._slots.number(self._schema, definition, details[0].node)
             below = branch.add_slot(type_name, slot)
-            lines.append(f"{variable} = x.child(o, x.bound[{slot}])")
+            lines.append(f"{variable} = c.get(x.bound[{slot}])")
+            lines.append(
+                f"if {variable}.__class__ not in LOADED: {variable} = x.child(o, x.bound[{slot}])"
+            )
         if made.show is not None:
-            lines.append(f"{variable} = {self.source.constant('show', made.show)}(o, {variable})")
+            lines.append(f"{variable} = {self._constant('show', made.show)}(o, {variable})")
         return lines, below
 
     def _resolved(
@@ -245,7 +363,7 @@ class Compiler:
         if made.arguments:
             slot = self._slots.number(self._schema, definition, details[0].node)
             given.append(f"**x.bound[{slot}]")
-        call = f"{self.source.constant('resolve', resolver.wrapped_func)}({', '.join(given)})"
+        call = f"{self._constant('resolve', resolver.wrapped_func)}({', '.join(given)})"
         if not made.is_async:
             return call
         self.source.awaited.append(call)
@@ -255,11 +373,10 @@ class Compiler:
         """An amount is made into Money only where more is asked for than what it is made of."""
         money = get_named_type(kind)
         assert isinstance(money, GraphQLObjectType)
-        grouped = self._subfields(money, place.details)
         parts = {"minorUnits": variable, "currency": f"{variable}c", "__typename": "'Money'"}
-        asked = {key: some[0].node.name.value for key, some in grouped.items()}
+        asked = self._asked(money, place.details)
         if not set(asked.values()) <= parts.keys():
-            made = self.source.constant("Money", Money)
+            made = self._constant("Money", Money)
             return [
                 f"if {variable} is not None:",
                 f"    {variable} = {made}(minor_units={variable}, currency=r.currency)",
@@ -267,30 +384,23 @@ class Compiler:
             ]
         lines = [self._checked(variable, "MinorUnits")]
         if "currency" in asked.values():
-            shown = self._leaf(money.fields["currency"].type)
-            lines.append(f"{parts['currency']} = {shown}[r.currency]")
-        items = ", ".join(f"{key_of(key)}: {parts[name]}" for key, name in asked.items())
-        lines.append(f"{variable} = {{{items}}}")
+            lines.append(f"{parts['currency']} = {self._currencies()}[r.currency]")
+        made = self._object_of({key: parts[name] for key, name in asked.items()})
+        lines.append(f"{variable} = {made}")
         return lines if is_non_null_type(kind) else _unless_null(variable, lines)
 
-    def _recognized(self, variable: str, kind: GraphQLOutputType) -> list[str]:
-        """A member of an enumeration that may have values of tomorrow."""
-        lines = [
-            f"if {variable} is None: raise Surprise",
-            f"{variable} = {self._leaf(kind)}.get({variable}, {UNRECOGNIZED!r})",
-        ]
-        return lines if is_non_null_type(kind) else _unless_null(variable, lines[1:])
-
     def _checked(self, variable: str, scalar: str) -> str:
-        return f"if not ({CHECKS[scalar].format(v=variable)}): raise Surprise"
+        return f"if {CHECKS[scalar].format(v=variable)}: raise Surprise"
 
-    def _leaf(self, kind: GraphQLOutputType) -> str:
-        """The constant that shows a leaf's values."""
-        leaf = get_named_type(kind)
-        assert is_leaf_type(leaf)
-        if leaf.name not in self._leaves:
-            self._leaves[leaf.name] = shown_by(leaf)
-        return self.source.constant(f"{leaf.name}_", self._leaves[leaf.name])
+    def _leaf(
+        self, leaf: GraphQLLeafType, *, or_null: bool = False, is_open: bool = False
+    ) -> str | None:
+        """The table that shows a leaf's values; None where a function does."""
+        key = f"{leaf.name}{'_open' if is_open else ''}{'_or_null' if or_null else ''}"
+        if key not in self._leaves:
+            self._leaves[key] = table_of(leaf, or_null=or_null, is_open=is_open)
+        table = self._leaves[key]
+        return None if table is None else self._constant(f"{key}_", table)
 
     def _completed(self, variable: str, kind: GraphQLOutputType, place: Place) -> list[str]:
         """Statements that turn what `variable` holds into what is shown."""
@@ -307,10 +417,11 @@ class Compiler:
             return [f"{variable} = {self._composite(kind, place)}({variable}, x{more})"]
         if kind.name in CHECKS:
             return [self._checked(variable, kind.name)]
-        shown = self._leaf(kind)
-        if isinstance(self._leaves[kind.name], dict):
-            return [f"{variable} = {shown}[{variable}]"]
-        return [f"if {variable} is None: raise Surprise", f"{variable} = {shown}({variable})"]
+        table = self._leaf(kind)
+        if table is not None:
+            return [f"{variable} = {table}[{variable}]"]
+        serialize = self._constant(f"{kind.name}_", kind.serialize)
+        return [f"if {variable} is None: raise Surprise", f"{variable} = {serialize}({variable})"]
 
     def _composite(self, kind: Any, place: Place) -> str:
         """The function for a value of an object, interface or union type."""
@@ -321,18 +432,10 @@ class Compiler:
         functions = {
             one.name: self._composite(one, place) for one in self._schema.get_possible_types(kind)
         }
-        name = self._name(kind.name)
-        table = ", ".join(f"{key!r}: {function}" for key, function in functions.items())
-        path = ", path" if self._careful else ""
-        type_of = self.source.constant("type_of", kind.resolve_type)
-        self.source.add(
-            f"{name}_of = {{{table}}}",
-            "",
-            f"def {name}(o, x{path}):",
-            f"    return {name}_of[{type_of}(o)](o, x{path})",
-            "",
-        )
-        return name
+        table = self.source.table(kind.name, functions)
+        type_of = self._constant("type_of", kind.resolve_type)
+        line = f"return {table}[{type_of}(o)](o, x{self._path})"
+        return self.source.function(kind.name, f"o, x{self._path}", [line])
 
     def _list(self, variable: str, item: GraphQLOutputType, place: Place) -> list[str]:
         inner = item.of_type if is_non_null_type(item) else None
@@ -345,28 +448,47 @@ class Compiler:
             made = f"[{function}(i, x, {place.path} + (n,)) for n, i in enumerate({variable})]"
         return [
             f"if {variable}.__class__ not in LISTS: raise Surprise",
-            f"{variable} = {made}",
+            f"{variable} = {self._all_of(made)}",
         ]
+
+    def _all_of(self, items: str) -> str:
+        return items
 
     def _item(self, item: GraphQLOutputType, place: Place) -> str:
         """A function for one item of a list: a leaf, or what may be null or have failed."""
         lines = self._completed("v", item, Place(place.details, "path", place.branch))
-        name = self._name("item")
         failed = "raise v"
         if self._careful and not is_non_null_type(item):
-            nodes = self.source.constant("nodes", [one.node for one in place.details])
+            nodes = self._constant("nodes", [one.node for one in place.details])
             failed = f"return x.failed(v, {nodes}, path)"
         lines = [f"if isinstance(v, Failed): {failed}", *lines, "return v"]
-        head = f"def {name}(v, x{', path' if self._careful else ''}):"
-        self.source.add(head, *_indented(lines), "")
-        return name
+        return self.source.function("item", f"v, x{self._path}", lines)
+
+
+def _check_of(kind: GraphQLOutputType) -> str | None:
+    """The condition under which a leaf that is shown as it is is a surprise."""
+    inner = kind.of_type if is_non_null_type(kind) else kind
+    return CHECKS.get(inner.name) if is_leaf_type(inner) else None
+
+
+def _fails(check: str, variable: str, kind: GraphQLOutputType) -> str:
+    condition = check.format(v=variable)
+    return condition if is_non_null_type(kind) else f"{condition} and {variable} is not None"
+
+
+def _surprised_by(conditions: list[str]) -> list[str]:
+    """One statement for all of them, which is compiled in less time than one for each."""
+    if not conditions:
+        return []
+    first, *more = conditions
+    return ["if (", *indented([first, *[f"or {one}" for one in more]]), "): raise Surprise"]
 
 
 def _unless_null(variable: str, lines: list[str]) -> list[str]:
-    return [f"if {variable} is not None:", *_indented(lines)]
+    return [f"if {variable} is not None:", *indented(lines)]
 
 
-def _indented(lines: list[str]) -> list[str]:
+def indented(lines: list[str]) -> list[str]:
     return [f"    {line}" for line in lines]
 
 

@@ -7,11 +7,13 @@ left to graphql-core.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from graphql import GraphQLEnumType, GraphQLLeafType, GraphQLScalarType
+import orjson
+from graphql import GraphQLEnumType, GraphQLLeafType
 
+from schema.enums import UNRECOGNIZED
 from schema.scalars import MINOR_UNITS_MAX
 
 INT_MAX = 2**31 - 1
@@ -26,59 +28,97 @@ class Surprise(Exception):
 class Shown(dict[Any, Any]):
     """Values of a scalar as they are shown, each worked out once. Bounded."""
 
-    def __init__(self, kind: type, show: Callable[[Any], Any]) -> None:
-        super().__init__()
+    def __init__(self, kind: type, show: Callable[[Any], Any], *, or_null: bool) -> None:
         self._kind, self._show = kind, show
+        self._always = {None: None} if or_null else {}
+        super().__init__(self._always)
 
     def __missing__(self, value: Any) -> Any:
         if value.__class__ is not self._kind:
             raise Surprise
         if len(self) >= SHOWN_MAX:
             self.clear()
+            self.update(self._always)
         shown = self[value] = self._show(value)
         return shown
 
 
-class Names(dict[Any, str]):
+class Texts(dict[Any, str]):
+    """What a table shows, as JSON. Bounded, as any text may be asked for."""
+
+    def __init__(self, table: dict[Any, Any]) -> None:
+        super().__init__()
+        self._table = table
+
+    def __missing__(self, value: Any) -> str:
+        if len(self) >= SHOWN_MAX:
+            self.clear()
+        text = self[value] = orjson.dumps(self._table[value]).decode()
+        return text
+
+
+class Names(dict[Any, str | None]):
     """The names of an enumeration by Stripe's spelling, and by member."""
 
     def __missing__(self, value: Any) -> str:
         raise Surprise
 
 
-def names_of(kind: GraphQLEnumType) -> Names:
-    names = Names()
-    for name, value in kind.values.items():
-        inner = value.value
-        names[inner.value if isinstance(inner, enum.Enum) else inner] = name
-    wrapped = getattr(kind, "wrapped_cls", ())
-    for member in wrapped:
-        names[member] = names[member.value]
-    return names
+class OpenNames(Names):
+    """The same for an enumeration that may have values of tomorrow."""
+
+    def __missing__(self, value: Any) -> str:
+        if value is None:
+            raise Surprise
+        return UNRECOGNIZED
 
 
-TEXT = "{v}.__class__ is str"
+def _names_by_value(kind: GraphQLEnumType) -> Iterator[tuple[Any, str]]:
+    names = {
+        inner.value if isinstance(inner := one.value, enum.Enum) else inner: name
+        for name, one in kind.values.items()
+    }
+    yield from names.items()
+    yield from ((member, names[member.value]) for member in getattr(kind, "wrapped_cls", ()))
+
+
+TEXT = "{v}.__class__ is not str"
 CHECKS: dict[str, str] = {
     "String": TEXT,
     "ID": TEXT,
     "EventCursor": TEXT,
-    "Boolean": "{v} is True or {v} is False",
-    "Int": f"{{v}}.__class__ is int and -{INT_MAX + 1} <= {{v}} <= {INT_MAX}",
-    "MinorUnits": f"{{v}}.__class__ is int and -{MINOR_UNITS_MAX} <= {{v}} <= {MINOR_UNITS_MAX}",
+    "Boolean": "{v} is not True and {v} is not False",
+    "Int": f"({{v}}.__class__ is not int or not -{INT_MAX + 1} <= {{v}} <= {INT_MAX})",
+    "MinorUnits": "({v}.__class__ is not int or "
+    f"not -{MINOR_UNITS_MAX} <= {{v}} <= {MINOR_UNITS_MAX})",
 }
-"""Under which condition a value is shown as it is."""
+"""Under which condition a value is not what is shown as it is."""
+
+TYPES: dict[str, type] = {
+    "String": str,
+    "ID": str,
+    "EventCursor": str,
+    "Boolean": bool,
+    "MinorUnits": int,
+}
+"""Scalars that are shown as they are wherever a record is held to have this type."""
 
 KEPT: dict[str, type] = {"DateTime": int, "CurrencyCode": str}
 """Scalars whose shown values are kept, by the type of what is behind."""
 
 
-def shown_by(kind: GraphQLLeafType) -> Callable[[Any], Any] | dict[Any, Any] | None:
-    """What makes the shown value of another; None where a check is enough."""
+def table_of(
+    kind: GraphQLLeafType, *, or_null: bool = False, is_open: bool = False
+) -> dict[Any, Any] | None:
+    """What is shown for a value. None where there is no table, as for scalars that are shown by
+    their own function.
+
+    `or_null`: null is shown as null, and is else a surprise; `is_open`: of an enumeration also
+    values that it does not know are shown.
+    """
     if isinstance(kind, GraphQLEnumType):
-        return names_of(kind)
-    if kind.name in CHECKS:
-        return None
-    assert isinstance(kind, GraphQLScalarType)
+        names = OpenNames if is_open else Names
+        return names([*_names_by_value(kind), *([(None, None)] if or_null else [])])
     if kind.name in KEPT:
-        return Shown(KEPT[kind.name], kind.serialize)
-    return kind.serialize
+        return Shown(KEPT[kind.name], kind.serialize, or_null=or_null)
+    return None
