@@ -1,15 +1,15 @@
 """Follow one invoice, and take a payment off it: a client with generated types.
 
-    python follow_invoice.py URL in_demo_paid_by_two --detach pi_demo_two_b
+    python follow_invoice.py URL in_demo_paid_by_two pi_demo_two_b
 
-It ends with the first event of the type that `--until` names, and never if that is left out.
+With a type of event as a fourth argument it ends with the first of that type.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
+import sys
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -111,10 +111,6 @@ async def main(url: str, invoice_id: str, intent_id: str | None, until: str | No
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("url")
-    parser.add_argument("invoice_id")
-    parser.add_argument("--detach", metavar="PAYMENT_INTENT")
-    parser.add_argument("--until", metavar="TYPE")
-    given = parser.parse_args()
-    asyncio.run(main(given.url, given.invoice_id, given.detach, given.until))
+    url, invoice_id, *more = sys.argv[1:]
+    intent_id, until = [*more, None, None][:2]
+    asyncio.run(main(url, invoice_id, intent_id, until))
