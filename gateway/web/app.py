@@ -34,6 +34,7 @@ from gateway.web.request_body import asked_later
 from gateway.web.websocket_protocol import ProtocolSocket
 
 PATH = "/graphql"
+SCHEMA_PATH = "/schema.graphql"
 CONSOLE_PATH = "/console/"
 CONSOLE_VIEWS = ("/", "/invoices/{id}")
 """Where the console's one page is: its own script shows what the address says."""
@@ -72,10 +73,11 @@ def create_app(
     console_page: bytes | None = None,
     callers: Callers | None = None,
     metrics: Metrics | None = None,
+    sdl: Callable[[], str] | None = None,
 ) -> web.Application:
     """The application. Serve it with `make_runner`, which sets what an app cannot.
     `page` is that of GraphiQL, and `console_page` that of `/`, which is not found without.
-    `callers` are those whose rights may change while it runs."""
+    `callers` are those whose rights may change while it runs; `sdl` prints the schema."""
     shutdown = Shutdown(mutations_max=settings.mutations_under_way_max)
     metrics, callers = metrics or Metrics(), callers or Callers()
     services = Services(
@@ -90,10 +92,12 @@ def create_app(
     )
     app = web.Application(middlewares=[error_middleware(ids, metrics.request_refused)])
     app[SHUTDOWN] = shutdown
-    endpoint = GraphQLEndpoint(services, page)
+    endpoint = GraphQLEndpoint(services, page, sdl)
     health = Health(pings, shutdown, settings.check_timeout_seconds)
     app[FAST_LANE] = endpoint.fast_lane
     app.router.add_route("*", PATH, endpoint.handle, expect_handler=asked_later)
+    if sdl is not None:
+        app.router.add_get(SCHEMA_PATH, endpoint.schema)
     app.router.add_get("/livez", health.live)
     app.router.add_get("/readyz", health.ready)
     if console_page is not None:

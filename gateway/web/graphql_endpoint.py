@@ -7,6 +7,8 @@ Source: https://graphql.github.io/graphql-over-http/draft/ (read November 2026)
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aiohttp import web
 
 from gateway.callers import Grant
@@ -52,8 +54,11 @@ _RESUME_AFTER_CHARACTERS_MAX = 256
 class GraphQLEndpoint:
     """Answers the one path of GraphQL, whatever the method."""
 
-    def __init__(self, services: Services, page: bytes | None) -> None:
+    def __init__(
+        self, services: Services, page: bytes | None, sdl: Callable[[], str] | None = None
+    ) -> None:
         self._services = services
+        self._sdl = sdl
         self._settings = settings = services.settings
         self._page = _NOT_BUILT if page is None else page
         self._sockets = WebSocketEndpoint(services)
@@ -83,6 +88,14 @@ class GraphQLEndpoint:
                 cors = self._services.origins.preflight_headers(request)
                 return web.Response(status=204, headers={"Allow": "GET, POST", **cors})
         raise HttpRefusal(405, "Use GET or POST.", {"Allow": "GET, POST"})
+
+    async def schema(self, request: web.Request) -> web.Response:
+        """The printed schema, for tools that take a file and not an introspection."""
+        grant = await self._identified(request)
+        if not grant.viewer.may_introspect:
+            raise HttpRefusal(403, "This needs the scope schema:introspect, which you lack.")
+        assert self._sdl is not None
+        return web.Response(text=self._sdl(), headers={"Cache-Control": "private, no-cache"})
 
     async def _post(self, request: web.Request) -> web.StreamResponse:
         accept = _parsed_accept(request)
