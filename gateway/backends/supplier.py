@@ -32,9 +32,9 @@ class Found:
     """What a write has learnt that its next try cannot look up any more, kept with its record.
 
     `payment_id` and `payment_ids`, of an invoice before a payment was detached: the one that is
-    about to leave, and all. `payment_record_id`: what was reported already. Of a payment that is
-    moved, `share`: how much of its intent it took, None for the whole; and `why` it cannot go to
-    the other invoice, so that it is put back.
+    about to leave, and all; of one that is put back, the one that had left. `payment_record_id`:
+    what was reported already. Of a payment that is moved, `share`: how much of its intent it took,
+    None for the whole; and `why` it cannot go to the other invoice, so that it is put back.
     """
 
     customer_id: str | None = None

@@ -10,9 +10,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from tests.simulation.checker_events import EVENT_PROMISES, is_current
+from tests.simulation.checker_moves import MOVE_PROMISES
 from tests.simulation.documents import effect_of, mark_of
 from tests.simulation.history import GONE, LOST, OK, Call, Effect, History
-from tests.simulation.plan import ATTACH_RECORD, DETACH, OUT_OF_BAND, VOID, Plan, Write
+from tests.simulation.plan import (
+    ATTACH_RECORD,
+    DETACH,
+    OUT_OF_BAND,
+    REALLOCATE,
+    VOID,
+    Plan,
+    Write,
+)
 
 MUTATION_SECONDS_MAX = 75.0
 """Three calls to Stripe with their time limits and looks, behind another write on the invoice."""
@@ -210,11 +219,12 @@ def money_adds_up(plan: Plan, history: History) -> Iterator[str]:
             if one.kind == "attached" and one.invoice_id == invoice_id
         }
         for write in plan.writes:
-            if write.kind == DETACH and write.of is None and write.invoice == number:
+            is_there = write.kind in (DETACH, REALLOCATE) and write.of is None
+            if is_there and write.invoice == number:
                 amounts.update(_attached_before(write, history))
         known = {one: amount for one, amount in amounts.items() if one in paid_ids}
         unknown = paid_ids - amounts.keys()
-        paid = snapshots[-1].state[1]
+        paid = snapshots[-1].state[1] + snapshots[-1].overpaid
         if not unknown and sum(known.values()) != paid:
             yield f"{invoice_id} has {paid} paid, and {sum(known.values())} are attached"
 
@@ -229,6 +239,8 @@ def _attached_before(write: Write, history: History) -> dict[str, int]:
 
 def nothing_waits_for_ever(plan: Plan, history: History) -> Iterator[str]:
     together = Counter(one.invoice for one in plan.writes)
+    moved = [one for one in plan.writes if one.kind == REALLOCATE]
+    together.update(number for one in moved for number in (one.invoice, plan.target(one)))
     frozen = sum(one.seconds for one in plan.happenings if one.kind == "freeze")
     slow_log = max((one.seconds for one in plan.faults if one.where == "log"), default=0.0)
     patience = STALL_SECONDS_MAX + slow_log * len(plan.writes)  # appends are one after the other
@@ -240,6 +252,8 @@ def nothing_waits_for_ever(plan: Plan, history: History) -> Iterator[str]:
         seconds = call.ended - call.begun
         write = plan.write(call.write)
         beside = 1 if write is None else together[write.invoice]
+        if write is not None and write.kind == REALLOCATE:
+            beside += together[plan.target(write)]
         if seconds > MUTATION_SECONDS_MAX * beside + frozen:
             yield f"key-{call.write} waited {seconds:g} s"
         stall = seconds - call.own_seconds - frozen
@@ -258,5 +272,6 @@ PROMISES: tuple[Promise, ...] = (
     unknown_ends,
     money_adds_up,
     nothing_waits_for_ever,
+    *MOVE_PROMISES,
     *EVENT_PROMISES,
 )

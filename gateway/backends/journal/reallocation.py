@@ -160,13 +160,13 @@ class Reallocating:
         known = await self._known(ATTACH)
         if known is None or not self._is_put_back(known):
             try:
-                return _with_payment(done, await self._attached(self.asked.attaching()))
+                return _with_payment(done, await self._attached(done, self.asked.attaching()))
             except Refused as refused:
                 why = _why(await self._for_good(refused))
             await self.trying.noted(changed(self._record.found, why=why))
         found = self._record.found
         try:
-            attached = await self._attached(self.asked.putting_back(found.share))
+            attached = await self._attached(done, self.asked.putting_back(found.share))
         except Refused as refused:
             again = await self._for_good(refused)
             return changed(done, placed=Placed.FREE, why=self._free(found.why, again))
@@ -178,10 +178,10 @@ class Reallocating:
         to_source = known.command.invoice_id == self.asked.from_invoice_id
         return to_source and known.state is not State.REFUSED
 
-    async def _attached(self, command: AttachPayment) -> Attached:
+    async def _attached(self, done: Reallocated, command: AttachPayment) -> Attached:
         """Whose the invoices are was looked at before anything went out."""
-        viewer = Viewer(self.viewer.tenant)
-        new = self.writes.new_record(viewer, command, step=self._step(ATTACH))
+        viewer, gone = Viewer(self.viewer.tenant), Found(payment_ids=(done.detached_payment_id,))
+        new = self.writes.new_record(viewer, command, step=self._step(ATTACH), found=gone)
         outcome = await self.writes.recorded(viewer, new, self.meter, before=self.trying.noted)
         assert isinstance(outcome, Attached)
         return outcome
