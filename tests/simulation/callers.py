@@ -30,7 +30,8 @@ GIVES_UP_AFTER = 90.0
 """A caller does not wait longer; the checker holds the gateway to less."""
 STEPS_MAX = 3
 """Of one who moves a payment: it is taken off, not taken, and put back."""
-LAST_TRIES_MAX = 24
+LAST_TRIES_MAX = 36
+"""Longer than what was sent can be on its way: in the end it is known that it never came."""
 LAST_WAIT = 20.0
 ENDS = frozenset({OK})
 OPEN = frozenset(
