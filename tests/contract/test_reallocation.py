@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from schema.ports import (
+    AttachPayment,
     Computed,
     DetachPayment,
     ErrorCode,
@@ -428,3 +429,30 @@ async def test_keys_of_other_writes_are_other_keys(
     detached = await backend.write(operator, DetachPayment(source, first, "key-1"))
 
     assert detached.replayed is False
+
+
+async def test_what_a_third_invoice_takes_of_it_stays_there(
+    backend: Backend, stage: Stage, operator: Viewer
+) -> None:
+    """Only what is free of the payment without the first invoice's share may go to the other."""
+    intent_id = await stage.succeeded(900)
+    source, target, third = [await stage.open_invoice(1000) for _ in range(3)]
+    for invoice_id, share in ((third, 500), (source, 400)):
+        await backend.write(
+            operator,
+            AttachPayment(
+                invoice_id, f"share-{share}", payment_intent_id=intent_id, amount_requested=share
+            ),
+        )
+    asked = ReallocatePayment(intent_id, source, target, "key-1")
+
+    for share, rule in ((None, "payment_already_attached"), (401, "amount_exceeds_payment")):
+        with pytest.raises(Refused) as refused:
+            await backend.write(operator, replace(asked, amount_requested=share))
+        assert refused.value.rule == rule
+    done = await moved(backend, operator, replace(asked, amount_requested=400))
+
+    entered, _ = await read(backend, operator, target)
+    kept, _ = await read(backend, operator, third)
+    assert done.placed is Placed.DONE
+    assert (entered.amount_paid, kept.amount_paid) == (400, 500)

@@ -234,6 +234,22 @@ async def test_a_full_journal_still_records_how_its_writes_ended(
     assert known == DONE
 
 
+async def test_a_full_journal_takes_the_steps_of_a_write_that_it_has(
+    features: StoreFeatures, tmp_path: Path, clock: ManualClock
+) -> None:
+    """What is between two of its steps can go on; other writes are refused as ever."""
+    async with features.open(tmp_path, clock.now, records_max=1) as store:
+        await store.begin(record(operation="reallocate"))
+
+        step = await store.begin(record(operation="reallocate.detach"))
+        with pytest.raises(JournalFull):
+            await store.begin(record("key-2"))
+        known = await store.begin(record(operation="reallocate.detach"))
+
+    assert step is None
+    assert known == record(operation="reallocate.detach")
+
+
 async def test_a_full_journal_makes_room_of_what_is_finished_and_old(
     features: StoreFeatures, tmp_path: Path, clock: ManualClock
 ) -> None:

@@ -19,7 +19,7 @@ from tests.simulation.checker import broken
 from tests.simulation.history import History
 from tests.simulation.plan import REALLOCATE, Fault, Happening, Plan, Write
 from tests.simulation.planning import plan_of
-from tests.simulation.runs import breaks
+from tests.simulation.runs import breaks, played
 from tests.simulation.shrinking import promises_of
 from tests.simulation.world import play
 
@@ -83,6 +83,18 @@ def test_killed_at_each_of_its_steps_with_stripe_in_doubt(kind: str, ends: str) 
             gateways=2,
         )
         assert breaks(plan) == [], plan
+
+
+@pytest.mark.parametrize("kind", ["500", "500 applied"])
+def test_a_stored_failure_on_the_way_back_is_no_riddle(kind: str) -> None:
+    """The payment is not on its invoice and was taken off it: by the first step, and not by
+    somebody since, so that a new attempt can put it back."""
+    plan = moving("put back", Fault("http", "POST attach_payment", kind, after=1, times=2))
+
+    history = played(plan)
+
+    assert broken(plan, history) == []
+    assert history.calls[-1].placed == "PUT_BACK"
 
 
 def test_movements_by_chance() -> None:
