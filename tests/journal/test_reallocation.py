@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 import pytest
 
 from gateway.backends.guarded import AuditTrail
@@ -24,13 +26,14 @@ from schema.ports import (
     AttachPayment,
     Detached,
     DetachPayment,
+    Meter,
     Placed,
     Reallocated,
     ReallocatePayment,
     RefusalCode,
     Refused,
 )
-from tests.journal.mortal import Account, Killed, Life
+from tests.journal.mortal import OPERATOR, Account, Killed, Life, MortalStore
 from tests.journal.writing import Writing
 
 STEPS_MAX = 60
@@ -215,6 +218,54 @@ async def test_what_never_went_out_is_not_begun_by_whoever_settles() -> None:
 
     moving.check_end(None)
     assert await moving.account.store.open_records() == []
+
+
+async def test_an_owner_that_stood_still_sends_nothing_once_it_was_closed() -> None:
+    """It had said of the whole that it goes out, and not yet of the step. Another process closes
+    both; then it wakes."""
+    moving = Moving()
+    account = moving.account
+    stands_still, wakes = asyncio.Event(), asyncio.Event()
+
+    class Standing(MortalStore):
+        async def swap(self, record: WriteRecord, *, version: int) -> WriteRecord | None:
+            if record.operation == "reallocate.detach" and record.state is State.SENDING:
+                stands_still.set()
+                await wakes.wait()
+            return await super().swap(record, version=version)
+
+    first = account.process(Life())
+    first.store = Standing(account.store, Life())
+    call = asyncio.create_task(first.write(OPERATOR, moving.asked, Meter("operator")))
+    await stands_still.wait()
+
+    await account.settle(Life())
+    wakes.set()
+    with pytest.raises(Refused) as told:
+        await call
+
+    assert told.value.code is RefusalCode.IDEMPOTENCY_IN_PROGRESS
+    moving.check_end(None)
+    assert await account.store.open_records() == []
+
+
+@every_end
+async def test_what_is_settled_is_one_line_of_the_audit_trail(
+    placed: Placed, closed: tuple[str, ...]
+) -> None:
+    """That of the whole, whichever of its steps was open."""
+    calm = Life()
+    moving = Moving(closed)
+    await moving.account.ask(moving.asked, calm)
+    for at in (calm.steps.index("send detach"), calm.steps.index("send attach")):
+        moving = Moving(closed)
+        await moving.account.ask(moving.asked, Life(at, after=True))
+
+        await moving.account.settle(Life())
+
+        (line,) = [orjson.loads(one) for one in moving.account.trail]
+        assert (line["operation"], line["caller"]) == ("reallocate", "gateway")
+        assert line["result"]["placed"] == placed.value
 
 
 async def test_a_repeat_is_told_the_same_end() -> None:

@@ -170,10 +170,13 @@ def _may_still_do(call: Call, at: float) -> bool:
 def unknown_ends(plan: Plan, history: History) -> Iterator[str]:
     for write in plan.writes:
         calls = [one for one in calls_of(write, history) if not one.other_input]
+        asked = any(_is_for_a_person(one) for one in calls)
+        if write.kind == REALLOCATE and asked and not _may_be_forgotten(plan, history):
+            yield f"{write.key} had to be decided by a person, though Stripe remembers its keys"
         if not calls or ((calls[-1].ended or 0) < history.faults_end and calls[-1].code == OK):
             continue
         last = calls[-1]
-        if last.code == "UPSTREAM_OUTCOME_UNKNOWN" and not last.retryable:
+        if _is_for_a_person(last):
             if not (_may_be_forgotten(plan, history) or _left_no_trace(write, plan, history)):
                 yield f"{write.key} stays unknown, though Stripe remembers its key"
         elif last.retryable or last.code in (LOST, GONE, "READ_ONLY", "IDEMPOTENCY_IN_PROGRESS"):
@@ -185,6 +188,10 @@ def unknown_ends(plan: Plan, history: History) -> Iterator[str]:
         yield f"writes stay unfinished in the journal: {names}"
     if not history.drained and not history.unfinished and not history.trouble:
         yield "events or subscribers do not come to rest"
+
+
+def _is_for_a_person(call: Call) -> bool:
+    return call.code == "UPSTREAM_OUTCOME_UNKNOWN" and not call.retryable
 
 
 def _may_be_forgotten(plan: Plan, history: History) -> bool:
