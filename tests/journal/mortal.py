@@ -163,7 +163,7 @@ class Account:
         finally:
             await asyncio.gather(*writes._tasks, return_exceptions=True)
 
-    async def settle(self, life: Life) -> None:
+    async def settle(self, life: Life, passes: int = 3) -> None:
         """What a fresh process does by itself, over and over until it is at rest or dies."""
         settling = Settling(
             self.process(life),
@@ -171,7 +171,7 @@ class Account:
             AuditTrail(self.stage.clock.now, self.trail.append),
         )
         try:
-            for _ in range(3):
+            for _ in range(passes):
                 await settling.settle()
         except Killed:
             return

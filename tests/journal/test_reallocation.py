@@ -239,7 +239,7 @@ async def test_an_owner_that_stood_still_sends_nothing_once_it_was_closed() -> N
     call = asyncio.create_task(first.write(OPERATOR, moving.asked, Meter("operator")))
     await stands_still.wait()
 
-    await account.settle(Life())
+    await account.settle(Life(), passes=1)
     wakes.set()
     with pytest.raises(Refused) as told:
         await call
