@@ -153,6 +153,7 @@ async def opened_gateway(
             clock.now,
             owner=ids.new("owner") if stores.is_shared else SOLE_OWNER,
             dropped=upstream.drop_after,
+            is_at_once=upstream.twin is not None and stores.is_in_memory,
         )
         stack.push_async_callback(writes.close)
         read_only = ReadOnlySwitch(settings)
@@ -202,7 +203,7 @@ async def opened_gateway(
 
 def _intake(stores: Stores, upstream: Upstream, feed: Feed, publish: Publish) -> Intake:
     """What other replicas' subscribers want is not known here, so that all is read for them."""
-    description = upstream.supplier.describe()
+    description, is_shared = upstream.supplier.describe(), stores.is_shared
     return Intake(
         log=stores.log,
         lookup=upstream.lookup,
@@ -211,7 +212,7 @@ def _intake(stores: Stores, upstream: Upstream, feed: Feed, publish: Publish) ->
         caller_of=callers_of(stores.journal),
         account=description.account,
         livemode=description.livemode,
-        is_heard=lambda: stores.is_shared or feed.subscriber_count > 0,
+        is_heard=lambda: is_shared or feed.subscriber_count > 0,
     )
 
 

@@ -118,7 +118,7 @@ class Intake:
         return await self._received(hint, origin, self._alone)
 
     async def _alone(self, invoice_id: str, arrival: _Arrival) -> Outcomes:
-        return await self._take_in(Batch(invoice_id, [arrival]))
+        return await self._take_in(Batch(invoice_id, [arrival]), self._placed)
 
     def _ended(self, hint: Hint, task: asyncio.Task[int]) -> None:
         del self._receiving[hint.event_id]
@@ -138,8 +138,12 @@ class Intake:
         outcomes = await gather(hint.invoice_id, _Arrival(hint, kind, origin))
         return outcomes[hint.event_id]
 
-    async def _take_in(self, batch: Batch[_Arrival]) -> dict[str, int]:
-        """Read what the events of one invoice are about, if that has to be, and append them."""
+    async def _take_in(
+        self, batch: Batch[_Arrival], append: Callable[[LogEntry], Awaitable[int]] | None = None
+    ) -> dict[str, int]:
+        """Read what the events of one invoice are about, if that has to be, and append them. Who
+        alone brings events stands in no line with others."""
+        append = append or self._appended
         is_known, customer_id = self.lookup.customer_known(batch.invoice_id)
         payments: Mapping[str, InvoicePayment] = {}
         if is_known and not self._is_to_be_read(batch.arrivals):
@@ -161,7 +165,7 @@ class Intake:
         entries = [await next(made)] if is_alone else await asyncio.gather(*made)
         taken: dict[str, int] = {}
         for arrival, entry in zip(batch.arrivals, entries, strict=True):
-            taken[arrival.hint.event_id] = await self._appended(entry)
+            taken[arrival.hint.event_id] = await append(entry)
         return taken
 
     def _is_to_be_read(self, arrivals: Iterable[_Arrival]) -> bool:
