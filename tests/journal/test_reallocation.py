@@ -249,6 +249,36 @@ async def test_an_owner_that_stood_still_sends_nothing_once_it_was_closed() -> N
     assert await account.store.open_records() == []
 
 
+async def test_an_owner_that_stood_still_tells_what_another_has_made_of_it() -> None:
+    """It was about to attach it to the other invoice. Meanwhile another process has been told that
+    this will not take it, and has put it back."""
+    moving = Moving(("target",))
+    account = moving.account
+    stands_still, wakes = asyncio.Event(), asyncio.Event()
+
+    class Standing(MortalStore):
+        async def swap(self, record: WriteRecord, *, version: int) -> WriteRecord | None:
+            if record.operation == "reallocate.attach" and record.state is State.SENDING:
+                stands_still.set()
+                await wakes.wait()
+            return await super().swap(record, version=version)
+
+    first = account.process(Life())
+    first.store = Standing(account.store, Life())
+    call = asyncio.create_task(first.write(OPERATOR, moving.asked, Meter("operator")))
+    await stands_still.wait()
+
+    other = await account.ask(moving.asked, Life())
+    wakes.set()
+    told = await call
+
+    assert isinstance(other, Reallocated)
+    assert isinstance(told, Reallocated)
+    assert (other.placed, told.placed) == (Placed.PUT_BACK, Placed.PUT_BACK)
+    assert told.why == other.why
+    moving.check_end(Placed.PUT_BACK)
+
+
 @every_end
 async def test_what_is_settled_is_one_line_of_the_audit_trail(
     placed: Placed, closed: tuple[str, ...]

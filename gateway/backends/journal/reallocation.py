@@ -28,7 +28,7 @@ from gateway.backends.journal.refusals import (
     never_went_out,
     not_recorded,
 )
-from gateway.backends.supplier import NOTHING, Found, no_such_invoice
+from gateway.backends.supplier import NOTHING, Found, Overtaken, no_such_invoice
 from gateway.ledger.reallocation import FROM_PATHS, Reallocation, pointing, reallocation_refusals
 from schema.changing import changed
 from schema.ports import (
@@ -179,11 +179,14 @@ class Reallocating:
         return to_source and known.state is not State.REFUSED
 
     async def _attached(self, done: Reallocated, command: AttachPayment) -> Attached:
-        """Whose the invoices are was looked at before anything went out."""
+        """Whose the invoices are was looked at before anything went out. Raises `Overtaken` where
+        another replica has taken the whole up and has brought it to its other end."""
         viewer, gone = Viewer(self.viewer.tenant), Found(payment_ids=(done.detached_payment_id,))
         new = self.writes.new_record(viewer, command, step=self._step(ATTACH), found=gone)
         outcome = await self.writes.recorded(viewer, new, self.meter, before=self.trying.noted)
         assert isinstance(outcome, Attached)
+        if outcome.invoice_id != command.invoice_id:
+            raise Overtaken
         return outcome
 
     async def _for_good(self, refused: Refused) -> Refused:
