@@ -12,17 +12,17 @@ CODE := gateway schema tests
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-stripe-sandbox install console test test-stripe test-key test-simulation test-simulation-of-faults test-crash test-fuzz test-memory test-long bench figures format sdl lock clean
+.PHONY: help run run-stripe-sandbox install console test test-stripe test-key screenshots test-simulation test-simulation-of-faults test-crash test-fuzz test-memory test-long bench figures format sdl lock clean
 
 help: ## Say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
 
 run: $(VENV)/run.stamp ## Start the gateway on http://127.0.0.1:8000 with demo data (ARGS="--port 9000")
-	@$(MAKE) --no-print-directory console || echo "Going on without the GraphiQL page; the API works."
+	@$(MAKE) --no-print-directory console || echo "Going on without the pages; the API works."
 	@exec $(BIN)/invoice-gateway serve $(ARGS)
 
 run-stripe-sandbox: $(VENV)/run.stamp ## The same with Stripe's backend against a sandbox, webhooks included
-	@$(MAKE) --no-print-directory console || echo "Going on without the GraphiQL page; the API works."
+	@$(MAKE) --no-print-directory console || echo "Going on without the pages; the API works."
 	@exec $(BIN)/invoice-gateway serve --with-sandbox $(ARGS)
 
 install: $(VENV)/run.stamp ## Make .venv with the locked dependencies and the project
@@ -83,7 +83,10 @@ sdl: $(VENV)/run.stamp ## Print the schema and the settings into the files that 
 	$(BIN)/invoice-gateway sdl > schema/schema.graphql
 	$(BIN)/invoice-gateway settings > docs/settings.md
 
-console: $(VENV)/run.stamp ## Build the GraphiQL page, where it is not up to date
+screenshots: $(VENV)/dev.stamp console ## Take pictures of the console into docs/console (needs Chromium)
+	$(BIN)/python -m tests.clients.screenshots
+
+console: $(VENV)/run.stamp ## Build the console and the GraphiQL page, where they are not up to date
 	@$(BIN)/python -m gateway.console.build || { test $$? -eq 3 && \
 	  $(PIP) install $(LOCKED) -r gateway/console/node.lock && \
 	  $(BIN)/python -m gateway.console.build; }
@@ -96,7 +99,7 @@ lock: ## Resolve the lock files anew (needs uv)
 UV_LOCK := pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 clean: ## Remove what was built
-	rm -rf $(VENV) build *.egg-info gateway/console/dist
+	rm -rf $(VENV) build *.egg-info gateway/console/dist gateway/console/live/dist
 
 $(VENV)/run.stamp: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name it with make PYTHON=..."; exit 1; }

@@ -252,7 +252,7 @@ def _diagnosis(settings: Settings) -> Iterator[str]:
     if settings.fixtures is not None and settings.fixtures.is_file():
         yield from (f"{settings.fixtures}: {one}" for one in check_file(settings.fixtures))
     if console_directory() is None:
-        yield "The GraphiQL page is not built. Run make console."
+        yield "The console and GraphiQL are not built. Run make console."
     if settings.port and _is_taken(settings.host, settings.port):
         yield (
             f"Port {settings.port} on {settings.host} is taken. Choose another with --port, or "

@@ -33,7 +33,7 @@ from gateway.composition.callers import (
 )
 from gateway.composition.stores import Stores, forget_for_ever, open_stores, publisher
 from gateway.composition.upstream import Outside, Upstream, open_upstream
-from gateway.console import console_directory
+from gateway.console import console_directory, console_page
 from gateway.events.catch_up import CatchUp
 from gateway.events.feed import Feed
 from gateway.events.intake import CallerOf, Intake, Publish
@@ -44,6 +44,8 @@ from gateway.execution.runner import GraphQLRunner
 from gateway.settings import Settings
 from gateway.web.app import create_app
 from gateway.web.authentication import Authenticator, BearerAuthenticator, DevelopmentAuthenticator
+from gateway.web.demo_endpoint import PATH as DEMO_PATH
+from gateway.web.demo_endpoint import DemoEndpoint
 from gateway.web.metrics import Metrics
 from gateway.web.request_body import asked_later
 from gateway.web.webhook_endpoint import WebhookEndpoint
@@ -269,31 +271,41 @@ def _deliver(gateway: Gateway, twin: Twin) -> None:
 
 
 def make_web_app(
-    gateway: Gateway, *, authenticator: Authenticator | None = None
+    gateway: Gateway, *, authenticator: Authenticator | None = None, twin: Twin | None = None
 ) -> web.Application:
-    """The aiohttp application over a running gateway."""
-    directory = console_directory()
+    """The aiohttp application over a running gateway. `twin` is the account of a sandbox in this
+    process: with it, or a twin of the gateway's own, the console is that of a demo."""
+    settings, directory, twin = gateway.settings, console_directory(), twin or gateway.twin
     if authenticator is None:
         callers = gateway.callers
         authenticator = (
             DevelopmentAuthenticator() if callers is None else BearerAuthenticator(callers)
         )
+    console = None
+    if settings.gives_console:
+        console = console_page(has_callers=settings.has_callers, is_demo=twin is not None)
     app = create_app(
         runner=gateway.runner,
         authenticator=authenticator,
         callers=gateway.callers,
         pings={"log": gateway.stores.ping},
         ids=request_id,
-        settings=gateway.settings,
+        settings=settings,
         page=None if directory is None else (directory / "index.html").read_bytes(),
-        console_directory=directory if gateway.settings.gives_page else None,
+        console_directory=directory if settings.gives_page or settings.gives_console else None,
+        console_page=console,
         metrics=gateway.metrics,
     )
+    if console is not None and twin is not None:
+        from gateway.sandbox.demo import act
+
+        demo = DemoEndpoint(partial(act, twin), authenticator, settings)
+        app.router.add_route("*", DEMO_PATH, demo.handle, expect_handler=asked_later)
     if gateway.webhooks is not None:
         endpoint = WebhookEndpoint(
             gateway.webhooks,
             gateway.intake.receive,
-            body_bytes_max=gateway.settings.webhook_body_bytes_max,
+            body_bytes_max=settings.webhook_body_bytes_max,
         )
         app.router.add_route("*", WEBHOOK_PATH, endpoint.handle, expect_handler=asked_later)
     return app

@@ -131,7 +131,7 @@ class _Look:
     overlap: Callable[[Any, Any], bool]
     fragments: dict[str, tuple[Any, SelectionSetNode]] = field(default_factory=dict)
     spread: set[str] = field(default_factory=set)
-    variables: dict[str, Any] = field(default_factory=dict)
+    variables: dict[str, Any] = field(default_factory=dict, repr=False)
     """Of the operation that is looked at, with their types."""
     used: set[str] = field(default_factory=set)
     told: dict[int, set[str]] = field(default_factory=dict)

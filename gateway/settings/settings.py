@@ -130,6 +130,11 @@ class Settings(WebSettings, Limits, TokenSettings):
         return self.ide == "on" or (self.ide == "auto" and not self.has_callers)
 
     @property
+    def gives_console(self) -> bool:
+        """The console needs no more than a caller's own rights, and is for people."""
+        return self.console == "on" or (self.console == "auto" and not self.has_callers)
+
+    @property
     def webhook_secrets(self) -> tuple[str, ...]:
         return comma_separated(self.stripe_webhook_secrets.get_secret_value())
 

@@ -23,7 +23,7 @@ from gateway.settings import WebSettings
 from gateway.web.authentication import Authenticator
 from gateway.web.connections import Shutdown
 from gateway.web.fast_lane import END, FastLane, head_of
-from gateway.web.graphql_endpoint import CONSOLE_POLICY, GraphQLEndpoint
+from gateway.web.graphql_endpoint import GRAPHIQL_POLICY, GraphQLEndpoint
 from gateway.web.health import Health, Ping
 from gateway.web.http_errors import CLOSE, HttpRefusal
 from gateway.web.metrics import Metrics
@@ -35,6 +35,12 @@ from gateway.web.websocket_protocol import ProtocolSocket
 
 PATH = "/graphql"
 CONSOLE_PATH = "/console/"
+CONSOLE_VIEWS = ("/", "/invoices/{id}")
+"""Where the console's one page is: its own script shows what the address says."""
+CONSOLE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 _ASSETS_PATH = "/console/assets/"
 
 SHUTDOWN = web.AppKey("shutdown", Shutdown)
@@ -63,10 +69,12 @@ def create_app(
     settings: WebSettings,
     page: bytes | None,
     console_directory: Path | None,
+    console_page: bytes | None = None,
     callers: Callers | None = None,
     metrics: Metrics | None = None,
 ) -> web.Application:
     """The application. Serve it with `make_runner`, which sets what an app cannot.
+    `page` is that of GraphiQL, and `console_page` that of `/`, which is not found without.
     `callers` are those whose rights may change while it runs."""
     shutdown = Shutdown(mutations_max=settings.mutations_under_way_max)
     metrics, callers = metrics or Metrics(), callers or Callers()
@@ -88,6 +96,9 @@ def create_app(
     app.router.add_route("*", PATH, endpoint.handle, expect_handler=asked_later)
     app.router.add_get("/livez", health.live)
     app.router.add_get("/readyz", health.ready)
+    if console_page is not None:
+        for path in CONSOLE_VIEWS:
+            app.router.add_get(path, partial(_give_console, console_page))
     if console_directory is not None:
         app.router.add_static(CONSOLE_PATH, console_directory)
         app.on_response_prepare.append(_add_console_headers)
@@ -100,11 +111,16 @@ def create_app(
     return app
 
 
+async def _give_console(page: bytes, request: web.Request) -> web.Response:
+    policy = {"Content-Security-Policy": CONSOLE_POLICY}
+    return web.Response(body=page, content_type="text/html", charset="utf-8", headers=policy)
+
+
 async def _add_console_headers(request: web.Request, response: web.StreamResponse) -> None:
     """For the files that the page loads. Their names carry a hash, so they never change; they need
     the page's policy, as a worker is held to that of its own script."""
     if request.path.startswith(CONSOLE_PATH) and response.status < 400:
-        response.headers["Content-Security-Policy"] = CONSOLE_POLICY
+        response.headers["Content-Security-Policy"] = GRAPHIQL_POLICY
         if request.path.startswith(_ASSETS_PATH):
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
 

@@ -28,7 +28,7 @@ from gateway.web.request_body import read_json_body, refuse_other_than_json
 from gateway.web.sse import EventStreams
 from gateway.web.websocket import WebSocketEndpoint, is_upgrade
 
-CONSOLE_POLICY = (
+GRAPHIQL_POLICY = (
     "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; "
     "style-src 'self' 'unsafe-inline'; font-src 'self' data:; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -101,7 +101,7 @@ class GraphQLEndpoint:
         accept = _parsed_accept(request)
         asks_nothing = request.query.keys().isdisjoint(_OPERATION_PARAMETERS)
         if self._settings.gives_page and asks_nothing and accept.prefers_page():
-            policy = {"Content-Security-Policy": CONSOLE_POLICY}
+            policy = {"Content-Security-Policy": GRAPHIQL_POLICY}
             return web.Response(
                 body=self._page, content_type="text/html", charset="utf-8", headers=policy
             )
