@@ -95,6 +95,8 @@ def field_needs(info: Info) -> Needs:
 
 KINDS: Mapping[str, str] = {
     "invoice": "Invoice",
+    "from_invoice": "Invoice",
+    "to_invoice": "Invoice",
     "invoice_payment": "InvoicePayment",
     "new_default_payment": "InvoicePayment",
     "payment_intent": "PaymentIntent",

@@ -13,11 +13,11 @@ from schema.enums import (
     PaymentIntentStatus,
     PaymentSourceType,
 )
-from schema.fields import computed, enumerated, linked, plain
+from schema.fields import computed, derived, enumerated, linked, plain
 from schema.money import Money, amount_field
-from schema.node import Connection, MetadataEntry, Node, listed, metadata_field
-from schema.ports import RefusalCode
-from schema.scalars import DateTime
+from schema.node import Connection, MetadataEntry, Node, checked_id, listed, metadata_field
+from schema.ports import Computed, Loaded, ReallocatePayment, RefusalCode
+from schema.scalars import DateTime, MinorUnits
 
 
 @strawberry.type(description="Stripe's attempt to collect one amount.")
@@ -86,6 +86,57 @@ class DetachPreview:
     amount_remaining_after: Money | None = amount_field(
         "What the invoice would then ask for; null when not allowed."
     )
+
+
+@strawberry.type(description="One of two invoices, as it would be after a payment was moved.")
+class ReallocationSide:
+    invoice_id: strawberry.ID = plain("Id of the invoice.")
+    status: InvoiceStatus | None = enumerated(InvoiceStatus, "Its status afterwards.")
+    amount_paid: Money = amount_field("What of it would be paid.")
+    amount_remaining: Money = amount_field("What it would then ask for.")
+    amount_overpaid: Money = amount_field("What would be paid beyond it.")
+    creates_default_payment_intent: bool = plain(
+        "Whether Stripe would make a fresh default PaymentIntent for what it asks for."
+    )
+    canceled_default_payment_id: strawberry.ID | None = plain(
+        "Id of the open default payment that Stripe would cancel, as nothing remains for it; else "
+        "null."
+    )
+
+
+@strawberry.type(
+    description="May a payment be moved to another invoice now, and what would follow?"
+)
+class ReallocationPreview:
+    allowed: bool = plain("Whether reallocatePayment would be accepted now.")
+    blocked_by: list[RefusalCode] = plain(
+        "Every rule of both steps that stands against it, in order of precedence."
+    )
+    from_invoice: ReallocationSide | None = derived(
+        "The invoice that the payment would leave; null when not allowed.",
+        lambda preview: preview.from_invoice and Loaded(preview.from_invoice),
+    )
+    to_invoice: ReallocationSide | None = derived(
+        "The invoice that it would then pay; null when not allowed.",
+        lambda preview: preview.to_invoice and Loaded(preview.to_invoice),
+    )
+
+
+def reallocation_preview(
+    payment_intent_id: strawberry.ID,
+    from_invoice_id: strawberry.ID,
+    to_invoice_id: strawberry.ID,
+    amount_requested_minor_units: MinorUnits | None = None,
+) -> Computed:
+    """The need of a preview. Raises `Failed` BAD_USER_INPUT."""
+    asked = ReallocatePayment(
+        payment_intent_id=checked_id("PaymentIntent", payment_intent_id, "paymentIntentId"),
+        from_invoice_id=checked_id("Invoice", from_invoice_id, "fromInvoiceId"),
+        to_invoice_id=checked_id("Invoice", to_invoice_id, "toInvoiceId"),
+        idempotency_key="",
+        amount_requested=amount_requested_minor_units,
+    )
+    return Computed("reallocation_preview", asked)
 
 
 @strawberry.type(description="The link between one invoice and one thing that pays it.")

@@ -16,7 +16,16 @@ from schema.context import Context, LinkedObjects, field_needs
 from schema.cost import Cost
 from schema.fields import linked, plain
 from schema.invoice import Invoice
-from schema.ports import Command, Loaded, Needs, Outcome, RefusalCode, Refused
+from schema.ports import (
+    Command,
+    Loaded,
+    Needs,
+    Outcome,
+    Reallocated,
+    RefusalCode,
+    Refused,
+    Why,
+)
 
 WRITE_COST = 10
 
@@ -122,7 +131,23 @@ class WriteField(StrawberryField):
             error = await _explained(context, refused, wanted)
             return Loaded(Payload(errors=(error,)), dict.fromkeys(objects.links))
         root = await context.load(objects.needs([done]), after=done)
-        return Loaded(Payload(done), objects.shown(done, root).children)
+        errors: tuple[Loaded[Refused], ...] = ()
+        if isinstance(done, Reallocated) and done.why is not None:
+            errors = (await _explained(context, refused_for(done.why), wanted),)
+        return Loaded(Payload(done, errors), objects.shown(done, root).children)
+
+
+def refused_for(why: Why) -> Refused:
+    """The refusal that is part of an outcome, as it was met."""
+    return Refused(
+        RefusalCode(why.code),
+        why.rule,
+        why.message,
+        invoice_id=why.invoice_id,
+        stripe_code=why.stripe_code,
+        stripe_request_id=why.stripe_request_id,
+        doc_url=why.doc_url,
+    )
 
 
 def written(description: str, command: Callable[..., Command]) -> Any:

@@ -1,7 +1,9 @@
-"""Attach, detach, credit and void: for each its input, its command and its payload.
+"""Attach, detach, reallocate, credit and void: for each its input, its command and its payload.
 
 A malformed input is a broken call: BAD_USER_INPUT, naming the argument.
 """
+
+import enum
 
 import strawberry
 
@@ -21,6 +23,8 @@ from schema.ports import (
     CreateCreditNote,
     DetachPayment,
     OutOfBandPayment,
+    Placed,
+    ReallocatePayment,
     VoidCreditNote,
     bad_input,
 )
@@ -241,6 +245,78 @@ class VoidCreditNotePayload:
     )
 
 
+@strawberry.input(description="Move a PaymentIntent from one invoice to another.")
+class ReallocatePaymentInput:
+    payment_intent_id: strawberry.ID = described("The intent that pays the wrong invoice.")
+    from_invoice_id: strawberry.ID = described("The invoice that it pays.")
+    to_invoice_id: strawberry.ID = described(
+        "The open or uncollectible invoice that it is to pay, of the same customer."
+    )
+    amount_requested_minor_units: MinorUnits | None = optional(
+        "Share of the payment to apply to the other invoice; the whole of it when absent. "
+        "Preview in Stripe."
+    )
+    if_from_amount_paid_minor_units: MinorUnits | None = optional(
+        "Refuse when fromInvoiceId moved on since the caller last read it: checked by a "
+        "fresh read just before (Stripe has no conditional write)."
+    )
+    idempotency_key: str = described(KEY)
+
+
+def reallocate_command(input: ReallocatePaymentInput) -> ReallocatePayment:
+    """Raises `Failed` BAD_USER_INPUT, naming the argument."""
+    return ReallocatePayment(
+        payment_intent_id=checked_id(
+            "PaymentIntent", input.payment_intent_id, "input.paymentIntentId"
+        ),
+        from_invoice_id=checked_id("Invoice", input.from_invoice_id, "input.fromInvoiceId"),
+        to_invoice_id=checked_id("Invoice", input.to_invoice_id, "input.toInvoiceId"),
+        idempotency_key=checked_key(input.idempotency_key),
+        amount_requested=input.amount_requested_minor_units,
+        if_from_amount_paid=input.if_from_amount_paid_minor_units,
+    )
+
+
+@strawberry.enum(description="Where a payment is that was to be moved to another invoice.")
+class ReallocationOutcome(enum.Enum):
+    DONE = strawberry.enum_value(Placed.DONE.value, description="It pays toInvoiceId.")
+    PUT_BACK = strawberry.enum_value(
+        Placed.PUT_BACK.value,
+        description="It pays fromInvoiceId again: the other invoice changed meanwhile, and would "
+        "not take it any more. `errors` says why.",
+    )
+    FREE = strawberry.enum_value(
+        Placed.FREE.value,
+        description="It pays neither: both invoices changed meanwhile. `errors` says why. Attach "
+        "it to an open invoice with attachPayment, or give the money back.",
+    )
+
+
+@strawberry.type(description="What moving a payment did.")
+class ReallocatePaymentPayload:
+    outcome: ReallocationOutcome | None = derived(
+        "Where the payment is now; null when it was refused, and nothing was changed.",
+        lambda payload: payload.done and payload.done.placed.value,
+    )
+    detached_invoice_payment_id: strawberry.ID | None = derived(
+        "Id of fromInvoiceId's link that is gone; null on refusal.",
+        lambda payload: payload.done and payload.done.detached_payment_id,
+    )
+    errors: list[PaymentError] = plain(
+        "Why nothing was done, or why the payment was put back or is free; empty when it is DONE."
+    )
+    replayed: bool = plain(REPLAYED)
+    from_invoice: Invoice | None = linked(
+        "The invoice that was left, after the change; null on refusal."
+    )
+    to_invoice: Invoice | None = linked("The other invoice after the change; null on refusal.")
+    invoice_payment: InvoicePayment | None = linked(
+        "The new link: to toInvoiceId when DONE, to fromInvoiceId when PUT_BACK. Null when FREE, "
+        "on refusal, or once it is detached again."
+    )
+    payment_intent: PaymentIntent | None = linked("The intent that was moved; null on refusal.")
+
+
 @strawberry.type(description="Everything that can be changed.")
 class Mutation:
     attach_payment: AttachPaymentPayload | None = written(
@@ -250,6 +326,14 @@ class Mutation:
     detach_payment: DetachPaymentPayload | None = written(
         "Free a PaymentIntent from an invoice. A paid invoice reopens when a balance comes back.",
         detach_command,
+    )
+    reallocate_payment: ReallocatePaymentPayload | None = written(
+        "Move a PaymentIntent from one invoice to another, as one write: all rules of detaching "
+        "and attaching are checked before anything is changed, and whatever happens then it ends "
+        "on the other invoice, or back on the first one. Needs the capabilities DETACH and "
+        "ATTACH_PAYMENT_INTENT. Its events are DETACHED and then ATTACHED, both with its "
+        "idempotencyKey.",
+        reallocate_command,
     )
     create_credit_note: CreateCreditNotePayload | None = written(
         "Issue a credit note: it first lowers what is still asked for, the rest is "

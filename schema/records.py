@@ -247,6 +247,30 @@ class DetachPreview:
 
 
 @dataclass(frozen=True, slots=True)
+class ReallocationSide:
+    """One of two invoices as it would be after a payment was moved between them."""
+
+    invoice_id: str
+    currency: str
+    status: str | None
+    amount_paid: int
+    amount_remaining: int
+    amount_overpaid: int
+    creates_default_payment_intent: bool
+    canceled_default_payment_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReallocationPreview:
+    """What moving a payment from one invoice to another would do now."""
+
+    allowed: bool
+    blocked_by: tuple[str, ...]
+    from_invoice: ReallocationSide | None
+    to_invoice: ReallocationSide | None
+
+
+@dataclass(frozen=True, slots=True)
 class CreditNotePreview:
     """What a credit note would do, before it is issued."""
 

@@ -30,7 +30,14 @@ from schema.customer import Customer
 from schema.event_loading import Subscription
 from schema.fields import field, loaded, plain
 from schema.invoice import Invoice
-from schema.invoice_payment import Charge, InvoicePayment, PaymentIntent, PaymentRecord
+from schema.invoice_payment import (
+    Charge,
+    InvoicePayment,
+    PaymentIntent,
+    PaymentRecord,
+    ReallocationPreview,
+    reallocation_preview,
+)
 from schema.invoice_payment_event import InvoicePaymentEventConnection, events
 from schema.node import Connection, Node, checked_id, id_need, listed
 from schema.payloads import InputProblem, StateProblem, UpstreamProblem, problem_type
@@ -136,6 +143,13 @@ class Query:
         "What a credit note would do, before it is issued. Writes nothing. Null, with an entry in "
         "errors that names the rule, when it would be refused.",
         credit_note_preview,
+        scope=READ,
+    )
+    reallocation_preview: ReallocationPreview | None = loaded(
+        "May a PaymentIntent be moved from one invoice to another now, and what would follow? "
+        "Writes nothing, and reads both invoices anew. NOT_FOUND when one of the three is unknown "
+        "or not yours.",
+        reallocation_preview,
         scope=READ,
     )
     invoice_payment_events: InvoicePaymentEventConnection | None = listed(

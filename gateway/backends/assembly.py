@@ -16,6 +16,7 @@ from schema.ports import (
     ROOT,
     ById,
     Computed,
+    CreditNoteDraft,
     Deleted,
     ErrorCode,
     Failed,
@@ -187,7 +188,7 @@ class Assembly:
 
     def _computed(self, need: Computed, parent: Any, deeper: Needs) -> Any:
         self.has_secret |= need.name == "confirmation_secret"
-        if need.argument is not None and self.viewer.customers is not None:
+        if isinstance(need.argument, CreditNoteDraft) and self.viewer.customers is not None:
             self._own("Invoice", need.argument.invoice_id)
         value = self.source.compute(need, parent, self.viewer)
         is_plain = value is None or isinstance(value, int)

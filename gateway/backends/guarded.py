@@ -25,6 +25,7 @@ from schema.ports import (
     RefusalCode,
     Refused,
     Viewer,
+    Why,
     Writes,
 )
 
@@ -94,7 +95,7 @@ def _shown(record: Any) -> dict[str, Any]:
 
 _SHOWN: dict[type, tuple[str, ...]] = {
     kind: tuple(one.name for one in dataclasses.fields(kind) if one.name not in _LEFT_OUT)
-    for kind in (*get_args(Command), *get_args(Outcome), CreditNoteDraft, OutOfBandPayment)
+    for kind in (*get_args(Command), *get_args(Outcome), CreditNoteDraft, OutOfBandPayment, Why)
 }
 
 

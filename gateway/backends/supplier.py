@@ -10,7 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from schema.ports import Command, Meter, Outcome, Reads, RefusalCode, Refused, Viewer
+from gateway.ledger.reallocation import Reallocation
+from schema.ports import (
+    Meter,
+    Outcome,
+    Reads,
+    ReallocatePayment,
+    RefusalCode,
+    Refused,
+    Step,
+    Viewer,
+    Why,
+)
 
 KEY_PREFIX = "gw_"
 """How the keys begin that the journal gives to commands; others' may as well."""
@@ -21,13 +32,17 @@ class Found:
     """What a write has learnt that its next try cannot look up any more, kept with its record.
 
     `payment_id` and `payment_ids`, of an invoice before a payment was detached: the one that is
-    about to leave, and all. `payment_record_id`: what was reported already.
+    about to leave, and all; of one that is put back, the one that had left. `payment_record_id`:
+    what was reported already. Of a payment that is moved, `share`: how much of its intent it took,
+    None for the whole; and `why` it cannot go to the other invoice, so that it is put back.
     """
 
     customer_id: str | None = None
     payment_id: str | None = None
     payment_ids: tuple[str, ...] = ()
     payment_record_id: str | None = None
+    share: int | None = None
+    why: Why | None = None
 
 
 NOTHING = Found()
@@ -89,10 +104,18 @@ class Supplier(Reads, Protocol):
     """Reads, and writes that a journal records."""
 
     async def write(
-        self, viewer: Viewer, command: Command, meter: Meter, attempt: Attempt = FIRST
+        self, viewer: Viewer, command: Step, meter: Meter, attempt: Attempt = FIRST
     ) -> Outcome:
         """See `schema.ports.Writes`. The command's key is upstream's, and the attempt is told of
-        everything that goes out under it."""
+        everything that goes out under it. What `attempt.found` says of an invoice before a payment
+        is detached is not looked up again."""
+        ...
+
+    async def both_invoices(
+        self, viewer: Viewer, asked: ReallocatePayment, meter: Meter
+    ) -> Reallocation:
+        """What the rules must see before a payment is moved, as it is now. Raises `Refused`: what
+        does not exist or is another's, or that it could not be read."""
         ...
 
     async def close(self) -> None:

@@ -12,11 +12,11 @@ import typer
 
 from gateway.backends.guarded import shown_command
 from gateway.backends.journal.open_writes import ResolveRefused, Resolving
-from gateway.backends.journal.records import State, WriteRecord
+from gateway.backends.journal.records import Move, State, WriteRecord
 from gateway.cli.running import run, shown, stopped
 from gateway.clock import RandomIds, SystemClock
 from gateway.settings import Settings, SettingsRefused, read_settings
-from schema.ports import Meter, Outcome
+from schema.ports import Meter, Outcome, Reallocated
 
 if TYPE_CHECKING:
     from gateway.backends.stripe.client import StripeApi
@@ -34,7 +34,7 @@ StripeKey = Annotated[
 
 @writes_app.command(name="list")
 def list_writes() -> None:
-    """Print what is open, oldest first; only what is undecidable needs a person."""
+    """Print what is open, oldest first; only what is undecidable or free needs a person."""
 
     async def work(settings: Settings) -> None:
         async with _journal(settings) as (writes, _):
@@ -43,7 +43,7 @@ def list_writes() -> None:
             typer.echo("No write is open.")
         for one in found:
             typer.echo(
-                f"{one.state:<12} {shown(one.recorded_at)}  {one.operation:<12} "
+                f"{one.state:<12} {shown(one.recorded_at)}  {one.operation:<17} "
                 f"{one.command.invoice_id}  {one.stripe_key}"
             )
 
@@ -77,18 +77,29 @@ def resolve(
     not_done: Annotated[
         bool, typer.Option("--not-done", help="It was not done: its idempotencyKey is free again.")
     ] = False,
+    seen_to: Annotated[
+        bool,
+        typer.Option(
+            "--seen-to", help="The payment that it left free was attached elsewhere, or given back."
+        ),
+    ] = False,
 ) -> None:
-    """End an undecidable write, after a look at Stripe's dashboard."""
-    if (done is None) != not_done:
-        raise stopped("Say either --done with an id, or --not-done.")
+    """End an undecidable write, or one that has left a payment free, after a look at Stripe's
+    dashboard."""
+    if (done is not None) + not_done + seen_to != 1:
+        raise stopped("Say either --done with an id, or --not-done. A free one takes --seen-to.")
 
     async def work(settings: Settings) -> None:
         async with _journal(settings, at_stripe=True) as (writes, api):
             record = await writes.write(stripe_key)
-            if done is None:
+            if seen_to:
+                await writes.seen_to(record)
+                typer.echo(f"{record.stripe_key}: seen to.")
+            elif done is None:
                 await writes.deny(record)
                 typer.echo(f"{record.stripe_key}: not done. Its idempotencyKey may try again.")
             else:
+                writes.check(record, Move.CONFIRM)
                 await writes.confirm(record, await _outcome(record, done, api))
                 typer.echo(
                     f"{record.stripe_key}: done. A gateway that runs announces it within 30 s."
@@ -115,7 +126,7 @@ async def _checked(api: StripeApi, record: WriteRecord, object_id: str) -> str |
     from gateway.backends.stripe.reads.event_reads import StripeLookup
 
     invoice_id = record.command.invoice_id
-    if record.operation != "detach":
+    if record.command.operation != "detach":
         noun = record.command.told_by
         found = await api.get(f"/v1/{noun}/{object_id}", {}, Meter(SYSTEM_CALLER))
         if found.get("invoice") != invoice_id:
@@ -146,6 +157,8 @@ def _facts(record: WriteRecord) -> dict[str, object]:
 
 
 def _where_to_look(record: WriteRecord) -> str | None:
+    if record.state is State.FREE:
+        return _what_is_free(record)
     if record.state is not State.UNDECIDABLE:
         return None
     invoice_id = record.command.invoice_id
@@ -155,7 +168,16 @@ def _where_to_look(record: WriteRecord) -> str | None:
         f"off? A reported one carries {key} in its metadata",
         "detach": f"the payments of {invoice_id}: is {record.found.payment_id} gone?",
         "credit_note": f"the credit notes of {invoice_id}: does one carry {key} in its metadata?",
-    }[record.operation]
+        "void_credit_note": f"the credit notes of {invoice_id}: is the note void?",
+    }[record.command.operation]
+
+
+def _what_is_free(record: WriteRecord) -> str:
+    assert isinstance(record.outcome, Reallocated)
+    return (
+        f"{record.outcome.payment_intent_id}, which pays nothing: attach it to an open invoice or "
+        "give it back, then say --seen-to"
+    )
 
 
 def _settings() -> Settings:

@@ -100,9 +100,11 @@ def entry_of(
     record: WriteRecord, outcome: Outcome, description: BackendDescription, now: int
 ) -> LogEntry:
     """A write that has succeeded, as an entry of the log."""
+    command = record.command
+    assert command.event_type is not None, "the steps of a write are told, and not the whole"
     return LogEntry(
-        type=record.command.event_type.value,
-        raw_type=record.command.raw_type,
+        type=command.event_type.value,
+        raw_type=command.raw_type,
         origin=EventOrigin.MUTATION.value,
         occurred_at=now,
         account=description.account,

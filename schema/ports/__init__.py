@@ -75,6 +75,11 @@ from schema.ports.write_port import (
     DetachPayment,
     Outcome,
     OutOfBandPayment,
+    Placed,
+    Reallocated,
+    ReallocatePayment,
+    Step,
     VoidCreditNote,
+    Why,
     Writes,
 )

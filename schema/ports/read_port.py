@@ -16,7 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from schema.ports.events import EventFilter
 from schema.ports.failures import Deleted, Failed
 from schema.ports.viewer import Meter, Viewer
-from schema.ports.write_port import CreditNoteDraft
+from schema.ports.write_port import CreditNoteDraft, ReallocatePayment
 
 R = TypeVar("R")
 
@@ -135,7 +135,7 @@ class Computed:
     """Need of a value that the backend works out: ledger arithmetic, a secret, a preview."""
 
     name: str
-    argument: CreditNoteDraft | None = None
+    argument: CreditNoteDraft | ReallocatePayment | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
@@ -124,7 +125,64 @@ class VoidCreditNote:
         return CreditNoteVoided(self.invoice_id, told_by, customer_id)
 
 
-Command = AttachPayment | DetachPayment | CreateCreditNote | VoidCreditNote
+@dataclass(frozen=True, slots=True)
+class ReallocatePayment:
+    """Take one PaymentIntent off an invoice and put it on another, as one write. It is done in
+    steps, which are writes themselves: `detaching`, then `attaching` to either invoice.
+
+    `if_from_amount_paid` refuses when the invoice that is left has moved on; `amount_requested` is
+    the share for the other one, None the whole.
+    """
+
+    operation: ClassVar = "reallocate"
+    scope: ClassVar = "payments:write"
+    event_type: ClassVar = None
+    """Its steps are announced."""
+    raw_type: ClassVar = None
+    told_by: ClassVar = "invoice_payments"
+
+    payment_intent_id: str
+    from_invoice_id: str
+    to_invoice_id: str
+    idempotency_key: str
+    amount_requested: int | None = None
+    if_from_amount_paid: int | None = None
+
+    @property
+    def invoice_id(self) -> str:
+        return self.from_invoice_id
+
+    def detaching(self) -> DetachPayment:
+        return DetachPayment(
+            self.from_invoice_id,
+            self.payment_intent_id,
+            self.idempotency_key,
+            self.if_from_amount_paid,
+        )
+
+    def attaching(self) -> AttachPayment:
+        return self._attach(self.to_invoice_id, self.amount_requested)
+
+    def putting_back(self, share: int | None) -> AttachPayment:
+        """With the share that it had; None: it was the whole."""
+        return self._attach(self.from_invoice_id, share)
+
+    def outcome(self, told_by: str, customer_id: str | None) -> Reallocated:
+        raise AssertionError("what can be decided is one of its steps")
+
+    def _attach(self, invoice_id: str, amount_requested: int | None) -> AttachPayment:
+        return AttachPayment(
+            invoice_id,
+            self.idempotency_key,
+            payment_intent_id=self.payment_intent_id,
+            amount_requested=amount_requested,
+        )
+
+
+Step = AttachPayment | DetachPayment | CreateCreditNote | VoidCreditNote
+"""A write that a supplier does, which changes one invoice."""
+
+Command = Step | ReallocatePayment
 """A write that a caller asks for. What belongs to it stands on its class, so that whoever is on
 its way need not know which one it is: the name of its operation in keys and records, the scope it
 needs, how it is announced once it is done, which objects tell of it, and what came of it by one."""
@@ -177,7 +235,56 @@ class CreditNoteVoided:
     known: object = field(default=None, compare=False, repr=False)
 
 
-Outcome = Attached | Detached | CreditNoteCreated | CreditNoteVoided
+class Placed(enum.StrEnum):
+    """Where a payment is after it was to be moved to another invoice."""
+
+    DONE = "DONE"
+    """On the other invoice."""
+    PUT_BACK = "PUT_BACK"
+    """On the first one again, as the other would not take it."""
+    FREE = "FREE"
+    """On neither of them: both would not take it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """A refusal that is part of an outcome, and kept with it. See `schema.ports.Refused`."""
+
+    code: str
+    rule: str
+    message: str
+    invoice_id: str | None = None
+    stripe_code: str | None = None
+    stripe_request_id: str | None = None
+    doc_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reallocated:
+    """What came of moving a payment: which payment of the first invoice is gone, and the one that
+    is there now, on either invoice; None where it is free. `why` it was not done."""
+
+    from_invoice_id: str
+    to_invoice_id: str
+    detached_payment_id: str
+    customer_id: str | None
+    payment_intent_id: str
+    placed: Placed = Placed.DONE
+    invoice_payment_id: str | None = None
+    why: Why | None = None
+    replayed: bool = False
+    known: object = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if type(self.placed) is not Placed:
+            object.__setattr__(self, "placed", Placed(self.placed))  # as a store gives it back
+
+    @property
+    def invoice_id(self) -> str:
+        return self.from_invoice_id
+
+
+Outcome = Attached | Detached | CreditNoteCreated | CreditNoteVoided | Reallocated
 """What came of a command. `replayed`: an earlier call with the same key had done it already.
 `known` is what the supplier's own answer held, for the load that follows; only it reads that."""
 
@@ -194,5 +301,10 @@ class Writes(Protocol):
         counts at once if it has already succeeded; a paid invoice reopens if detaching brings a
         balance back; a credit note first lowers the balance, the rest is settled as asked; voiding
         it brings back what it took off an open invoice.
+
+        A payment that is moved to another invoice is checked against all rules of both before
+        anything is sent. Once it is off the first invoice it ends on the other, or, where that
+        will not take it any more, on the first again; where neither does it is free, and the
+        outcome says so.
         """
         ...

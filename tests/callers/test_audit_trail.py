@@ -13,6 +13,9 @@ from tests.callers.desk import Desk, ask, guarded
 
 DETACH = """mutation ($key: String!) { detachPayment(input: {idempotencyKey: $key,
     invoiceId: "in_demo_paid_by_two", paymentIntentId: "pi_demo_two_a"}) { errors { code } } }"""
+MOVE = """mutation { reallocatePayment(input: {idempotencyKey: "key-1",
+    paymentIntentId: "pi_demo_two_a", fromInvoiceId: "in_demo_paid_by_two",
+    toInvoiceId: "in_demo_open"}) { errors { code } } }"""
 OUT_OF_BAND = """mutation { attachPayment(input: {invoiceId: "in_demo_open", idempotencyKey: "k",
     payment: {outOfBand: {amountMinorUnits: 100, currency: USD, paidAt: "2026-12-01T00:00:00Z",
       reference: "cheque of Ada Lovelace"}}}) { errors { code } } }"""
@@ -43,6 +46,36 @@ async def test_a_write_is_told_whole(desk: Desk, tmp_path: Path) -> None:
     }
     assert result["customer_id"] == "cus_demo_acme"
     assert result["new_default_payment_id"].startswith("inpay_")
+
+
+async def test_a_payment_that_is_moved_is_one_line(desk: Desk, tmp_path: Path) -> None:
+    """With what became of it on both invoices; its steps have none of their own."""
+    token, path = desk.admit("acme"), tmp_path / "audit.jsonl"
+
+    async with guarded(desk, audit_file=path) as served:
+        await ask(served, token, MOVE)
+
+    (line,) = lines(path)
+    assert (line["operation"], line["idempotency_key"], line["outcome"]) == (
+        "reallocate",
+        "key-1",
+        "DONE",
+    )
+    assert line["input"] == {
+        "payment_intent_id": "pi_demo_two_a",
+        "from_invoice_id": "in_demo_paid_by_two",
+        "to_invoice_id": "in_demo_open",
+    }
+    new = line["result"].pop("invoice_payment_id")
+    assert new.startswith("inpay_")
+    assert line["result"] == {
+        "from_invoice_id": "in_demo_paid_by_two",
+        "to_invoice_id": "in_demo_open",
+        "detached_payment_id": "inpay_demo_two_a",
+        "customer_id": "cus_demo_acme",
+        "payment_intent_id": "pi_demo_two_a",
+        "placed": "DONE",
+    }
 
 
 async def test_every_outcome_has_its_line(desk: Desk, tmp_path: Path) -> None:

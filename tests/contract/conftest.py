@@ -17,6 +17,7 @@ from tests.support.backends import Backend
 
 def pytest_configure(config: pytest.Config) -> None:
     """A key that is no test key ends the run before anything is collected."""
+    config.addinivalue_line("markers", "journaled: of suppliers behind a journal")
     try:
         key = given_key(os.environ)
     except KeyRefused as refused:
@@ -27,10 +28,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each test runs over every supplier that does not declare a difference for it."""
+    """Each test runs over every supplier that does not declare a difference for it; one that is
+    marked `journaled`, over those alone that have a journal before their writes."""
     if "supplied" in metafunc.fixturenames:
         name = metafunc.function.__name__
         rows = [one for one in suppliers(given_key(os.environ)) if name not in one.differences]
+        if metafunc.definition.get_closest_marker("journaled"):
+            rows = [one for one in rows if one.is_journaled]
         ids = [one.name for one in rows]
         metafunc.parametrize("supplied", rows, ids=ids, indirect=True)
 

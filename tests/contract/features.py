@@ -48,6 +48,8 @@ class Features:
     open: Callable[[], AbstractAsyncContextManager[Supplied]]
     differences: Mapping[str, str] = field(default_factory=dict)
     """Tests that do not apply, by name, each with the reason."""
+    is_journaled: bool = True
+    """Whether the writes of several steps, which are the journal's, can be had."""
 
 
 Supplies = Callable[[support.Stage], AbstractAsyncContextManager[Supplier]]
@@ -135,7 +137,7 @@ KEYS_ARE_THE_JOURNALS = (
 )
 
 TWINS = [
-    Features(name="memory", open=partial(staged_on_twin, memory, bare)),
+    Features(name="memory", open=partial(staged_on_twin, memory, bare), is_journaled=False),
     Features(
         name="stripe through sandbox",
         open=partial(staged_on_twin, stripe, bare),
@@ -143,6 +145,7 @@ TWINS = [
             "test_refused_write_may_be_tried_again_with_its_key": KEYS_ARE_THE_JOURNALS,
             "test_keys_of_two_tenants_do_not_meet": KEYS_ARE_THE_JOURNALS,
         },
+        is_journaled=False,
     ),
     Features(name="journaled(memory)", open=partial(staged_on_twin, memory, journaled)),
     Features(

@@ -16,7 +16,7 @@ from tests.crash.processes import GatewayProcess
 from tests.crash.waiting import WAIT_SECONDS_MAX, until, until_true
 from tests.crash.watcher import Event, Watcher, log_events, watching
 from tests.crash.world import World
-from tests.crash.writers import History, Stranger, Writer
+from tests.crash.writers import History, Mover, Stranger, Writer
 
 ROUNDS = int(os.environ.get("GATEWAY_CRASH_ROUNDS", "2"))
 SEED = int(os.environ.get("GATEWAY_CRASH_SEED", random.randrange(10**6)))
@@ -85,16 +85,20 @@ class Round:
 
 
 def staged(world: World, gateway: GatewayProcess) -> Round:
-    """On each invoice several writers and a stranger, each with an intent of its own."""
+    """On each invoice several writers and a stranger, and one who moves a payment between two;
+    each with an intent of its own."""
     history = History()
     writers, strangers = list[Writer](), list[Stranger]()
     for at in range(INVOICES):
-        invoice_id = world.open_invoice(AMOUNT * (WRITERS_PER_INVOICE + 1))
+        invoice_id = world.open_invoice(AMOUNT * (WRITERS_PER_INVOICE + 2))
         strangers.append(Stranger(world, invoice_id, world.succeeded(AMOUNT)))
         for of_invoice in range(WRITERS_PER_INVOICE):
             intent_id = world.succeeded(AMOUNT)
             name = f"{at}-{of_invoice}"
             writers.append(Writer(name, world, gateway, history, invoice_id, intent_id))
+    ends = [one.invoice_id for one in strangers]
+    intent_id = world.succeeded(AMOUNT)
+    writers.append(Mover("moving", world, gateway, history, ends[0], intent_id, ends[1]))
     return Round(history, writers, strangers)
 
 

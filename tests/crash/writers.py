@@ -24,6 +24,11 @@ mutation ($invoice: ID!, $intent: ID!, $key: String!) {
   detachPayment(input: {invoiceId: $invoice, paymentIntentId: $intent, idempotencyKey: $key}) {
     errors { code message } replayed } }
 """
+MOVE = """
+mutation ($from: ID!, $to: ID!, $intent: ID!, $key: String!) {
+  reallocatePayment(input: {paymentIntentId: $intent, fromInvoiceId: $from, toInvoiceId: $to,
+                            idempotencyKey: $key}) { errors { code message } replayed } }
+"""
 RETRIED = frozenset(
     {
         "IDEMPOTENCY_IN_PROGRESS",
@@ -72,23 +77,28 @@ class Writer:
             await self.write_one("ATTACHED" if is_attach else "DETACHED", f"{self.name}-{at}")
 
     async def write_one(self, type: str, key: str) -> None:
-        """Try with the same key until it is answered for good."""
+        await self.ask(ATTACH if type == "ATTACHED" else DETACH, key, {type: self.invoice_id})
+
+    async def ask(self, query: str, key: str, becomes: dict[str, str], **more: str) -> None:
+        """Try with the same key until it is answered for good; then so much has happened to each
+        invoice."""
+        variables = {"invoice": self.invoice_id, "intent": self.intent_id, "key": key, **more}
         async with asyncio.timeout(WAIT_SECONDS_MAX):
             attempts = 1
-            while (errors := await self._attempt(type, key)) is None:
+            while (errors := await self._attempt(query, variables)) is None:
                 attempts += 1
                 await asyncio.sleep(LOOK_SECONDS)
         if errors:
             self.history.refused.append((key, errors))
             return
-        write = Write(key, type, self.invoice_id, self.intent_id, attempts)
-        self.history.acknowledged.append(write)
+        for type, invoice_id in becomes.items():
+            write = Write(key, type, invoice_id, self.intent_id, attempts)
+            self.history.acknowledged.append(write)
         self.history.noted()
 
-    async def _attempt(self, type: str, key: str) -> list[Any] | None:
+    async def _attempt(self, query: str, variables: dict[str, str]) -> list[Any] | None:
         """The errors of the answer, none for a success; None to try again."""
-        variables = {"invoice": self.invoice_id, "intent": self.intent_id, "key": key}
-        payload = {"query": ATTACH if type == "ATTACHED" else DETACH, "variables": variables}
+        payload = {"query": query, "variables": variables}
         try:
             async with self.world.session.post(
                 f"{self.gateway.url}/graphql", json=payload, timeout=ClientTimeout(total=10)
@@ -104,6 +114,22 @@ class Writer:
         (answer,) = body["data"].values()
         errors: list[Any] = answer["errors"]
         return None if {one["code"] for one in errors} & RETRIED else errors
+
+
+@dataclass(slots=True)
+class Mover(Writer):
+    """Attaches its intent, and then moves it from one invoice to the other and back."""
+
+    other_id: str = ""
+
+    async def write(self, count: int) -> None:
+        await self.write_one("ATTACHED", f"{self.name}-0")
+        ends = (self.invoice_id, self.other_id)
+        for at in range(1, count):
+            becomes = {"DETACHED": ends[0], "ATTACHED": ends[1]}
+            more = {"from": ends[0], "to": ends[1]}
+            await self.ask(MOVE, f"{self.name}-{at}", becomes, **more)
+            ends = ends[::-1]
 
 
 @dataclass(slots=True)

@@ -59,8 +59,12 @@ ALLOWED = (
     "gateway/backends/stripe/backend.py",
     "gateway/backends/journal/",
     "gateway/backends/guarded.py",
+    "gateway/ledger/reallocation.py",
+    "gateway/backends/supplier.py",
+    "gateway/backends/stripe/reads/",
 )
-"""The suppliers; what of an input means the same, is personal, or is looked for by a person."""
+"""The suppliers; what of an input means the same, is personal, or is looked for by a person; and,
+as its preview is of the same words, what is asked before a payment is moved."""
 
 
 def test_each_command_has_its_outcome() -> None:

@@ -16,8 +16,15 @@ from gateway.backends.journal.records import State, WriteRecord
 from gateway.sandbox.stripe_api import Sandbox, running_sandbox
 from gateway.storage.sqlite_store import SqliteStore
 from schema import records
-from schema.ports import Attached, AttachPayment, CreditNoteCreated, CreditNoteDraft, Detached
-from tests.journal.records import COMMANDS, record
+from schema.ports import (
+    Attached,
+    AttachPayment,
+    CreditNoteCreated,
+    CreditNoteDraft,
+    Detached,
+    ReallocatePayment,
+)
+from tests.journal.records import COMMANDS, OUTCOMES, record
 from tests.support.command_line import run_apart, run_here
 from tests.support.stage import ACME, Stage
 
@@ -248,3 +255,56 @@ async def test_a_key_that_no_write_has_is_told(journal: Journal) -> None:
 
     assert code == 1
     assert "no write has a key that begin with gw_none" in told
+
+
+async def test_a_payment_that_was_left_free_is_listed_until_it_is_seen_to(journal: Journal) -> None:
+    """It says what to do, and only that ends it."""
+    written = await journal.left(
+        operation="reallocate",
+        command=COMMANDS["reallocation"],
+        state=State.FREE,
+        outcome=OUTCOMES["left free"],
+    )
+
+    _, listed = await journal.run("list")
+    _, told = await journal.run("show", written.stripe_key)
+    denied, why = await journal.run("resolve", written.stripe_key, "--not-done")
+    claimed, why_not = await journal.run("resolve", written.stripe_key, "--done", "inpay_1")
+    before = await journal.now(written)
+    code, said = await journal.run("resolve", written.stripe_key, "--seen-to")
+
+    assert listed.split()[0::2] == ["free", "reallocate", written.stripe_key]
+    assert "pi_1, which pays nothing: attach it to an open invoice" in told
+    assert "--seen-to" in told
+    assert (denied, claimed) == (1, 1)
+    assert "only an undecidable one" in why
+    assert "only an undecidable one" in why_not
+    assert before == written
+    assert (code, said) == (0, f"{written.stripe_key}: seen to.\n")
+    assert (await journal.now(written)).state is State.ANNOUNCED
+    assert await journal.run("list") == (0, "No write is open.\n")
+
+
+@pytest.mark.parametrize("step", ["detach", "attach"])
+async def test_an_undecidable_step_is_shown_with_what_to_look_at(
+    journal: Journal, step: str
+) -> None:
+    whole = COMMANDS["reallocation"]
+    assert isinstance(whole, ReallocatePayment)
+    command = whole.detaching() if step == "detach" else whole.attaching()
+    written = await journal.left(operation=f"reallocate.{step}", command=command)
+
+    code, told = await journal.run("show", written.stripe_key)
+
+    assert code == 0
+    assert f"reallocate.{step}" in told
+    assert "look at:          the payments of in_" in told
+
+
+async def test_an_undecidable_void_is_shown_with_what_to_look_at(journal: Journal) -> None:
+    written = await journal.left(operation="void_credit_note", command=COMMANDS["void"])
+
+    code, told = await journal.run("show", written.stripe_key)
+
+    assert code == 0
+    assert "look at:          the credit notes of in_1" in told

@@ -18,13 +18,18 @@ from schema.ports import (
     DetachPayment,
     Outcome,
     OutOfBandPayment,
+    Placed,
+    Reallocated,
+    ReallocatePayment,
     VoidCreditNote,
+    Why,
 )
 from tests.support.time_and_ids import START
 
 DETACH = DetachPayment("in_1", "pi_1", "key-1")
 DETACHED = Detached("in_1", "inpay_1", "cus_1", "pi_1")
 FACTS = OutOfBandPayment(400, "jpy", START, reference="transfer ☃", metadata=(("a", "1"),))
+WHY = Why("INVOICE_NOT_OPEN", "invoice_not_open", "in_2 is paid ☃", "in_2", doc_url="https://x")
 COMMANDS: dict[str, Command] = {
     "attach of an intent": AttachPayment("in_1", "key-1", payment_intent_id="pi_1"),
     "attach of a share": AttachPayment(
@@ -32,6 +37,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "attach of facts": AttachPayment("in_1", "key-1", out_of_band=FACTS),
     "void": VoidCreditNote("in_1", "cn_1", "key-1"),
+    "reallocation": ReallocatePayment("pi_1", "in_1", "in_2", "key-1", 10**12, 0),
     "detach": DetachPayment("in_1", "pi_1", "key-1", if_amount_paid=0),
     "credit note": CreateCreditNote(
         CreditNoteDraft("in_1", 300, reason="duplicate", memo="ü", refund=100, credit=200), "key-1"
@@ -42,6 +48,11 @@ OUTCOMES: dict[str, Outcome] = {
     "attached outside": Attached("in_1", "inpay_1", None, None),
     "detached": Detached("in_1", "inpay_1", "cus_1", "pi_1", new_default_payment_id="inpay_2"),
     "credit note": CreditNoteCreated("in_1", "cn_1", None),
+    "moved": Reallocated("in_1", "in_2", "inpay_1", "cus_1", "pi_1", Placed.DONE, "inpay_2"),
+    "put back": Reallocated(
+        "in_1", "in_2", "inpay_1", None, "pi_1", Placed.PUT_BACK, "inpay_2", WHY
+    ),
+    "left free": Reallocated("in_1", "in_2", "inpay_1", None, "pi_1", Placed.FREE, why=WHY),
     "voided": CreditNoteVoided("in_1", "cn_1", "cus_1"),
 }
 

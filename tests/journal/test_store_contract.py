@@ -182,7 +182,8 @@ async def test_open_writes_are_found_oldest_first(store: JournalStore) -> None:
 
     found = [one.state for one in await store.open_records()]
 
-    still_open = {State.RECORDED, State.SENDING, State.IN_DOUBT, State.DONE, State.UNDECIDABLE}
+    ended = {State.REFUSED, State.ANNOUNCED}
+    still_open = set(State) - ended
     assert found == [state for state in states if state in still_open]
 
 
@@ -232,6 +233,22 @@ async def test_a_full_journal_still_records_how_its_writes_ended(
 
         known = await store.begin(record())
     assert known == DONE
+
+
+async def test_a_full_journal_takes_the_steps_of_a_write_that_it_has(
+    features: StoreFeatures, tmp_path: Path, clock: ManualClock
+) -> None:
+    """What is between two of its steps can go on; other writes are refused as ever."""
+    async with features.open(tmp_path, clock.now, records_max=1) as store:
+        await store.begin(record(operation="reallocate"))
+
+        step = await store.begin(record(operation="reallocate.detach"))
+        with pytest.raises(JournalFull):
+            await store.begin(record("key-2"))
+        known = await store.begin(record(operation="reallocate.detach"))
+
+    assert step is None
+    assert known == record(operation="reallocate.detach")
 
 
 async def test_a_full_journal_makes_room_of_what_is_finished_and_old(

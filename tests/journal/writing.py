@@ -16,6 +16,7 @@ from gateway.backends.journal.records import WriteRecord
 from gateway.backends.journal.writes import JournaledWrites
 from gateway.backends.memory.backend import MemoryBackend
 from gateway.backends.supplier import FIRST, NOTHING, Attempt, Supplier
+from gateway.ledger.reallocation import Reallocation
 from schema.ports import (
     AttachPayment,
     BackendDescription,
@@ -27,8 +28,10 @@ from schema.ports import (
     Meter,
     Needs,
     Outcome,
+    ReallocatePayment,
     RefusalCode,
     Refused,
+    Step,
     Viewer,
 )
 from tests.support.stage import Stage
@@ -61,6 +64,8 @@ class UnsteadyBackend:
         self.on_the_way: list[Exception] = []
         self.found = NOTHING
         self.after: list[Exception] = []
+        self.attaching: list[Exception] = []
+        """What the next attaches end with on their way, one each."""
         self.gate = asyncio.Event()
         self.gate.set()
         self.reached = asyncio.Event()
@@ -76,12 +81,17 @@ class UnsteadyBackend:
     ) -> Loaded[Any]:
         return await self._inner.load(viewer, needs, meter, known)
 
+    async def both_invoices(
+        self, viewer: Viewer, asked: ReallocatePayment, meter: Meter
+    ) -> Reallocation:
+        return await self._inner.both_invoices(viewer, asked, meter)
+
     async def close(self) -> None:
         self._steps.append("close")
         await self._inner.close()
 
     async def write(
-        self, viewer: Viewer, command: Command, meter: Meter, attempt: Attempt = FIRST
+        self, viewer: Viewer, command: Step, meter: Meter, attempt: Attempt = FIRST
     ) -> Outcome:
         self._steps.append("send")
         self.sent.append(command)
@@ -92,6 +102,9 @@ class UnsteadyBackend:
         if self.on_the_way:
             await attempt.going_out(self.found)
             raise self.on_the_way.pop(0)
+        if self.attaching and isinstance(command, AttachPayment):
+            await attempt.going_out()
+            raise self.attaching.pop(0)
         outcome = await self._inner.write(viewer, command, meter, attempt)
         if self.after:
             raise self.after.pop(0)

@@ -12,6 +12,7 @@ from tests.simulation.plan import (
     CREDIT_NOTE,
     DETACH,
     OUT_OF_BAND,
+    REALLOCATE,
     TICK,
     VOID,
     Fault,
@@ -82,6 +83,8 @@ def bundle(chance: random.Random, plan: Plan) -> list[Fault | Happening]:
 def _post(chance: random.Random, write: Write) -> str:
     if write.kind == OUT_OF_BAND:
         return chance.choice(("POST attach_payment", "POST report_payment"))
+    if write.kind == REALLOCATE:
+        return chance.choice(("POST attach_payment", "POST detach_payment"))
     return POSTS[write.kind]
 
 

@@ -21,14 +21,17 @@ from tests.simulation.documents import (
 )
 from tests.simulation.gateways import Host, Lost
 from tests.simulation.history import GONE, LOST, OK, Call, Read, Seen, Subscriber
-from tests.simulation.plan import TICK, Reading, Write
+from tests.simulation.plan import REALLOCATE, TICK, Reading, Write
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 GIVES_UP_AFTER = 90.0
 """A caller does not wait longer; the checker holds the gateway to less."""
-LAST_TRIES_MAX = 24
+STEPS_MAX = 3
+"""Of one who moves a payment: it is taken off, not taken, and put back."""
+LAST_TRIES_MAX = 36
+"""Longer than what was sent can be on its way: in the end it is known that it never came."""
 LAST_WAIT = 20.0
 ENDS = frozenset({OK})
 OPEN = frozenset(
@@ -109,12 +112,15 @@ class Writer:
         self.calls.append(call)
         world.history.calls.append(call)
         source = world.sources[write.number]
-        variables = variables_of(write, world.invoice_ids[write.invoice], source, other=other)
+        invoice_id = world.invoice_ids[write.invoice]
+        to = world.invoice_ids[world.plan.target(write)]
+        variables = variables_of(write, invoice_id, source, to=to, other=other)
         world.boundary.tell(
             "caller {}: {} at {}{}", write.key, write.kind, host.name, " (other)" if other else ""
         )
         words = ""
-        limit = GIVES_UP_AFTER if cancels_after is None else cancels_after
+        patience = GIVES_UP_AFTER * (STEPS_MAX if write.kind == REALLOCATE else 1)
+        limit = patience if cancels_after is None else cancels_after
         try:
             async with asyncio.timeout(limit):
                 answer = await host.ask(document_of(write), variables, call)

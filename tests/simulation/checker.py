@@ -10,9 +10,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from tests.simulation.checker_events import EVENT_PROMISES, is_current
+from tests.simulation.checker_moves import MOVE_PROMISES
 from tests.simulation.documents import effect_of, mark_of
 from tests.simulation.history import GONE, LOST, OK, Call, Effect, History
-from tests.simulation.plan import ATTACH_RECORD, DETACH, OUT_OF_BAND, VOID, Plan, Write
+from tests.simulation.plan import (
+    ATTACH_RECORD,
+    DETACH,
+    OUT_OF_BAND,
+    REALLOCATE,
+    VOID,
+    Plan,
+    Write,
+)
 
 MUTATION_SECONDS_MAX = 75.0
 """Three calls to Stripe with their time limits and looks, behind another write on the invoice."""
@@ -161,10 +170,13 @@ def _may_still_do(call: Call, at: float) -> bool:
 def unknown_ends(plan: Plan, history: History) -> Iterator[str]:
     for write in plan.writes:
         calls = [one for one in calls_of(write, history) if not one.other_input]
+        asked = any(_is_for_a_person(one) for one in calls)
+        if write.kind == REALLOCATE and asked and not _may_be_forgotten(plan, history):
+            yield f"{write.key} had to be decided by a person, though Stripe remembers its keys"
         if not calls or ((calls[-1].ended or 0) < history.faults_end and calls[-1].code == OK):
             continue
         last = calls[-1]
-        if last.code == "UPSTREAM_OUTCOME_UNKNOWN" and not last.retryable:
+        if _is_for_a_person(last):
             if not (_may_be_forgotten(plan, history) or _left_no_trace(write, plan, history)):
                 yield f"{write.key} stays unknown, though Stripe remembers its key"
         elif last.retryable or last.code in (LOST, GONE, "READ_ONLY", "IDEMPOTENCY_IN_PROGRESS"):
@@ -176,6 +188,10 @@ def unknown_ends(plan: Plan, history: History) -> Iterator[str]:
         yield f"writes stay unfinished in the journal: {names}"
     if not history.drained and not history.unfinished and not history.trouble:
         yield "events or subscribers do not come to rest"
+
+
+def _is_for_a_person(call: Call) -> bool:
+    return call.code == "UPSTREAM_OUTCOME_UNKNOWN" and not call.retryable
 
 
 def _may_be_forgotten(plan: Plan, history: History) -> bool:
@@ -210,11 +226,12 @@ def money_adds_up(plan: Plan, history: History) -> Iterator[str]:
             if one.kind == "attached" and one.invoice_id == invoice_id
         }
         for write in plan.writes:
-            if write.kind == DETACH and write.of is None and write.invoice == number:
+            is_there = write.kind in (DETACH, REALLOCATE) and write.of is None
+            if is_there and write.invoice == number:
                 amounts.update(_attached_before(write, history))
         known = {one: amount for one, amount in amounts.items() if one in paid_ids}
         unknown = paid_ids - amounts.keys()
-        paid = snapshots[-1].state[1]
+        paid = snapshots[-1].state[1] + snapshots[-1].overpaid
         if not unknown and sum(known.values()) != paid:
             yield f"{invoice_id} has {paid} paid, and {sum(known.values())} are attached"
 
@@ -229,6 +246,8 @@ def _attached_before(write: Write, history: History) -> dict[str, int]:
 
 def nothing_waits_for_ever(plan: Plan, history: History) -> Iterator[str]:
     together = Counter(one.invoice for one in plan.writes)
+    moved = [one for one in plan.writes if one.kind == REALLOCATE]
+    together.update(number for one in moved for number in (one.invoice, plan.target(one)))
     frozen = sum(one.seconds for one in plan.happenings if one.kind == "freeze")
     slow_log = max((one.seconds for one in plan.faults if one.where == "log"), default=0.0)
     patience = STALL_SECONDS_MAX + slow_log * len(plan.writes)  # appends are one after the other
@@ -240,6 +259,8 @@ def nothing_waits_for_ever(plan: Plan, history: History) -> Iterator[str]:
         seconds = call.ended - call.begun
         write = plan.write(call.write)
         beside = 1 if write is None else together[write.invoice]
+        if write is not None and write.kind == REALLOCATE:
+            beside += together[plan.target(write)]
         if seconds > MUTATION_SECONDS_MAX * beside + frozen:
             yield f"key-{call.write} waited {seconds:g} s"
         stall = seconds - call.own_seconds - frozen
@@ -258,5 +279,6 @@ PROMISES: tuple[Promise, ...] = (
     unknown_ends,
     money_adds_up,
     nothing_waits_for_ever,
+    *MOVE_PROMISES,
     *EVENT_PROMISES,
 )

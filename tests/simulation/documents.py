@@ -11,6 +11,7 @@ from tests.simulation.plan import (
     CREDIT_NOTE,
     DETACH,
     OUT_OF_BAND,
+    REALLOCATE,
     VOID,
     Write,
 )
@@ -26,6 +27,9 @@ CREDIT = f"""mutation C($i: CreateCreditNoteInput!) {{
   createCreditNote(input: $i) {{ {_ERRORS} creditNote {{ id }} {_AFTER} }} }}"""
 VOIDING = f"""mutation V($i: VoidCreditNoteInput!) {{
   voidCreditNote(input: $i) {{ {_ERRORS} creditNote {{ id }} {_AFTER} }} }}"""
+MOVING = f"""mutation R($i: ReallocatePaymentInput!) {{
+  reallocatePayment(input: $i) {{ {_ERRORS} outcome detachedInvoicePaymentId
+    invoicePayment {{ id }} fromInvoice {{ {_STATE} }} toInvoice {{ {_STATE} }} }} }}"""
 _EVENT = """cursor type rawType sourceEventId invoiceId invoicePaymentId idempotencyKey"""
 EVENTS = f"""subscription S($after: EventCursor) {{ invoicePaymentEvents(after: $after) {{
   __typename
@@ -45,17 +49,23 @@ _WITHOUT = {
     DETACHING: DETACHING.replace(_AFTER, ""),
     CREDIT: CREDIT.replace(f"creditNote {{ id }} {_AFTER}", ""),
     VOIDING: VOIDING.replace(f"creditNote {{ id }} {_AFTER}", ""),
+    MOVING: MOVING[: MOVING.index("invoicePayment")] + "} }",
 }
 
 
 def document_of(write: Write) -> str:
     """The mutation; without reads of what has become of it where the caller wants none."""
-    whole = {DETACH: DETACHING, CREDIT_NOTE: CREDIT, VOID: VOIDING}.get(write.kind, ATTACH)
+    whole = {DETACH: DETACHING, CREDIT_NOTE: CREDIT, VOID: VOIDING, REALLOCATE: MOVING}.get(
+        write.kind, ATTACH
+    )
     return whole if write.reads_back else _WITHOUT[whole]
 
 
-def variables_of(write: Write, invoice_id: str, source_id: str, *, other: bool) -> dict[str, Any]:
-    """The input of a write; `other`: as after a change of mind."""
+def variables_of(
+    write: Write, invoice_id: str, source_id: str, *, to: str, other: bool
+) -> dict[str, Any]:
+    """The input of a write, which moves something to another invoice or does not; `other`: as after
+    a change of mind."""
     more = 1 if other else 0
     given: dict[str, Any] = {"idempotencyKey": write.key}
     match write.kind:
@@ -76,6 +86,10 @@ def variables_of(write: Write, invoice_id: str, source_id: str, *, other: bool) 
             given |= {"invoiceId": invoice_id, "paymentIntentId": source_id}
             if other:
                 given["ifAmountPaidMinorUnits"] = 1
+        case "reallocate":
+            given |= {"paymentIntentId": source_id, "fromInvoiceId": invoice_id, "toInvoiceId": to}
+            if other:
+                given["ifFromAmountPaidMinorUnits"] = 1
         case "void credit note":
             given |= {"invoiceId": invoice_id, "creditNoteId": source_id + ("0" if other else "")}
         case _:
@@ -86,13 +100,13 @@ def variables_of(write: Write, invoice_id: str, source_id: str, *, other: bool) 
 
 def mark_of(write: Write, source_id: str) -> str:
     """What the effect of this write is recognised by at Stripe."""
-    if write.kind in (ATTACH_INTENT, ATTACH_RECORD, DETACH):
+    if write.kind in (ATTACH_INTENT, ATTACH_RECORD, DETACH, REALLOCATE):
         return source_id
     return f"mark-{write.key}"
 
 
 def effect_of(kind: str) -> str:
-    kinds = {DETACH: "detached", CREDIT_NOTE: "credited", VOID: "voided"}
+    kinds = {DETACH: "detached", REALLOCATE: "detached", CREDIT_NOTE: "credited", VOID: "voided"}
     return kinds.get(kind, "attached")
 
 
@@ -104,16 +118,20 @@ def told(call: Call, body: dict[str, Any]) -> str:
         error = (body.get("errors") or [{}])[0]
         call.code = "ERROR " + str(error.get("extensions", {}).get("code"))
         return str(error.get("message"))
-    if payload["errors"]:
+    call.placed = payload.get("outcome")
+    if payload["errors"] and not call.placed:
         problem = payload["errors"][0]
         call.code = problem["code"]
         call.retryable = bool(problem.get("retryable"))
         return str(problem["message"])
     call.code, call.replayed = OK, payload["replayed"]
-    call.state = state_of(payload.get("invoice"))
+    call.state = state_of(payload.get("invoice") or payload.get("fromInvoice"))
     held = payload.get("invoicePayment") or payload.get("creditNote") or {}
     call.told_id = held.get("id") or payload.get("detachedInvoicePaymentId")
-    return f"{call.told_id}{' replayed' if call.replayed else ''}"
+    if call.placed:
+        call.told_id, call.moved_to_id = payload["detachedInvoicePaymentId"], held.get("id")
+        call.to_state = state_of(payload.get("toInvoice"))
+    return f"{call.placed or ''} {call.told_id}{' replayed' if call.replayed else ''}"
 
 
 def state_of(invoice: dict[str, Any] | None) -> State | None:

@@ -102,6 +102,8 @@ def _at_stripe(world: World, one: Happening) -> None:
             case "taken_elsewhere":
                 if world.elsewhere:
                     twin.detach(*world.elsewhere.pop())
+            case "closes":
+                return  # Stripe's side waits for the moment.
             case _:
                 raise AssertionError(one.kind)
     except Refused as refused:

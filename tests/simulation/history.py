@@ -37,6 +37,11 @@ class Call:
     state: State | None = None
     """The invoice after the change, as it was told."""
     replayed: bool = False
+    placed: str | None = None
+    """Where a payment is that was to be moved, as it was told."""
+    moved_to_id: str | None = None
+    to_state: State | None = None
+    """The invoice that it was moved to."""
     own_seconds: float = 0.0
     """For how long a call to Stripe or a store was under way for it."""
 
@@ -73,6 +78,7 @@ class Snapshot:
     version: int
     state: State
     payments: frozenset[tuple[str, str]]
+    overpaid: int = 0
 
 
 @dataclass(frozen=True, slots=True)

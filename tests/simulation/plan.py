@@ -19,6 +19,7 @@ OUT_OF_BAND = "attach out of band"
 DETACH = "detach"
 CREDIT_NOTE = "credit note"
 VOID = "void credit note"
+REALLOCATE = "reallocate"
 KINDS = (ATTACH_INTENT, ATTACH_RECORD, OUT_OF_BAND, DETACH, CREDIT_NOTE, VOID)
 
 
@@ -29,8 +30,9 @@ class Write:
     The amount is like no other's, so that what Stripe has done can be told by it. `tries` are the
     waits before each repeat, with the gateway that it is sent to; `cancels_after` makes the caller
     of the first try go away. `of` is the write whose intent is detached, or whose note is voided,
-    too; None: one of its own that was there before. `changes_mind`: the second try asks for
-    something else. `doubles`: the first try is sent to a second gateway too, so many seconds later.
+    too; None: one of its own that was there before. What is reallocated goes to the next invoice.
+    `changes_mind`: the second try asks for something else. `doubles`: the first try is sent to a
+    second gateway too, so many seconds later.
     """
 
     number: int
@@ -80,7 +82,9 @@ class Happening:
     `kill` and `stop` (down for `seconds`), `freeze` (stands still for `seconds`), `skew` (the clock
     is off by `amount` for `seconds`), `read_only` (for `seconds`), `leap` (`seconds` pass while
     nothing runs), `settles` (the intent of write `amount` succeeds), `paid_elsewhere` (a burst of
-    `amount` payments on invoice `gateway`), `taken_elsewhere` (one of those is detached).
+    `amount` payments on invoice `gateway`), `taken_elsewhere` (one of those is detached), `closes`
+    (others pay all that remains of invoice `gateway` in the moment in which the intent of write
+    `amount` is taken off its invoice).
     """
 
     kind: str
@@ -122,6 +126,10 @@ class Plan:
     def __str__(self) -> str:
         """Only what is not as ever, a line for each part."""
         return "\n".join(_lines(self))
+
+    def target(self, write: Write) -> int:
+        """The invoice that a payment is moved to."""
+        return (write.invoice + 1) % self.invoices
 
     def write(self, number: int) -> Write | None:
         """The write of this number; None for one that the plan does not have."""

@@ -14,6 +14,7 @@ from tests.simulation.plan import (
     ATTACH_INTENT,
     DETACH,
     KINDS,
+    REALLOCATE,
     TICK,
     VOID,
     Fault,
@@ -24,10 +25,15 @@ from tests.simulation.plan import (
 )
 
 HASTY_SECONDS_MAX = 20.0
+MOVES_EVERY, MOVES_AT = 8, 5
+"""Which seeds move a payment where nothing is said about it."""
 
 
-def plan_of(seed: int) -> Plan:
-    """The plan of this seed, always the same."""
+def plan_of(seed: int, *, moves: bool | None = None) -> Plan:
+    """The plan of this seed, always the same. `moves`: its first write moves a payment to another
+    invoice; None: as the seed has it."""
+    if moves is None:
+        moves = seed % MOVES_EVERY == MOVES_AT
     chance = random.Random(seed)
     gateways = chance.choice((1, 1, 1, 1, 2, 2, 2, 3))
     plan = Plan(
@@ -42,9 +48,13 @@ def plan_of(seed: int) -> Plan:
             ("prompt", "prompt", "prompt", "doubled", "shuffled", "withheld", "lost")
         ),
     )
-    plan = replace(plan, writes=_writes(chance, plan))
+    if moves:
+        plan = replace(plan, invoices=chance.choice((2, 2, 3)))
+    plan = replace(plan, writes=_writes(chance, plan, moves))
     plan = replace(plan, readings=_readings(chance, plan))
     parts = [bundle(chance, plan) for _ in range(chance.choice((1, 1, 2, 2, 3)))]
+    if moves:
+        parts.append(_closing(chance, plan))
     plan = _with_rivals(chance, plan, parts)
     faults = tuple(one for part in parts for one in part if isinstance(one, Fault))
     happenings = tuple(one for part in parts for one in part if isinstance(one, Happening))
@@ -61,10 +71,19 @@ def _heartbeat(chance: random.Random, plan: Plan) -> float:
     return 15.0 if is_long else chance.choice((0.5, 0.5, 1.0, 5.0))
 
 
-def _writes(chance: random.Random, plan: Plan) -> tuple[Write, ...]:
+def _closing(chance: random.Random, plan: Plan) -> list[Fault | Happening]:
+    """Meanwhile others pay the invoice that a payment is moved to, or both."""
+    moved = plan.writes[0]
+    closed = chance.choice(((), (), (plan.target(moved),), (plan.target(moved), moved.invoice)))
+    return [Happening("closes", 0.0, number, amount=moved.number) for number in closed]
+
+
+def _writes(chance: random.Random, plan: Plan, moves: bool) -> tuple[Write, ...]:
     writes: list[Write] = []
     for number in range(chance.choice((1, 1, 1, 1, 2, 2, 2, 3, 4))):
         kind = chance.choice(KINDS)
+        if moves and number == 0:
+            kind = REALLOCATE
         attaches = [one for one in writes if one.kind == ATTACH_INTENT]
         of = chance.choice(attaches) if kind == DETACH and attaches else None
         if kind == VOID:
@@ -87,7 +106,7 @@ def _writes(chance: random.Random, plan: Plan) -> tuple[Write, ...]:
                 changes_mind=chance.random() < 0.08,
                 doubles=tick(chance, 1) if chance.random() < 0.15 else None,
                 of=None if of is None else of.number,
-                is_settled=chance.random() < 0.8 or kind != ATTACH_INTENT,
+                is_settled=chance.random() < 0.8 or kind not in (ATTACH_INTENT, REALLOCATE),
                 repeats_success=chance.random() < 0.2,
                 reads_back=chance.random() < 0.4,
             )

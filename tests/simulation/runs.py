@@ -10,7 +10,7 @@ import tempfile
 import time
 import traceback
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -25,6 +25,8 @@ from tests.simulation.plan import Plan
 from tests.simulation.planning import plan_of
 from tests.simulation.shrinking import promises_of, shrunk
 from tests.simulation.world import PROBED_OF, Twist, play
+
+OfSeed = Callable[[int], tuple[int, list[str]]]
 
 CHUNK = 16
 COLLECTED_AFTER = 50
@@ -92,11 +94,15 @@ def _folder() -> Path:
     return folder
 
 
-def _of_seed(seed: int) -> tuple[int, list[str]]:
+def _moving_of_seed(seed: int) -> tuple[int, list[str]]:
+    return _of_seed(seed, moves=True)
+
+
+def _of_seed(seed: int, moves: bool | None = None) -> tuple[int, list[str]]:
     if seed % COLLECTED_AFTER == 0:
         gc.collect()
         gc.freeze()  # What the modules made stays for good, and is not looked through again.
-    return seed, breaks(plan_of(seed))
+    return seed, breaks(plan_of(seed, moves=moves))
 
 
 @dataclass(slots=True)
@@ -137,12 +143,14 @@ def _is_small(seed: int) -> bool:
     return plan.gateways <= 2 and (writes == 1 or (writes == 2 and seed % 2 == 0))
 
 
-def run_many(seeds: Iterable[int], *, processes: int | None = None) -> Outcome:
-    """Play and check them all, on every core, or one after the other in this process."""
+def run_many(seeds: Iterable[int], *, processes: int | None = None, moves: bool = False) -> Outcome:
+    """Play and check them all, on every core, or one after the other in this process. `moves`: each
+    moves a payment to another invoice."""
+    of_seed = _moving_of_seed if moves else _of_seed
     wanted = list(seeds)
     outcome = Outcome(len(wanted))
     begun = time.perf_counter()
-    played_all = map(_of_seed, wanted) if processes == 1 else _pooled(wanted, processes)
+    played_all = map(of_seed, wanted) if processes == 1 else _pooled(of_seed, wanted, processes)
     for done, (seed, found) in enumerate(played_all, 1):
         if done % TOLD_AFTER == 0 and done < len(wanted):
             rate = done / (time.perf_counter() - begun)
@@ -154,15 +162,17 @@ def run_many(seeds: Iterable[int], *, processes: int | None = None) -> Outcome:
     return outcome
 
 
-def _pooled(seeds: list[int], processes: int | None) -> Iterator[tuple[int, list[str]]]:
+def _pooled(
+    of_seed: OfSeed, seeds: list[int], processes: int | None
+) -> Iterator[tuple[int, list[str]]]:
     context = multiprocessing.get_context("spawn")
     with context.Pool(processes or os.cpu_count(), initializer=quietly) as pool:
-        yield from pool.imap_unordered(_of_seed, seeds, chunksize=CHUNK)
+        yield from pool.imap_unordered(of_seed, seeds, chunksize=CHUNK)
 
 
-def told(seed: int, *, shrink: bool = True) -> Iterator[str]:
+def told(seed: int, *, shrink: bool = True, moves: bool | None = None) -> Iterator[str]:
     """The story of one seed, line by line, and that of the smallest plan that fails like it."""
-    plan = plan_of(seed)
+    plan = plan_of(seed, moves=moves)
     yield from _story(plan)
     if shrink and breaks(plan):
         smallest = shrunk(plan, breaks)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from schema import records
 from schema.ports import CreditNoteDraft
-from tests.simulation.plan import ATTACH_INTENT, ATTACH_RECORD, DETACH, VOID, Write
+from tests.simulation.plan import ATTACH_INTENT, ATTACH_RECORD, DETACH, REALLOCATE, VOID, Write
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -34,6 +34,10 @@ def set_the_stage(world: World) -> None:
     for one in world.plan.happenings:
         if one.kind == "paid_elsewhere":
             _of_others(world, one.amount)
+        if one.kind == "closes":
+            intent_id = world.sources[one.amount]
+            invoice_id = world.invoice_ids[one.gateway % world.plan.invoices]
+            twin.closing.setdefault(intent_id, []).append(invoice_id)
     world.history.effects.clear()
     world.history.events.clear()
     assert asyncio.get_running_loop().time() == 0.0
@@ -76,10 +80,10 @@ def _source(world: World, write: Write) -> str:
             world.invoice_ids[write.invoice], write.amount, memo=f"note-{write.number}"
         )
         return twin.credit(draft).id
-    if write.kind not in (ATTACH_INTENT, DETACH):
+    if write.kind not in (ATTACH_INTENT, DETACH, REALLOCATE):
         return ""
     intent_id = intent(world, f"pi_{write.number}", write.amount, succeeds=write.is_settled)
-    if write.kind == DETACH:
+    if write.kind in (DETACH, REALLOCATE):
         twin.attach(world.invoice_ids[write.invoice], intent_id)
     return intent_id
 

@@ -125,7 +125,12 @@ class Durable:
     async def unfinished(self) -> list[Any]:
         """Writes that the gateways have to go on from by themselves."""
         found = await self.stores.journal.open_records()
-        return [one for one in found if one.state != "undecidable"]
+        waiting = {one.whole for one in found if one.state == "undecidable"}
+        return [
+            one
+            for one in found
+            if one.state not in ("undecidable", "free") and one.name not in waiting
+        ]
 
     def cache_across(self) -> CacheAcross:
         if not self.is_shared:

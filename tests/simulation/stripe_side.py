@@ -30,6 +30,8 @@ class WatchedTwin(Twin):
 
     history: History = field(default_factory=History)
     version: int = 0
+    closing: dict[str, list[str]] = field(default_factory=dict)
+    """The invoices that others pay as soon as this intent is taken off another."""
 
     def note(self, kind: str, invoice_id: str, mark: str, object_id: str, amount: int = 0) -> None:
         now = asyncio.get_running_loop().time()
@@ -42,7 +44,7 @@ class WatchedTwin(Twin):
         invoice = after.invoice
         state = (invoice.status, invoice.amount_paid, invoice.amount_remaining)
         payments = frozenset((one.id, one.status) for one in after.payments)
-        snapshot = Snapshot(self.version, state, payments)
+        snapshot = Snapshot(self.version, state, payments, invoice.amount_overpaid)
         self.history.snapshots.setdefault(invoice.id, []).append(snapshot)
         return after
 
@@ -56,7 +58,26 @@ class WatchedTwin(Twin):
     ) -> tuple[records.InvoicePayment, records.InvoicePayment | None]:
         payment, fresh = Twin.detach(self, invoice_id, intent_id, **given)
         self.note("detached", invoice_id, intent_id, payment.id, payment.amount_requested)
+        for closed in self.closing.pop(intent_id, ()):
+            self._pay_rest(closed)
         return payment, fresh
+
+    def _pay_rest(self, invoice_id: str) -> None:
+        """Others pay all that remains."""
+        rest = self.invoice(invoice_id).amount_remaining
+        if rest == 0:
+            return
+        intent = records.PaymentIntent(
+            id=self.new_id("pi_rest"),
+            created=self.now(),
+            currency="usd",
+            status="succeeded",
+            amount=rest,
+            amount_received=rest,
+            customer_id=self.invoice(invoice_id).customer_id,
+        )
+        self.create_intent(intent)
+        self.attach(invoice_id, intent.id)
 
     def credit(self, draft: CreditNoteDraft, **given: Any) -> records.CreditNote:
         note = Twin.credit(self, draft, **given)

@@ -24,6 +24,7 @@ from tests.simulation.documents import LOG, seen_of
 from tests.simulation.gateways import Host, Lost
 from tests.simulation.happenings import happen
 from tests.simulation.history import History, Seen, Subscriber
+from tests.simulation.people import decided
 from tests.simulation.plan import CREDIT_NOTE, Plan, Write
 from tests.simulation.setting import PROBE_INVOICE, set_the_stage
 from tests.simulation.stores import Durable
@@ -198,6 +199,8 @@ class World:
             host.gateway.rereading.again()
         self.webhooks.release()
         await asyncio.gather(*(one.finish() for one in writers))
+        if await decided(self.durable.stores.journal, self.side.twin):
+            await asyncio.gather(*(one.finish() for one in writers))
         await self._probe()
         await self._drain(listeners)
         await self._read_log()

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.sandbox.stripe_api.faults import Fault, FaultKind
 from schema.ports import Refused, Viewer
-from tests.stripe_edge.trials import TRIALS, Trial
+from tests.stripe_edge.trials import MOVES, TRIALS, Trial
 from tests.support.backends import journal_of
 from tests.support.stage import Stage
 from tests.support.upstream import stripe_through_sandbox
@@ -42,10 +42,26 @@ async def test_write_is_done_exactly_once(
     trial: Callable[[Stage], Trial], fault: Fault, times: int
 ) -> None:
     """A caller who repeats a retryable refusal with the same key neither loses nor doubles it."""
+    await done_once(trial, fault, times, path="*")
+
+
+@pytest.mark.parametrize("trial", MOVES, ids=[one.__name__ for one in MOVES])
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("times", [1, 3, 7], ids=["once", "one_call_long", "two_calls_long"])
+async def test_payment_is_moved_exactly_once(
+    trial: Callable[[Stage], Trial], fault: Fault, times: int
+) -> None:
+    """Whichever of its steps goes wrong."""
+    await done_once(trial, fault, times, path=trial(Stage.empty()).path)
+
+
+async def done_once(
+    trial: Callable[[Stage], Trial], fault: Fault, times: int, *, path: str
+) -> None:
     stage = Stage.empty()
     given = trial(stage)
     async with stripe_through_sandbox(stage.twin, attempt_seconds=0.05) as (inner, sandbox):
-        sandbox.faults.add(fault, method="POST", times=times)
+        sandbox.faults.add(fault, method="POST", path=path, times=times)
         writes = journal_of(inner, stage.clock.now)
 
         done = await repeated(lambda: given.write(writes, Viewer("operator")))

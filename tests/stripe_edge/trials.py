@@ -14,6 +14,7 @@ from schema.ports import (
     DetachPayment,
     Meter,
     OutOfBandPayment,
+    ReallocatePayment,
     Viewer,
     VoidCreditNote,
     Writes,
@@ -26,7 +27,7 @@ class Trial:
     """One write on a stage: how it is called, and what its having been done once looks like.
 
     `looks` is how often it reads before it sends, `path` which of its requests is to go wrong, and
-    `steps_after` how many follow that one.
+    `steps_after` how many follow that one. `entries` is how many events tell of it.
     """
 
     write: Callable[[Writes, Viewer], Awaitable[Any]]
@@ -35,6 +36,7 @@ class Trial:
     looks: int = 0
     path: str = "*"
     steps_after: int = 0
+    entries: int = 1
 
 
 def sending(command: Command) -> Callable[[Writes, Viewer], Awaitable[Any]]:
@@ -156,6 +158,36 @@ def void_note(stage: Stage) -> Trial:
     )
 
 
+def leave(stage: Stage) -> Trial:
+    """Move a payment, where the first of the two steps is the one to go wrong."""
+    source, (first, second) = stage.paid_by(700, 300)
+    target = stage.open_invoice(1000)
+    (kept,) = stage.twin.invoice_payments.matching("source_id", first)
+    (link,) = stage.twin.invoice_payments.matching("source_id", second)
+    return Trial(
+        write=sending(ReallocatePayment(second, source, target, "key-1", if_from_amount_paid=1000)),
+        once=lambda done: (
+            done.placed,
+            done.detached_payment_id == link.id,
+            [one == kept for one in paid(stage, source)],
+            [one.id == done.invoice_payment_id for one in paid(stage, target)],
+            stage.twin.invoice(source).amount_paid,
+            stage.twin.invoice(target).amount_paid,
+        ),
+        wanted=("DONE", True, [True], [True], 700, 300),
+        looks=2,
+        path="*/detach_payment",
+        steps_after=1,
+        entries=2,
+    )
+
+
+def arrive(stage: Stage) -> Trial:
+    """The same, where it is the second."""
+    return replace(leave(stage), path="*/attach_payment", steps_after=0)
+
+
+MOVES = [leave, arrive]
 TRIALS = [
     attach,
     attach_share,

@@ -36,6 +36,18 @@ def _field(field: str, kind: str) -> Row:
     )
 
 
+def _reallocation(id: str, given: Given, name: str) -> Row:
+    return Row(
+        f"reallocationPreview {id}",
+        """query ($i: ID!, $from: ID!, $to: ID!) {
+             reallocationPreview(paymentIntentId: $i, fromInvoiceId: $from, toInvoiceId: $to) {
+               allowed blockedBy fromInvoice { invoiceId } toInvoice { invoiceId } } }""",
+        given,
+        "NOT_FOUND",
+        (f"Query.reallocationPreview.{name}",),
+    )
+
+
 KINDS = (
     *("Invoice", "InvoicePayment", "PaymentIntent", "PaymentRecord"),
     *("Charge", "CreditNote", "Customer"),
@@ -54,6 +66,21 @@ OBJECTS = [
         lambda own, other: {"id": other.open},
         "NOT_FOUND",
         ("CreditNoteInput.invoiceId",),
+    ),
+    _reallocation(
+        "from theirs",
+        lambda own, other: {"i": own.intent, "from": other.paid, "to": own.open},
+        "fromInvoiceId",
+    ),
+    _reallocation(
+        "to theirs",
+        lambda own, other: {"i": own.intent, "from": own.paid, "to": other.open},
+        "toInvoiceId",
+    ),
+    _reallocation(
+        "of theirs",
+        lambda own, other: {"i": other.intent, "from": own.paid, "to": own.open},
+        "paymentIntentId",
     ),
 ]
 

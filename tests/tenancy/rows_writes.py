@@ -32,6 +32,19 @@ def _detach(id: str, given: Given, *names: str) -> Row:
     )
 
 
+def _reallocate(id: str, given: Given, *names: str) -> Row:
+    return Row(
+        f"reallocate {id}",
+        f"""mutation ($input: ReallocatePaymentInput!) {{ reallocatePayment(input: $input) {{
+              replayed outcome detachedInvoicePaymentId fromInvoice {{ id }} toInvoice {{ id }}
+              invoicePayment {{ id }} paymentIntent {{ id }} {REFUSAL} }} }}""",
+        lambda own, other: {"input": {"idempotencyKey": f"key {id}", **given(own, other)}},
+        "NOT_FOUND",
+        names,
+        writes=True,
+    )
+
+
 def _void(id: str, given: Given, *names: str) -> Row:
     return Row(
         f"void {id}",
@@ -113,6 +126,33 @@ WRITES = [
             "ifAmountPaidMinorUnits": 1,
         },
         "DetachPaymentInput.paymentIntentId",
+    ),
+    _reallocate(
+        "their intent from their invoice to own",
+        lambda own, other: {
+            "paymentIntentId": other.intent,
+            "fromInvoiceId": other.paid,
+            "toInvoiceId": own.open,
+        },
+        "ReallocatePaymentInput.fromInvoiceId",
+    ),
+    _reallocate(
+        "own intent to their invoice",
+        lambda own, other: {
+            "paymentIntentId": own.intent,
+            "fromInvoiceId": own.paid,
+            "toInvoiceId": other.open,
+        },
+        "ReallocatePaymentInput.toInvoiceId",
+    ),
+    _reallocate(
+        "their intent between own invoices",
+        lambda own, other: {
+            "paymentIntentId": other.intent,
+            "fromInvoiceId": own.paid,
+            "toInvoiceId": own.open,
+        },
+        "ReallocatePaymentInput.paymentIntentId",
     ),
     _void(
         "their note on their invoice",

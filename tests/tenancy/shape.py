@@ -23,8 +23,8 @@ SCHEMA = make_schema()._schema
 
 FIELDS: Mapping[str, str] = {
     "Query": "node nodes invoice invoices invoicePayment invoicePayments paymentIntent customer "
-    "creditNotePreview invoicePaymentEvents gateway",
-    "Mutation": "attachPayment detachPayment createCreditNote voidCreditNote",
+    "creditNotePreview reallocationPreview invoicePaymentEvents gateway",
+    "Mutation": "attachPayment detachPayment reallocatePayment createCreditNote voidCreditNote",
     "Subscription": "invoicePaymentEvents",
     "Customer": "id name email balance invoiceCreditBalance createdAt invoices paymentIntents",
     "Invoice": "id number description customerName customerEmail accountName currency "
@@ -47,6 +47,9 @@ FIELDS: Mapping[str, str] = {
     "CreditNotePreview": "type amount prePaymentAmount postPaymentAmount amountRemainingAfter",
     "DetachPreview": "allowed createsDefaultPaymentIntent blockedBy statusAfter "
     "amountRemainingAfter",
+    "ReallocationPreview": "allowed blockedBy fromInvoice toInvoice",
+    "ReallocationSide": "invoiceId status amountPaid amountRemaining amountOverpaid "
+    "createsDefaultPaymentIntent canceledDefaultPaymentId",
     "ConfirmationSecret": "clientSecret type",
     "Money": "minorUnits currency exponent decimal formatted",
     "MetadataEntry": "key value",
@@ -70,6 +73,8 @@ FIELDS: Mapping[str, str] = {
     "AttachPaymentPayload": "errors replayed invoice invoicePayment",
     "DetachPaymentPayload": "detachedInvoicePaymentId errors replayed invoice paymentIntent "
     "newDefaultPayment",
+    "ReallocatePaymentPayload": "outcome detachedInvoicePaymentId errors replayed fromInvoice "
+    "toInvoice invoicePayment paymentIntent",
     "CreateCreditNotePayload": "errors replayed creditNote invoice",
     "VoidCreditNotePayload": "errors replayed creditNote invoice",
     "InputProblem": "code message path",

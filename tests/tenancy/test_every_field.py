@@ -22,10 +22,12 @@ NEVER_HERE = {
     ("CreditNote", "reason"),
     ("CreditNote", "refunds"),
     ("InvoicePaymentEventConnection", "gaps"),
+    ("ReallocationSide", "canceledDefaultPaymentId"),
     *(("CreditNoteRefund", name) for name in FIELDS["CreditNoteRefund"].split()),
     *(("UpstreamProblem", name) for name in FIELDS["UpstreamProblem"].split()),
 }
-"""What no customer here has; instants, enums, missing history, and Stripe's words about a call that
+"""What no customer here has; instants, enums, missing history, a payment that is all that another
+invoice asks for, and Stripe's words about a call that
 went wrong."""
 NOT_ON: dict[str, set[tuple[str, str]]] = {
     "memory": {("GatewayInfo", "stripeApiVersion")},
@@ -83,11 +85,17 @@ def reads(own: Owned) -> list[tuple[str, dict[str, Any]]]:
     by_record = "invoicePayments(filter: {paymentRecordId: $id})"
     draft = "{invoiceId: $id, amountMinorUnits: 1, outOfBandMinorUnits: 1}"
     events = selection("InvoicePaymentEventConnection", 1, without=SECRET)
+    preview = (
+        "query ($i: ID!, $from: ID!, $id: ID!) { reallocationPreview(paymentIntentId: $i, "
+        f"fromInvoiceId: $from, toInvoiceId: $id) {selection('ReallocationPreview', 0)} }}"
+    )
     return [
         *found,
         (about(by_customer, "InvoiceConnection"), {"id": own.customer_id}),
         (about(by_record, "InvoicePaymentConnection"), {"id": SHARED}),
         (about(f"creditNotePreview(input: {draft})", "CreditNotePreview"), {"id": own.paid}),
+        (preview, {"i": own.intent, "from": own.paid, "id": own.open}),
+        (preview, {"i": own.free, "from": own.open, "id": own.credited}),
         (f"{{ invoicePaymentEvents(first: 5) {events} }}", {}),
         (f"{{ gateway {selection('GatewayInfo', 0)} }}", {}),
     ]
@@ -108,11 +116,18 @@ def writes(world: World) -> list[tuple[str, dict[str, Any]]]:
     credit = "mutation ($input: CreateCreditNoteInput!) { createCreditNote(input: $input) %s }"
     voided = selection("VoidCreditNotePayload", 1)
     void = f"mutation ($input: VoidCreditNoteInput!) {{ voidCreditNote(input: $input) {voided} }}"
+    moved = selection("ReallocatePaymentPayload", 1)
+    move = "mutation ($input: ReallocatePaymentInput!) { reallocatePayment(input: $input) %s }"
+    ends = {"fromInvoiceId": own.open, "toInvoiceId": own.credited}
+    back = {"fromInvoiceId": own.credited, "toInvoiceId": own.open}
     free = {"paymentIntentId": own.free}
     note = {"invoiceId": own.recorded, "amountMinorUnits": 1, "outOfBandMinorUnits": 1}
     return [
         (attached, {"input": keyed(1, invoiceId=own.open, payment=free)}),
         *reads(own),
+        (move % moved, {"input": keyed(10, paymentIntentId=own.free, **ends)}),
+        (move % moved, {"input": keyed(11, paymentIntentId=own.intent, **ends)}),
+        (move % moved, {"input": keyed(12, paymentIntentId=own.free, **back)}),
         (detach % detached, {"input": keyed(2, invoiceId=own.open, paymentIntentId=own.free)}),
         (detach % detached, {"input": keyed(3, invoiceId=own.paid, paymentIntentId=own.intent)}),
         (credit % credited, {"input": keyed(4, creditNote=note)}),

@@ -6,7 +6,7 @@ Whoever owns the record makes its moves here; a move that meets another owner's 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from gateway.backends.journal.record_store import JournalStore
 from gateway.backends.journal.records import Actor, Move, State, WriteRecord, may, moved
@@ -34,15 +34,23 @@ SWAPS_MAX = 5
 class Try:
     """See `gateway.backends.supplier.Attempt`. `record` is what the store holds, as far as known.
 
-    `may_be_recorded_as_out`: the store has been told so, whether or not it has answered.
+    `may_be_recorded_as_out`: the store has been told so, whether or not it has answered. `before`
+    comes before each word that something goes out, and may raise as `going_out` does.
     """
 
-    def __init__(self, store: JournalStore, record: WriteRecord, now: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        store: JournalStore,
+        record: WriteRecord,
+        now: Callable[[], int],
+        before: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self.record = record
         self.in_doubt = record.state is State.SENDING
         self.may_be_recorded_as_out = self.in_doubt
         self._store = store
         self._now = now
+        self._before = before
 
     @property
     def may_send(self) -> bool:
@@ -68,6 +76,12 @@ class Try:
 
     async def going_out(self, found: Found = NOTHING) -> None:
         assert self.may_send, "a key that may be forgotten is not sent"
+        if self._before is not None:
+            await self._before()
+        await self.noted(found)
+
+    async def noted(self, found: Found = NOTHING) -> None:
+        """The same for a write that has no key of its own at Stripe, whose steps go out."""
         kept = self.record.found if found == NOTHING else found
         if self._is_covered(kept):
             return

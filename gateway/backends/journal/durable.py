@@ -90,7 +90,7 @@ class SqliteJournalStore:
             return False, known
         if _count(database) >= self._records_max:
             _make_room(database, horizon)
-        if _count(database) >= self._records_max:
+        if _count(database) >= self._records_max and record.whole is None:
             return True, None
         _put(database, record)
         return False, None
@@ -151,7 +151,7 @@ def _open_records(database: sqlite3.Connection) -> list[WriteRecord]:
 
 # KEYS: bodies by name, names by age, names of the open ones by age, names by Stripe key, Stripe
 # keys by name. ARGV: name, Stripe key, body, recorded_at, is_open; then for begin: horizon,
-# records_max, at_once; for swap: version.
+# records_max, at_once, is_step; for swap: version.
 _PUT = """
 local function put()
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
@@ -195,7 +195,7 @@ end
 local known = redis.call('HGET', KEYS[1], ARGV[1])
 if known then return {{'known', known}} end
 if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[7]) then make_room() end
-if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[7]) then return {{'full'}} end
+if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[7]) and ARGV[9] == '0' then return {{'full'}} end
 put()
 return {{'begun'}}
 """
@@ -227,7 +227,8 @@ class RedisJournalStore:
         self._swap = store.script(_SWAP)
 
     async def begin(self, record: WriteRecord) -> WriteRecord | None:
-        limits = (self._now() - KEPT_SECONDS, self._records_max, REDIS_AT_ONCE_MAX)
+        is_step = int(record.whole is not None)
+        limits = (self._now() - KEPT_SECONDS, self._records_max, REDIS_AT_ONCE_MAX, is_step)
         answer, *known = await self._begin(self._keys, *_arguments(record), *limits)
         if answer == b"full":
             raise JournalFull("the write journal is full")

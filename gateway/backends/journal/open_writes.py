@@ -15,7 +15,16 @@ from dataclasses import dataclass, field
 
 from gateway.backends.guarded import AuditTrail
 from gateway.backends.journal.record_store import JournalStore
-from gateway.backends.journal.records import OPEN, Actor, Move, State, WriteRecord, may, moved
+from gateway.backends.journal.records import (
+    OPEN,
+    Actor,
+    Move,
+    Name,
+    State,
+    WriteRecord,
+    may,
+    moved,
+)
 from gateway.backends.journal.writes import JournaledWrites
 from schema.ports import Meter, Outcome, RefusalCode, Refused
 
@@ -24,6 +33,9 @@ log = logging.getLogger(__name__)
 SETTLED_BY = "gateway"
 RESOLVED_BY = "invoice-gateway writes"
 """Who asked, in the audit trail, when nobody waits for the answer any more."""
+
+
+_WITHOUT_END = frozenset({State.RECORDED, State.SENDING, State.IN_DOUBT})
 
 
 def writes_are_taken() -> bool:
@@ -50,7 +62,10 @@ class Settling:
         `OSError` where the journal is not to be had."""
         found = await self._store.open_records()
         self._counts = Counter(record.state for record in found)
+        left = _left_to_others(found)
         for record in found:
+            if record.name in left:
+                continue
             try:
                 await self._settle(record)
             except OSError:
@@ -60,6 +75,8 @@ class Settling:
 
     async def _settle(self, record: WriteRecord) -> None:
         if self._writes.is_at(record) or self._writes.is_held(record):
+            return
+        if record.state is State.FREE:
             return
         if record.outcome is not None:
             await self._writes.tell(record, record.outcome)
@@ -84,6 +101,15 @@ class Settling:
             ended=ended,
             stripe_request_ids=meter.stripe_request_ids,
         )
+
+
+def _left_to_others(found: list[WriteRecord]) -> set[Name]:
+    """Steps of a write that goes on by itself are taken by it; and a write that waits for a person
+    to decide about one of its steps has nothing to go on with."""
+    going_on = {one.name for one in found if one.state in _WITHOUT_END}
+    steps = {one.name for one in found if one.whole in going_on}
+    waiting = {one.whole for one in found if one.whole and one.state is State.UNDECIDABLE}
+    return steps | waiting
 
 
 class ResolveRefused(Exception):
@@ -117,6 +143,16 @@ class Resolving:
             f"{what} that begin with {stripe_key}: see invoice-gateway writes list"
         )
 
+    def check(self, record: WriteRecord, move: Move) -> None:
+        """Raises `ResolveRefused` where a person has nothing to say about it."""
+        if may(record, move):
+            return
+        kind = "one that has left a payment free" if move is Move.SEE_TO else "an undecidable one"
+        raise ResolveRefused(
+            f"write {record.stripe_key} is {record.state}, and only {kind} is for a person to "
+            "resolve like this: the gateway goes on with what is open by itself"
+        )
+
     async def confirm(self, record: WriteRecord, outcome: Outcome) -> WriteRecord:
         """It was done: repeats answer this outcome, and the gateway announces it. Raises
         `ResolveRefused`, `OSError`."""
@@ -126,14 +162,15 @@ class Resolving:
         """It was not done: its idempotencyKey may try again. Raises as `confirm`."""
         return await self._resolved(record, Move.DENY, None)
 
+    async def seen_to(self, record: WriteRecord) -> WriteRecord:
+        """Somebody has seen to the payment that it has left free: it is over. Raises as
+        `confirm`."""
+        return await self._resolved(record, Move.SEE_TO, record.outcome)
+
     async def _resolved(
         self, record: WriteRecord, move: Move, outcome: Outcome | None
     ) -> WriteRecord:
-        if not may(record, move):
-            raise ResolveRefused(
-                f"write {record.stripe_key} is {record.state}, and only an undecidable one is for "
-                "a person to resolve: the gateway goes on with what is open by itself"
-            )
+        self.check(record, move)
         wanted = moved(record, move, Actor.PERSON, outcome=outcome)
         if await self._store.swap(wanted, version=record.version) is not None:
             raise ResolveRefused(

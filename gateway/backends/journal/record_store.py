@@ -18,7 +18,7 @@ from gateway.backends.supplier import Found
 from gateway.storage import RecordUnreadable
 from gateway.storage.record_codec import RecordCodec
 from schema.changing import changed
-from schema.ports import Command, CreditNoteDraft, Outcome, OutOfBandPayment
+from schema.ports import Command, CreditNoteDraft, Outcome, OutOfBandPayment, Why
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,8 @@ class JournalStore(Protocol):
 
     async def begin(self, record: WriteRecord) -> WriteRecord | None:
         """Keep the record durably, unless there is one: then that one is answered instead. Raises
-        `JournalFull`; only what is finished and old is ever forgotten to make room."""
+        `JournalFull`, but for a step of a write that was let in; only what is finished and old is
+        ever forgotten to make room."""
         ...
 
     async def swap(self, record: WriteRecord, *, version: int) -> WriteRecord | None:
@@ -78,7 +79,7 @@ class MemoryJournalStore:
             return self._records[record.name]
         if len(self._records) >= self._records_max:
             self._make_room()
-        if len(self._records) >= self._records_max:
+        if len(self._records) >= self._records_max and record.whole is None:
             raise JournalFull("the write journal is full")
         self._put(record)
         return None
@@ -117,7 +118,7 @@ class MemoryJournalStore:
             self._by_stripe_key.pop(changed(record, attempt=attempt).stripe_key, None)
 
 
-_PARTS = [Found, *get_args(Command), OutOfBandPayment, CreditNoteDraft, *get_args(Outcome)]
+_PARTS = [Found, *get_args(Command), OutOfBandPayment, CreditNoteDraft, *get_args(Outcome), Why]
 _CODEC = RecordCodec(version=2, kinds=[WriteRecord, *_PARTS])
 
 encoded_record = _CODEC.encoded

@@ -41,11 +41,13 @@ class State(enum.StrEnum):
     """It was done, and its event is in the log. The end."""
     UNDECIDABLE = "undecidable"
     """It may have been done, and Stripe has forgotten the key: only a person can find out."""
+    FREE = "free"
+    """A payment was taken off one invoice, and neither will have it: a person has to see to it."""
 
 
 _UNFINISHED = frozenset({State.RECORDED, State.SENDING, State.IN_DOUBT, State.DONE})
 """States that the gateway goes on from by itself."""
-OPEN = _UNFINISHED | {State.UNDECIDABLE}
+OPEN = _UNFINISHED | {State.UNDECIDABLE, State.FREE}
 """States that somebody has to go on from, be it a person."""
 
 
@@ -82,6 +84,10 @@ class Move(enum.StrEnum):
     ANNOUNCE = "announce"
     EXPIRE = "expire"
     """Its owner went away before anything went out."""
+    LEAVE_FREE = "leave free"
+    """The payment is off its invoice, and can neither go to the other nor back."""
+    SEE_TO = "see to"
+    """A person has seen to a payment that was left free."""
     CONFIRM = "confirm"
     """A person has found that it was done."""
     DENY = "deny"
@@ -116,6 +122,8 @@ RULES: dict[Move, Rule] = {
     Move.GIVE_UP: _rule({State.SENDING}, State.UNDECIDABLE, Actor.OWNER),
     Move.ANNOUNCE: _rule({State.DONE}, State.ANNOUNCED, Actor.OWNER, Actor.CALLER, Actor.SETTLING),
     Move.EXPIRE: _rule({State.RECORDED}, State.REFUSED, Actor.SETTLING),
+    Move.LEAVE_FREE: _rule({State.SENDING}, State.FREE, Actor.OWNER),
+    Move.SEE_TO: _rule({State.FREE}, State.ANNOUNCED, Actor.PERSON),
     Move.CONFIRM: _rule({State.UNDECIDABLE}, State.DONE, Actor.PERSON),
     Move.DENY: _rule({State.UNDECIDABLE}, State.REFUSED, Actor.PERSON),
 }
@@ -123,6 +131,9 @@ RULES: dict[Move, Rule] = {
 
 STRIPE_KEYS_KEPT_MAX = 256
 """Of the writes that are under way: each move of a record asks for its key."""
+
+STEP = "."
+"""Between a write's operation and that of one of its steps."""
 
 Name = tuple[str, str, str]
 """Tenant, operation and the caller's key: what a write is known by."""
@@ -164,6 +175,16 @@ class WriteRecord:
         return (self.tenant, self.operation, self.key)
 
     @property
+    def whole(self) -> Name | None:
+        """The write that this is a step of; None where it is one by itself."""
+        operation, dot, _ = self.operation.partition(STEP)
+        return (self.tenant, operation, self.key) if dot else None
+
+    def step_key(self, step: str) -> str:
+        """By which a step's record is found: the key that its first attempt gives Stripe."""
+        return _stripe_key(self.tenant, step_operation(self.operation, step), self.key, 1)
+
+    @property
     def is_open(self) -> bool:
         """Whether somebody still has something to do about it."""
         return self.state in OPEN
@@ -178,6 +199,10 @@ class WriteRecord:
     def stripe_key(self) -> str:
         """What Stripe gets as Idempotency-Key; always the same for the same attempt."""
         return _stripe_key(self.tenant, self.operation, self.key, self.attempt)
+
+
+def step_operation(operation: str, step: str) -> str:
+    return f"{operation}{STEP}{step}"
 
 
 @lru_cache(STRIPE_KEYS_KEPT_MAX)

@@ -43,6 +43,38 @@ def still_in_doubt(record: WriteRecord, refused: Refused) -> Refused:
     )
 
 
+def half_done(record: WriteRecord, refused: Refused) -> Refused:
+    """A write of several steps that is between two of them, or in doubt about one. It is brought to
+    an end by whoever settles, and sooner by a repeat."""
+    is_unknown = refused.code is RefusalCode.UPSTREAM_OUTCOME_UNKNOWN
+    is_for_a_person = is_unknown and not refused.retryable
+    hope = "repeat it with the same idempotencyKey, which cannot do it twice"
+    if is_for_a_person:
+        hope = "it goes on by itself once a person has decided that"
+    return Refused(
+        RefusalCode.UPSTREAM_OUTCOME_UNKNOWN,
+        refused.rule if is_unknown else "upstream_half_done",
+        f"the payment is on its way between two invoices ({refused.message}): {hope}",
+        invoice_id=record.command.invoice_id,
+        stripe_code=refused.stripe_code,
+        stripe_request_id=refused.stripe_request_id,
+        doc_url=refused.doc_url,
+        retryable=not is_for_a_person,
+        retry_after_seconds=None if is_for_a_person else refused.retry_after_seconds or 1,
+    )
+
+
+def never_went_out() -> Refused:
+    """What nobody waits for any more is not begun."""
+    return Refused(
+        RefusalCode.UPSTREAM_UNAVAILABLE,
+        "never_went_out",
+        "nothing went out before this was broken off, and nothing was changed: repeat it",
+        retryable=True,
+        settles=True,
+    )
+
+
 def unrecorded_refusal(record: WriteRecord, refused: Refused) -> Refused:
     """Refused, but the record still says that it is out and would be sent again."""
     told = still_in_doubt(record, refused)

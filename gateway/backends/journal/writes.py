@@ -16,6 +16,7 @@ from typing import Any
 
 from gateway.backends.journal.at_once import going_on
 from gateway.backends.journal.attempt import CLOCK_SECONDS_MAX, LEASE_SECONDS, Try
+from gateway.backends.journal.reallocation import Reallocating
 from gateway.backends.journal.record_store import JournalStore
 from gateway.backends.journal.records import (
     Actor,
@@ -29,15 +30,34 @@ from gateway.backends.journal.records import (
     moved,
 )
 from gateway.backends.journal.refusals import (
+    half_done,
     in_progress,
     not_recorded,
     still_in_doubt,
     undecidable,
     unrecorded_refusal,
 )
-from gateway.backends.supplier import Found, Overtaken, Supplier, key_reused, no_such_invoice
+from gateway.backends.supplier import (
+    NOTHING,
+    Found,
+    Overtaken,
+    Supplier,
+    key_reused,
+    no_such_invoice,
+)
 from schema.changing import changed
-from schema.ports import Command, Meter, Outcome, RefusalCode, Refused, Viewer
+from schema.ports import (
+    Command,
+    Meter,
+    Outcome,
+    Placed,
+    Reallocated,
+    ReallocatePayment,
+    RefusalCode,
+    Refused,
+    Step,
+    Viewer,
+)
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +68,7 @@ _OPEN_ENDED = (RefusalCode.UPSTREAM_OUTCOME_UNKNOWN, RefusalCode.IDEMPOTENCY_KEY
 """Refusals of a backend that leave open whether this key has done something. That Stripe knows it
 with other parameters means that our journal was lost, or that a release sends others."""
 
+Before = Callable[[], Awaitable[None]]
 Announce = Callable[[WriteRecord, Outcome], Awaitable[None]]
 """Takes in a write that has succeeded. Raises `OSError` where it cannot now."""
 Dropped = Callable[[Command, Outcome | None], Awaitable[None]]
@@ -65,8 +86,8 @@ class JournaledWrites:
     `is_at_once` where supplier and stores are this process's own memory and wait for nobody.
     """
 
-    _supplier: Supplier
-    _store: JournalStore
+    supplier: Supplier
+    store: JournalStore
     _announce: Announce
     _now: Callable[[], int]
     owner: str = SOLE_OWNER
@@ -77,7 +98,8 @@ class JournaledWrites:
 
     async def write(self, viewer: Viewer, command: Command, meter: Meter) -> Outcome:
         """Run the write to its end, even when whoever asked for it goes away."""
-        return await self.to_its_end(self._recorded(viewer, command, meter))
+        record = self.new_record(viewer, command)
+        return await self.to_its_end(self.recorded(viewer, record, meter))
 
     async def close(self) -> None:
         """Let writes that are under way finish."""
@@ -97,17 +119,20 @@ class JournaledWrites:
         task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(task)
 
-    async def _recorded(self, viewer: Viewer, command: Command, meter: Meter) -> Outcome:
-        name = (viewer.tenant, command.operation, command.idempotency_key)
-        wanted = meaning(command)
+    async def recorded(
+        self, viewer: Viewer, new: WriteRecord, meter: Meter, *, before: Before | None = None
+    ) -> Outcome:
+        """Record the write, unless it is known, and bring it to an end; one that is known goes on
+        from where it is. `before` as for `Try`. Raises `Refused`."""
+        name, wanted = new.name, meaning(new.command)
         if name in self._under_way:
             raise in_progress() if self._under_way[name] == wanted else key_reused()
         self._under_way[name] = wanted
         try:
-            record = await self._claimed(viewer, command)
+            record = await self._claimed(viewer, new)
             if record.outcome is not None:
                 return await self._replayed(viewer, record)
-            return await self._tried(viewer, record, meter)
+            return await self._tried(viewer, Try(self.store, record, self._now, before), meter)
         finally:
             del self._under_way[name]
 
@@ -123,12 +148,11 @@ class JournaledWrites:
         is_leased = 0 < left <= LEASE_SECONDS + CLOCK_SECONDS_MAX
         return is_open and record.owner != self.owner and is_leased
 
-    async def _claimed(self, viewer: Viewer, command: Command) -> WriteRecord:
+    async def _claimed(self, viewer: Viewer, new: WriteRecord) -> WriteRecord:
         """The record of this write: this caller's to send, or with its outcome. Raises `Refused`
         where it is neither."""
-        new = self._new_record(viewer, command)
         try:
-            known = await self._store.begin(new)
+            known = await self.store.begin(new)
         except OSError as trouble:
             raise not_recorded() from trouble
         if known is None:
@@ -150,11 +174,14 @@ class JournaledWrites:
             return await self._taken(_next_attempt(known, new), known)
         return await self._taken_up(known, Actor.CALLER)
 
-    def _new_record(self, viewer: Viewer, command: Command) -> WriteRecord:
+    def new_record(
+        self, viewer: Viewer, command: Command, *, step: str = "", found: Found = NOTHING
+    ) -> WriteRecord:
+        """A write before it is recorded, or a step of one, under the operation of both."""
         now = self._now()
         return WriteRecord(
             tenant=viewer.tenant,
-            operation=command.operation,
+            operation=step or command.operation,
             key=command.idempotency_key,
             input_hash=input_hash(command),
             command=command,
@@ -162,6 +189,7 @@ class JournaledWrites:
             customers=None if viewer.customers is None else tuple(sorted(viewer.customers)),
             owner=self.owner,
             leased_until=now + LEASE_SECONDS,
+            found=found,
         )
 
     async def _taken_up(self, known: WriteRecord, actor: Actor) -> WriteRecord:
@@ -173,7 +201,7 @@ class JournaledWrites:
     async def _taken(self, claim: WriteRecord, known: WriteRecord) -> WriteRecord:
         """The claim, once it stands in the store. Raises `Refused` where another was quicker."""
         try:
-            present = await self._store.swap(claim, version=known.version)
+            present = await self.store.swap(claim, version=known.version)
         except OSError as trouble:
             told = not_recorded()
             if claim.state is State.SENDING:
@@ -190,32 +218,57 @@ class JournaledWrites:
         self._under_way[record.name] = meaning(record.command)
         try:
             claim = await self._taken_up(record, Actor.SETTLING)
-            return await self._tried(record.viewer, claim, meter)
+            trying = Try(self.store, claim, self._now)
+            return await self._tried(record.viewer, trying, meter, begins=False)
         finally:
             del self._under_way[record.name]
 
-    async def _tried(self, viewer: Viewer, record: WriteRecord, meter: Meter) -> Outcome:
-        """Send it, or look whether it was done, and record what came of that. What was cached is
-        dropped in any case: a refusal, too, says that things have moved."""
-        trying = Try(self._store, record, self._now)
-        command = changed(record.command, idempotency_key=record.stripe_key)
-        outcome = None
+    async def _tried(
+        self, viewer: Viewer, trying: Try, meter: Meter, *, begins: bool = True
+    ) -> Outcome:
+        """Do it, or look whether it was done, and record what came of that. Without `begins`, of a
+        write of several steps, nothing is begun that has not gone out."""
+        record = trying.record
         try:
-            try:
-                outcome = await self._supplier.write(viewer, command, meter, trying)
-            finally:
-                await self.dropped(command, outcome)
+            if isinstance(record.command, ReallocatePayment):
+                steps = Reallocating(self, viewer, record.command, trying, meter, begins)
+                outcome: Outcome = await steps.run()
+            else:
+                outcome = await self._sent(viewer, record.command, trying, meter)
         except Overtaken:
             return await self._overtaken(viewer, record)
         except Refused as refused:
             return await self._not_done(viewer, trying, refused)
+        if isinstance(outcome, Reallocated) and outcome.placed is Placed.FREE:
+            return await self._left_free(viewer, trying, outcome)
         return await self._done(trying, outcome)
+
+    async def _sent(self, viewer: Viewer, command: Step, trying: Try, meter: Meter) -> Outcome:
+        """What was cached is dropped in any case: a refusal, too, says that things have moved."""
+        command = changed(command, idempotency_key=trying.record.stripe_key)
+        outcome = None
+        try:
+            outcome = await self.supplier.write(viewer, command, meter, trying)
+        finally:
+            await self.dropped(command, outcome)
+        return outcome
+
+    async def _left_free(self, viewer: Viewer, trying: Try, outcome: Reallocated) -> Outcome:
+        """It is told once it is recorded: else whoever settles would try both invoices again."""
+        record = trying.record
+        try:
+            await trying.ended(Move.LEAVE_FREE, _plain(outcome))
+        except Overtaken:
+            return await self._overtaken(viewer, record)
+        except OSError as trouble:
+            log.exception("write %s could not be recorded as ended", record.stripe_key)
+            raise half_done(record, not_recorded()) from trouble
+        log.error("write %s has left a payment free", record.stripe_key)
+        return outcome
 
     async def _done(self, trying: Try, outcome: Outcome) -> Outcome:
         """Record and announce it. Trouble here never turns a success into a failure."""
-        plain, sent = outcome, trying.record
-        if outcome.replayed or outcome.known is not None:
-            plain = changed(outcome, replayed=False, known=None)
+        plain, sent = _plain(outcome), trying.record
         try:
             await trying.ended(Move.SUCCEED, plain)
         except OSError:
@@ -265,7 +318,7 @@ class JournaledWrites:
     async def _overtaken(self, viewer: Viewer, record: WriteRecord) -> Outcome:
         """What another replica has made of the write meanwhile."""
         try:
-            present = await self._store.begin(record)
+            present = await self.store.begin(record)
         except OSError as trouble:
             raise in_progress() from trouble
         if present is not None and present.outcome is not None:
@@ -282,9 +335,11 @@ class JournaledWrites:
         return changed(record.outcome, replayed=True)
 
     async def tell(self, record: WriteRecord, outcome: Outcome) -> None:
-        """Announce it; where that cannot be had now, it is left to whoever settles."""
+        """Announce it; where that cannot be had now, it is left to whoever settles. A write of
+        several steps is announced by them."""
         try:
-            await self._announce(record, outcome)
+            if record.command.event_type is not None:
+                await self._announce(record, outcome)
         except OSError:
             log.exception("write %s could not be announced; it will be", record.stripe_key)
             return
@@ -292,7 +347,7 @@ class JournaledWrites:
             return
         announced = moved(record, Move.ANNOUNCE, Actor.OWNER)
         try:
-            await self._store.swap(announced, version=record.version)
+            await self.store.swap(announced, version=record.version)
         except OSError:
             log.exception("write %s could not be recorded as announced", record.stripe_key)
 
@@ -313,8 +368,15 @@ def _next_attempt(known: WriteRecord, new: WriteRecord) -> WriteRecord:
         leased_until=new.leased_until,
         sent_at=None,
         tried_at=None,
-        found=Found(payment_record_id=known.found.payment_record_id),
+        found=changed(new.found, payment_record_id=known.found.payment_record_id),
     )
+
+
+def _plain(outcome: Outcome) -> Outcome:
+    """The outcome as it is kept."""
+    if outcome.replayed or outcome.known is not None:
+        return changed(outcome, replayed=False, known=None)
+    return outcome
 
 
 def _covers(viewer: Viewer, record: WriteRecord) -> bool:

@@ -26,6 +26,8 @@ from gateway.backends.supplier import (
     pointing_out_of_band,
 )
 from gateway.ledger import credit_notes, payments
+from gateway.ledger.book import claim
+from gateway.ledger.reallocation import Reallocation, reallocation_preview
 from schema import records
 from schema.changing import changed
 from schema.ports import (
@@ -35,10 +37,10 @@ from schema.ports import (
     BackendDescription,
     BackendKind,
     Capability,
-    Command,
     Computed,
     CreateCreditNote,
     CreditNoteCreated,
+    CreditNoteDraft,
     CreditNoteVoided,
     Deleted,
     Detached,
@@ -52,9 +54,11 @@ from schema.ports import (
     Needs,
     Outcome,
     Page,
+    ReallocatePayment,
     RefusalCode,
     Refused,
     Root,
+    Step,
     Viewer,
     VoidCreditNote,
 )
@@ -178,13 +182,18 @@ class TwinSource:
             case "confirmation_secret":
                 return self._confirmation_secret(parent, viewer)
             case _:
-                draft = need.argument
-                assert need.name == "credit_note_preview"
-                assert draft is not None
                 try:
-                    return credit_notes.preview(self.twin.book(draft.invoice_id), draft)
+                    return self._preview(need.argument, viewer)
                 except Refused as refused:
                     raise failure_of(refused) from refused
+
+    def _preview(
+        self, asked: CreditNoteDraft | ReallocatePayment | None, viewer: Viewer
+    ) -> records.CreditNotePreview | records.ReallocationPreview:
+        if isinstance(asked, ReallocatePayment):
+            return reallocation_preview(both_invoices(self.twin, viewer, asked), asked)
+        assert asked is not None
+        return credit_notes.preview(self.twin.book(asked.invoice_id), asked)
 
     def _confirmation_secret(
         self, invoice: records.Invoice, viewer: Viewer
@@ -263,7 +272,7 @@ class MemoryBackend:
         self.twin = twin
         self._source = TwinSource(twin)
         self._trees = KeptTrees() if keeps_trees else None
-        self._known: OrderedDict[tuple[str, str, str], tuple[Command, Outcome]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str, str], tuple[Step, Outcome]] = OrderedDict()
 
     def describe(self) -> BackendDescription:
         return DESCRIPTION
@@ -287,7 +296,7 @@ class MemoryBackend:
         return MemoryBackend.at_once(self, viewer, needs, meter)
 
     async def write(
-        self, viewer: Viewer, command: Command, meter: Meter, attempt: Attempt = FIRST
+        self, viewer: Viewer, command: Step, meter: Meter, attempt: Attempt = FIRST
     ) -> Outcome:
         """Write, or answer what the same key answered before. Refusals are not kept: nothing
         happened, so the same key may try again."""
@@ -316,10 +325,15 @@ class MemoryBackend:
             self._known.popitem(last=False)
         return outcome
 
+    async def both_invoices(
+        self, viewer: Viewer, asked: ReallocatePayment, meter: Meter
+    ) -> Reallocation:
+        return both_invoices(self.twin, viewer, asked)
+
     async def close(self) -> None:
         return
 
-    def _done(self, viewer: Viewer, command: Command, request: Request) -> Outcome:
+    def _done(self, viewer: Viewer, command: Step, request: Request) -> Outcome:
         invoice = self.twin.invoice(command.invoice_id)
         if not viewer.sees(invoice.customer_id):
             raise no_such_invoice(invoice.id)
@@ -385,7 +399,26 @@ class MemoryBackend:
         )
 
 
-def _replayed(viewer: Viewer, command: Command, first: Command, outcome: Outcome) -> Outcome:
+def both_invoices(twin: Twin, viewer: Viewer, asked: ReallocatePayment) -> Reallocation:
+    """Raises `Refused` for what does not exist and what is another's."""
+    ends = ((asked.from_invoice_id, "fromInvoiceId"), (asked.to_invoice_id, "toInvoiceId"))
+    for invoice_id, argument in ends:
+        invoice = twin.invoices.get(invoice_id)
+        if invoice is None or not viewer.sees(invoice.customer_id):
+            raise no_such("invoice", invoice_id, (argument,))
+    intent = twin.intent(asked.payment_intent_id)
+    if not viewer.sees(intent.customer_id):
+        raise no_such("payment_intent", intent.id, ("paymentIntentId",))
+    source, target = (twin.book(invoice_id) for invoice_id, _ in ends)
+    claimed = sum(
+        claim(one)
+        for one in twin.invoice_payments.matching("source_id", intent.id)
+        if one.invoice_id not in (asked.from_invoice_id, asked.to_invoice_id)
+    )
+    return Reallocation(source, target, intent, claimed)
+
+
+def _replayed(viewer: Viewer, command: Step, first: Step, outcome: Outcome) -> Outcome:
     """What the same key answered before. Raises `Refused` for other input, and for who may not see
     it."""
     if first != command:

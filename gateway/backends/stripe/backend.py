@@ -16,25 +16,29 @@ from weakref import WeakValueDictionary
 from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.reads.calls import Calls
 from gateway.backends.stripe.reads.fetch_plan import Known, load
+from gateway.backends.stripe.reads.reallocation import BothInvoices
 from gateway.backends.stripe.writes.attach import Attaching
 from gateway.backends.stripe.writes.attach_reported import ReportingAndAttaching
 from gateway.backends.stripe.writes.credit_note import Crediting
 from gateway.backends.stripe.writes.detach import Detaching
-from gateway.backends.stripe.writes.stripe_write import PREVIEW_VERSION
+from gateway.backends.stripe.writes.stripe_write import PREVIEW_VERSION, not_sent
 from gateway.backends.stripe.writes.void_credit_note import Voiding
 from gateway.backends.supplier import FIRST, Attempt
+from gateway.ledger.reallocation import Reallocation
 from schema.ports import (
     AttachPayment,
     BackendDescription,
     BackendKind,
     Capability,
-    Command,
     CreateCreditNote,
     DetachPayment,
+    Failed,
     Loaded,
     Meter,
     Needs,
     Outcome,
+    ReallocatePayment,
+    Step,
     Viewer,
     VoidCreditNote,
 )
@@ -53,7 +57,7 @@ class StripeWrites:
     _turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     async def write(
-        self, viewer: Viewer, command: Command, meter: Meter, attempt: Attempt = FIRST
+        self, viewer: Viewer, command: Step, meter: Meter, attempt: Attempt = FIRST
     ) -> Outcome:
         """One call to attach and to issue a credit note, two to detach and to void a note; more for
         a restricted viewer, and three to attach what was paid elsewhere. Raises `Refused`."""
@@ -100,9 +104,18 @@ class StripeBackend:
         self, viewer: Viewer, needs: Needs, meter: Meter, known: object = None
     ) -> Loaded[Any]:
         calls = Calls(self._api, viewer, meter)
-        if isinstance(known, Known):
-            known.pour_into(calls.pool)
+        for one in known if isinstance(known, tuple) else (known,):
+            if isinstance(one, Known):
+                one.pour_into(calls.pool)
         return await load(calls, needs)
+
+    async def both_invoices(
+        self, viewer: Viewer, asked: ReallocatePayment, meter: Meter
+    ) -> Reallocation:
+        try:
+            return await BothInvoices(self._api, viewer, asked, meter).read()
+        except Failed as failed:
+            raise not_sent(failed) from None
 
     async def close(self) -> None:
         await self._api.close()

@@ -13,18 +13,21 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from gateway.backends.assembly import MEMBERS, Ask, FetchedPage, cursor_gone
+from gateway.backends.assembly import MEMBERS, Ask, FetchedPage, cursor_gone, failure_of
 from gateway.backends.first_rows import cut, filtered
 from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.reads.credit_note_preview import credit_note_preview
 from gateway.backends.stripe.reads.lists import ListRead, listing_of, short_list
 from gateway.backends.stripe.reads.pool import NOUNS, SECRET, Pool
+from gateway.backends.stripe.reads.reallocation import BothInvoices
+from gateway.ledger.reallocation import reallocation_preview
 from gateway.stripe_objects import reading
 from schema import records
 from schema.ports import (
     ALWAYS,
     PAGE_SIZE_MAX,
     Computed,
+    CreditNoteDraft,
     Deleted,
     ErrorCode,
     Failed,
@@ -32,6 +35,8 @@ from schema.ports import (
     Meter,
     Needs,
     Page,
+    ReallocatePayment,
+    Refused,
     TimeRange,
     Viewer,
 )
@@ -88,8 +93,12 @@ class Calls:
                 return self._object(ask, needs)
             case Computed("confirmation_secret"):
                 return self._secret(ask)
+            case Computed(argument=CreditNoteDraft() as draft):
+                return self._credit_note_preview(ask, draft)
+            case Computed(argument=ReallocatePayment() as asked):
+                return self._reallocation_preview(ask, asked)
             case _:
-                return self._credit_note_preview(ask)
+                raise AssertionError(ask)
 
     async def _object(self, ask: Ask, needs: Needs) -> None:
         assert ask.kind is not None
@@ -109,11 +118,15 @@ class Calls:
         await self.get(f"/v1/invoices/{ask.id}", {"expand": [SECRET.name]})
         self.pool.answers.setdefault(ask, None)
 
-    async def _credit_note_preview(self, ask: Ask) -> None:
-        assert isinstance(ask.need, Computed)
-        assert ask.need.argument is not None
-        draft = ask.need.argument
+    async def _credit_note_preview(self, ask: Ask, draft: CreditNoteDraft) -> None:
         self.pool.answers[ask] = await credit_note_preview(self.api, draft, self.meter)
+
+    async def _reallocation_preview(self, ask: Ask, asked: ReallocatePayment) -> None:
+        try:
+            both = await BothInvoices(self.api, self.viewer, asked, self.meter).read()
+        except Refused as refused:
+            raise failure_of(refused) from refused
+        self.pool.answers[ask] = reallocation_preview(both, asked)
 
     async def pages(self, read: ListRead) -> None:
         """One call, and all that it answers. What a short list's rows do not answer comes again."""

@@ -113,12 +113,14 @@ class Attaching(StripeWrite[AttachPayment]):
     ) -> Attached:
         """It is not attached now: because it never was, or because it was taken off again since.
 
-        Only intents can be taken off, which Stripe's events tell. Raises `Refused`.
+        Only intents can be taken off, which Stripe's events tell; one that was gone before was not
+        attached by this. Raises `Refused`.
         """
         since = self.since_first_sent
         gone: list[str] = []
         if source.type == "payment_intent":
             gone = await self.look_back(self.books.detached_since(source.id, since), unknown)
+            gone = [one for one in gone if one not in self.attempt.found.payment_ids]
         if not gone:
             raise self.not_done(unknown)
         ours = await self.look_back(self.books.payment_under(PAID, key), unknown)

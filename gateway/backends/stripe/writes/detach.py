@@ -52,10 +52,11 @@ class Detaching(StripeWrite[DetachPayment]):
         return await self.settled(send, look, seen=SEEN)
 
     def _before_recorded(self) -> Found | None:
-        """What the first try saw; a repeat of one in doubt must not look anew and judge by that,
-        as what it would see may be its own work. Raises `Refused` for who may not see it."""
+        """What was seen before: by the first try, as a repeat of one in doubt must not look anew
+        and judge by what may be its own work; or by whoever has asked the rules already. Raises
+        `Refused` for who may not see it."""
         found = self.attempt.found
-        if not self.attempt.in_doubt or found.payment_id is None:
+        if found.payment_id is None:
             return None
         if not self.viewer.sees(found.customer_id):
             raise no_such_invoice(self.invoice_id)

@@ -135,7 +135,7 @@ class StripeWrite(Generic[C]):
         except Failed as failed:
             if failed.code is ErrorCode.NOT_FOUND:
                 raise missing or no_such_invoice(self.invoice_id) from None
-            raise _not_sent(failed) from None
+            raise not_sent(failed) from None
 
     async def own_invoice(self) -> records.Invoice:
         """Raises `Refused` NOT_FOUND for another's as for one that does not exist."""
@@ -246,7 +246,7 @@ def explained_by(refused: Refused, rejected: WriteRejected) -> Refused:
     return refused
 
 
-def _not_sent(failed: Failed) -> Refused:
+def not_sent(failed: Failed) -> Refused:
     """A write that was not sent, because what must be known before it could not be read."""
     is_limited = failed.code is ErrorCode.UPSTREAM_RATE_LIMITED
     code = RefusalCode.UPSTREAM_RATE_LIMITED if is_limited else RefusalCode.UPSTREAM_UNAVAILABLE
