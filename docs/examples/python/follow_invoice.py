@@ -2,7 +2,7 @@
 
     python follow_invoice.py URL in_demo_paid_by_two pi_demo_two_b
 
-With a type of event as a fourth argument it ends with the first of that type.
+With a status as a fourth argument it ends once the invoice has it.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ async def main(url: str, invoice_id: str, intent_id: str | None, until: str | No
                     # The echo of what the mutation's own answer has shown is passed over.
                     if item.idempotency_key != mine:
                         said(item.type_.value, item.invoice)
-                    if item.type_.value == until:
+                    if item.invoice and item.invoice.status.value == until:
                         return
 
 

@@ -2,7 +2,7 @@
  *
  *     node made/follow-invoice.js URL in_demo_paid_by_two pi_demo_two_b
  *
- * With a type of event as a fourth argument it ends with the first of that type. */
+ * With a status as a fourth argument it ends once the invoice has it. */
 
 import process from 'node:process';
 import { createClient } from 'graphql-ws';
@@ -70,6 +70,7 @@ async function ask<R, V>(document: TypedDocumentString<R, V>, variables: V): Pro
 function show(what: string, invoice: ShownFragment | null | undefined): void {
   const remaining = invoice?.amountRemaining;
   console.log(what, invoice?.status, `${remaining?.minorUnits} ${remaining?.currency} remaining`);
+  if (invoice?.status === until) process.exit();
 }
 
 const live = goLive<Event>({
@@ -90,7 +91,6 @@ const live = goLive<Event>({
     ),
   apply(event) {
     show(event.type, event.invoice);
-    if (event.type === until) process.exit();
   },
   onGap: ({ reason }) => console.log('GAP', reason),
   onState(state) {
