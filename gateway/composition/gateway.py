@@ -34,9 +34,10 @@ from gateway.composition.callers import (
 from gateway.composition.stores import Stores, forget_for_ever, open_stores, publisher
 from gateway.composition.upstream import Outside, Upstream, open_upstream
 from gateway.console import console_directory
+from gateway.events.arrivals import CallerOf
 from gateway.events.catch_up import CatchUp
 from gateway.events.feed import Feed
-from gateway.events.intake import CallerOf, Intake, Publish
+from gateway.events.intake import Intake, Publish
 from gateway.events.log import LogEntry
 from gateway.events.webhook import WebhookReader
 from gateway.execution.operation import Runner

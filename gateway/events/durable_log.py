@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +77,11 @@ class SqliteEventLog:
     async def append(self, entry: LogEntry) -> LogEntry | None:
         return await self._store.write(_append, entry, self._now(), self._retention)
 
+    async def knows(self, names: Sequence[str]) -> bool:
+        if not await self._store.read(_is_known, tuple(names)):
+            return False
+        return await self._store.write(_note_names, tuple(names), self._now())
+
     async def read(self, after: int, limit: int) -> list[Logged]:
         return self.unreadable.noting(await self._store.read(_read, after, limit))
 
@@ -111,12 +116,16 @@ def _append(
 
 def _note_names(database: sqlite3.Connection, names: tuple[str, ...], now: int) -> bool:
     """Whether any of the names was known; all of them are from now on."""
-    sought = "SELECT 1 FROM event_names WHERE name = ?"
-    is_known = any(database.execute(sought, (name,)).fetchone() for name in names)
+    is_known = _is_known(database, names)
     database.executemany(
         "INSERT OR REPLACE INTO event_names VALUES (?, ?)", [(name, now) for name in names]
     )
     return is_known
+
+
+def _is_known(database: sqlite3.Connection, names: tuple[str, ...]) -> bool:
+    sought = "SELECT 1 FROM event_names WHERE name = ?"
+    return any(database.execute(sought, (name,)).fetchone() for name in names)
 
 
 def _read(database: sqlite3.Connection, after: int, limit: int) -> list[Logged]:
@@ -199,6 +208,19 @@ redis.call('XADD', KEYS[1], id, 'at', ARGV[2], 'body', ARGV[7])
 {_FORGET}
 return position
 """
+# KEYS: facts, names. ARGV: epoch, names_seconds.
+_KNOWS = """
+if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return -1 end
+for known = 2, #KEYS do
+  if redis.call('EXISTS', KEYS[known]) == 1 then
+    for at = 2, #KEYS do
+      redis.call('SET', KEYS[at], '', 'EX', ARGV[2])
+    end
+    return 1
+  end
+end
+return 0
+"""
 _TRIM = f"{_SAME_LOG}{_FORGET}"
 _BOUNDS = f"""
 {_SAME_LOG}
@@ -220,8 +242,10 @@ class RedisEventLog:
         self._now = now
         self._retention = retention
         self._stream = store.key("log")
-        self._keys = [self._stream, store.key("log:facts")]
+        self._facts = store.key("log:facts")
+        self._keys = [self._stream, self._facts]
         self._append = store.script(_APPEND)
+        self._knows = store.script(_KNOWS)
         self._trim = store.script(_TRIM)
         self._bounds = store.script(_BOUNDS)
 
@@ -243,11 +267,18 @@ class RedisEventLog:
     async def append(self, entry: LogEntry) -> LogEntry | None:
         """See the port. After an `OSError` the entry may be there all the same, if the answer was
         lost: a repeat then answers None, and `tail` brings the entry."""
-        names = [self._store.key(f"log:name:{name}") for name in entry.dedupe]
+        names = self._name_keys(entry.dedupe)
         limits = self._limits(at_once=2)  # one comes, so two may go
         given = (*limits, self._retention.names_seconds, encoded_entry(entry))
         position = _own(await self._append([*self._keys, *names], *given))
         return replace(entry, position=position) if position else None
+
+    async def knows(self, names: Sequence[str]) -> bool:
+        keys = [self._facts, *self._name_keys(names)]
+        return bool(_own(await self._knows(keys, self.epoch, self._retention.names_seconds)))
+
+    def _name_keys(self, names: Sequence[str]) -> list[str]:
+        return [self._store.key(f"log:name:{name}") for name in names]
 
     async def read(self, after: int, limit: int) -> list[Logged]:
         words = ("XRANGE", self._stream, f"{after + 1}-0", "+", "COUNT", limit)

@@ -111,11 +111,16 @@ class EventLog(Protocol):
     position in log order, at most `limit`. Both raise `OSError` when the store is not to be had;
     nothing is half done then. Positions are dense: where `read` leaves one out, it was removed. An
     entry that cannot be read keeps its place, and its names stay known.
+
+    `knows` answers whether a fact with any of these names was appended; all of them are its names
+    from then on, as they are after an `append` that found it known. It appends nothing.
     """
 
     epoch: str
 
     async def append(self, entry: LogEntry) -> LogEntry | None: ...
+
+    async def knows(self, names: Sequence[str]) -> bool: ...
 
     async def read(self, after: int, limit: int) -> Sequence[Logged]: ...
 
@@ -161,6 +166,8 @@ def newer_cursor(after: str, resumed: str, epoch: str, *, end: int) -> str:
 
 ENTRIES_MAX = 100_000
 """About 60 MB; the oldest entries go first, and cursors before them meet a gap."""
+NAMES_AN_ENTRY = 6
+"""Names that are kept for each entry that may be held: more than a fact has, on the average."""
 
 
 class MemoryEventLog:
@@ -174,19 +181,27 @@ class MemoryEventLog:
         self._last = 0
 
     async def append(self, entry: LogEntry) -> LogEntry | None:
-        is_known = any(name in self._names for name in entry.dedupe)
-        for name in entry.dedupe:
-            self._names[name] = None
-        while len(self._names) > 4 * self._entries_max:
-            self._names.popitem(last=False)
-        if is_known:
+        if await self.knows(entry.dedupe):
             return None
+        self._note(entry.dedupe)
         self._last += 1
         placed = changed(entry, position=self._last)
         self._entries.append(placed)
         if len(self._entries) > self._entries_max:
             self._entries.popleft()
         return placed
+
+    async def knows(self, names: Sequence[str]) -> bool:
+        is_known = any(name in self._names for name in names)
+        if is_known:
+            self._note(names)
+        return is_known
+
+    def _note(self, names: Sequence[str]) -> None:
+        for name in names:
+            self._names[name] = None
+        while len(self._names) > NAMES_AN_ENTRY * self._entries_max:
+            self._names.popitem(last=False)
 
     async def read(self, after: int, limit: int) -> list[LogEntry]:
         if not self._entries:

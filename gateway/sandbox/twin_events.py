@@ -52,6 +52,22 @@ class TwinLookup:
         payments = self._twin.invoice_payments.matching("source_id", intent_id)
         return self._read([one.invoice_id for one in payments], payments)
 
+    async def related_turn(self, kind: str, object_id: str) -> None:
+        """The twin makes nobody wait."""
+
+    async def related(self, kind: str, object_id: str) -> EventRead:
+        if kind == "credit_note":
+            note = self._twin.credit_notes.get(object_id)
+            return self._read([] if note is None else [note.invoice_id], [])
+        payment = self._twin.invoice_payments.get(object_id)
+        return (
+            self._read([], []) if payment is None else self._read([payment.invoice_id], [payment])
+        )
+
+    async def snapshot_of(self, event_id: str) -> str | None:
+        """The twin's events are snapshots."""
+        return None
+
     def _read(
         self, invoice_ids: Iterable[str], payments: Iterable[records.InvoicePayment]
     ) -> EventRead:

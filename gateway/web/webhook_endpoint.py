@@ -32,7 +32,6 @@ from aiohttp import web
 from gateway.events.hints import Hint
 from gateway.events.webhook import (
     Ignored,
-    IgnoredReason,
     RefusedReason,
     WebhookReader,
     WebhookRefused,
@@ -78,11 +77,6 @@ ADVICE: dict[str, str] = {
         "its body did not arrive whole within %g seconds: if it was Stripe's, look at the proxy "
         "before the gateway"
     ),
-    IgnoredReason.THIN_EVENT: (
-        "a thin event (v2.core.event), which does not say what has changed: at Stripe, give this "
-        "event destination the payload style `snapshot`, or register the endpoint with "
-        "`invoice-gateway webhook create`, and remove the thin one"
-    ),
 }
 """What is wrong with the set-up and not with one webhook: told once, and counted each time."""
 
@@ -113,8 +107,6 @@ class WebhookEndpoint:
         read = await self._read(request)
         if isinstance(read, Ignored):
             _log.info("webhook %s %s: ignored, %s", read.event_id, read.type, read.reason.value)
-            if read.reason is IgnoredReason.THIN_EVENT:
-                self._tell_once(read.reason)
         else:
             await self._take(read)
         return json_response({"received": True}, 200)
@@ -164,7 +156,7 @@ class WebhookEndpoint:
             self._tell_once(reason, ceiling)
             raise
 
-    def _tell_once(self, reason: RefusedReason | IgnoredReason, *figures: float) -> None:
+    def _tell_once(self, reason: RefusedReason, *figures: float) -> None:
         """Warn of the first of its kind; the metric counts the others."""
         if reason not in self._told:
             self._told.add(reason)

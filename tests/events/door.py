@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from gateway.backends.harvest import EventRead
+from gateway.events.arrivals import CallerOf
 from gateway.events.hints import Hint
-from gateway.events.intake import CallerOf, Intake
+from gateway.events.intake import Intake
 from gateway.events.intake_ports import Touched
 from gateway.events.log import Bounds, EventLog, LogEntry, MemoryEventLog
 from gateway.sandbox.twin_events import TwinLookup, hint_of
@@ -48,6 +49,7 @@ class Steps:
 class NotedLookup:
     def __init__(self, inner: TwinLookup, steps: Steps) -> None:
         self.known: dict[str, tuple[bool, str | None]] = {}
+        self.snapshots: dict[str, str] = {}
         self._inner = inner
         self._steps = steps
 
@@ -70,6 +72,21 @@ class NotedLookup:
     async def payments_of_intent(self, intent_id: str) -> EventRead:
         return await self._steps.step("find", self._inner.payments_of_intent(intent_id))
 
+    async def related_turn(self, kind: str, object_id: str) -> None:
+        await self._steps.step("wait", turn())
+
+    async def related(self, kind: str, object_id: str) -> EventRead:
+        read = await self._steps.step("read", self._inner.related(kind, object_id))
+        for invoice_id, customer_id in read.customers.items():
+            self.known[invoice_id] = (True, customer_id)
+        return read
+
+    async def snapshot_of(self, event_id: str) -> str | None:
+        return await self._steps.step("ask", self._told(event_id))
+
+    async def _told(self, event_id: str) -> str | None:
+        return self.snapshots.get(event_id)
+
 
 class NotedLog:
     """A log that notes its appends. One that is down takes nothing in."""
@@ -82,6 +99,10 @@ class NotedLog:
     async def append(self, entry: LogEntry) -> LogEntry | None:
         await self._steps.step("append", turn())
         return await self.inner.append(entry)
+
+    async def knows(self, names: Sequence[str]) -> bool:
+        await self._steps.step("knows", turn())
+        return await self.inner.knows(names)
 
     async def read(self, after: int, limit: int) -> list[LogEntry]:
         return await self.inner.read(after, limit)

@@ -7,7 +7,7 @@ right there, so that a schedule is a plain list and every run of it is the same.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,6 +68,9 @@ class InterleavedLog:
 
     async def append(self, entry: LogEntry) -> LogEntry | None:
         return await self._inner.append(entry)
+
+    async def knows(self, names: Sequence[str]) -> bool:
+        return await self._inner.knows(names)
 
     async def read(self, after: int, limit: int) -> list[LogEntry]:
         await self.writers.some()

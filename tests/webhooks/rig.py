@@ -54,6 +54,11 @@ class StoppableLog(MemoryEventLog):
             raise ConnectionError("the store is away")
         return await super().append(entry)
 
+    async def knows(self, names: Sequence[str]) -> bool:
+        if self.is_down:
+            raise ConnectionError("the store is away")
+        return await super().knows(names)
+
 
 async def nobody(stripe_key: str) -> tuple[str, str] | None:
     """No write of ours carried this key."""

@@ -22,7 +22,12 @@ from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.errors import KeyRefused
 from gateway.backends.stripe.rate_limit import SYSTEM_CALLER
 from gateway.backends.stripe.reads.pool import Pool, paid_out_of_band
-from gateway.stripe_objects.reading import embedded_list, fields_of, invoice_payment_record
+from gateway.stripe_objects.reading import (
+    embedded_list,
+    fields_of,
+    invoice_payment_record,
+    is_id,
+)
 from schema.ports import PAGE_SIZE_MAX, Computed, Deleted, ErrorCode, Failed, Meter
 from schema.records import Invoice, InvoicePayment
 
@@ -36,6 +41,8 @@ GATHER_SECONDS = 0.005
 """Stripe tells one change by several events at once; what comes within this shares a call. What
 waits for the rate budget gathers more by itself."""
 PAYMENTS = "/v1/invoice_payments"
+RELATED = {"invoice_payment": PAYMENTS, "credit_note": "/v1/credit_notes"}
+THIN_EVENTS = "/v2/core/events"
 OUT_OF_BAND = Computed("amount_paid_out_of_band")
 UNKNOWN_ROWS = FetchedPage((), True, False)
 
@@ -46,7 +53,15 @@ OF_INTENT: Expansions = (
     "data.invoice.payments",
     "data.payment.payment_intent",
 )
-LEAST: Mapping[Expansions, Expansions] = {OF_INVOICE: ("payments",), OF_INTENT: ("data.invoice",)}
+OF_RELATED: Mapping[str, Expansions] = {
+    "invoice_payment": ("invoice.customer", "invoice.payments", "payment.payment_intent"),
+    "credit_note": ("invoice.customer", "invoice.payments"),
+}
+LEAST: Mapping[Expansions, Expansions] = {
+    OF_INVOICE: ("payments",),
+    OF_INTENT: ("data.invoice",),
+    **dict.fromkeys(OF_RELATED.values(), ("invoice",)),
+}
 """What even a restricted key must let the gateway expand; the rest is for readers alone."""
 
 
@@ -136,6 +151,35 @@ class StripeLookup:
                 return EventRead(customers, payments, _harvest(pool))
             params = {**params, "starting_after": rows[-1]["id"]}
         raise Failed(ErrorCode.UPSTREAM_ERROR, "Stripe's list of invoice payments does not end")
+
+    async def related_turn(self, kind: str, object_id: str) -> None:
+        """Gather for a moment what is about this object, and wait until it may be read."""
+        await self._sleep(GATHER_SECONDS)
+        return await self._api.turn(f"{RELATED[kind]}/{object_id}", self._meter)
+
+    async def related(self, kind: str, object_id: str) -> EventRead:
+        """One call, in a turn that was taken: the invoice payment or credit note with its invoice,
+        which brings its customer and its ten newest payments along."""
+        path = f"{RELATED[kind]}/{object_id}"
+        raw = await self._expanded(path, {}, OF_RELATED[kind], has_turn=True)
+        invoice = (raw or {}).get("invoice")
+        if raw is None or not isinstance(invoice, dict) or invoice.get("deleted") is True:
+            return EventRead()
+        payments = {}
+        if kind == "invoice_payment":
+            payments[object_id] = invoice_payment_record(raw)
+        customers = {fields_of(invoice, "invoice").id: self._customer_of(invoice)}
+        return EventRead(customers, payments, _harvest(_pool_of(raw)))
+
+    async def snapshot_of(self, event_id: str) -> str | None:
+        """One call. None also for a key that may not read thin events: then it is not to be known,
+        and an event that is told twice is better than one that is not told."""
+        try:
+            raw = await self._known(f"{THIN_EVENTS}/{event_id}", {})
+        except KeyRefused:
+            return None
+        named = (raw or {}).get("snapshot_event")
+        return named if is_id(named) else None
 
     def _customer_of(self, raw: Mapping[str, Any]) -> str | None:
         """Whose the invoice is, which is remembered of one that is finalized."""
