@@ -18,6 +18,7 @@ from gateway.backends.memory.twin import Twin, TwinEvent
 from gateway.events.hints import Hint
 from gateway.events.intake import Intake
 from gateway.events.intake_ports import Touched
+from gateway.ledger.facts import NO_SNAPSHOT
 from schema import records
 from schema.ports import EventOrigin
 
@@ -102,6 +103,10 @@ class EventDeliveries:
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
     def offer(self, event: TwinEvent) -> None:
+        """Take the event in, in its turn. What Stripe has thin events alone for is passed over: an
+        attach is always our own here, and announces itself."""
+        if event.type in NO_SNAPSHOT:
+            return
         self.pending.append(event)
         self.idle.clear()
         self.wake.set()

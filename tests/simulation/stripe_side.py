@@ -122,6 +122,9 @@ class StripeSide:
         )
 
     def _stored(self, event: StoredEvent) -> None:
+        """The histories are of one destination, which is for snapshot events."""
+        if event.payload != "snapshot":
+            return
         self.boundary.tell("Stripe: event {} {}", event.id, event.type)
         self.on_event(event)
 
