@@ -16,6 +16,8 @@ from gateway.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from gateway.backends.stripe.client import StripeApi
+    from gateway.events.all_lists import ListRun
+    from gateway.events.catch_up import Summary
 
 webhook_app = typer.Typer(help="The webhook endpoint at Stripe.", no_args_is_help=True)
 
@@ -38,7 +40,6 @@ async def _catch_up(since: int, settings: Settings) -> None:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from gateway.composition.gateway import opened_gateway
-    from gateway.events.catch_up import Summary
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     async with opened_gateway(settings, with_background=False) as gateway:
@@ -51,9 +52,22 @@ async def _catch_up(since: int, settings: Settings) -> None:
                 text = f"{summary.seen} events seen, {summary.taken} new"
                 bar.update(task, completed=(summary.at - summary.from_) / span, description=text)
 
-            summary = await gateway.catch_up.run(since, show)
+            ran = await gateway.catch_up.run(since, show)
+        complete = await gateway.catch_up.last_complete()
+    for name, one in ran.items():
+        if one.summary is None:
+            typer.echo(f"The list of {name} events was not read: {one.trouble}")
+        else:
+            _tell(name, one.summary)
+    never = "It is not known yet that all was taken in."
+    typer.echo(never if complete is None else f"All up to {shown(complete)} is taken in.")
+    if any(_is_lacking(one) for one in ran.values()):
+        raise typer.Exit(1)
+
+
+def _tell(name: str, summary: Summary) -> None:
     typer.echo(
-        f"{summary.seen} events seen: {summary.taken} new, {summary.known} known, "
+        f"{summary.seen} {name} events seen: {summary.taken} new, {summary.known} known, "
         f"{summary.ignored} not followed, {summary.failed} failed."
     )
     if summary.out_of_reach:
@@ -61,8 +75,11 @@ async def _catch_up(since: int, settings: Settings) -> None:
             f"What lies between {shown(summary.wanted_from)} and {shown(summary.from_)} is out "
             "of reach: Stripe lists events for 30 days."
         )
-    if summary.failed:
-        raise typer.Exit(1)
+
+
+def _is_lacking(ran: ListRun) -> bool:
+    """Whether another run may bring more."""
+    return not ran.is_refused and (ran.summary is None or ran.summary.failed > 0)
 
 
 @webhook_app.command()

@@ -31,11 +31,12 @@ from gateway.composition.callers import (
     open_quotas,
     trust_documents,
 )
+from gateway.composition.event_lists import open_catch_up
 from gateway.composition.stores import Stores, forget_for_ever, open_stores, publisher
 from gateway.composition.upstream import Outside, Upstream, open_upstream
 from gateway.console import console_directory
+from gateway.events.all_lists import CatchUp
 from gateway.events.arrivals import CallerOf
-from gateway.events.catch_up import CatchUp
 from gateway.events.feed import Feed
 from gateway.events.intake import Intake, Publish
 from gateway.events.log import LogEntry
@@ -234,8 +235,6 @@ def _announcing(intake: Intake, description: BackendDescription, clock: Clock) -
 
 def _listen_to_stripe(gateway: Gateway, api: StripeApi, clock: Clock) -> None:
     """Webhooks, where there is a secret to know them by, and what they may have missed."""
-    from gateway.backends.stripe.reads.intake_reads import StripeEventReader
-
     settings, description = gateway.settings, gateway.reads.describe()
     account, livemode = description.account, description.livemode
     if settings.webhook_secrets:
@@ -243,16 +242,10 @@ def _listen_to_stripe(gateway: Gateway, api: StripeApi, clock: Clock) -> None:
             settings.webhook_secrets, now=clock.now, account=account, livemode=livemode
         )
         gateway.metrics.watch_webhooks(gateway.webhooks.counts)
-    catch_up = gateway.catch_up = CatchUp(
-        read_events=StripeEventReader(api).events_since,
-        receive=gateway.intake.receive,
-        progress=gateway.stores.progress,
-        now=clock.now,
-        sleep=asyncio.sleep,
-        account=account,
-        livemode=livemode,
-    )
+    catch_up = gateway.catch_up = open_catch_up(api, gateway.intake, gateway.stores, clock)
+    gateway.feed.complete_until = catch_up.last_complete
     gateway.metrics.watch_catch_up(lambda: (catch_up.passed_over, catch_up.given_up))
+    gateway.metrics.watch_complete(lambda: catch_up.complete_by_list)
 
 
 def _deliver(gateway: Gateway, twin: Twin) -> None:

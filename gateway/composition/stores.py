@@ -42,6 +42,7 @@ class Stores:
     log: EventLog
     journal: JournalStore
     progress: Progress = field(default_factory=MemoryProgress)
+    thin_progress: Progress = field(default_factory=MemoryProgress, kw_only=True)
     redis: RedisStore | None = None
     unreadable: UnreadableCount = field(default_factory=UnreadableCount)
     follower: Follower | None = None
@@ -88,9 +89,15 @@ async def _sqlite(
         store, epoch_if_new=epoch, now=clock.now, retention=retention
     )
     journal = await SqliteJournalStore.open(store, now=clock.now)
-    progress = await SqliteProgress.open(store)
     probe = await sqlite_probe(store, clock.monotonic)
-    return Stores(opened, journal, progress, unreadable=opened.unreadable, probe=probe)
+    return Stores(
+        opened,
+        journal,
+        await SqliteProgress.open(store),
+        thin_progress=await SqliteProgress.open(store, of_thin=True),
+        unreadable=opened.unreadable,
+        probe=probe,
+    )
 
 
 async def _redis(
@@ -104,9 +111,15 @@ async def _redis(
     stack.push_async_callback(store.close)
     await store.check_server(allow_loss=settings.redis_allow_loss)
     opened = await RedisEventLog.open(store, epoch_if_new=epoch, now=clock.now, retention=retention)
-    journal = RedisJournalStore(store, now=clock.now)
-    probe = redis_probe(store, clock.monotonic)
-    return Stores(opened, journal, RedisProgress(store), store, opened.unreadable, probe=probe)
+    return Stores(
+        opened,
+        RedisJournalStore(store, now=clock.now),
+        RedisProgress(store),
+        store,
+        opened.unreadable,
+        thin_progress=RedisProgress(store, of_thin=True),
+        probe=redis_probe(store, clock.monotonic),
+    )
 
 
 def publisher(stores: Stores, feed: Feed, stack: AsyncExitStack) -> Publish:

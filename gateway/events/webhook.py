@@ -243,8 +243,8 @@ def read_event(raw: object, *, account: str, livemode: bool) -> Hint | Ignored |
 def hint_of_event(raw: Mapping[str, Any], account: str) -> Hint | None:
     """The ids in an event; None where it has no time. `account` is ours, for events that name none,
     as all do that are not sent on behalf of a connected account."""
-    created = raw.get("created")
-    if type(created) is not int or not 0 <= created <= INSTANT_MAX:
+    created = created_at(raw)
+    if created is None:
         return None
     content, request = _mapping(raw.get("data")), _mapping(raw.get("request"))
     named = raw.get("account")
@@ -266,7 +266,7 @@ def _hint_of_thin(raw: Mapping[str, Any], account: str) -> Hint | None:
     be one fact, and breaks on what is not as it should be. A `context` is a path whose end is the
     account; events of one's own account may have none.
     """
-    created = _epoch_second(raw.get("created"))
+    created = created_at(raw)
     if created is None:
         return None
     context, request = raw.get("context"), _mapping(_mapping(raw.get("reason")).get("request"))
@@ -288,16 +288,18 @@ def _hint_of_thin(raw: Mapping[str, Any], account: str) -> Hint | None:
     )
 
 
-def _epoch_second(value: object) -> int | None:
-    """The second of an instant in ISO 8601, whose fraction is cut off as an event's time has none;
-    None for what is no such text or beyond what is a time here."""
-    if not isinstance(value, str) or _INSTANT.fullmatch(value) is None:
-        return None
-    try:
-        second = timegm(datetime.fromisoformat(value).utctimetuple())
-    except (ValueError, OverflowError):
-        return None
-    return second if 0 <= second <= INSTANT_MAX else None
+def created_at(raw: Mapping[str, Any]) -> int | None:
+    """When it happened, in epoch seconds; None where that is no time. Of a thin event's the
+    fraction is cut off, as a snapshot event's has none."""
+    created, second = raw.get("created"), None
+    if raw.get("object") != THIN_OBJECT:
+        second = created if type(created) is int else None
+    elif isinstance(created, str) and _INSTANT.fullmatch(created):
+        try:
+            second = timegm(datetime.fromisoformat(created).utctimetuple())
+        except (ValueError, OverflowError):
+            return None
+    return second if second is not None and 0 <= second <= INSTANT_MAX else None
 
 
 def _related_ids(raw_type: str, related: Mapping[str, Any]) -> dict[str, str | None]:

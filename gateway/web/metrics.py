@@ -132,6 +132,12 @@ class Metrics:
         told = "Events that could not be taken in until Stripe listed them no longer."
         self._watch(_Watched("gateway_catch_up_given_up", told, lambda: {"": counts()[1]}))
 
+    def watch_complete(self, by_list: Callable[[], Mapping[str, float]]) -> None:
+        """Tell up to when each of Stripe's lists is known to be in the log, as epoch seconds."""
+        told = "Up to when all events of a list are known to be taken in."
+        name = "gateway_catch_up_complete_timestamp_seconds"
+        self._watch(_Watched(name, told, by_list, "list", GaugeMetricFamily))
+
     def watch_tasks(self, failures: Mapping[str, float]) -> None:
         """Tell how often each background task has failed; their names are of a closed list."""
         told = "Failures of what is done again and again, by chore."
