@@ -145,13 +145,14 @@ async def opened_gateway(
             heartbeat_seconds=settings.stream_heartbeat_seconds,
         )
         await feed.start()
-        intake = _intake(stores, upstream, feed, publisher(stores, feed, stack))
+        owner = ids.new("owner") if stores.is_shared else SOLE_OWNER
+        intake = _intake(stores, upstream, feed, publisher(stores, feed, stack), owner)
         writes = JournaledWrites(
             upstream.supplier,
             stores.journal,
             _announcing(intake, upstream.supplier.describe(), clock),
             clock.now,
-            owner=ids.new("owner") if stores.is_shared else SOLE_OWNER,
+            owner=owner,
             dropped=upstream.drop_after,
         )
         stack.push_async_callback(writes.close)
@@ -200,7 +201,7 @@ async def opened_gateway(
         yield gateway
 
 
-def _intake(stores: Stores, upstream: Upstream, feed: Feed, publish: Publish) -> Intake:
+def _intake(stores: Stores, upstream: Upstream, feed: Feed, publish: Publish, owner: str) -> Intake:
     """What other replicas' subscribers want is not known here, so that all is read for them."""
     description = upstream.supplier.describe()
     return Intake(
@@ -212,6 +213,7 @@ def _intake(stores: Stores, upstream: Upstream, feed: Feed, publish: Publish) ->
         account=description.account,
         livemode=description.livemode,
         is_heard=lambda: stores.is_shared or feed.subscriber_count > 0,
+        owner=owner,
     )
 
 

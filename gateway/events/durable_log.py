@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.events.log import (
     AT_ONCE_MAX,
+    CLAIM_SECONDS,
     Bounds,
+    Claim,
     LogEntry,
     Logged,
     LogReplaced,
@@ -81,6 +83,13 @@ class SqliteEventLog:
         if not await self._store.read(_is_known, tuple(names)):
             return False
         return await self._store.write(_note_names, tuple(names), self._now())
+
+    async def claim(self, names: Sequence[str], owner: str) -> Claim:
+        """The file has one process, which has nobody to share with."""
+        return Claim.KNOWN if await self.knows(names) else Claim.OURS
+
+    async def release(self, names: Sequence[str], owner: str) -> None:
+        """There was no claim."""
 
     async def read(self, after: int, limit: int) -> list[Logged]:
         return self.unreadable.noting(await self._store.read(_read, after, limit))
@@ -208,18 +217,35 @@ redis.call('XADD', KEYS[1], id, 'at', ARGV[2], 'body', ARGV[7])
 {_FORGET}
 return position
 """
-# KEYS: facts, names. ARGV: epoch, names_seconds.
-_KNOWS = """
+# KEYS: facts, names, and as many claims. ARGV: epoch, names_seconds, owner, claim_seconds.
+_CLAIM = """
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return -1 end
-for known = 2, #KEYS do
+local last_name = #KEYS
+if ARGV[3] then last_name = (#KEYS + 1) / 2 end
+for known = 2, last_name do
   if redis.call('EXISTS', KEYS[known]) == 1 then
-    for at = 2, #KEYS do
+    for at = 2, last_name do
       redis.call('SET', KEYS[at], '', 'EX', ARGV[2])
     end
     return 1
   end
 end
+for at = last_name + 1, #KEYS do
+  local owner = redis.call('GET', KEYS[at])
+  if owner and owner ~= ARGV[3] then return 2 end
+end
+for at = last_name + 1, #KEYS do
+  redis.call('SET', KEYS[at], ARGV[3], 'EX', ARGV[4])
+end
 return 0
+"""
+_CLAIMS = (Claim.OURS, Claim.KNOWN, Claim.OTHERS)
+"""By what the script answers."""
+# KEYS: claims. ARGV: owner.
+_RELEASE = """
+for at = 1, #KEYS do
+  if redis.call('GET', KEYS[at]) == ARGV[1] then redis.call('DEL', KEYS[at]) end
+end
 """
 _TRIM = f"{_SAME_LOG}{_FORGET}"
 _BOUNDS = f"""
@@ -245,7 +271,8 @@ class RedisEventLog:
         self._facts = store.key("log:facts")
         self._keys = [self._stream, self._facts]
         self._append = store.script(_APPEND)
-        self._knows = store.script(_KNOWS)
+        self._claim = store.script(_CLAIM)
+        self._release = store.script(_RELEASE)
         self._trim = store.script(_TRIM)
         self._bounds = store.script(_BOUNDS)
 
@@ -275,10 +302,21 @@ class RedisEventLog:
 
     async def knows(self, names: Sequence[str]) -> bool:
         keys = [self._facts, *self._name_keys(names)]
-        return bool(_own(await self._knows(keys, self.epoch, self._retention.names_seconds)))
+        return bool(_own(await self._claim(keys, self.epoch, self._retention.names_seconds)))
+
+    async def claim(self, names: Sequence[str], owner: str) -> Claim:
+        keys = [self._facts, *self._name_keys(names), *self._claim_keys(names)]
+        given = (self.epoch, self._retention.names_seconds, owner, CLAIM_SECONDS)
+        return _CLAIMS[_own(await self._claim(keys, *given))]
+
+    async def release(self, names: Sequence[str], owner: str) -> None:
+        await self._release(self._claim_keys(names), owner)
 
     def _name_keys(self, names: Sequence[str]) -> list[str]:
         return [self._store.key(f"log:name:{name}") for name in names]
+
+    def _claim_keys(self, names: Sequence[str]) -> list[str]:
+        return [self._store.key(f"log:claim:{name}") for name in names]
 
     async def read(self, after: int, limit: int) -> list[Logged]:
         words = ("XRANGE", self._stream, f"{after + 1}-0", "+", "COUNT", limit)

@@ -32,7 +32,7 @@ from gateway.events.fact_names import (
 from gateway.events.gathering import Batch, Copies, Gathering, Outcomes
 from gateway.events.hints import Hint, Related, drops_by_itself, event_type
 from gateway.events.intake_ports import Brought, Lookup, ObjectCache, Touched
-from gateway.events.log import EventLog, LogEntry
+from gateway.events.log import Claim, EventLog, LogEntry
 from gateway.events.places import Place, Places
 from schema.changing import changed
 from schema.ports import EventOrigin, EventType
@@ -43,6 +43,10 @@ log = logging.getLogger(__name__)
 RECEIVING_MAX = 2_000
 """Stripe's events that are taken in at once, also those whose webhook has timed out meanwhile; each
 is some ids and waits for an answer of Stripe's. Whoever brings more must come again."""
+
+
+CLAIM_PAUSE_SECONDS = 0.05
+"""Between two looks whether another replica has taken an event in."""
 
 
 class IntakeFull(OSError):
@@ -64,6 +68,7 @@ class Intake:
     order of the log. All that asks others comes before, so that nothing slow holds up an entry.
 
     `is_heard` says whether anybody may be told of an entry now: what nobody will read is not read.
+    `owner` is this process among the replicas that share the log.
     """
 
     log: EventLog
@@ -74,6 +79,8 @@ class Intake:
     account: str
     livemode: bool
     is_heard: Callable[[], bool]
+    owner: str
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     _gathering: Gathering[Arrival] = field(init=False)
     _order: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _line_of_others: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
@@ -145,14 +152,33 @@ class Intake:
             hint = await self._asked(hint)
         arrival = Arrival.of(self._places.completed(hint), kind, origin)
         async with self._copies.follow(arrival.names):
-            if await self.log.knows(arrival.names):
+            if await self._is_taken_in(arrival.names):
                 await self._drop_again(arrival.hint)
                 return 0
-            if of_intent:
-                return await self._receive_canceled(arrival)
-            gather = gather or self._gathering.joined
-            outcomes = await gather(arrival.hint.gathered_by or subject_id, arrival)
-            return outcomes[hint.event_id]
+            taken = 0
+            try:
+                if of_intent:
+                    taken = await self._receive_canceled(arrival)
+                else:
+                    gather = gather or self._gathering.joined
+                    outcomes = await gather(arrival.hint.gathered_by or subject_id, arrival)
+                    taken = outcomes[hint.event_id]
+            finally:
+                if not taken:
+                    await self._let_go(arrival.names)
+            return taken
+
+    async def _is_taken_in(self, names: Sequence[str]) -> bool:
+        """Whether it is known by now, be it that another replica was at it; if not, it is ours."""
+        while (claim := await self.log.claim(names, self.owner)) is Claim.OTHERS:
+            await self.sleep(CLAIM_PAUSE_SECONDS)
+        return claim is Claim.KNOWN
+
+    async def _let_go(self, names: Sequence[str]) -> None:
+        try:
+            await self.log.release(names, self.owner)
+        except OSError as trouble:
+            log.info("a claim ends by itself, as it could not be released: %s", trouble)
 
     async def _asked(self, hint: Hint) -> Hint:
         """A thin event with the name of its snapshot event, which it did not say; as it is where

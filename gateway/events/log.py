@@ -6,8 +6,10 @@ log stores facts and ids, never objects, and knows neither viewers nor subscribe
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
+import enum
 import logging
 import re
 from collections import OrderedDict, deque
@@ -103,6 +105,18 @@ class LogReplaced(OSError):
         )
 
 
+class Claim(enum.Enum):
+    """Who takes in a fact: nobody any more, the owner that asks, or another one just now."""
+
+    KNOWN = "known"
+    OURS = "ours"
+    OTHERS = "others"
+
+
+CLAIM_SECONDS = 20
+"""How long a claim holds, as its owner may be gone: as long as a webhook is waited for."""
+
+
 class EventLog(Protocol):
     """An append-only log with one writer order.
 
@@ -114,6 +128,9 @@ class EventLog(Protocol):
 
     `knows` answers whether a fact with any of these names was appended; all of them are its names
     from then on, as they are after an `append` that found it known. It appends nothing.
+
+    `claim` asks for the right to take a fact in, so that of several replicas one asks Stripe. A
+    claim ends by itself, or when it is released; `append` needs none.
     """
 
     epoch: str
@@ -121,6 +138,10 @@ class EventLog(Protocol):
     async def append(self, entry: LogEntry) -> LogEntry | None: ...
 
     async def knows(self, names: Sequence[str]) -> bool: ...
+
+    async def claim(self, names: Sequence[str], owner: str) -> Claim: ...
+
+    async def release(self, names: Sequence[str], owner: str) -> None: ...
 
     async def read(self, after: int, limit: int) -> Sequence[Logged]: ...
 
@@ -177,6 +198,7 @@ class MemoryEventLog:
         self.epoch = epoch
         self._entries: deque[LogEntry] = deque()
         self._names: OrderedDict[str, None] = OrderedDict()
+        self._claims: dict[str, tuple[str, float]] = {}
         self._entries_max = entries_max
         self._last = 0
 
@@ -196,6 +218,21 @@ class MemoryEventLog:
         if is_known:
             self._note(names)
         return is_known
+
+    async def claim(self, names: Sequence[str], owner: str) -> Claim:
+        if await self.knows(names):
+            return Claim.KNOWN
+        now = asyncio.get_running_loop().time()
+        held = (self._claims.get(name, (owner, 0.0)) for name in names)
+        if any(other != owner and until > now for other, until in held):
+            return Claim.OTHERS
+        self._claims.update(dict.fromkeys(names, (owner, now + CLAIM_SECONDS)))
+        return Claim.OURS
+
+    async def release(self, names: Sequence[str], owner: str) -> None:
+        for name in names:
+            if self._claims.get(name, ("",))[0] == owner:
+                del self._claims[name]
 
     def _note(self, names: Sequence[str]) -> None:
         for name in names:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.events.feed import Feed
-from gateway.events.log import Bounds, EventLog, LogEntry
+from gateway.events.log import Bounds, Claim, EventLog, LogEntry
 from tests.events.entries import entry
 
 
@@ -71,6 +71,12 @@ class InterleavedLog:
 
     async def knows(self, names: Sequence[str]) -> bool:
         return await self._inner.knows(names)
+
+    async def claim(self, names: Sequence[str], owner: str) -> Claim:
+        return await self._inner.claim(names, owner)
+
+    async def release(self, names: Sequence[str], owner: str) -> None:
+        await self._inner.release(names, owner)
 
     async def read(self, after: int, limit: int) -> list[LogEntry]:
         await self.writers.some()

@@ -77,7 +77,7 @@ FIELDS: Mapping[str, str] = {
     "UpstreamProblem": "code message path stripeCode stripeRequestId docUrl retryable "
     "retryAfterSeconds",
     "GatewayInfo": "version backend livemode stripeApiVersion capabilities scopes "
-    "oldestEventCursor",
+    "oldestEventCursor lastCompleteCatchUp",
 }
 
 ARGUMENTS = {("Invoice", "metadataValue"): '(key: "owner")'}

@@ -213,6 +213,7 @@ def _assembled(
         account=ACCOUNT,
         livemode=False,
         is_heard=lambda: True,
+        owner="this",
     )
     reader = WebhookReader(secrets, now=stage.clock.now, account=ACCOUNT, livemode=False)
     progress, alarm = MemoryProgress(), Alarm()
