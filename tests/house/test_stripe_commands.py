@@ -11,7 +11,7 @@ import pytest
 from gateway.backends.memory.twin import Twin
 from gateway.clock import SystemClock
 from gateway.sandbox.fixtures import seed
-from gateway.sandbox.stripe_api import Sandbox, running_sandbox
+from gateway.sandbox.stripe_api import Fault, FaultKind, Sandbox, running_sandbox
 from tests.support.command_line import run_apart, run_here
 from tests.support.time_and_ids import CountingIds
 
@@ -52,6 +52,40 @@ async def test_webhook_is_created_and_then_checked(sandbox: Sandbox, tmp_path: P
     assert "GATEWAY_STRIPE_WEBHOOK_SECRETS=whsec_" in told
     assert "invoice_payment.detached" in told
     assert checked == 0, verdict
+
+
+async def test_thin_webhook_is_created_and_then_checked(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Its secret is printed once as well, and what only snapshots tell is said by both."""
+    create = ("webhook", "create", "--url", URL, "--payload", "thin")
+    created, told = await run(sandbox, tmp_path, *create)
+    again, refusal = await run(sandbox, tmp_path, *create)
+    checked, verdict = await run(sandbox, tmp_path, "webhook", "check", "--url", URL)
+
+    (made,) = sandbox.account.event_destinations
+    assert created == 0, told
+    assert f"GATEWAY_STRIPE_WEBHOOK_SECRETS={made.secret}\n" in told
+    assert "invoice_payment.detached is not delivered" in told
+    assert again == 1
+    assert "registered already for thin events" in refusal
+    assert made.secret not in refusal + verdict
+    assert checked == 0, verdict
+    assert "invoice_payment.detached is not delivered" in verdict
+
+
+async def test_an_account_without_v2_is_told_so(sandbox: Sandbox, tmp_path: Path) -> None:
+    """In a sentence, with what to do; snapshot events can be had all the same."""
+    no = Fault(FaultKind.ANSWER, status=403, body={"error": {"message": "Not yours."}})
+    sandbox.faults.add(no, path="/v2/*", times=None)
+    create = ("webhook", "create", "--url", URL, "--payload")
+
+    thin, refusal = await run(sandbox, tmp_path, *create, "thin")
+    snapshot, told = await run(sandbox, tmp_path, *create, "snapshot")
+    checked, verdict = await run(sandbox, tmp_path, "webhook", "check", "--url", URL)
+
+    assert (thin, snapshot, checked) == (1, 0, 0), refusal + told + verdict
+    assert "event destinations" in refusal
+    assert "Traceback" not in refusal
+    assert "whether one sends thin events here is not known" in verdict
 
 
 async def test_webhook_that_is_not_there_is_told(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -107,10 +107,11 @@ class StoredEvent:
 
 @dataclass(slots=True)
 class ThinEvent(StoredEvent):
-    """An event of v2, about the object with this id. `created` is in milliseconds."""
+    """An event of v2, about the object with this id; its time is told in milliseconds."""
 
     payload: ClassVar[str] = "thin"
     object_id: str = ""
+    milliseconds: int = 0
 
 
 KIND_OF: Mapping[type, str] = {

@@ -59,7 +59,12 @@ def thin_event(
         "type": event.type if event.type == PING else f"v1.{event.type}",
     }
     return ThinEvent(
-        body["id"], milliseconds, body["type"], orjson.dumps(body), object_id=subject.id
+        body["id"],
+        event.created,
+        body["type"],
+        orjson.dumps(body),
+        object_id=subject.id,
+        milliseconds=milliseconds,
     )
 
 
@@ -97,11 +102,13 @@ def list_events(account: Account, call: Call) -> Json:
         raise invalid(f"You can give at most {TYPES_MAX} types.", "types")
     start, end = given.get("created", (None, None))
     object_id = given.get("object_id")
-    query: Query[ThinEvent] = Query(
-        equals=() if object_id is None else (("object_id", object_id),),
-        created_from=start,
-        created_to=end,
-        check=None if types is None else lambda event: event.type in types,
-    )
+
+    def check(event: ThinEvent) -> bool:
+        is_early = start is not None and event.milliseconds < start
+        is_late = end is not None and event.milliseconds > end
+        return not is_early and not is_late and (types is None or event.type in types)
+
+    equals = () if object_id is None else (("object_id", object_id),)
+    query: Query[ThinEvent] = Query(equals=equals, check=check)
     members = list(account.thin_events.newest_first(query))
     return page.printed(PATH, members, lambda event: render(account, event))
