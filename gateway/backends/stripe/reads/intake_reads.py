@@ -23,9 +23,7 @@ EVENT_PAGES_MAX = 100_000
 PATH = "/v1/events"
 THIN_PATH = "/v2/core/events"
 WINDOW_SECONDS = 3600
-"""How much of the thin list is asked for at first; more where little has happened."""
-NARROWER = 8
-"""By how much less is asked for where a page did not hold it."""
+"""How much of the thin list is asked for at first."""
 
 Page = list[dict[str, Any]]
 
@@ -90,7 +88,8 @@ class StripeThinEventReader:
     """Reads one account's thin events of at most 20 types.
 
     This list too is newest first, but it can be asked for by time from both ends: so it is read
-    forwards in windows that fit into a page, wider where little has happened.
+    forwards in windows that fit into a page, half as wide where one did not, and twice as wide
+    where little has happened.
     """
 
     def __init__(
@@ -117,13 +116,15 @@ class StripeThinEventReader:
             end = start + width if start + width < self._now() else None
             rows, following = await self._page(self._window(start, end))
             if following and width > 1:
-                width = max(1, min(width, self._now() - start) // NARROWER)
+                width = max(1, min(width, self._now() - start) // 2)
                 continue
             for event in reversed(rows + await self._rest(following)):
                 yield event
             if end is None:
                 return
-            start, width = end, 2 * width
+            start = end
+            if 2 * len(rows) <= self._page_size:
+                width *= 2
         raise _endless()
 
     async def _rest(self, following: Mapping[str, Any]) -> Page:
