@@ -20,8 +20,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.events.catch_up_progress import Covered, PassedOver, Progress
+from gateway.events.event_ids import created_at, read_event
 from gateway.events.hints import Hint
-from gateway.events.webhook import created_at, read_event
 from schema.ports import EventOrigin, Failed
 
 DAY_SECONDS = 24 * 3600

@@ -29,13 +29,9 @@ from dataclasses import KW_ONLY, dataclass, field
 
 from aiohttp import web
 
+from gateway.events.event_ids import Ignored
 from gateway.events.hints import Hint
-from gateway.events.webhook import (
-    Ignored,
-    RefusedReason,
-    WebhookReader,
-    WebhookRefused,
-)
+from gateway.events.webhook import RefusedReason, WebhookReader, WebhookRefused
 from gateway.web.connections import ConcurrencyLimit
 from gateway.web.http_errors import CLOSE, HttpRefusal, json_response
 from gateway.web.request_body import read_body

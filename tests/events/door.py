@@ -15,11 +15,11 @@ from typing import TypeVar
 from gateway.backends.harvest import EventRead
 from gateway.backends.memory.twin import TwinEvent
 from gateway.events.arrivals import CallerOf
+from gateway.events.event_ids import read_event
 from gateway.events.hints import Hint
 from gateway.events.intake import Intake
 from gateway.events.intake_ports import Touched
 from gateway.events.log import Bounds, Claim, EventLog, LogEntry, MemoryEventLog
-from gateway.events.webhook import read_event
 from gateway.sandbox.stripe_api.thin_events import notification, thin_event
 from gateway.sandbox.twin_events import TwinLookup, hint_of
 from schema.ports import EventOrigin

@@ -9,15 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.events.event_ids import Ignored, IgnoredReason, read_event
 from gateway.events.hints import Hint
-from gateway.events.webhook import (
-    Ignored,
-    IgnoredReason,
-    RefusedReason,
-    WebhookReader,
-    WebhookRefused,
-    read_event,
-)
+from gateway.events.webhook import RefusedReason, WebhookReader, WebhookRefused
 from schema.records import INSTANT_MAX
 from tests.events.door import thin_hint
 from tests.support.time_and_ids import START
