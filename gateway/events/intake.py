@@ -144,7 +144,8 @@ class Intake:
         kind = event_type(hint.type)
         of_intent = kind is EventType.CANCELED and hint.invoice_payment_id is None
         if drops_by_itself(hint.type) and not of_intent:
-            await self.cache.drop(Touched(None, hint.customer_id, hint.payment_intent_id))
+            customer_id = await self._customer_of(hint)
+            await self.cache.drop(Touched(None, customer_id, hint.payment_intent_id))
         subject_id = hint.payment_intent_id if of_intent else hint.gathered_by
         if kind is None or subject_id is None:
             return 0
@@ -179,6 +180,13 @@ class Intake:
             await self.log.release(names, self.owner)
         except OSError as trouble:
             log.info("a claim ends by itself, as it could not be released: %s", trouble)
+
+    async def _customer_of(self, hint: Hint) -> str | None:
+        """Whose lists an event about an intent has changed: a thin one does not say."""
+        intent_id = hint.payment_intent_id
+        if hint.customer_id is not None or intent_id is None or not hint.is_thin:
+            return hint.customer_id
+        return await self.lookup.customer_of_intent(intent_id)
 
     async def _asked(self, hint: Hint) -> Hint:
         """A thin event with the name of its snapshot event, which it did not say; as it is where
@@ -309,6 +317,8 @@ class Intake:
                 customer_id = brought.customers.get(invoice_id)
                 others = customer_id if customer_id != hint.customer_id else None
                 await renewal.drop(Touched(invoice_id, others, None))
+            if not brought.customers:
+                await renewal.drop(Touched(None, await self._customer_of(hint), None))
             await renewal.keep(brought)
         canceled = [
             one

@@ -65,6 +65,11 @@ class Lookup(Protocol):
         was taken; neither where it is gone."""
         ...
 
+    async def customer_of_intent(self, intent_id: str) -> str | None:
+        """Whose an intent is, which a thin event about it does not say; None where it is nobody's,
+        gone, or not to be read by this key."""
+        ...
+
     async def snapshot_of(self, event_id: str) -> str | None:
         """The snapshot event about the same fact as this thin one; None where there is none."""
         ...

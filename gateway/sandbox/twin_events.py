@@ -65,6 +65,10 @@ class TwinLookup:
             self._read([], []) if payment is None else self._read([payment.invoice_id], [payment])
         )
 
+    async def customer_of_intent(self, intent_id: str) -> str | None:
+        intent = self._twin.payment_intents.get(intent_id)
+        return None if intent is None else intent.customer_id
+
     async def snapshot_of(self, event_id: str) -> str | None:
         """The twin's events are snapshots."""
         return None

@@ -84,6 +84,9 @@ class NotedLookup:
             self.known[invoice_id] = (True, customer_id)
         return read
 
+    async def customer_of_intent(self, intent_id: str) -> str | None:
+        return await self._steps.step("whose", self._inner.customer_of_intent(intent_id))
+
     async def snapshot_of(self, event_id: str) -> str | None:
         return await self._steps.step("ask", self._told(event_id))
 
@@ -226,7 +229,7 @@ class Door:
 
     def reads(self) -> int:
         """Calls to Stripe so far."""
-        return sum(self.steps.taken.count(step) for step in ("read", "find", "ask"))
+        return sum(self.steps.taken.count(step) for step in ("read", "find", "ask", "whose"))
 
     async def held(self) -> list[LogEntry]:
         return await self.log.read(0, 1000)

@@ -224,12 +224,12 @@ async def test_a_replica_goes_on_where_another_has_failed() -> None:
     snapshot, thin = of_type(one, PAID)
     one.steps.broken = "read"
 
-    outcomes = await asyncio.gather(
-        one.receive(thin), two.receive(snapshot), return_exceptions=True
-    )
+    with pytest.raises(ConnectionError):
+        await one.receive(thin)
 
-    assert isinstance(outcomes[0], ConnectionError)
-    assert outcomes[1] == [1]
+    names = [f"event:{thin.event_id}", f"event:{snapshot.event_id}"]
+    assert await two.log.claim(names, "replica 1") is Claim.OURS
+    assert await two.receive(snapshot) == [1]
 
 
 async def test_a_replica_that_is_gone_holds_nothing_up_for_ever(
@@ -512,6 +512,25 @@ async def test_a_thin_event_that_is_no_entry_drops_what_is_cached(
 
     assert (taken, await door.held()) == ([0], [])
     assert door.dropped == [Touched(None, ACME, "pi_1")]
+
+
+async def test_a_thin_event_about_an_intent_drops_its_customers_lists(door: Door) -> None:
+    """Which depend on the customer, whom it does not name."""
+    intent_id = door.stage.succeeded()
+
+    await door.receive(*door.thin("payment_intent.succeeded"))
+
+    assert door.dropped == [Touched(None, ACME, intent_id)]
+
+
+async def test_a_canceled_intent_that_pays_nothing_drops_its_customers_lists(door: Door) -> None:
+    """There is no invoice that would say whose it is."""
+    intent_id = door.stage.intent()
+    door.stage.twin.progress(intent_id, "canceled")
+
+    await door.receive(*door.thin("payment_intent.canceled"))
+
+    assert door.dropped == [Touched(None, None, intent_id), Touched(None, ACME, None)]
 
 
 async def test_what_is_caught_up_with_says_so(door: Door) -> None:

@@ -108,6 +108,33 @@ async def test_catch_up_takes_in_what_no_webhook_brought(sandbox: Sandbox, tmp_p
     assert (code, again) == (0, 0), told + second
     assert "2 new" in told
     assert "0 new" in second
+    assert "thin events seen" in told
+    assert "All up to 20" in told
+
+
+async def test_catch_up_by_a_key_without_thin_events_says_so(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Nothing is wrong with the run, and whoever reads the summary sees what was not in it."""
+    refused = Fault(FaultKind.ANSWER, status=403, body={"error": {}})
+    sandbox.faults.add(refused, path="/v2/core/events", times=None)
+
+    code, told = await run(sandbox, tmp_path, "catch-up", "--since", "2026-01-01")
+
+    assert code == 0, told
+    assert "The list of thin events was not read" in told
+    assert "snapshot events seen" in told
+
+
+async def test_catch_up_that_lacks_a_list_fails(sandbox: Sandbox, tmp_path: Path) -> None:
+    """One list is away; the other was read all the same."""
+    sandbox.faults.add(FaultKind.SERVER_ERROR, path="/v2/core/events", times=None)
+
+    code, told = await run(sandbox, tmp_path, "catch-up", "--since", "2026-01-01")
+
+    assert code == 1
+    assert "snapshot events seen" in told
+    assert "It is not known yet that all was taken in." in told
 
 
 async def test_catch_up_says_what_is_out_of_reach(sandbox: Sandbox, tmp_path: Path) -> None:

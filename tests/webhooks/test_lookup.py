@@ -193,6 +193,35 @@ async def test_a_key_that_may_read_less_still_learns_whose_it_is(
     assert [len(one.params["expand"]) for one in rig.sandbox.requests] == [3, 1]
 
 
+async def test_whose_an_intent_is_is_asked_once(rig: Rig, lookup: StripeLookup) -> None:
+    """An intent has several events, and its customer stays."""
+    intent_id = rig.stage.intent()
+
+    found = [await lookup.customer_of_intent(intent_id) for _ in range(3)]
+
+    assert (found, len(rig.sandbox.requests)) == ([ACME] * 3, 1)
+
+
+async def test_an_intent_may_get_its_customer_later(rig: Rig, lookup: StripeLookup) -> None:
+    """So that it has none is not remembered."""
+    intent_id = rig.stage.intent(customer_id=None)
+    before = await lookup.customer_of_intent(intent_id)
+
+    await rig.sdk.v1.payment_intents.update_async(intent_id, {"customer": ACME})
+
+    assert (before, await lookup.customer_of_intent(intent_id)) == (None, ACME)
+    assert await lookup.customer_of_intent("pi_nowhere") is None
+
+
+async def test_a_key_that_may_not_read_intents_is_no_trouble(
+    rig: Rig, lookup: StripeLookup
+) -> None:
+    """Nobody is shown any then."""
+    rig.sandbox.faults.add(Fault(FaultKind.ANSWER, status=403, body={"error": {}}))
+
+    assert await lookup.customer_of_intent(rig.stage.intent()) is None
+
+
 async def test_a_thin_event_is_asked_for_its_snapshot_event(rig: Rig, lookup: StripeLookup) -> None:
     """Where its notification does not say; there may be none."""
     rig.stage.paid_by(1000)

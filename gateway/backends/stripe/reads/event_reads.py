@@ -34,7 +34,8 @@ from schema.records import Invoice, InvoicePayment
 log = logging.getLogger(__name__)
 
 CUSTOMERS_KEPT_MAX = 10_000
-"""About 2 MB; an invoice's events come in bursts, so a few hundred would do for most."""
+"""Of invoices, and of intents; about 2 MB each. Events come in bursts, so a few hundred would do
+for most."""
 PAYMENT_PAGES_MAX = 10
 """A thousand invoices that one intent pays: more is an answer that cannot be right."""
 GATHER_SECONDS = 0.005
@@ -42,6 +43,7 @@ GATHER_SECONDS = 0.005
 waits for the rate budget gathers more by itself."""
 PAYMENTS = "/v1/invoice_payments"
 RELATED = {"invoice_payment": PAYMENTS, "credit_note": "/v1/credit_notes"}
+INTENTS = "/v1/payment_intents"
 THIN_EVENTS = "/v2/core/events"
 OUT_OF_BAND = Computed("amount_paid_out_of_band")
 UNKNOWN_ROWS = FetchedPage((), True, False)
@@ -80,6 +82,7 @@ class StripeLookup:
         self._customers_kept_max = customers_kept_max
         self._sleep = sleep
         self._customers: OrderedDict[str, str | None] = OrderedDict()
+        self._intents: OrderedDict[str, str | None] = OrderedDict()
         self._may_expand_all = True
 
     def customer_known(self, invoice_id: str) -> tuple[bool, str | None]:
@@ -171,6 +174,22 @@ class StripeLookup:
         customers = {fields_of(invoice, "invoice").id: self._customer_of(invoice)}
         return EventRead(customers, payments, _harvest(_pool_of(raw)))
 
+    async def customer_of_intent(self, intent_id: str) -> str | None:
+        """One call, until it is known: an intent keeps the customer that it has once got."""
+        if intent_id in self._intents:
+            self._intents.move_to_end(intent_id)
+            return self._intents[intent_id]
+        try:
+            raw = await self._known(f"{INTENTS}/{intent_id}", {})
+        except KeyRefused:
+            return None
+        customer_id = (
+            None if raw is None else fields_of(raw, "payment_intent").reference("customer")
+        )
+        if customer_id is not None:
+            _remember(self._intents, intent_id, customer_id, self._customers_kept_max)
+        return customer_id
+
     async def snapshot_of(self, event_id: str) -> str | None:
         """One call. None also for a key that may not read thin events: then it is not to be known,
         and an event that is told twice is better than one that is not told."""
@@ -186,9 +205,7 @@ class StripeLookup:
         invoice = fields_of(raw, "invoice")
         customer_id = invoice.reference("customer")
         if invoice.text("status") not in (None, "draft"):
-            self._customers[str(raw["id"])] = customer_id
-            if len(self._customers) > self._customers_kept_max:
-                self._customers.popitem(last=False)
+            _remember(self._customers, str(raw["id"]), customer_id, self._customers_kept_max)
         return customer_id
 
     async def _expanded(
@@ -217,6 +234,14 @@ class StripeLookup:
             if failed.code is not ErrorCode.NOT_FOUND:
                 raise
             return None
+
+
+def _remember(
+    customers: OrderedDict[str, str | None], of: str, customer_id: str | None, kept_max: int
+) -> None:
+    customers[of] = customer_id
+    if len(customers) > kept_max:
+        customers.popitem(last=False)
 
 
 def _pool_of(raw: dict[str, Any], pool: Pool | None = None) -> Pool:
