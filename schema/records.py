@@ -11,7 +11,7 @@ Source of the shapes: https://docs.stripe.com/api, 2026-09-30.preview.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 INSTANT_MAX = 253_402_300_799
 """9999-12-31T23:59:59Z: no later one can be written as a date. Stripe's instants begin at 1970."""
@@ -20,8 +20,22 @@ Metadata = tuple[tuple[str, str], ...]
 """Stripe's key-value metadata, in Stripe's order."""
 
 
+class Typed:
+    """A record of which can be remembered what was found of its fields; before that there is no
+    such attribute. It is never copied, written down or compared.
+
+    `typed_as` is its class where each field is of its declared type, whole numbers within what JSON
+    keeps exact. `plain_as` is that, too, where JSON shows each text as it is, and None where not.
+    """
+
+    __slots__ = ("plain_as", "typed_as")
+
+    typed_as: type[Any]
+    plain_as: type[Any] | None
+
+
 @dataclass(frozen=True, slots=True)
-class Customer:
+class Customer(Typed):
     """Who is billed. `credit_balance` holds what stands in their favour, per currency; a debit is
     below zero. `currency` is the one that Stripe's `balance` is in, None until there is one."""
 
@@ -42,7 +56,7 @@ class Customer:
 
 
 @dataclass(frozen=True, slots=True)
-class Invoice:
+class Invoice(Typed):
     """One invoice with its totals as Stripe states them; lines and payments are other lists.
 
     `starting_balance` and `ending_balance` are the customer's around finalization, credit below
@@ -85,7 +99,7 @@ class Invoice:
 
 
 @dataclass(frozen=True, slots=True)
-class InvoiceLineItem:
+class InvoiceLineItem(Typed):
     """One line of an invoice; `amount` is in the invoice's currency. `quantity` is an exact decimal
     such as "3000000000" or "0.25": usage is billed in parts and in billions."""
 
@@ -102,7 +116,7 @@ class InvoiceLineItem:
 
 
 @dataclass(frozen=True, slots=True)
-class InvoicePayment:
+class InvoicePayment(Typed):
     """The link between one invoice and one thing that pays it. `amount_paid` is null until paid."""
 
     prefix: ClassVar[str] = "inpay"
@@ -123,7 +137,7 @@ class InvoicePayment:
 
 
 @dataclass(frozen=True, slots=True)
-class PaymentIntent:
+class PaymentIntent(Typed):
     """Stripe's attempt to collect one amount; it may pay several invoices. Once it is `is_settled`,
     its status and amounts stay as they are, whatever becomes of its invoices."""
 
@@ -148,7 +162,7 @@ class PaymentIntent:
 
 
 @dataclass(frozen=True, slots=True)
-class PaymentRecord:
+class PaymentRecord(Typed):
     """A payment made outside Stripe and reported to it."""
 
     prefix: ClassVar[str] = "pr"
@@ -165,7 +179,7 @@ class PaymentRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(Typed):
     """A charge, where an old invoice payment points at one."""
 
     prefix: ClassVar[str] = "ch"
@@ -187,7 +201,7 @@ class CreditNoteRefund:
 
 
 @dataclass(frozen=True, slots=True)
-class CreditNote:
+class CreditNote(Typed):
     """A credit note; `amount` is `pre_payment_amount` plus `post_payment_amount`."""
 
     prefix: ClassVar[str] = "cn"

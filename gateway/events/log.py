@@ -15,6 +15,7 @@ import re
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
 from gateway.storage import RecordUnreadable
@@ -42,6 +43,9 @@ class Retention:
         """A fact is known for 30 days more than its entry: catch-up may bring it as late."""
         return self.age_seconds_max + 30 * DAY_SECONDS
 
+
+POSITIONS_KEPT_MAX = 128
+"""As they stand in cursors: each query asks for the newest, each event of a page for its own."""
 
 AT_ONCE_MAX = 1_000
 """Entries, and names, that one step forgets at most, so that no append waits for a long one."""
@@ -148,6 +152,7 @@ class EventLog(Protocol):
     async def bounds(self) -> Bounds: ...
 
 
+@lru_cache(maxsize=POSITIONS_KEPT_MAX)
 def encode_position(epoch: str, position: int) -> str:
     return base64.urlsafe_b64encode(f"{epoch}.{position}".encode()).decode().rstrip("=")
 

@@ -18,6 +18,10 @@ COST_MIN = 1
 """What a refused document costs, and one that asks for nothing: somebody had to read it."""
 
 
+ROUND_COST_MAX = 4000
+"""A plan shows objects of this cost in less than three milliseconds."""
+
+
 class CostQuotas:
     """What each caller has to pay. `default_per_minute` is for callers that have no budget of
     their own; None: they have none."""
@@ -136,3 +140,26 @@ class FairQueue:
                 asyncio.get_running_loop().call_soon(self._admit_next)
                 return
         self._is_turning = False
+
+
+class Round:
+    """What costly operations take of one round of the event loop without having waited for their
+    turn: those whose objects are there already, and which a plan shows in less time than it takes
+    to make a task. It is bounded, so that what else is ready in that round waits for about three
+    milliseconds at most.
+    """
+
+    def __init__(self, *, cost_max: int = ROUND_COST_MAX) -> None:
+        self._cost_max = cost_max
+        self._taken = 0
+
+    def has_room(self, cost: int) -> bool:
+        return self._taken + cost <= self._cost_max
+
+    def take(self, cost: int) -> None:
+        if not self._taken:
+            asyncio.get_running_loop().call_soon(self._begin_again)
+        self._taken += cost
+
+    def _begin_again(self) -> None:
+        self._taken = 0

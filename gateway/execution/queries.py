@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from graphql import ExecutionResult, GraphQLError
 
 from gateway.execution.answers import answered, failed, refused
@@ -24,6 +25,9 @@ from schema.ports import ROOT, ErrorCode, EventListing, Failed, Root, Viewer, st
 FILLED_IN = frozenset({"event_cursor"})
 """Fields of which more decides than the objects, and that a kept answer can show all the same."""
 
+TEXT_COST_MIN = 50
+"""From this cost on an answer is made as JSON at once; for a smaller one that saves little."""
+
 
 @dataclass(frozen=True, slots=True)
 class Queries:
@@ -32,6 +36,7 @@ class Queries:
     plans: Plans
     warm: WarmAnswers | None
     seconds_max: float
+    text_cost_min: int = TEXT_COST_MIN
 
     def known(self, document: Document, request: OperationRequest, viewer: Viewer) -> Known:
         """What is known of earlier answers."""
@@ -97,22 +102,23 @@ class Queries:
         """What the plan shows, kept where it may be. Raises `Surprise`."""
         context, basis = run.context, root.basis if isinstance(root, Root) else None
         if self.warm is None or known.key is None or basis is None:
-            return self._not_kept(run, root)
+            return self._not_kept(run, root, operation.cost)
         if not run.plan.context_fields <= FILLED_IN:
-            return self._not_kept(run, root)
+            return self._not_kept(run, root, operation.cost)
         cursor, context.event_cursor = context.event_cursor, CURSOR
         try:
             data, errors = run.plan.shown(root, run)
         finally:
             context.event_cursor = cursor
         if errors:
-            return self._not_kept(run, root)
+            return self._not_kept(run, root, operation.cost)
         warm = WarmAnswer.of(operation.document, basis, operation.cost, data)
         self.warm.keep(known.key, warm)
         return warm.answer(cursor)
 
-    @staticmethod
-    def _not_kept(run: Run, root: Any) -> Answer:
+    def _not_kept(self, run: Run, root: Any, cost: int) -> Answer:
+        if cost >= self.text_cost_min and (text := run.plan.encoded(root, run)) is not None:
+            return Answer({"data": orjson.Fragment(text)}, executed=True)
         data, errors = run.plan.shown(root, run)
         return answered(ExecutionResult(data, errors or None), run.context.request_id)
 

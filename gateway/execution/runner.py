@@ -15,7 +15,7 @@ import strawberry
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType
 from graphql.execution.values import VariableValues, get_variable_values
 
-from gateway.execution.admission import COST_MIN, CostQuotas, FairQueue
+from gateway.execution.admission import COST_MIN, CostQuotas, FairQueue, Round
 from gateway.execution.answers import ERRORS_MAX, answered, failed, refused, with_code
 from gateway.execution.document_limits import Excess, exceeded, input_depth
 from gateway.execution.documents import Document, Documents, OnExceeded, PreparedOperation, nobody
@@ -29,7 +29,7 @@ from gateway.execution.operation import (
     Prepared,
 )
 from gateway.execution.plans.plans import OnFallback, Plans, nobody_counts
-from gateway.execution.queries import Queries
+from gateway.execution.queries import TEXT_COST_MIN, Queries
 from gateway.execution.streams.groups import Groups, Opening
 from gateway.execution.streams.subscription import Subscription
 from gateway.execution.trusted_documents import TrustedDocuments, check_manifest
@@ -53,8 +53,11 @@ LONG_CHARACTERS = 1000
 """A longer document that is new takes milliseconds to be read, and waits for its turn."""
 
 COSTLY = 50
-"""From this cost on an operation waits for its turns: it takes the thread for about a
-millisecond or more."""
+"""From this cost on an operation waits for its turns, unless it can be answered at once: it may
+take the thread for about a millisecond or more."""
+
+AT_ONCE_COST_MAX = 1000
+"""From this cost on it always waits for them: a plan alone takes the thread for about that long."""
 
 OPERATION_SECONDS_MAX = 30.0
 """A query that takes longer is given up; a mutation never is, once it has begun."""
@@ -78,10 +81,12 @@ class GraphQLRunner:
         documents: Documents | None = None,
         compiled_plans: bool = True,
         warm_answers: bool = True,
+        text_cost_min: int = TEXT_COST_MIN,
         on_fallback: OnFallback = nobody_counts,
     ) -> None:
         self._schema = schema._schema
         self._reads = reads
+        self._has_upstream = reads.describe().kind is BackendKind.STRIPE
         self._writes = writes
         self._events = events
         self._quotas = quotas
@@ -89,10 +94,11 @@ class GraphQLRunner:
         self._documents = documents or Documents(self._schema, limits, on_exceeded=on_exceeded)
         self._plans = Plans(self._schema, on_fallback, is_on=compiled_plans)
         warm = WarmAnswers() if warm_answers and compiled_plans else None
-        self._queries = Queries(self._plans, warm, operation_seconds_max)
+        self._queries = Queries(self._plans, warm, operation_seconds_max, text_cost_min)
         self._groups = Groups(self._plans)
         self._trusted = TrustedDocuments()
         self._fair_queue = FairQueue()
+        self._round = Round()
 
     def trust(self, manifest: Mapping[str, str], *, source: str) -> None:
         """Trust these documents, and no others, from now on.
@@ -221,9 +227,8 @@ class GraphQLRunner:
         price: dict[str, int] | None,
     ) -> Answer:
         """What the operation has cost upstream, and its caller."""
-        has_upstream = self._reads.describe().kind is BackendKind.STRIPE
         # From a call less one could tell that another's object exists and is cached.
-        if has_upstream and answer.executed and viewer.customers is None:
+        if self._has_upstream and answer.executed and viewer.customers is None:
             _tell(answer, "upstream", {"calls": calls, "cached": cached})
         if price is not None:
             _tell(answer, "cost", price)
@@ -257,6 +262,8 @@ class GraphQLRunner:
             if anew is None:
                 return None
             answer, cost, cached = anew, prepared.cost, context.meter.cached
+            if cost >= COSTLY:
+                self._round.take(cost)
         price = None if quotas is None else quotas.charge_at_once(viewer, cost)
         if isinstance(price, Answer):
             return None  # Nothing was taken, and it is to be refused in full.
@@ -269,7 +276,8 @@ class GraphQLRunner:
         request: OperationRequest,
         viewer: Viewer,
     ) -> PreparedOperation | None:
-        """The operation, if nothing is wrong with it and it need not wait for its turn."""
+        """The operation, if nothing is wrong with it and it need not wait for its turn: it is
+        cheap, or there is room for it in this round."""
         given, may_introspect = request.variables or {}, viewer.may_introspect
         if input_depth(*given.values()) > self._documents.limits.input_depth_max:
             return None
@@ -277,7 +285,9 @@ class GraphQLRunner:
         if isinstance(variables, list):
             return None
         cost = document.cost(self._schema, operation, variables.coerced)
-        if cost >= min(COSTLY, self._documents.limits.cost_max):
+        if cost >= min(AT_ONCE_COST_MAX, self._documents.limits.cost_max):
+            return None
+        if cost >= COSTLY and not self._round.has_room(cost):
             return None
         selection = Selection(self._schema, operation, document.fragments, variables)
         return PreparedOperation(document, selection, OperationKind.QUERY, cost, may_introspect)

@@ -235,6 +235,8 @@ async def _next_of(answers: Answers) -> Answer | None:
 
 
 def _codes_of(answer: Answer) -> _Codes:
+    if "errors" not in answer.body:
+        return {}
     found = (error.get("extensions", {}).get("code") for error in answer.body.get("errors") or ())
     return dict.fromkeys(code for code in found if code in _KNOWN_CODES)
 

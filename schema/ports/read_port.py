@@ -93,11 +93,24 @@ class ById:
     """True where the unknown is a plain null (`nodes`), and not an error."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Link:
-    """Need of the one object that a field of the parent record points to."""
+    """Need of the one object that a field of the parent record points to. There is one for each
+    name, and names are fields of records: each object of a list is looked up by it."""
 
     name: str
+
+    def __new__(cls, name: str) -> Link:
+        return _LINKS.setdefault(name, object.__new__(cls))
+
+    def __copy__(self) -> Link:
+        return self
+
+    def __deepcopy__(self, _: object) -> Link:
+        return self
+
+
+_LINKS: dict[str, Link] = {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
-"""The fair_queue: one costly step for each round of the event loop, and callers in turn."""
+"""The fair_queue: one costly step for each round of the event loop, and callers in turn; and what
+may be done in a round out of turn."""
 
 from __future__ import annotations
 
 import asyncio
 from itertools import pairwise
 
-from gateway.execution.admission import FairQueue
+from gateway.execution.admission import FairQueue, Round
 
 
 async def test_one_step_a_round_and_others_in_between() -> None:
@@ -64,3 +65,17 @@ async def test_it_turns_again_after_it_stood_still() -> None:
             await asyncio.sleep(0)
 
     assert fair_queue.waiting == 0
+
+
+async def test_a_round_has_room_for_so_much_and_the_next_one_again() -> None:
+    """What came in one round is bounded, however many ask; what is not taken costs no room."""
+    this_round = Round(cost_max=1000)
+
+    for _ in range(2):
+        assert this_round.has_room(1000)
+        assert not this_round.has_room(1001)
+        this_round.take(600)
+        assert this_round.has_room(400)
+        this_round.take(300)
+        assert not this_round.has_room(101)
+        await asyncio.sleep(0)

@@ -201,6 +201,36 @@ async def test_heads_that_come_once_push_out_none_that_come_again(desk: Desk) ->
         assert served.requests_of_aiohttp == before
 
 
+PAGE = "invoices(first: 100) { nodes { id number } }"
+"""Of cost 100: what is as costly waits for its turn on the long way."""
+
+
+@pytest.mark.parametrize("keeps", [True, False], ids=["kept", "anew"])
+async def test_a_costly_list_that_is_there_is_answered_at_once(desk: Desk, keeps: bool) -> None:
+    token = desk.admit("acme")
+    page = request(token, f"{{ {PAGE} }}")
+
+    async with guarded(desk, warm_answers=keeps) as served, wire(served) as line:
+        long = [(await line.ask(page))[2] for _ in range(2)]
+        before = served.requests_of_aiohttp
+        short = [(await line.ask(page))[2] for _ in range(3)]
+
+        assert served.requests_of_aiohttp == before
+    assert short == [long[0]] * 3
+
+
+async def test_what_takes_the_thread_for_long_waits_for_its_turn(desk: Desk) -> None:
+    """So that whatever else is ready does not wait for it."""
+    token = desk.admit("acme")
+    pages = " ".join(f"a{number}: {PAGE}" for number in range(12))
+    whole = request(token, f"{{ {pages} }}")
+
+    async with guarded(desk, warm_answers=False) as served, wire(served) as line:
+        for number in range(1, 5):
+            assert (await line.ask(whole))[2].keys() == {"data"}
+            assert served.requests_of_aiohttp == number
+
+
 def split(stream: bytes, cuts: Iterable[int]) -> list[bytes]:
     places = sorted({cut % len(stream) for cut in cuts} - {0})
     return [stream[a:b] for a, b in zip([0, *places], [*places, len(stream)], strict=True)]
@@ -325,7 +355,7 @@ async def test_who_does_not_read_is_not_answered_into_memory(desk: Desk) -> None
     assert answers == [first] * asked
 
 
-def test_what_the_lane_knows_of_aiohttp_is_there() -> None:
+def test_what_a_connection_knows_of_aiohttp_is_there() -> None:
     """aiohttp's own names; another release may have others."""
     slots = {name for kind in _Connection.__mro__ for name in getattr(kind, "__slots__", ())}
 
@@ -337,4 +367,8 @@ def test_what_the_lane_knows_of_aiohttp_is_there() -> None:
         "_force_close",
         "_next_keepalive_close_time",
         "_keepalive_timeout",
+        "_parser",
+        "_task_handler",
+        "_manager",
+        "_reading_paused",
     }

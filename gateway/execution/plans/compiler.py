@@ -1,20 +1,26 @@
-"""From a selection to Python: one function for each type and selection set, leaves checked inline.
+"""From a selection to Python: one function for each type and selection set, leaves checked inline
+unless they are of a record that is held to its types.
 
 Two forms are made of the same plan: the quick one ends at the first failure or surprise; the
-careful one, made when it is first needed, knows paths and puts a failure beside its null.
+careful one, made when it is first needed, knows paths and puts a failure beside its null. A third
+one is in `text`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
+    GraphQLEnumType,
     GraphQLField,
+    GraphQLNamedType,
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLSchema,
+    GraphQLType,
     OperationDefinitionNode,
     get_named_type,
     is_abstract_type,
@@ -32,9 +38,10 @@ from graphql.execution.collect_fields import (
 from graphql.execution.values import VariableValues
 from strawberry.types.field import StrawberryField
 
-from gateway.execution.plans.leaves import CHECKS, shown_by
+from gateway.execution.plans.leaves import CHECKS, KEPT, TYPES, recognized_by, shown_by
 from gateway.execution.plans.needs import Branch
 from gateway.execution.plans.source import NAMES, NotPlanned, Slots, Source, key_of
+from gateway.execution.plans.typed import RECORDS, declared
 from schema.cost import field_definition
 from schema.enums import UNRECOGNIZED
 from schema.fields import EnumField, LoadedField, RecordField
@@ -54,6 +61,9 @@ class Place:
 
 class Compiler:
     """Compiles one operation with the given values of its `@skip` and `@include`."""
+
+    as_text = False
+    """Whether functions return JSON, and not Python's values."""
 
     def __init__(
         self,
@@ -101,7 +111,7 @@ class Compiler:
         lines = self._completed("v", definition.type, Place(details, "path", branch))
         name = self._name("field")
         more = ", path" if self._careful else ""
-        self.source.add(f"def {name}(v, x{more}):", *_indented([*lines, "return v"]), "")
+        self.source.add(f"def {name}(v, x{more}):", *indented([*lines, "return v"]), "")
         return name
 
     def _subfields(self, kind: GraphQLObjectType, details: FieldDetailsList) -> GroupedFieldSet:
@@ -114,7 +124,8 @@ class Compiler:
     ) -> str:
         """A function from an object of this type to its selected fields: one for each selection,
         however often it is spread."""
-        key = (type_name, tuple(id(one.node) for details in grouped.values() for one in details))
+        nodes = tuple(id(one.node) for details in grouped.values() for one in details)
+        key = (self.as_text, type_name, nodes)
         if key not in self._known:
             own = Branch()
             self._known[key] = (self._written(kind, grouped, own, type_name), own)
@@ -127,28 +138,128 @@ class Compiler:
     ) -> str:
         name = self._name(kind.name)
         body: list[str] = []
-        items: list[str] = []
+        items: dict[str, str] = {}
         for key, details in grouped.items():
             field_name = details[0].node.name.value
             if field_name == "__typename":
-                items.append(f"{key_of(key)}: {kind.name!r}")
+                items[key] = self._constant(kind.name)
                 continue
             definition = kind.fields.get(field_name)
             if definition is None:
                 raise NotPlanned("introspection")
-            variable = f"v{len(items)}"
-            self._field(body, variable, key, definition, details, branch, type_name)
-            items.append(f"{key_of(key)}: {variable}")
+            shown = self._of_typed(kind.name, definition, details)
+            if shown is None:
+                variable = f"v{len(items)}"
+                self._field(body, variable, key, definition, details, branch, type_name)
+                shown = self._variable(variable)
+            items[key] = shown
         head = [f"def {name}(o, x{', path' if self._careful else ''}):"]
-        text = "\n".join(body)
-        if not body:
+        text = "\n".join([*body, *items.values()])
+        has_record = re.search(r"\br\.|\(r\)", text) is not None
+        if not body and not has_record:
             head.append("    if o is None: raise Surprise")
-        if "c[" in text:
+        if re.search(r"\bc[\[.]", text):
             head.append("    c = o.children")
-        if re.search(r"\br\.|\(r\)", text):
+        if has_record and kind.name in RECORDS:
+            head += self._held(kind, grouped, type_name)
+            items = self._once(head, items)
+        elif has_record:
             head.append("    r = o.record if o.__class__ is Loaded else o")
-        self.source.add(*head, *_indented(body), f"    return {{{', '.join(items)}}}", "")
+        self.source.add(*head, *indented(body), f"    return {self._whole(items)}", "")
         return name
+
+    def _held(self, kind: GraphQLObjectType, grouped: GroupedFieldSet, type_name: str) -> list[str]:
+        """Statements that find a record of a known class, and hold it to its types."""
+        record = self.source.constant(f"{kind.name}Record", RECORDS[kind.name])
+        return [
+            "    r = o.record",
+            "    try:",
+            f"        if r.typed_as is not {record}: raise Surprise",
+            "    except AttributeError:",
+            f"        hold(r, {record})",
+        ]
+
+    def _once(self, head: list[str], items: dict[str, str]) -> dict[str, str]:
+        """The items with the record's currency, which all its amounts have, looked up once."""
+        shown = self._looked_up(self._leaf(self._currency()), "r.currency").strip("{}")
+        if sum(one.count(shown) for one in items.values()) < 2:
+            return items
+        head.append(f"    currency = {shown}")
+        return {key: one.replace(shown, "currency") for key, one in items.items()}
+
+    # How what is shown stands in the code: here as expressions that make Python's values.
+
+    def _constant(self, text: str) -> str:
+        return repr(text)
+
+    def _variable(self, name: str) -> str:
+        return name
+
+    def _as_it_is(self, value: str, held: type, *, may_be_null: bool) -> str:
+        """What a record holds, of this type."""
+        return value
+
+    def _looked_up(self, table: str, value: str) -> str:
+        return f"{table}[{value}]"
+
+    def _unless_none(self, value: str, shown: str) -> str:
+        return f"None if {value} is None else {shown}"
+
+    def _object_of(self, items: Mapping[str, str]) -> str:
+        return f"{{{', '.join(f'{key_of(key)}: {one}' for key, one in items.items())}}}"
+
+    def _whole(self, items: Mapping[str, str]) -> str:
+        """What a function returns."""
+        return self._object_of(items)
+
+    def _of_typed(
+        self, type_name: str, definition: GraphQLField, details: FieldDetailsList
+    ) -> str | None:
+        """An expression for what is shown of a record that is held to its types; None where more
+        is to be looked at."""
+        made, kind = field_definition(definition), definition.type
+        if type_name not in RECORDS or not isinstance(made, RecordField) or made.show is not None:
+            return None
+        held, may_be_null = declared(type_name).get(made.attribute, (object, True))
+        is_nullable = not is_non_null_type(kind)
+        if may_be_null and not is_nullable:
+            return None
+        value, leaf = f"r.{made.attribute}", get_named_type(kind)
+        if isinstance(made, AmountField):
+            shown = self._typed_amount(value, type_name, leaf, details) if held is int else None
+            return self._unless_none(value, shown) if shown and may_be_null else shown
+        if isinstance(made, EnumField):
+            return self._looked_up(self._recognizing(leaf), value) if held is str else None
+        if TYPES.get(leaf.name) is held:
+            return self._as_it_is(value, held, may_be_null=may_be_null)
+        if KEPT.get(leaf.name) is held:
+            return self._looked_up(self._leaf(leaf, is_nullable=may_be_null), value)
+        return None
+
+    def _typed_amount(
+        self, value: str, type_name: str, money: GraphQLNamedType, details: FieldDetailsList
+    ) -> str | None:
+        """An amount of such a record, where nothing is asked for but what it is made of."""
+        assert isinstance(money, GraphQLObjectType)
+        if declared(type_name)["currency"] != (str, False):
+            return None
+        parts = {
+            "minorUnits": self._as_it_is(value, int, may_be_null=False),
+            "currency": self._looked_up(self._leaf(self._currency()), "r.currency"),
+            "__typename": self._constant("Money"),
+        }
+        asked = self._asked(money, details)
+        if not set(asked.values()) <= parts.keys():
+            return None
+        return self._object_of({key: parts[name] for key, name in asked.items()})
+
+    def _asked(self, money: GraphQLObjectType, details: FieldDetailsList) -> dict[str, str]:
+        """The fields of an amount by their response keys."""
+        grouped = self._subfields(money, details)
+        return {key: some[0].node.name.value for key, some in grouped.items()}
+
+    def _currency(self) -> GraphQLNamedType:
+        return self._schema.type_map["CurrencyCode"]
 
     def _name(self, kind: str) -> str:
         self._functions += 1
@@ -181,11 +292,11 @@ class Compiler:
             lines += self._completed(variable, definition.type, place)
         if self._careful and _can_fail(made):
             if is_non_null_type(definition.type):
-                lines = ["try:", *_indented(lines), "except Failed as failed:"]
+                lines = ["try:", *indented(lines), "except Failed as failed:"]
                 lines.append("    raise Surprise from failed")
             else:
                 nodes = self.source.constant("nodes", [one.node for one in details])
-                lines = ["try:", *_indented(lines), "except Failed as failed:"]
+                lines = ["try:", *indented(lines), "except Failed as failed:"]
                 lines.append(f"    {variable} = x.failed(failed, {nodes}, {path})")
         body += lines
 
@@ -223,7 +334,10 @@ class Compiler:
         else:
             slot = self._slots.number(self._schema, definition, details[0].node)
             below = branch.add_slot(type_name, slot)
-            lines.append(f"{variable} = x.child(o, x.bound[{slot}])")
+            lines.append(f"{variable} = c.get(x.bound[{slot}])")
+            lines.append(
+                f"if {variable}.__class__ not in LOADED: {variable} = x.child(o, x.bound[{slot}])"
+            )
         if made.show is not None:
             lines.append(f"{variable} = {self.source.constant('show', made.show)}(o, {variable})")
         return lines, below
@@ -255,9 +369,8 @@ class Compiler:
         """An amount is made into Money only where more is asked for than what it is made of."""
         money = get_named_type(kind)
         assert isinstance(money, GraphQLObjectType)
-        grouped = self._subfields(money, place.details)
         parts = {"minorUnits": variable, "currency": f"{variable}c", "__typename": "'Money'"}
-        asked = {key: some[0].node.name.value for key, some in grouped.items()}
+        asked = self._asked(money, place.details)
         if not set(asked.values()) <= parts.keys():
             made = self.source.constant("Money", Money)
             return [
@@ -269,8 +382,8 @@ class Compiler:
         if "currency" in asked.values():
             shown = self._leaf(money.fields["currency"].type)
             lines.append(f"{parts['currency']} = {shown}[r.currency]")
-        items = ", ".join(f"{key_of(key)}: {parts[name]}" for key, name in asked.items())
-        lines.append(f"{variable} = {{{items}}}")
+        made = self._object_of({key: parts[name] for key, name in asked.items()})
+        lines.append(f"{variable} = {made}")
         return lines if is_non_null_type(kind) else _unless_null(variable, lines)
 
     def _recognized(self, variable: str, kind: GraphQLOutputType) -> list[str]:
@@ -284,13 +397,22 @@ class Compiler:
     def _checked(self, variable: str, scalar: str) -> str:
         return f"if not ({CHECKS[scalar].format(v=variable)}): raise Surprise"
 
-    def _leaf(self, kind: GraphQLOutputType) -> str:
-        """The constant that shows a leaf's values."""
+    def _leaf(self, kind: GraphQLType, *, is_nullable: bool = False) -> str:
+        """The constant that shows a leaf's values; a table may know null, as well."""
         leaf = get_named_type(kind)
         assert is_leaf_type(leaf)
-        if leaf.name not in self._leaves:
-            self._leaves[leaf.name] = shown_by(leaf)
-        return self.source.constant(f"{leaf.name}_", self._leaves[leaf.name])
+        name = f"{leaf.name}_or_null_" if is_nullable else f"{leaf.name}_"
+        if name not in self._leaves:
+            self._leaves[name] = shown_by(leaf, is_nullable=is_nullable)
+        return self.source.constant(name, self._leaves[name])
+
+    def _recognizing(self, kind: GraphQLNamedType) -> str:
+        """The table that shows any text, and null, for an enumeration."""
+        assert isinstance(kind, GraphQLEnumType)
+        name = f"Recognized{kind.name}_"
+        if name not in self._leaves:
+            self._leaves[name] = recognized_by(kind)
+        return self.source.constant(name, self._leaves[name])
 
     def _completed(self, variable: str, kind: GraphQLOutputType, place: Place) -> list[str]:
         """Statements that turn what `variable` holds into what is shown."""
@@ -308,7 +430,7 @@ class Compiler:
         if kind.name in CHECKS:
             return [self._checked(variable, kind.name)]
         shown = self._leaf(kind)
-        if isinstance(self._leaves[kind.name], dict):
+        if isinstance(self._leaves[f"{kind.name}_"], dict):
             return [f"{variable} = {shown}[{variable}]"]
         return [f"if {variable} is None: raise Surprise", f"{variable} = {shown}({variable})"]
 
@@ -345,8 +467,11 @@ class Compiler:
             made = f"[{function}(i, x, {place.path} + (n,)) for n, i in enumerate({variable})]"
         return [
             f"if {variable}.__class__ not in LISTS: raise Surprise",
-            f"{variable} = {made}",
+            f"{variable} = {self._all_of(made)}",
         ]
+
+    def _all_of(self, items: str) -> str:
+        return items
 
     def _item(self, item: GraphQLOutputType, place: Place) -> str:
         """A function for one item of a list: a leaf, or what may be null or have failed."""
@@ -358,15 +483,15 @@ class Compiler:
             failed = f"return x.failed(v, {nodes}, path)"
         lines = [f"if isinstance(v, Failed): {failed}", *lines, "return v"]
         head = f"def {name}(v, x{', path' if self._careful else ''}):"
-        self.source.add(head, *_indented(lines), "")
+        self.source.add(head, *indented(lines), "")
         return name
 
 
 def _unless_null(variable: str, lines: list[str]) -> list[str]:
-    return [f"if {variable} is not None:", *_indented(lines)]
+    return [f"if {variable} is not None:", *indented(lines)]
 
 
-def _indented(lines: list[str]) -> list[str]:
+def indented(lines: list[str]) -> list[str]:
     return [f"    {line}" for line in lines]
 
 

@@ -1,7 +1,9 @@
 """A compiled operation at work: what was loaded, shown by generated code.
 
 The quick code runs first. It ends at the first failure, and the careful code shows the same with
-each failure at its path; it ends at the first surprise, and graphql-core shows the same.
+each failure at its path; it ends at the first surprise, and graphql-core shows the same. Of large
+queries that come again there is a form that makes JSON at once; whatever ends it is left to the
+quick code.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from gateway.execution.plans.compiler import Compiler
 from gateway.execution.plans.leaves import Surprise
 from gateway.execution.plans.needs import Branch
 from gateway.execution.plans.source import LINES_MAX, NotPlanned, Slots
+from gateway.execution.plans.text import TEXT_LINES_MAX, TextCompiler
 from schema.context import Context
 from schema.cost import field_definition
 from schema.fields import LoadedField, require
@@ -129,6 +132,9 @@ class Plan:
         """Fields of which more decides than the objects."""
         self._quick = self._compiled(careful=False)
         self._careful: Code | None = None
+        self._text: Code | None = None
+        self._has_text: bool | None = None
+        """Whether there is, or can be, code that makes JSON; None until it was asked for."""
         self._fixed = [self._bound_once(one) for one in self._slots.arguments]
 
     @property
@@ -149,10 +155,16 @@ class Plan:
         else:
             roots = self._root_fields(compiler, careful)
         self.context_fields |= compiler.context_fields
-        names = dict(compiler.source.names)
-        text = compiler.source.text
-        exec(compile(text, "<plan>", "exec"), names)
-        return Code(text, names, roots, compiler.source.awaited)
+        return _executed(compiler, roots)
+
+    def _compiled_text(self) -> Code | None:
+        """None for what is too long."""
+        parts = {"slots": self._slots, "leaves": self._leaves}
+        try:
+            compiler = TextCompiler(*self._parts, **parts, lines_max=TEXT_LINES_MAX)
+            return _executed(compiler, [compiler.root(Branch())])
+        except NotPlanned:
+            return None
 
     def _root_fields(self, compiler: Compiler, careful: bool) -> list[str]:
         schema = self._parts[0]
@@ -211,6 +223,25 @@ class Plan:
             except Exception as error:
                 raise _surprise(error) from error
 
+    def encoded(self, root: Any, run: Run) -> str | None:
+        """The data of a whole query as JSON. None where `shown` is to be asked: if anything has
+        failed or is a surprise, and the first time, as making the code takes longer than it saves.
+        """
+        if self._has_text is None:
+            self._has_text = self._is_query and self.waits_for_nothing
+            return None
+        if not self._has_text:
+            return None
+        if self._text is None:
+            self._text = self._compiled_text()
+            self._has_text = self._text is not None
+            return self.encoded(root, run)
+        try:
+            made: str = self._text.names[self._text.roots[0]](root, run)
+        except Exception:  # noqa: BLE001  # Whatever it is, `shown` meets it, too.
+            return None
+        return made
+
     def shown(self, root: Any, run: Run, at: int = 0) -> Shown:
         """What is shown of a whole query, or of what the root field `at` has returned. Raises
         `Surprise` where graphql-core has to decide."""
@@ -226,6 +257,13 @@ class Plan:
             return code.names[code.roots[at]](root, run, path), run.errors
         except Exception as error:
             raise _surprise(error) from error
+
+
+def _executed(compiler: Compiler, roots: list[str]) -> Code:
+    names = dict(compiler.source.names)
+    text = compiler.source.text
+    exec(compile(text, "<plan>", "exec"), names)
+    return Code(text, names, roots, compiler.source.awaited)
 
 
 def _surprise(error: Exception) -> Surprise:

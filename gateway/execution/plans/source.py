@@ -13,8 +13,9 @@ from graphql import FieldNode, GraphQLField, GraphQLSchema
 
 from gateway.execution.plans.arguments import Arguments, arguments_of
 from gateway.execution.plans.leaves import Surprise
+from gateway.execution.plans.typed import hold
 from schema.cost import field_definition
-from schema.ports import Failed, Loaded
+from schema.ports import Failed, Loaded, LoadedPage
 
 NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]*", re.ASCII)
 """A name of GraphQL, and the only text of a document that stands in generated code."""
@@ -23,7 +24,14 @@ LINES_MAX = 500
 """Of generated code, each of which takes about 10 microseconds to be made; a page of a frontend
 takes a hundred."""
 
-NAMES = {"Loaded": Loaded, "Surprise": Surprise, "Failed": Failed, "LISTS": (list, tuple)}
+NAMES = {
+    "Loaded": Loaded,
+    "LOADED": (Loaded, LoadedPage),
+    "Surprise": Surprise,
+    "Failed": Failed,
+    "LISTS": (list, tuple),
+    "hold": hold,
+}
 """What all generated code may name."""
 
 
