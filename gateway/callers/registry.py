@@ -7,8 +7,7 @@ is told to come again. Tokens are looked up by their hash.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gateway.callers import Grant, TokenRefused
@@ -38,7 +37,7 @@ class Callers:
         self._clients = clients
         self._by_digest = _by_digest(clients)
         self._tokens = tokens
-        self._open: dict[object, tuple[Grant, End]] = {}
+        self._open: set[Joined] = set()
 
     @property
     def origins(self) -> frozenset[str]:
@@ -61,25 +60,26 @@ class Callers:
         """Whether it is of the clients that there are now; a user's token has to be read again."""
         return grant.digest is not None and grant.reading is self._clients
 
-    @contextmanager
-    def joined(self, grant: Grant, end: End) -> Iterator[None]:
+    def joined(self, grant: Grant, end: End) -> Joined:
         """Be ended, while inside, when the caller's rights are changed or gone."""
-        key = object()
-        self._open[key] = (grant, end)
-        try:
-            self._review(grant, end)  # The rights may have gone since they were read.
-            yield
-        finally:
-            del self._open[key]
+        return Joined(self, grant, end)
 
     def replace(self, clients: tuple[Client, ...]) -> None:
         """From now on these are the clients, also for what is open already."""
         self._clients = clients
         self._by_digest = _by_digest(clients)
-        for grant, end in list(self._open.values()):
-            self._review(grant, end)
+        for one in list(self._open):
+            self._review(one)
 
-    def _review(self, grant: Grant, end: End) -> None:
+    def enter(self, joined: Joined) -> None:
+        self._open.add(joined)
+        self._review(joined)  # The rights may have gone since they were read.
+
+    def leave(self, joined: Joined) -> None:
+        self._open.discard(joined)
+
+    def _review(self, joined: Joined) -> None:
+        grant, end = joined.grant, joined.end
         if grant.digest is None:
             return
         client = self._by_digest.get(grant.digest)
@@ -87,6 +87,23 @@ class Callers:
             end(Standing.REMOVED)
         elif (client.viewer, client.origins) != (grant.viewer, grant.origins):
             end(Standing.CHANGED)
+
+
+class Joined:
+    """What is open with a caller's rights. Small, as every open socket holds one."""
+
+    __slots__ = ("_callers", "end", "grant")
+
+    def __init__(self, callers: Callers, grant: Grant, end: End) -> None:
+        self._callers = callers
+        self.grant = grant
+        self.end = end
+
+    def __enter__(self) -> None:
+        self._callers.enter(self)
+
+    def __exit__(self, *_: object) -> None:
+        self._callers.leave(self)
 
 
 def _by_digest(clients: tuple[Client, ...]) -> dict[str, Client]:

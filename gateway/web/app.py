@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ from gateway.web.middleware import SECURITY_HEADERS, add_headers, error_middlewa
 from gateway.web.operations import Operations, Services
 from gateway.web.origins import Origins
 from gateway.web.request_body import asked_later
+from gateway.web.websocket_protocol import ProtocolSocket
 
 PATH = "/graphql"
 CONSOLE_PATH = "/console/"
@@ -45,6 +47,9 @@ _LINGERING_SECONDS = 1.0
 
 _TOO_MANY_HEADERS = "Too many headers"
 """aiohttp has no class of its own for it (3.14.5); a test fails if the words move."""
+
+_NO_MESSAGES: deque[Any] = deque(maxlen=0)
+"""Of all sockets: none of them is given a request any more."""
 
 _log = logging.getLogger("gateway.web")
 
@@ -143,13 +148,14 @@ class _Runner(web.AppRunner):
 
 class _Connection(web.RequestHandler):
     """Sends what is known down the fast lane, and answers what cannot be parsed without aiohttp's
-    banner, its echo and its traceback.
+    banner, its echo and its traceback. A WebSocket is served here when its request is over.
 
-    `_waiter`, `_messages`, `_upgraded`, `_close`, `_force_close`, `_next_keepalive_close_time` and
-    `_keepalive_timeout` are aiohttp's own (3.14.5); a test fails if they are gone.
+    `_waiter`, `_messages`, `_upgraded`, `_close`, `_force_close`, `_next_keepalive_close_time`,
+    `_keepalive_timeout`, `_parser`, `_task_handler`, `_manager` and `_reading_paused` are aiohttp's
+    own (3.14.5); a test fails if they are gone.
     """
 
-    __slots__ = ("_head", "_is_between", "_lane")
+    __slots__ = ("_head", "_is_between", "_lane", "_socket")
 
     def __init__(self, *given: Any, lane: FastLane, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -158,6 +164,8 @@ class _Connection(web.RequestHandler):
         """Whether aiohttp has been given whole requests only."""
         self._head: bytes | None = None
         """Of the one request that is under way."""
+        self._socket: ProtocolSocket | None = None
+        """That stands, and whose request is not over yet."""
 
     def data_received(self, data: bytes) -> None:
         waiter = self._waiter
@@ -191,9 +199,43 @@ class _Connection(web.RequestHandler):
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         return True
 
+    async def start(self) -> None:
+        """aiohttp's way of requests, and then that of a socket: in between, all that was there for
+        the handshake is gone."""
+        try:
+            await super().start()
+        finally:
+            socket, self._socket = self._socket, None
+            if socket is not None:
+                await self._go_on(socket)
+
+    async def _go_on(self, socket: ProtocolSocket) -> None:
+        transport, serve = socket.transport, socket.go_on
+        assert serve is not None
+        socket.go_on = None  # Or each would hold the other when they have ended.
+        if self._manager is not None:  # Not lost meanwhile.
+            self._resume(transport)
+        try:
+            await serve()
+        finally:
+            transport.close()
+
+    def _resume(self, transport: asyncio.Transport) -> None:
+        """Hold again what the end of the request would have closed, and only that."""
+        self.transport, self._task_handler = transport, asyncio.current_task()
+        self._parser, self._messages = None, _NO_MESSAGES
+        if self._reading_paused:
+            self._pause_transport_reading()
+        if self._force_close:
+            transport.close()
+
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
+        if isinstance(resp, ProtocolSocket) and resp.go_on is not None:
+            resp.let_go_of_the_request()
+            self._socket, self.transport = resp, None  # aiohttp would close it now.
+            return resp, False
         head, self._head = self._head, None
         finished = await super().finish_response(request, resp, start_time)
         if head is not None:

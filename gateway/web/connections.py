@@ -74,13 +74,23 @@ class Slot:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.free()
+
+    def free(self) -> None:
+        """Hold it no longer. Idempotent."""
         if self._is_held:
             self._is_held = False
             self._limit.free(self._key)
 
+    def passed_on(self) -> Slot:
+        """The same in other hands, which have to free it; these hold it no longer."""
+        other = Slot(self._limit, self._key)
+        other._is_held, self._is_held = self._is_held, False
+        return other
+
     def move(self, limit: ConcurrencyLimit, key: str) -> None:
         """Hold another instead. Raises `HttpRefusal`, and holds none, when there is none left."""
-        self.__exit__()
+        self.free()
         self._limit, self._key = limit, key
         self.__enter__()
 
@@ -115,14 +125,9 @@ class Shutdown:
         if self.has_begun:
             raise HttpRefusal(503, STOPPING, {"Retry-After": "1"})
 
-    @contextmanager
-    def closing_with(self, closer: Closer) -> Iterator[None]:
+    def closing_with(self, closer: Closer) -> _Closing:
         """While inside, `closer` is called when the shutdown begins."""
-        self._closers.add(closer)
-        try:
-            yield
-        finally:
-            self._closers.discard(closer)
+        return _Closing(self._closers, closer)
 
     def begin(self) -> None:
         """From now on not ready, and no new sockets or streams; idempotent."""
@@ -134,6 +139,22 @@ class Shutdown:
         await asyncio.gather(*(close() for close in tuple(self._closers)))
         if self._mutations:
             await asyncio.wait(tuple(self._mutations), timeout=timeout_seconds)
+
+
+class _Closing:
+    """Small, as every open socket holds one."""
+
+    __slots__ = ("_closer", "_closers")
+
+    def __init__(self, closers: set[Closer], closer: Closer) -> None:
+        self._closers = closers
+        self._closer = closer
+
+    def __enter__(self) -> None:
+        self._closers.add(self._closer)
+
+    def __exit__(self, *_: object) -> None:
+        self._closers.discard(self._closer)
 
 
 class WriteTimeout:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -17,8 +16,9 @@ import orjson
 from aiohttp import WSMsgType, web
 
 from gateway.callers import Grant
-from gateway.callers.registry import Standing
+from gateway.callers.registry import Joined, Standing
 from gateway.execution.operation import Answer, Batch, OperationRequest
+from gateway.logs import tell_from_here
 from gateway.web.authentication import Refusal
 from gateway.web.connections import EXPIRED, STOPPING, WITHDRAWN, ConcurrencyLimit, Slot
 from gateway.web.graphql_request import decode_object, object_or_null
@@ -40,8 +40,8 @@ _TOO_MANY = "Too many sockets are open; close some first."
 SAME_IDS_MAX = 16
 """Ids of operations, such as "1", whose frames of an answer are kept for others with the same."""
 
-Authenticate = Callable[[dict[str, Any] | None], Awaitable[Grant | HttpRefusal]]
-"""Who is on this socket, by the payload of its `connection_init`."""
+Authenticate = Callable[[Slot, dict[str, Any] | None], Awaitable[Grant | HttpRefusal]]
+"""Who is on this socket, by the payload of its `connection_init`, in the slot of its own tenant."""
 
 
 def is_upgrade(request: web.Request) -> bool:
@@ -63,7 +63,8 @@ class WebSocketEndpoint:
         self._unidentified = ConcurrencyLimit(settings.sockets_unidentified_max, _TOO_MANY)
 
     async def open(self, request: web.Request) -> web.StreamResponse:
-        """Serve a socket from its handshake to its end."""
+        """Answer the handshake. A socket that stands is left to its connection with a session, as
+        a quiet one is not to hold its request for days."""
         self._services.shutdown.refuse_new()
         if not self._services.origins.admits(request):
             raise HttpRefusal(403, "Pages of this origin may not open sockets here.")
@@ -72,8 +73,19 @@ class WebSocketEndpoint:
         slot = self._unidentified.slot()
         if known is not None:
             slot = self._identified.slot(known.viewer.tenant)
+        offered = _offered(request)
+        socket = ProtocolSocket(offered, self._settings)
         with slot:
-            return await self._upgrade(request, partial(self._authenticate, request, known, slot))
+            if not await socket.open(request):
+                return socket
+            if PROTOCOL not in offered:
+                await socket.end(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, "Subprotocol not acceptable")
+                return socket
+            authenticate = partial(self._authenticate, request, known)
+            slot, request_id = slot.passed_on(), request_id_of(request)
+            session = WebSocketSession(self._services, socket, authenticate, slot, request_id)
+            socket.go_on = session.run
+            return socket
 
     async def _authenticate(
         self,
@@ -82,7 +94,6 @@ class WebSocketEndpoint:
         slot: Slot,
         payload: dict[str, Any] | None,
     ) -> Grant | HttpRefusal:
-        """Who is on the socket, in the slot of its own tenant."""
         found = await self._services.authenticator.identify(request, payload)
         if isinstance(found, Refusal):
             return found
@@ -93,27 +104,10 @@ class WebSocketEndpoint:
                 return full
         return found
 
-    async def _upgrade(
-        self, request: web.Request, authenticate: Authenticate
-    ) -> web.StreamResponse:
-        header = ",".join(request.headers.getall("Sec-WebSocket-Protocol", []))
-        offered = tuple(name for part in header.split(",") if (name := part.strip()))
-        socket = ProtocolSocket(offered, self._settings)
-        if not await socket.open(request):
-            return socket
-        if PROTOCOL not in offered:
-            await socket.end(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, "Subprotocol not acceptable")
-            return socket
-        session = WebSocketSession(self._services, socket, authenticate)
-        go_away = partial(socket.end, CloseCode.GOING_AWAY, STOPPING)
-        with (
-            self._services.shutdown.closing_with(go_away),
-            self._services.metrics.sockets.track_inprogress(),
-        ):
-            failure = await error_boundary(session.serve(), request_id=request_id_of(request))
-        if failure is not None:
-            await socket.end(CloseCode.INTERNAL_ERROR, "Internal error")
-        return socket
+
+def _offered(request: web.Request) -> tuple[str, ...]:
+    header = ",".join(request.headers.getall("Sec-WebSocket-Protocol", []))
+    return tuple(name for part in header.split(",") if (name := part.strip()))
 
 
 class _Sink:
@@ -139,36 +133,60 @@ class _Sink:
 
 
 class WebSocketSession:
-    """An open socket from its first frame to its last."""
+    """An open socket from its first frame to its last. It has taken the slot over, and frees it."""
 
     __slots__ = (
         "_authenticate",
         "_grant",
-        "_initialised",
         "_joined",
         "_live",
+        "_request_id",
         "_services",
         "_settings",
+        "_slot",
         "_socket",
         "_tasks",
         "_timer",
     )
 
     def __init__(
-        self, services: Services, socket: ProtocolSocket, authenticate: Authenticate
+        self,
+        services: Services,
+        socket: ProtocolSocket,
+        authenticate: Authenticate,
+        slot: Slot,
+        request_id: str,
     ) -> None:
         self._services = services
         self._settings = services.settings
         self._socket = socket
-        self._authenticate = authenticate
-        self._joined: AbstractContextManager[None] | None = None
-        self._initialised = False
+        self._authenticate: Authenticate | None = authenticate
+        self._slot = slot
+        self._request_id = request_id
+        self._joined: Joined | None = None
         self._grant: Grant | None = None
         self._live: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def serve(self) -> None:
+    async def run(self) -> None:
         """Handle frames until either side closes; then nothing of the socket is left."""
+        tell_from_here(request_id=self._request_id)
+        sockets = self._services.metrics.sockets
+        sockets.inc()
+        try:
+            with self._services.shutdown.closing_with(self._go_away):
+                failure = await error_boundary(self._serve(), request_id=self._request_id)
+            if failure is not None:
+                await self._close(CloseCode.INTERNAL_ERROR, "Internal error")
+            await self._socket.write_eof()
+        finally:
+            sockets.dec()
+            self._slot.free()
+
+    async def _go_away(self) -> None:
+        await self._close(CloseCode.GOING_AWAY, STOPPING)
+
+    async def _serve(self) -> None:
         self._timer = self._close_after(
             self._settings.init_timeout_seconds,
             CloseCode.INITIALISATION_TIMEOUT,
@@ -215,18 +233,16 @@ class WebSocketSession:
         await self._socket.send_message(orjson.dumps(message))
 
     async def _on_init(self, payload: dict[str, Any] | None) -> None:
-        if self._initialised:
+        authenticate, self._authenticate = self._authenticate, None
+        if authenticate is None:
             code = CloseCode.TOO_MANY_INITIALISATION_REQUESTS
             await self._close(code, "Too many initialisation requests")
             return
-        self._initialised = True
         # Beside the frames, so that one sent before the acknowledgement is seen before it.
-        self._start(self._acknowledge(payload))
+        self._start(self._acknowledge(authenticate(self._slot, payload)))
 
-    async def _acknowledge(self, payload: dict[str, Any] | None) -> None:
-        outcome = await error_boundary(
-            self._authenticate(payload), request_id=self._services.new_id()
-        )
+    async def _acknowledge(self, identified: Awaitable[Grant | HttpRefusal]) -> None:
+        outcome = await error_boundary(identified, request_id=self._services.new_id())
         if isinstance(outcome, Answer):
             await self._close(CloseCode.INTERNAL_ERROR, "Internal error")
         elif isinstance(outcome, HttpRefusal):

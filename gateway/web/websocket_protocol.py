@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import enum
 import struct
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -73,8 +74,36 @@ def text_frame(*parts: bytes) -> bytes:
     return b"".join((head, *parts))
 
 
+class _Peer:
+    """What aiohttp needs of a request while a socket is open (3.14.5)."""
+
+    __slots__ = ("_protocol",)
+
+    def __init__(self, protocol: web.RequestHandler) -> None:
+        self._protocol = protocol
+
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        return self._protocol.transport
+
+
 class ProtocolSocket(web.WebSocketResponse):
-    """aiohttp's socket, which every task of one connection may send on and close."""
+    """aiohttp's socket, which every task of one connection may send on and close.
+
+    `go_on` is what serves it once the request is over; None if nothing is to be served.
+    """
+
+    # A dictionary for more than thirty names takes two kilobytes.
+    __slots__ = (
+        "_connection",
+        "_ending",
+        "_frames",
+        "_settings",
+        "_waiting_for_peer",
+        "_write_timeout",
+        "go_on",
+        "transport",
+    )
 
     def __init__(self, offered: tuple[str, ...], settings: WebSettings) -> None:
         super().__init__(
@@ -86,6 +115,7 @@ class ProtocolSocket(web.WebSocketResponse):
             compress=False,
             writer_limit=_NEVER_WAIT_BYTES,
         )
+        self.go_on: Callable[[], Coroutine[Any, Any, None]] | None = None
         self._settings = settings
         self._waiting_for_peer = asyncio.Lock()
         self._ending: asyncio.Task[None] | None = None
@@ -96,9 +126,13 @@ class ProtocolSocket(web.WebSocketResponse):
         if request.transport is None:
             return False
         self.headers.clear()  # They are sent; a kilobyte that a quiet socket need not hold.
-        self._connection, self._transport = request.protocol, request.transport
-        self._write_timeout = WriteTimeout(self._transport, self._settings.stall_timeout_seconds)
+        self._connection, self.transport = request.protocol, request.transport
+        self._write_timeout = WriteTimeout(self.transport, self._settings.stall_timeout_seconds)
         return True
+
+    def let_go_of_the_request(self) -> None:
+        """What aiohttp asks its request for from now on, the connection knows."""
+        self._req = cast(web.BaseRequest, _Peer(self._connection))
 
     def send_at_once(self, frames: bytes) -> bool:
         """Send whole frames; false if the peer is gone, or has to take first what it was sent.
@@ -106,9 +140,9 @@ class ProtocolSocket(web.WebSocketResponse):
         Written by ourselves: aiohttp's way is a coroutine, of which a broadcast would make
         thousands. Frames do not mix, as each is written whole and nothing is compressed.
         """
-        if self.closed or self._transport.is_closing():
+        if self.closed or self.transport.is_closing():
             return False
-        self._transport.write(frames)
+        self.transport.write(frames)
         return not self._connection.writing_paused
 
     async def ready(self) -> bool:
@@ -121,7 +155,7 @@ class ProtocolSocket(web.WebSocketResponse):
                         await self._frames.drain()
                 except ConnectionError:
                     return False
-        return not (self.closed or self._transport.is_closing())
+        return not (self.closed or self.transport.is_closing())
 
     async def send_message(self, message: bytes) -> bool:
         """Send one text frame and be `ready`."""
@@ -137,8 +171,8 @@ class ProtocolSocket(web.WebSocketResponse):
         """After the last frame: leave nothing behind that still waits for the peer."""
         if self._ending is not None:
             await asyncio.shield(self._ending)
-        if self._transport.get_write_buffer_size():
-            self._transport.abort()
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
 
     async def _end(self, code: CloseCode, reason: str) -> None:
         # It must not end inside a character.

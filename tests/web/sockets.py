@@ -32,9 +32,11 @@ async def opened(
 
 
 @asynccontextmanager
-async def acknowledged(gateway: Served) -> AsyncIterator[Socket]:
+async def acknowledged(
+    gateway: Served, headers: dict[str, str] | None = None
+) -> AsyncIterator[Socket]:
     """A socket that is ready for operations."""
-    async with opened(gateway) as socket:
+    async with opened(gateway, headers=headers) as socket:
         await socket.send_json({"type": "connection_init"})
         assert await received(socket) == {"type": "connection_ack"}
         yield socket
@@ -70,16 +72,16 @@ async def handshake_status(gateway: Served, headers: dict[str, str]) -> int:
 async def raw_socket(gateway: Served, query: str) -> AsyncIterator[asyncio.StreamWriter]:
     """A socket with one live operation, of which nothing is read; at the end it is cut."""
     async with unread_connection(gateway) as (reader, writer):
-        writer.write(_HANDSHAKE.format(host=gateway.host).encode())
+        writer.write(HANDSHAKE.format(host=gateway.host).encode())
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(_client_frame(b'{"type":"connection_init"}'))
+        writer.write(client_frame(b'{"type":"connection_init"}'))
         await reader.readuntil(b"}")
         message = b'{"id":"1","type":"subscribe","payload":{"query":"%b"}}'
-        writer.write(_client_frame(message % query.encode()))
+        writer.write(client_frame(message % query.encode()))
         yield writer
 
 
-_HANDSHAKE = (
+HANDSHAKE = (
     "GET /graphql HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
     f"Sec-WebSocket-Protocol: {PROTOCOL}\r\n\r\n"
@@ -105,7 +107,7 @@ async def unread_connection(
             await writer.wait_closed()
 
 
-def _client_frame(payload: bytes) -> bytes:
+def client_frame(payload: bytes) -> bytes:
     """A error_boundary text frame of up to 125 bytes; the mask of zeros changes nothing."""
     assert len(payload) < 126
     return bytes([0x81, 0x80 | len(payload), 0, 0, 0, 0]) + payload

@@ -325,7 +325,7 @@ async def test_who_does_not_read_is_not_answered_into_memory(desk: Desk) -> None
     assert answers == [first] * asked
 
 
-def test_what_the_lane_knows_of_aiohttp_is_there() -> None:
+def test_what_a_connection_knows_of_aiohttp_is_there() -> None:
     """aiohttp's own names; another release may have others."""
     slots = {name for kind in _Connection.__mro__ for name in getattr(kind, "__slots__", ())}
 
@@ -337,4 +337,8 @@ def test_what_the_lane_knows_of_aiohttp_is_there() -> None:
         "_force_close",
         "_next_keepalive_close_time",
         "_keepalive_timeout",
+        "_parser",
+        "_task_handler",
+        "_manager",
+        "_reading_paused",
     }
