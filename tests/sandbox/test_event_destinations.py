@@ -298,3 +298,19 @@ TABLES = [
 def test_a_table_knows_what_the_sdk_sends(operation: str, params: Any) -> None:
     """Nothing more, save the token of a page, which the SDK never sends by itself."""
     assert set(taken_by(operation)) - {"page"} == set(params.__annotations__)
+
+
+async def test_limits_and_keys_are_told_in_the_form_of_v2(
+    sandbox: Sandbox, sdk: stripe.StripeClient
+) -> None:
+    """The SDK makes of them what it makes of Stripe's."""
+    destinations = sdk.v2.core.event_destinations
+    sandbox.faults.add(FaultKind.RATE_LIMITED, path=PATH)
+
+    with pytest.raises(stripe.RateLimitError) as limited:
+        await destinations.list_async()
+    with pytest.raises(stripe.AuthenticationError) as unknown:
+        await destinations.list_async({}, {"api_key": "nonsense"})
+
+    assert limited.value.json_body["error"]["type"] == "rate_limit"
+    assert set(unknown.value.json_body["error"]) == {"code", "message"}

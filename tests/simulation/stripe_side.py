@@ -14,10 +14,10 @@ from typing import Any
 from gateway.backends.memory.twin import Request, Twin, TwinEvent
 from gateway.ledger.book import Book
 from gateway.sandbox.stripe_api.account import Account, StoredEvent
+from gateway.sandbox.stripe_api.events import EventBook
 from gateway.sandbox.stripe_api.faults import Fault as SandboxFault
 from gateway.sandbox.stripe_api.idempotency import Answer
 from gateway.sandbox.stripe_api.service import VERSION, Incoming, Service
-from gateway.sandbox.stripe_api.webhooks import EventBook
 from schema import records
 from schema.ports import CreditNoteDraft
 from tests.simulation.boundary import Boundary

@@ -14,6 +14,7 @@ from typing import Any
 from gateway.sandbox.stripe_api import (
     customers,
     event_destinations,
+    events,
     invoice_items,
     invoices,
     parameters,
@@ -21,7 +22,6 @@ from gateway.sandbox.stripe_api import (
     payment_records,
     thin_events,
     webhook_endpoints,
-    webhooks,
 )
 from gateway.sandbox.stripe_api.account import Account
 from gateway.sandbox.stripe_api.api_call import Call, page_of
@@ -177,7 +177,7 @@ OPERATIONS = (
     _reading("credit_note", _NOTE),
     Operation("POST", _NOTE, invoices.update_credit_note),
     Operation("POST", f"{_NOTE}/void", invoices.void_credit_note),
-    Operation("GET", "/v1/events", webhooks.list_events, is_list=True),
+    Operation("GET", "/v1/events", events.list_events, is_list=True),
     _reading("event", "/v1/events/{id}"),
     _listing("webhook_endpoint"),
     Operation("POST", "/v1/webhook_endpoints", webhook_endpoints.create),
