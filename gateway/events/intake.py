@@ -317,8 +317,9 @@ class Intake:
                 customer_id = brought.customers.get(invoice_id)
                 others = customer_id if customer_id != hint.customer_id else None
                 await renewal.drop(Touched(invoice_id, others, None))
-            if not brought.customers:
-                await renewal.drop(Touched(None, await self._customer_of(hint), None))
+            whose = None if brought.customers else await self._customer_of(hint)
+            if whose != hint.customer_id and whose is not None:
+                await renewal.drop(Touched(None, whose, None))
             await renewal.keep(brought)
         canceled = [
             one
