@@ -14,7 +14,6 @@ from gateway.backends.journal.record_store import JournalStore, MemoryJournalSto
 from gateway.clock import Clock, Ids
 from gateway.composition.background import every
 from gateway.events.catch_up_progress import MemoryProgress, Progress, RedisProgress, SqliteProgress
-from gateway.events.durable_log import RedisEventLog
 from gateway.events.feed import Feed, FollowedLog, Follower
 from gateway.events.intake import Publish
 from gateway.events.log import (
@@ -25,6 +24,7 @@ from gateway.events.log import (
     Retention,
     UnreadableCount,
 )
+from gateway.events.redis_log import RedisEventLog
 from gateway.settings import Settings
 from gateway.storage.write_probe import WriteProbe, redis_probe, sqlite_probe
 
@@ -79,7 +79,7 @@ async def _sqlite(
     settings: Settings, clock: Clock, epoch: str, retention: Retention, stack: AsyncExitStack
 ) -> Stores:
     from gateway.backends.journal.durable import SqliteJournalStore
-    from gateway.events.durable_log import SqliteEventLog
+    from gateway.events.sqlite_log import SqliteEventLog
     from gateway.storage.sqlite_store import SqliteStore
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.events.durable_log import RedisEventLog
 from gateway.events.log import CLAIM_SECONDS, LogEntry, LogReplaced
+from gateway.events.redis_log import RedisEventLog
 from tests.events.entries import entry
 from tests.storage.durable import redis_log, redis_store
 from tests.storage.redis_server import RedisServer
