@@ -30,6 +30,7 @@ from tests.simulation.stores import Durable
 from tests.simulation.stripe_side import StripeSide
 from tests.simulation.virtual_time import NothingLeft, Spinning, VirtualLoop, run
 from tests.simulation.webhooks import Webhooks
+from tests.support.running import as_sent
 from tests.support.time_and_ids import START, CountingIds
 
 ACTING_SECONDS_MAX = 900.0
@@ -263,7 +264,7 @@ class World:
             except Lost:
                 self.history.trouble.append("the log cannot be read at the end")
                 return
-            page = answer.body["data"]["invoicePaymentEvents"]
+            page = as_sent(answer)["data"]["invoicePaymentEvents"]
             for node in page["nodes"]:
                 self.history.log.append(seen_of({**node}, 0.0, 0, False))
             if not page["pageInfo"]["hasNextPage"]:
