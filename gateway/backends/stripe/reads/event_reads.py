@@ -21,9 +21,9 @@ from gateway.backends.harvest import EventRead, Harvest
 from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.errors import KeyRefused
 from gateway.backends.stripe.rate_limit import SYSTEM_CALLER
-from gateway.backends.stripe.reads.pool import Pool, paid_out_of_band
+from gateway.backends.stripe.reads.pool import OUT_OF_BAND, Pool, paid_out_of_band
 from gateway.stripe_objects.reading import embedded_list, fields_of, invoice_payment_record
-from schema.ports import PAGE_SIZE_MAX, Computed, Deleted, ErrorCode, Failed, Meter
+from schema.ports import PAGE_SIZE_MAX, Deleted, ErrorCode, Failed, Meter
 from schema.records import Invoice, InvoicePayment
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,6 @@ GATHER_SECONDS = 0.005
 """Stripe tells one change by several events at once; what comes within this shares a call. What
 waits for the rate budget gathers more by itself."""
 PAYMENTS = "/v1/invoice_payments"
-OUT_OF_BAND = Computed("amount_paid_out_of_band")
 UNKNOWN_ROWS = FetchedPage((), True, False)
 
 Expansions = tuple[str, ...]
