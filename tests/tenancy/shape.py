@@ -32,13 +32,13 @@ FIELDS: Mapping[str, str] = {
     "subtotal total startingBalance endingBalance amountDue amountPaid amountRemaining "
     "amountOverpaid amountPaidOutOfBand outOfBandCoverage "
     "prePaymentCreditNotesAmount postPaymentCreditNotesAmount createdAt dueAt finalizedAt paidAt "
-    "voidedAt markedUncollectibleAt metadata metadataValue lines payments creditNotes "
-    "confirmationSecret eventCursor",
+    "voidedAt markedUncollectibleAt uncollectibleReason metadata metadataValue lines payments "
+    "creditNotes confirmationSecret eventCursor",
     "InvoiceLineItem": "id description quantity quantityDecimal amount periodStart periodEnd",
     "InvoicePayment": "id invoiceId isDefault sourceId invoice status rawStatus amountRequested "
     "amountPaid sourceType source paymentIntent createdAt paidAt canceledAt detachPreview",
     "PaymentIntent": "id description livemode status rawStatus amount amountReceived customer "
-    "customerId createdAt canceledAt metadata invoicePayments",
+    "customerId createdAt canceledAt paymentRecordId paymentRecord metadata invoicePayments",
     "PaymentRecord": "id description amount createdAt customerId metadata invoicePayments",
     "Charge": "id amount createdAt",
     "CreditNote": "id number memo invoiceId type status reason invoice amount prePaymentAmount "

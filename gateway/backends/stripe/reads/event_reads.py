@@ -21,14 +21,14 @@ from gateway.backends.harvest import EventRead, Harvest
 from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.errors import KeyRefused
 from gateway.backends.stripe.rate_limit import SYSTEM_CALLER
-from gateway.backends.stripe.reads.pool import Pool, paid_out_of_band
+from gateway.backends.stripe.reads.pool import OUT_OF_BAND, Pool, paid_out_of_band
 from gateway.stripe_objects.reading import (
     embedded_list,
     fields_of,
     invoice_payment_record,
     is_id,
 )
-from schema.ports import PAGE_SIZE_MAX, Computed, Deleted, ErrorCode, Failed, Meter
+from schema.ports import PAGE_SIZE_MAX, Deleted, ErrorCode, Failed, Meter
 from schema.records import Invoice, InvoicePayment
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,6 @@ PAYMENTS = "/v1/invoice_payments"
 RELATED = {"invoice_payment": PAYMENTS, "credit_note": "/v1/credit_notes"}
 INTENTS = "/v1/payment_intents"
 THIN_EVENTS = "/v2/core/events"
-OUT_OF_BAND = Computed("amount_paid_out_of_band")
 UNKNOWN_ROWS = FetchedPage((), True, False)
 
 Expansions = tuple[str, ...]
