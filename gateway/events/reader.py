@@ -162,10 +162,13 @@ class Reader:
     @property
     def is_quiet(self) -> bool:
         queue = self._queue
-        return queue is not None and not (self._ready or queue.queue or queue.is_over)
+        if queue is None or queue.is_over or queue.is_ahead:
+            return False
+        return not (self._ready or queue.queue)
 
     def rest(self) -> int:
         assert self._queue is not None
+        assert self.is_quiet
         self._seen = self._queue.heard
         self._queue.close()
         self._queue = None

@@ -143,6 +143,12 @@ class Subscriber:
         return self.overflowed or self.torn
 
     @property
+    def is_ahead(self) -> bool:
+        """Whether its reader has read from the log what is not published yet, and so has more than
+        others who hear the same."""
+        return self._seen > self._index.published
+
+    @property
     def heard(self) -> int:
         """Everything up to it was taken, waits in the queue, or was not wanted; so with an empty
         queue it is where a reader may resume."""

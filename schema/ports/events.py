@@ -146,7 +146,8 @@ class EventReader(Protocol):
 
     @property
     def is_quiet(self) -> bool:
-        """Whether it is live and has nothing to tell now."""
+        """Whether it is live, has nothing to tell now, and has read nothing that is not published
+        yet: so it has what all have who are quiet, and a checkpoint of theirs is true for it."""
         ...
 
     def rest(self) -> int:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.events import feed as feed_module
+from gateway.events import reader as reader_module
 from gateway.events.log import ENTRIES_MAX, MemoryEventLog
 from schema.ports import GapReason, StreamCheckpoint, StreamGap, StreamItem
 from tests.events.channel import EPOCH, Channel, item
@@ -17,7 +17,7 @@ from tests.events.interleaved import InterleavedLog, Writers
 from tests.events.walking import walked
 
 BATCH = 2
-"""Entries that the feed reads at a time here, so that a short backlog takes several reads."""
+"""Entries that a reader reads at a time here, so that a short backlog takes several reads."""
 AWAITS = 12
 """Moments at which writers can move: the awaits of the reading, and each item taken."""
 
@@ -25,7 +25,7 @@ AWAITS = 12
 @pytest.fixture(autouse=True, scope="module")
 def small_batches() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(feed_module, "BACKLOG_BATCH", BATCH)
+        patch.setattr(reader_module, "BACKLOG_BATCH", BATCH)
         yield
 
 

@@ -25,6 +25,7 @@ from gateway.execution.plans.leaves import Surprise
 from schema.cost import STRAWBERRY
 from schema.inputs import converted
 from schema.root import make_schema
+from tests.support.long_form import examples
 
 SCHEMA = make_schema()._schema
 FIELDS = {
@@ -86,7 +87,7 @@ def written(draw: st.DrawFn, arguments: dict[str, Any]) -> tuple[str, dict[str, 
 
 
 @pytest.mark.parametrize(("kind", "name"), FIELDS.values(), ids=FIELDS.keys())
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.data())
 def test_arguments_are_what_graphql_core_makes_of_them(
     kind: str, name: str, data: st.DataObject

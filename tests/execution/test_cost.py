@@ -31,6 +31,7 @@ from hypothesis import given, settings
 from schema.cost import COST_COUNTED_MAX, PRICES, cost_of, field_definition
 from schema.fields import LoadedField
 from tests.support.documents import SDL, valid_queries
+from tests.support.long_form import examples
 from tests.support.running import SCHEMA
 
 PRINTED = build_schema(SDL)
@@ -237,7 +238,7 @@ def test_a_list_that_is_sized_says_by_what() -> None:
 
 
 @given(query=valid_queries())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_any_document_costs_what_the_printed_schema_says(query: str) -> None:
     """Whatever a client asks, it can tell beforehand what it will be charged."""
     document = parse(query)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from tests.support.documents import broken_queries
+from tests.support.long_form import examples
 from tests.support.running import OPERATOR, SCHEMA, Running
 
 STRANGER = replace(OPERATOR, scopes=OPERATOR.scopes - {"schema:introspect"})
@@ -156,7 +157,7 @@ async def test_a_null_for_a_directive_is_no_mistake_of_ours() -> None:
 
 
 @given(query=broken_queries())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 async def test_no_broken_document_teaches_a_name(query: str) -> None:
     """Documents with one violation of the schema each, whatever it is."""
     body = await Running().ask(query, STRANGER)

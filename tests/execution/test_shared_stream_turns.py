@@ -6,18 +6,19 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.events.feed import Feed
 from gateway.events.log import LogEntry
 from schema.ports import GapReason, InvoicePaymentEvent, StreamCheckpoint, StreamGap, StreamItem
 from tests.events.channel import turn
-from tests.events.entries import entry
+from tests.events.entries import at, entry
 from tests.events.turns import BEAT, HandLoop, by_hand
 from tests.events.unsteady_logs import Upgraded
 from tests.events.walking import walked
 from tests.execution.subscribers import Subscriber, channel
+from tests.support.long_form import examples
 from tests.support.running import Running
 
 PAID = {"filter": {"types": ["PAID"]}}
@@ -47,7 +48,11 @@ class Scene:
         for _ in range(CROWD):
             self.crowd.append(await Subscriber(self.running, variables=dict(PAID)).begin())
 
-    async def step(self, step: str) -> None:
+    async def steps(self, steps: str) -> None:
+        for step in steps:
+            await self._step(step)
+
+    async def _step(self, step: str) -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, HandLoop)
         if step in "wua":
@@ -82,14 +87,13 @@ class Scene:
     async def rest(self) -> None:
         """Everybody reads, until everybody has the end or was told that it was too slow."""
         for _ in range(len(self._unpublished)):
-            await self.step("p")
+            await self._step("p")
         for one in self.crowd:
             one.reads.set()
         for _ in range(TURNS_MAX):
             if all(self._is_through(one) for one in self.crowd):
                 break
-            for step in "...t":
-                await self.step(step)
+            await self.steps("...t")
         else:
             raise AssertionError("a subscriber that hangs")
         for one in self.crowd:
@@ -116,16 +120,33 @@ def is_slow(item: StreamItem) -> bool:
     return isinstance(item, StreamGap) and item.reason is GapReason.SLOW_CONSUMER
 
 
+def test_who_has_read_what_is_not_published_yet_is_told_no_older_cursor() -> None:
+    """2 is published and sends all to the log, which has 3 as well. A heartbeat that told 2 would
+    have its reader get 3 once more."""
+
+    async def scene() -> None:
+        stage = Scene(queue_max=256)
+        await stage.begin()
+        await stage.steps("aua" + "......" + "t...")
+        cursors = [at(one["cursor"]) for one in stage.crowd[0].told]
+        await stage.steps("x...")
+
+        assert cursors == [0, 1, 3, 3, 3]
+        assert stage.crowd[0].positions == []
+
+    by_hand(scene())
+
+
 @given(steps=st.text("wuapt.012x", max_size=60), queue_max=st.integers(1, 3) | st.just(256))
-@settings(print_blob=True, deadline=None, max_examples=150)
+@example(steps="auax.tx", queue_max=256)
+@settings(print_blob=True, deadline=None, max_examples=examples(150))
 def test_every_cursor_of_every_subscriber_is_true(steps: str, queue_max: int) -> None:
     """However slow some are, whoever comes back, and in whatever order things are published."""
 
     async def scene() -> None:
         stage = Scene(queue_max)
         await stage.begin()
-        for step in steps:
-            await stage.step(step)
+        await stage.steps(steps)
 
         await stage.rest()
 

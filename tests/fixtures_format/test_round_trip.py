@@ -14,6 +14,7 @@ from gateway.ledger.lifecycle import NEXT
 from gateway.sandbox.fixtures import demo_text, load, read_fixtures, write_fixtures
 from schema.ports import CreditNoteDraft, Refused
 from tests.fixtures_format.small_file import CREDITED, State, changed, new_twin, small_file
+from tests.support.long_form import examples
 from tests.support.many_invoices import generate
 
 
@@ -98,7 +99,7 @@ def take(twin: Twin, step: tuple[str, ...]) -> None:
         pass
 
 
-@settings(deadline=None, max_examples=60, print_blob=True)
+@settings(deadline=None, max_examples=examples(60), print_blob=True)
 @given(st.lists(STEPS, max_size=25))
 def test_every_state_that_the_rules_allow_can_be_saved_and_loaded(
     steps: list[tuple[str, ...]],

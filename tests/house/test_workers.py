@@ -58,3 +58,14 @@ def test_the_check_runs_on_two_cores() -> None:
 
     assert "$(BIN)/pytest -n 2 " in recipe
     assert recipe.rstrip().endswith("$(ARGS)")
+
+
+def test_the_long_form_tries_more_of_all_that_is_generated() -> None:
+    """A number of its own would stand above the profile's, and no long run look for more."""
+    fixed = [
+        str(path.relative_to(ROOT))
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        if re.search(r"max_examples=\d", path.read_text())
+    ]
+
+    assert fixed == []

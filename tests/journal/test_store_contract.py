@@ -16,6 +16,7 @@ from gateway.backends.supplier import Found
 from schema.ports import Attached, CreditNoteCreated, Detached
 from tests.journal.records import COMMANDS, DETACHED, OUTCOMES, put, record
 from tests.journal.stores import STORES, StoreFeatures
+from tests.support.long_form import examples
 from tests.support.time_and_ids import START, ManualClock
 
 DAY = 24 * 3600
@@ -339,7 +340,7 @@ ROOM = 3
 
 
 @given(steps=st.lists(STEP, max_size=25))
-@settings(print_blob=True, deadline=None, max_examples=150)
+@settings(print_blob=True, deadline=None, max_examples=examples(150))
 @pytest.mark.parametrize("opened", STORES, ids=lambda features: features.name)
 async def test_a_store_answers_as_a_plain_table_would(
     tmp_path_factory: pytest.TempPathFactory,

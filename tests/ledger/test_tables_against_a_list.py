@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.backends.memory.tables import SMALL_BUCKET_MAX, Query
 from tests.ledger.things import Thing, ids, table_of
+from tests.support.long_form import examples
 
 
 @dataclass(slots=True)
@@ -77,7 +78,7 @@ few of them ever due that a range of due dates is the shorter way."""
 CURSORS_MAX = 20
 
 
-@settings(max_examples=150, deadline=None, print_blob=True)
+@settings(max_examples=examples(150), deadline=None, print_blob=True)
 @given(
     crowd=st.sampled_from([[], [], [], CROWD]),
     changes=CHANGES,

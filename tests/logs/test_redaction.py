@@ -17,6 +17,7 @@ from gateway.logs.redaction import (
     redact,
     redacted,
 )
+from tests.support.long_form import examples
 
 CANARY = "c4n4ry" + "x" * 24
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJvc2Nhci5leGFtcGxlIn0.c2lnbmF0dXJlLWM0bjRyeQ"
@@ -161,7 +162,7 @@ SCRAPS = [
 ]
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(strategies.lists(strategies.sampled_from(SCRAPS), max_size=12).map("".join))
 def test_what_has_no_mark_of_a_rule_has_nothing_for_it_to_mask(text: str) -> None:
     """Marks only spare time: the text is what all rules would have made of it."""

@@ -21,6 +21,7 @@ from gateway.logs.redaction import redact
 from gateway.logs.setup import LineFormatter
 from tests.logs.test_redaction import SCRAPS
 from tests.support.log_lines import log_given_back
+from tests.support.long_form import examples
 
 SECRET = "sk_test_" + "c4n4ry" * 3
 
@@ -103,7 +104,7 @@ VALUES = strategies.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     VALUES.filter(lambda value: isinstance(value, str)),
     strategies.dictionaries(strategies.sampled_from(["took", "api_key", "Cookie"]), VALUES),

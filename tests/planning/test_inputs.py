@@ -23,6 +23,7 @@ from strawberry.types.arguments import convert_arguments
 from schema.cost import STRAWBERRY
 from schema.inputs import converted
 from schema.root import make_schema
+from tests.support.long_form import examples
 
 SCHEMA = make_schema()._schema
 
@@ -65,7 +66,7 @@ def given_of(arguments: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("field", FIELDS.values(), ids=FIELDS.keys())
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.data())
 def test_a_fields_arguments_are_converted_as_strawberry_does(
     field: GraphQLField, data: st.DataObject

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from gateway.events.log import encode_position
+from tests.support.long_form import examples
 from tests.tenancy.account import ACME, GLOBEX
 from tests.tenancy.documents import PAGE, STREAM, pays
 from tests.tenancy.programs import EPOCH, Step, steps
@@ -27,7 +28,7 @@ from tests.tenancy.world import BACKENDS, World, within_seconds
 @settings(
     print_blob=True,
     deadline=None,
-    max_examples=30,
+    max_examples=examples(30),
     # To make a program that fails shorter would take minutes, and it can be read as it is.
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
