@@ -38,11 +38,11 @@ OWN_EVENTS = "@self"
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where Stripe sends events. `payload` is `thin` or `snapshot`; `url` None where it is no
+    """Where Stripe sends events. `event_payload` is `thin` or `snapshot`; `url` None where it is no
     webhook."""
 
     id: str
-    payload: str
+    event_payload: str
     transport: str
     url: str | None
     enabled_events: tuple[str, ...]
@@ -64,7 +64,7 @@ class Destination:
 
     def name_of(self, name: str) -> str:
         """What it has to be asked for to bring that."""
-        return f"{THIN_PREFIX}{name}" if self.payload == THIN else name
+        return f"{THIN_PREFIX}{name}" if self.event_payload == THIN else name
 
 
 def thin_names(events: Sequence[str]) -> tuple[str, ...]:
@@ -84,7 +84,7 @@ class Registered:
         return [
             one
             for one in self.destinations
-            if one.url == url and one.transport == WEBHOOK and payload in (None, one.payload)
+            if one.url == url and one.transport == WEBHOOK and payload in (None, one.event_payload)
         ]
 
 
@@ -127,7 +127,7 @@ def _is_same(one: Destination, endpoint: Destination) -> bool:
     """Whether this is the endpoint as v2 lists it. Stripe does not say that its id is the same."""
     if one.id == endpoint.id:
         return True
-    mine = (one.payload, one.url, one.created, set(one.enabled_events))
+    mine = (one.event_payload, one.url, one.created, set(one.enabled_events))
     return mine == (SNAPSHOT, endpoint.url, endpoint.created, set(endpoint.enabled_events))
 
 
@@ -135,7 +135,7 @@ def _of_endpoint(endpoint: Fields) -> Destination:
     created = endpoint.value("created")
     return Destination(
         id=endpoint.id,
-        payload=SNAPSHOT,
+        event_payload=SNAPSHOT,
         transport=WEBHOOK,
         url=endpoint.text("url"),
         enabled_events=tuple(_texts(endpoint.value("enabled_events"))),
@@ -154,7 +154,7 @@ def _of_destination(one: Fields) -> Destination:
     url = _within(one.raw, WEBHOOK).get("url")
     return Destination(
         id=one.id,
-        payload=one.text("event_payload") or SNAPSHOT,
+        event_payload=one.text("event_payload") or SNAPSHOT,
         transport=one.text("type") or "",
         url=url if isinstance(url, str) else None,
         enabled_events=tuple(_texts(one.value("enabled_events"))),

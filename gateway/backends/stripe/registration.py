@@ -162,7 +162,8 @@ def _beside(there: Registered, url: str) -> Iterator[str]:
     """What else comes to the URL from now on."""
     for one in there.at(url):
         yield (
-            f"{one.id} sends {one.payload} events to the same URL, signed with its own secret: set "
+            f"{one.id} sends {one.event_payload} events to the same URL, signed with its own "
+            "secret: set "
             "both, separated by a comma. A fact that comes by both is told once; delete what you "
             "do not need at Stripe."
         )

@@ -78,7 +78,7 @@ class _Check:
         yield from self._several()
 
     def _active(self, *payloads: str) -> list[Destination]:
-        return [one for one in self.here if one.is_active and one.payload in payloads]
+        return [one for one in self.here if one.is_active and one.event_payload in payloads]
 
     def _is_brought(self, name: str) -> bool:
         return any(one.brings(name) for one in self._active(SNAPSHOT, THIN))
@@ -94,21 +94,21 @@ class _Check:
             yield Finding(False, f"{one.id} brings every event; most of them are ignored")
         else:
             yield from self._of_events(one)
-        if one.payload == SNAPSHOT and one.api_version != self.stripe_version:
+        if one.event_payload == SNAPSHOT and one.api_version != self.stripe_version:
             version = "has another API version than the gateway: this does no harm"
             yield Finding(False, f"{one.id} {version}")
 
     def _of_disabled(self, one: Destination) -> Finding:
         why = "" if one.why_disabled is None else f" ({one.why_disabled})"
-        if self._active(one.payload):
+        if self._active(one.event_payload):
             return Finding(False, f"{one.id} is disabled{why} and not needed: delete it at Stripe")
         return Finding(True, f"{one.id} is disabled{why}: enable it at Stripe")
 
     def _of_events(self, one: Destination) -> Iterator[Finding]:
-        without = NO_THIN if one.payload == THIN else NO_SNAPSHOT
+        without = NO_THIN if one.event_payload == THIN else NO_SNAPSHOT
         followed = (*self.events, *self.preview_events, *sorted(NO_SNAPSHOT))
         names = {one.name_of(name) for name in followed if name not in without}
-        needed = (*self.events, *sorted(NO_SNAPSHOT)) if one.payload == THIN else self.events
+        needed = (*self.events, *sorted(NO_SNAPSHOT)) if one.event_payload == THIN else self.events
         missing = [
             one.name_of(name)
             for name in needed
