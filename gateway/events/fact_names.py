@@ -24,8 +24,12 @@ def event_names(hint: Hint) -> tuple[str, ...]:
 
 
 def names_at_first(hint: Hint, kind: EventType) -> tuple[str, ...]:
-    """Those that can be told before anything is read."""
-    return event_names(hint) + names_of_payment(hint, kind)
+    """Those that can be told before anything is read. An intent is canceled once, which two of
+    Stripe's events tell of, perhaps without a word of each other."""
+    intent_id, names = hint.payment_intent_id, event_names(hint)
+    if kind is EventType.CANCELED and hint.invoice_payment_id is None and intent_id is not None:
+        names += (state_name(kind, intent_id),)
+    return names + names_of_payment(hint, kind)
 
 
 def names_of_payment(hint: Hint, kind: EventType) -> tuple[str, ...]:
@@ -39,9 +43,9 @@ def names_of_payment(hint: Hint, kind: EventType) -> tuple[str, ...]:
     return (*names, state_name(kind, payment_id)) if kind.value in ENTERED_ONCE else names
 
 
-def state_name(kind: EventType, payment_id: str) -> str:
-    """A payment is attached, paid and canceled once."""
-    return f"state:{kind.value}:{payment_id}"
+def state_name(kind: EventType, object_id: str) -> str:
+    """A payment is attached, paid and canceled once, and an intent canceled."""
+    return f"state:{kind.value}:{object_id}"
 
 
 def turn_name(hint: Hint, kind: EventType, payments: Mapping[str, InvoicePayment]) -> str:

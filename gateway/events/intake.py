@@ -190,10 +190,15 @@ class Intake:
 
     async def _asked(self, hint: Hint) -> Hint:
         """A thin event with the name of its snapshot event, which it did not say; as it is where
-        the log knows it."""
-        if await self.log.knows([event_name(hint.event_id)]):
+        the log knows it. Of several replicas that have it one asks, and goes on to take it in."""
+        names = [event_name(hint.event_id)]
+        if await self._is_taken_in(names):
             return hint
-        return replace(hint, snapshot_event_id=await self.lookup.snapshot_of(hint.event_id))
+        try:
+            return replace(hint, snapshot_event_id=await self.lookup.snapshot_of(hint.event_id))
+        except BaseException:
+            await self._let_go(names)
+            raise
 
     async def _drop_again(self, hint: Hint) -> None:
         """What is known was dropped when it was taken in, be it by a state that Stripe has told of
