@@ -61,6 +61,8 @@ ACCOUNT = "acct_1"
 PARTNER = Viewer("partner")
 RETRY_SECONDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 REST_SECONDS_MAX = 600.0
+READING_SECONDS = 30.0
+"""What readers have not heard by then, while nothing goes wrong, they never hear."""
 
 
 @dataclass(slots=True)
@@ -407,9 +409,7 @@ class Scene:
                 task.result()
         while not await self._caught_up(self.chance.choice(self.replicas)):
             assert loop.time() < ends, "catch-up does not end"
-        last = (await self.log.bounds()).last
-        while loop.time() < ends and any(len(one.heard) < last for one in self.replicas):
-            await asyncio.sleep(0.25)
+        await asyncio.sleep(READING_SECONDS)
 
 
 def fact_id(event_id: str) -> str:
