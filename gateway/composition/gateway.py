@@ -218,10 +218,11 @@ def _intake(stores: Stores, upstream: Upstream, feed: Feed, publish: Publish, ow
 
 
 def callers_of(journal: JournalStore) -> CallerOf:
-    """Who sent Stripe a key, as the journal knows it."""
+    """Who sent Stripe a key, as the journal knows it. The steps of one write have keys of their own,
+    which are the write's and, behind a hyphen, the step."""
 
     async def caller_of(stripe_key: str) -> tuple[str, str] | None:
-        record = await journal.by_stripe_key(stripe_key)
+        record = await journal.by_stripe_key(stripe_key.partition("-")[0])
         return None if record is None else (record.tenant, record.key)
 
     return caller_of

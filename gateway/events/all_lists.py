@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from gateway.events.catch_up import RETRY_SECONDS, ListCatchUp, ListRefused, OnProgress, Summary
@@ -56,7 +57,12 @@ class CatchUp:
     async def run(
         self, since: int | None = None, on_progress: OnProgress | None = None
     ) -> dict[str, ListRun]:
-        """Read each list from `since`, or from where it got to, and say what became of it."""
+        """Read each list from `since`, or from where it got to, and say what became of it. All of
+        them begin at once, as the first may take a while, or the process end in it."""
+        if since is None:
+            with suppress(OSError):  # which the reading of the list will meet, and tell
+                for one in self.lists.values():
+                    await one.begin()
         return {name: await self._ran(name, since, on_progress) for name in self.lists}
 
     async def last_complete(self) -> int | None:

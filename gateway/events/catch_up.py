@@ -133,6 +133,12 @@ class ListCatchUp:
         if covered is not None and covered.ended_at is None:
             await self.progress.save(Covered(now))
 
+    async def begin(self) -> None:
+        """Note that nothing may be missed from now on, if there is no note yet. Raises `OSError`."""
+        async with self._one_at_a_time:
+            if await self.progress.load() is None:
+                await self.progress.save(Covered(self.now() - OVERLAP_SECONDS))
+
     async def complete_until(self) -> int | None:
         """Up to when all that the list holds is known to have been taken in; None before the first
         run has come to its end. Raises `OSError`."""

@@ -49,15 +49,25 @@ def plan_of(seed: int) -> Plan:
     faults = tuple(one for part in parts for one in part if isinstance(one, Fault))
     happenings = tuple(one for part in parts for one in part if isinstance(one, Happening))
     plan = replace(plan, faults=faults[:7], happenings=_settling(chance, plan) + happenings)
-    if plan.webhooks == "lost":
+    plan = _with_thin_events(plan)
+    if plan.waits_for_catch_up:
         plan = replace(plan, catch_up_seconds=120.0)
     return replace(plan, heartbeat_seconds=_heartbeat(chance, plan))
+
+
+def _with_thin_events(plan: Plan) -> Plan:
+    """In dice of their own, so that everything else is as it was without them."""
+    chance = random.Random(f"thin events {plan.seed}")
+    sends = chance.choice(
+        (("snapshot",), ("snapshot",), ("snapshot", "thin"), ("snapshot", "thin"), ("thin",))
+    )
+    return replace(plan, sends=sends, unsaid_of_four=chance.choice((0, 0, 1, 4)))
 
 
 def _heartbeat(chance: random.Random, plan: Plan) -> float:
     """Short where the history is: a long one would be made of heartbeats."""
     ends = max(one.at + sum(wait for wait, _ in one.tries) for one in plan.writes)
-    is_long = ends > HASTY_SECONDS_MAX or plan.webhooks == "lost"
+    is_long = ends > HASTY_SECONDS_MAX or plan.waits_for_catch_up
     return 15.0 if is_long else chance.choice((0.5, 0.5, 1.0, 5.0))
 
 

@@ -118,13 +118,13 @@ class StripeSide:
                 event.type,
                 invoice_id or getattr(subject, "invoice_id", None),
                 payment_id,
+                is_default=isinstance(subject, records.InvoicePayment) and subject.is_default,
             )
         )
 
     def _stored(self, event: StoredEvent) -> None:
-        """The histories are of one destination, which is for snapshot events."""
-        if event.payload != "snapshot":
-            return
+        """Whatever is told of the fact that was noted last."""
+        self.history.events[-1].told_as.add(event.id)
         self.boundary.tell("Stripe: event {} {}", event.id, event.type)
         self.on_event(event)
 
