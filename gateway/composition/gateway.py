@@ -218,8 +218,8 @@ def _intake(stores: Stores, upstream: Upstream, feed: Feed, publish: Publish, ow
 
 
 def callers_of(journal: JournalStore) -> CallerOf:
-    """Who sent Stripe a key, as the journal knows it. The steps of one write have keys of their own,
-    which are the write's and, behind a hyphen, the step."""
+    """Who sent Stripe a key, as the journal knows it. A step of a write has a key of its own: the
+    write's and, behind a hyphen, which step it is."""
 
     async def caller_of(stripe_key: str) -> tuple[str, str] | None:
         record = await journal.by_stripe_key(stripe_key.partition("-")[0])

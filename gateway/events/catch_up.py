@@ -134,7 +134,7 @@ class ListCatchUp:
             await self.progress.save(Covered(now))
 
     async def begin(self) -> None:
-        """Note that nothing may be missed from now on, if there is no note yet. Raises `OSError`."""
+        """Note that nothing may be missed from now on, if nothing is noted. Raises `OSError`."""
         async with self._one_at_a_time:
             if await self.progress.load() is None:
                 await self.progress.save(Covered(self.now() - OVERLAP_SECONDS))

@@ -99,7 +99,13 @@ class World:
         finally:
             PROCESS.reset(token)
         self.readers.add(task)
-        task.add_done_callback(self.readers.discard)
+        task.add_done_callback(self._read)
+
+    def _read(self, task: asyncio.Task[Any]) -> None:
+        """A reader that falls over has compared nothing, which is a finding."""
+        self.readers.discard(task)
+        if not task.cancelled() and (trouble := task.exception()) is not None:
+            self.history.trouble.append(f"a reader fell over: {trouble!r}")
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()

@@ -19,7 +19,7 @@ from typing import Any
 from gateway.backends.assembly import Ask, FetchedPage
 from gateway.backends.harvest import EventRead, Harvest
 from gateway.backends.stripe.client import StripeApi
-from gateway.backends.stripe.errors import KeyRefused
+from gateway.backends.stripe.errors import KeyRefused, KeyUnknown
 from gateway.backends.stripe.rate_limit import SYSTEM_CALLER
 from gateway.backends.stripe.reads.pool import OUT_OF_BAND, Pool, paid_out_of_band
 from gateway.stripe_objects.reading import (
@@ -180,6 +180,8 @@ class StripeLookup:
             return self._intents[intent_id]
         try:
             raw = await self._known(f"{INTENTS}/{intent_id}", {})
+        except KeyUnknown:
+            raise
         except KeyRefused:
             return None
         customer_id = (
@@ -194,6 +196,8 @@ class StripeLookup:
         and an event that is told twice is better than one that is not told."""
         try:
             raw = await self._known(f"{THIN_EVENTS}/{event_id}", {})
+        except KeyUnknown:
+            raise
         except KeyRefused:
             return None
         named = (raw or {}).get("snapshot_event")
