@@ -451,6 +451,20 @@ async def test_a_canceled_intent_that_is_known_is_not_looked_for_again(door: Doo
     assert door.steps.taken.count("find") == 1
 
 
+@pytest.mark.parametrize("first", ["snapshot", "thin"])
+async def test_an_intent_is_canceled_once(first: str, door: Door) -> None:
+    """Its two events may have no word of each other; the second looks for nothing."""
+    _, intent_id, _ = attached(door.stage)
+    door.stage.twin.progress(intent_id, "canceled")
+    snapshot = door.hints("payment_intent.canceled")
+    events = snapshot + door.thin("payment_intent.canceled", said=False)
+
+    taken = await door.receive(*(events if first == "snapshot" else events[::-1]))
+
+    assert taken == [1, 0]
+    assert door.steps.taken.count("find") == 1
+
+
 async def test_one_that_does_not_say_is_asked_once_and_its_invoice_is_only_dropped(
     door: Door,
 ) -> None:
@@ -485,6 +499,31 @@ async def test_one_that_does_not_say_is_the_fact_that_was_told_before(door: Door
 
     assert taken == [1, 0, 0]
     assert door.steps.taken.count("ask") == 1
+
+
+async def test_of_two_replicas_one_asks_what_a_thin_event_does_not_say() -> None:
+    """The other waits, and finds the fact in the log by the event's own name."""
+    one, two = replicas()
+    one.stage.open_invoice()
+    (thin,) = one.thin("invoice.finalized", said=False)
+
+    taken = await asyncio.gather(one.receive(thin), two.receive(thin))
+
+    assert sorted(taken) == [[0], [1]]
+    assert one.steps.taken.count("ask") + two.steps.taken.count("ask") == 1
+
+
+async def test_another_replica_asks_where_the_first_was_not_told() -> None:
+    """Stripe was away: the first holds nothing up."""
+    one, two = replicas()
+    one.stage.open_invoice()
+    (thin,) = one.thin("invoice.finalized", said=False)
+    one.steps.broken = "ask"
+    with pytest.raises(ConnectionError):
+        await one.receive(thin)
+
+    assert await two.log.claim([f"event:{thin.event_id}"], "replica 1") is Claim.OURS
+    assert await two.receive(thin) == [1]
 
 
 @pytest.mark.parametrize("raw_type", [PAID, OPEN, CANCELED])

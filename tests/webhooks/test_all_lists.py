@@ -12,6 +12,7 @@ from gateway.events.all_lists import SNAPSHOT, THIN
 from gateway.events.catch_up import OVERLAP_SECONDS, REACH_SECONDS, RETRY_SECONDS
 from gateway.events.catch_up_progress import Covered
 from gateway.sandbox.stripe_api import Fault, FaultKind
+from tests.events.channel import turn
 from tests.webhooks.rig import HANG_SECONDS_MAX, Rig
 
 DAY = 24 * 3600
@@ -84,6 +85,23 @@ async def test_each_list_is_read_from_where_it_got_to(rig: Rig) -> None:
     assert (during[THIN].summary, during[THIN].is_refused) == (None, False)
     assert snapshot.from_ > thin.from_
     assert thin.from_ == began - OVERLAP_SECONDS
+    assert [one.type for one in await rig.held()].count("ATTACHED") == 1
+
+
+async def test_both_lists_begin_at_once(rig: Rig) -> None:
+    """The process may end, or Stripe be slow, in the first list: what happens from then on is
+    found by the next process in the second as well."""
+    rig.sandbox.faults.add(FaultKind.HANG, path=PATH)
+    task = asyncio.create_task(rig.catch_ups.run())
+    async with asyncio.timeout(HANG_SECONDS_MAX):
+        while not rig.sandbox.requests:
+            await turn()
+    task.cancel()
+    await elsewhere(rig)
+    rig.stage.clock.advance(DAY)
+
+    await rig.catch_ups.run()
+
     assert [one.type for one in await rig.held()].count("ATTACHED") == 1
 
 

@@ -258,6 +258,17 @@ async def test_a_key_that_may_not_read_thin_events_is_no_trouble(
     assert await lookup.snapshot_of("evt_1") is None
 
 
+@pytest.mark.parametrize("asked", ["snapshot_of", "customer_of_intent"])
+async def test_a_key_that_stripe_does_not_know_is_a_trouble_of_the_moment(
+    rig: Rig, lookup: StripeLookup, asked: str
+) -> None:
+    """The event comes again: what the right key would be told is not known."""
+    rig.sandbox.faults.add(Fault(FaultKind.ANSWER, status=401, body={"error": {}}))
+
+    with pytest.raises(Failed):
+        await getattr(lookup, asked)("evt_1")
+
+
 async def test_a_turn_gathers_for_a_moment(rig: Rig, lookup: StripeLookup, waits: Waits) -> None:
     """Stripe tells of one change by several events at once."""
     await lookup.turn(rig.stage.open_invoice())
