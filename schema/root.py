@@ -4,7 +4,7 @@ Query is everything that can be read. Its fields only look up what was loaded fo
 execution began.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -20,6 +20,7 @@ from graphql import (
     Undefined,
 )
 from strawberry.schema.config import StrawberryConfig
+from strawberry.types.scalar import ScalarDefinition
 
 from schema import VERSION, filters
 from schema.context import Info
@@ -197,12 +198,23 @@ def _finish(kind: GraphQLNamedType) -> None:
 @cache
 def make_schema() -> strawberry.Schema:
     """The one schema of this process; building it does no I/O."""
+    return built(Query)
+
+
+@cache
+def printed_schema() -> str:
+    """The schema as text: what `schema.graphql` has."""
+    return make_schema().as_str()
+
+
+def built(query: type, scalars: Mapping[object, ScalarDefinition] = {}) -> strawberry.Schema:
+    """All put together, below this Query, with the scalars that it has beside the others."""
     schema = strawberry.Schema(
-        query=Query,
+        query=query,
         mutation=Mutation,
         subscription=Subscription,
         types=[Charge, CreditNote, PaymentRecord, InputProblem, UpstreamProblem, StateProblem],
-        config=StrawberryConfig(scalar_map=SCALARS),
+        config=StrawberryConfig(scalar_map={**SCALARS, **scalars}),
     )
     for kind in schema._schema.type_map.values():
         _finish(kind)

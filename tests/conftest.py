@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.storage.redis_server import end_shared_servers
+from tests.support.browser import LEFT_OUT, NOT_BUILT
 from tests.support.long_form import examples
 from tests.support.workers import made_once, run_folder
 
@@ -52,6 +53,14 @@ def pytest_collection_finish() -> None:
     """Modules and tests stay to the end, and are not looked through again."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What a machine cannot test is said in words, and not by a letter among thousands."""
+    skipped = terminalreporter.stats.get("skipped", ())
+    for sentence in (LEFT_OUT, NOT_BUILT):
+        if any(sentence in str(one.longrepr) for one in skipped):
+            terminalreporter.write_line(sentence)
 
 
 @pytest.fixture(scope="session")

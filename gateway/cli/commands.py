@@ -185,11 +185,20 @@ def new(
 
 
 @app.command()
-def sdl() -> None:
+def sdl(
+    subgraph: Annotated[
+        bool, typer.Option(help="As a subgraph of Apollo Federation 2, for a composition.")
+    ] = False,
+) -> None:
     """Print the schema."""
-    from schema.root import make_schema
+    if subgraph:
+        from schema.federation import subgraph_sdl
 
-    typer.echo(make_schema().as_str())
+        typer.echo(subgraph_sdl(), nl=False)
+        return
+    from schema.root import printed_schema
+
+    typer.echo(printed_schema())
 
 
 @app.command()
@@ -252,7 +261,7 @@ def _diagnosis(settings: Settings) -> Iterator[str]:
     if settings.fixtures is not None and settings.fixtures.is_file():
         yield from (f"{settings.fixtures}: {one}" for one in check_file(settings.fixtures))
     if console_directory() is None:
-        yield "The GraphiQL page is not built. Run make console."
+        yield "The console and GraphiQL are not built. Run make console."
     if settings.port and _is_taken(settings.host, settings.port):
         yield (
             f"Port {settings.port} on {settings.host} is taken. Choose another with --port, or "

@@ -92,7 +92,7 @@ async def serve_with_sandbox(settings: Settings, sandbox_port: int) -> None:
         against = _against(settings, sandbox)
         secrets = await _register(against)
         against = against.model_copy(update={"stripe_webhook_secrets": SecretStr(secrets)})
-        async with _listening(against) as port:
+        async with _listening(against, sandbox.twin) as port:
             _leave_the_start_alone()
             sandbox_line = f"  Sandbox  {sandbox.url} (key {SANDBOX_KEY})\n"
             typer.echo(_greeting(against, port) + sandbox_line)
@@ -149,14 +149,14 @@ async def _register(settings: Settings) -> str:
 
 
 @asynccontextmanager
-async def _listening(settings: Settings) -> AsyncIterator[int]:
-    """A gateway on its port; answers which one that is."""
+async def _listening(settings: Settings, twin: Twin | None = None) -> AsyncIterator[int]:
+    """A gateway on its port; answers which one that is. `twin` is that of its sandbox."""
     async with (
         opened_gateway(settings, with_background=False) as gateway,
         _metrics_listening(settings, gateway.metrics),
     ):
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.rereading.again)
-        application = make_web_app(gateway)
+        application = make_web_app(gateway, twin=twin)
         runner = make_runner(application, settings)
         await runner.setup()
         loop = asyncio.get_running_loop()
@@ -208,8 +208,10 @@ def _greeting(settings: Settings, port: int) -> str:
         first_step = f"Paste    {FIRST_QUERY}"
     else:
         first_step = "Callers  send Authorization: Bearer and their token"
+    console = f"  Console  http://{host}:{port}/\n" if settings.gives_console else ""
     return (
         f"\n  Invoice payments gateway, backend: {settings.backend}\n"
+        f"{console}"
         f"  Open     http://{host}:{port}/graphql\n"
         f"  {first_step}\n"
         "  Stop     Ctrl+C\n"

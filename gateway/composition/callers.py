@@ -15,6 +15,8 @@ from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import strawberry
+
 from gateway.backends.guarded import AuditTrail
 from gateway.callers.budgets import Budget, OwnBudget
 from gateway.callers.clients import ClientsRefused, read_clients
@@ -25,7 +27,7 @@ from gateway.execution.documents import Documents
 from gateway.execution.runner import GraphQLRunner
 from gateway.execution.trusted_documents import ManifestRefused, check_manifest, read_manifest
 from gateway.settings import Settings
-from schema.root import make_schema
+from schema.root import make_schema, printed_schema
 
 if TYPE_CHECKING:
     from gateway.callers.json_web_tokens import JsonWebTokens
@@ -123,6 +125,24 @@ def open_quotas(settings: Settings, stack: AsyncExitStack) -> CostQuotas:
     return CostQuotas(budget, default_per_minute=settings.cost_per_minute)
 
 
+def schema_of(settings: Settings) -> strawberry.Schema:
+    """The plain schema, or the subgraph where the settings ask for one."""
+    if not settings.federation:
+        return make_schema()
+    from schema.federation import make_subgraph
+
+    return make_subgraph()
+
+
+def sdl_of(settings: Settings) -> str:
+    """The same, printed."""
+    if not settings.federation:
+        return printed_schema()
+    from schema.federation import subgraph_sdl
+
+    return subgraph_sdl()
+
+
 def trust_documents(settings: Settings, runner: GraphQLRunner, rereading: Rereading) -> None:
     """Those of the manifest that the settings name. Raises `ManifestRefused`."""
     path = settings.trusted_documents_file
@@ -142,7 +162,7 @@ def problems_of_documents(settings: Settings) -> list[str]:
     path = settings.trusted_documents_file
     if path is None:
         return []
-    documents = Documents(make_schema()._schema, settings)
+    documents = Documents(schema_of(settings)._schema, settings)
     try:
         check_manifest(read_manifest(path), documents, source=str(path))
     except ManifestRefused as refused:

@@ -29,12 +29,14 @@ from gateway.composition.callers import (
     open_audit_trail,
     open_callers,
     open_quotas,
+    schema_of,
+    sdl_of,
     trust_documents,
 )
 from gateway.composition.event_lists import open_catch_up
 from gateway.composition.stores import Stores, forget_for_ever, open_stores, publisher
 from gateway.composition.upstream import Outside, Upstream, open_upstream
-from gateway.console import console_directory
+from gateway.console import console_directory, console_page
 from gateway.events.all_lists import CatchUp
 from gateway.events.arrivals import CallerOf
 from gateway.events.feed import Feed
@@ -46,11 +48,12 @@ from gateway.execution.runner import GraphQLRunner
 from gateway.settings import Settings
 from gateway.web.app import create_app
 from gateway.web.authentication import Authenticator, BearerAuthenticator, DevelopmentAuthenticator
+from gateway.web.demo_endpoint import PATH as DEMO_PATH
+from gateway.web.demo_endpoint import DemoEndpoint
 from gateway.web.metrics import Metrics
 from gateway.web.request_body import asked_later
 from gateway.web.webhook_endpoint import WebhookEndpoint
 from schema.ports import BackendDescription, EventOrigin, Outcome, Reads
-from schema.root import make_schema
 
 if TYPE_CHECKING:
     from gateway.backends.memory.twin import Twin
@@ -154,12 +157,13 @@ async def opened_gateway(
             clock.now,
             owner=owner,
             dropped=upstream.drop_after,
+            is_at_once=upstream.twin is not None and stores.is_in_memory,
         )
         stack.push_async_callback(writes.close)
         read_only = ReadOnlySwitch(settings)
         rereading.start(settings.read_only_flag, read_only.look)
         runner = GraphQLRunner(
-            outside.schema or make_schema(),
+            outside.schema or schema_of(settings),
             upstream.reads,
             GuardedWrites(writes, trail, read_only),
             feed,
@@ -203,7 +207,7 @@ async def opened_gateway(
 
 def _intake(stores: Stores, upstream: Upstream, feed: Feed, publish: Publish, owner: str) -> Intake:
     """What other replicas' subscribers want is not known here, so that all is read for them."""
-    description = upstream.supplier.describe()
+    description, is_shared = upstream.supplier.describe(), stores.is_shared
     return Intake(
         log=stores.log,
         lookup=upstream.lookup,
@@ -212,7 +216,7 @@ def _intake(stores: Stores, upstream: Upstream, feed: Feed, publish: Publish, ow
         caller_of=callers_of(stores.journal),
         account=description.account,
         livemode=description.livemode,
-        is_heard=lambda: stores.is_shared or feed.subscriber_count > 0,
+        is_heard=lambda: is_shared or feed.subscriber_count > 0,
         owner=owner,
     )
 
@@ -263,31 +267,42 @@ def _deliver(gateway: Gateway, twin: Twin) -> None:
 
 
 def make_web_app(
-    gateway: Gateway, *, authenticator: Authenticator | None = None
+    gateway: Gateway, *, authenticator: Authenticator | None = None, twin: Twin | None = None
 ) -> web.Application:
-    """The aiohttp application over a running gateway."""
-    directory = console_directory()
+    """The aiohttp application over a running gateway. `twin` is the account of a sandbox in this
+    process: with it, or a twin of the gateway's own, the console is that of a demo."""
+    settings, directory, twin = gateway.settings, console_directory(), twin or gateway.twin
     if authenticator is None:
         callers = gateway.callers
         authenticator = (
             DevelopmentAuthenticator() if callers is None else BearerAuthenticator(callers)
         )
+    console = None
+    if settings.gives_console:
+        console = console_page(has_callers=settings.has_callers, is_demo=twin is not None)
     app = create_app(
         runner=gateway.runner,
         authenticator=authenticator,
         callers=gateway.callers,
         pings={"log": gateway.stores.ping},
         ids=request_id,
-        settings=gateway.settings,
+        settings=settings,
         page=None if directory is None else (directory / "index.html").read_bytes(),
-        console_directory=directory if gateway.settings.gives_page else None,
+        console_directory=directory if settings.gives_page or settings.gives_console else None,
+        console_page=console,
         metrics=gateway.metrics,
+        sdl=partial(sdl_of, gateway.settings),
     )
+    if console is not None and twin is not None:
+        from gateway.sandbox.demo import act
+
+        demo = DemoEndpoint(partial(act, twin), authenticator, settings)
+        app.router.add_route("*", DEMO_PATH, demo.handle, expect_handler=asked_later)
     if gateway.webhooks is not None:
         endpoint = WebhookEndpoint(
             gateway.webhooks,
             gateway.intake.receive,
-            body_bytes_max=gateway.settings.webhook_body_bytes_max,
+            body_bytes_max=settings.webhook_body_bytes_max,
         )
         app.router.add_route("*", WEBHOOK_PATH, endpoint.handle, expect_handler=asked_later)
     return app

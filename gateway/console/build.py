@@ -1,7 +1,7 @@
-"""Builds the GraphiQL page: ``python -m gateway.console.build``.
+"""Builds the console, its package `live` and GraphiQL's page: ``python -m gateway.console.build``.
 
 Uses the Node.js of the machine, or the one of the PyPI wheel in ``node.lock``, and does nothing
-when the page is up to date. It must not install anything outside this folder: where Node.js is
+when all is up to date. It must not install anything outside this folder: where Node.js is
 missing it says how to get it and exits with ``NEEDS_NODE``, and whoever called it decides.
 """
 
@@ -23,10 +23,15 @@ NEEDS_NODE = 3
 _FOLDER = Path(__file__).parent
 _BUILT = _FOLDER / "dist"
 _STAMP = _BUILT / "built-from.txt"
-_INPUTS = (".npmrc", "package.json", "package-lock.json", "vite.config.js", "src")
+_INPUTS = (
+    *(".npmrc", "package.json", "package-lock.json", "tsconfig.json", "vite.config.js"),
+    *("generate.mjs", "src", "live/package.json", "live/tsconfig.json", "live/src"),
+)
+_SCHEMA = _FOLDER.parents[1] / "schema" / "schema.graphql"
+"""What the console's client is generated from."""
 
 _HOW_TO_GET_NODE = f"""\
-The GraphiQL page needs Node.js (20.19+, 22.12+ or newer) with npm once, and there is none here.
+The console needs Node.js (20.19+, 22.12+ or newer) with npm once, and there is none here.
 Install it, or take it from PyPI into this Python environment:
   {Path(sys.executable).name} -m pip install --require-hashes -r gateway/console/node.lock"""
 
@@ -40,7 +45,7 @@ class Node:
 
 
 def main() -> int:
-    """Build the page unless it is up to date; the result is the exit code."""
+    """Build unless all is up to date; the result is the exit code."""
     source = _fingerprint()
     if _STAMP.is_file() and _STAMP.read_text() == source:
         return 0
@@ -48,24 +53,24 @@ def main() -> int:
     if node is None:
         sys.stderr.write(_HOW_TO_GET_NODE + "\n")
         return NEEDS_NODE
-    sys.stderr.write("Building the GraphiQL page (first time only, about 15 s) ...\n")
+    sys.stderr.write("Building the console (first time only, about 30 s) ...\n")
     try:
         _build(node, source)
     except subprocess.CalledProcessError as error:
-        sys.stderr.write(f"The GraphiQL page could not be built: {error}\n")
+        sys.stderr.write(f"The console could not be built: {error}\n")
         return FAILED
     return 0
 
 
 def _fingerprint() -> str:
-    """A digest of everything that decides what the built page is."""
+    """A digest of everything that decides what is built."""
     digest = hashlib.sha256()
-    for name in _INPUTS:
-        path = _FOLDER / name
+    for path in (*(_FOLDER / name for name in _INPUTS), _SCHEMA):
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file():
                 content = file.read_bytes()
-                digest.update(f"{file.relative_to(_FOLDER).as_posix()} {len(content)}\n".encode())
+                name = file.relative_to(_FOLDER.parents[1]).as_posix()
+                digest.update(f"{name} {len(content)}\n".encode())
                 digest.update(content)
     return digest.hexdigest()
 
@@ -99,13 +104,16 @@ def _build(node: Node, source: str) -> None:
     with tempfile.TemporaryDirectory(prefix=".build-", dir=_FOLDER) as folder:
         work = Path(folder)
         for name in _INPUTS:
+            (work / name).parent.mkdir(exist_ok=True)
             copy = shutil.copytree if (_FOLDER / name).is_dir() else shutil.copyfile
             copy(_FOLDER / name, work / name)
+        shutil.copyfile(_SCHEMA, work / _SCHEMA.name)
         _npm(node, work, "ci", "--loglevel=error")
         _npm(node, work, "run", "build", "--loglevel=error")
         (work / "dist" / _STAMP.name).write_text(source)
-        shutil.rmtree(_BUILT, ignore_errors=True)
-        (work / "dist").rename(_BUILT)
+        for name in ("live/dist", "dist"):
+            shutil.rmtree(_FOLDER / name, ignore_errors=True)
+            (work / name).rename(_FOLDER / name)
 
 
 def _npm(node: Node, folder: Path, *arguments: str) -> None:

@@ -9,7 +9,8 @@ export default defineConfig({
   build: {
     outDir: '../dist',
     emptyOutDir: true,
-    // Everything stays a file of this origin, so that the page's content policy can be strict.
+    rolldownOptions: { input: ['src/index.html', 'src/console.html'] },
+    // Everything stays a file of this origin, so that the pages' content policies can be strict.
     assetsInlineLimit: 0,
     // Monaco is one large chunk by nature; a warning on every build would teach nothing.
     chunkSizeWarningLimit: 5000,

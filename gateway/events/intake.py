@@ -57,6 +57,7 @@ class IntakeFull(OSError):
 
 
 Publish = Callable[[LogEntry], None]
+Append = Callable[[LogEntry], Awaitable[int]]
 Gather = Callable[[str, Arrival], Awaitable[Outcomes]]
 """Takes in what has arrived about an invoice, or about an object whose invoice is not known, be it
 with others."""
@@ -132,7 +133,7 @@ class Intake:
         return await self._received(hint, origin, self._alone)
 
     async def _alone(self, about: str, arrival: Arrival) -> Outcomes:
-        return await self._take_in(Batch(about, [arrival]))
+        return await self._take_in(Batch(about, [arrival]), self._placed)
 
     def _ended(self, hint: Hint, task: asyncio.Task[int]) -> None:
         del self._receiving[hint.event_id]
@@ -208,12 +209,14 @@ class Intake:
             customer_id = self.lookup.customer_known(hint.invoice_id)[1] or customer_id
         await self.cache.drop(Touched(hint.invoice_id, customer_id, hint.payment_intent_id))
 
-    async def _take_in(self, batch: Batch[Arrival]) -> dict[str, int]:
-        """Read what the events of one invoice are about, if that has to be, and append them."""
+    async def _take_in(self, batch: Batch[Arrival], append: Append | None = None) -> dict[str, int]:
+        """Read what the events of one invoice are about, if that has to be, and append them. Who
+        alone brings events stands in no line with others."""
+        append = append or self._appended
         hint = batch.arrivals[0].hint
         if hint.invoice_id is None:
             assert hint.related is not None
-            return await self._take_in_related(batch, hint.related)
+            return await self._take_in_related(batch, hint.related, append)
         is_known, customer_id = self.lookup.customer_known(batch.about)
         payments: Mapping[str, InvoicePayment] = {}
         if is_known and not self._is_to_be_read(batch.arrivals):
@@ -230,9 +233,11 @@ class Intake:
                 # Gone, such as a deleted draft: nobody may be shown it any longer.
                 return {one.hint.event_id: 0 for one in batch.arrivals}
             customer_id, payments = brought.customers[batch.about], brought.payments
-        return await self._all_appended(batch.arrivals, customer_id, payments)
+        return await self._all_appended(batch.arrivals, customer_id, payments, append)
 
-    async def _take_in_related(self, batch: Batch[Arrival], related: Related) -> dict[str, int]:
+    async def _take_in_related(
+        self, batch: Batch[Arrival], related: Related, append: Append
+    ) -> dict[str, int]:
         """The same for events about an object whose invoice is not known: one call tells both."""
         try:
             await self.lookup.related_turn(*related)
@@ -252,20 +257,21 @@ class Intake:
             await renewal.drop(Touched(invoice_id, customer_id, place.payment_intent_id))
             await renewal.keep(brought)
         placed = [replace(one, hint=self._places.completed(one.hint)) for one in arrivals]
-        return await self._all_appended(placed, customer_id, brought.payments)
+        return await self._all_appended(placed, customer_id, brought.payments, append)
 
     async def _all_appended(
         self,
         arrivals: Sequence[Arrival],
         customer_id: str | None,
         payments: Mapping[str, InvoicePayment],
+        append: Append,
     ) -> dict[str, int]:
         """How many entries each event became, by its id."""
         made = (self._entries.of(one, customer_id, payments) for one in arrivals)
         entries = [await next(made)] if len(arrivals) == 1 else await asyncio.gather(*made)
         taken: dict[str, int] = {}
         for arrival, entry in zip(arrivals, entries, strict=True):
-            taken[arrival.hint.event_id] = await self._appended(entry)
+            taken[arrival.hint.event_id] = await append(entry)
         return taken
 
     def _is_to_be_read(self, arrivals: Iterable[Arrival]) -> bool:

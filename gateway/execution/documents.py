@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,11 +18,14 @@ from graphql import (
     DocumentNode,
     FragmentDefinitionNode,
     GraphQLError,
+    GraphQLNamedType,
     GraphQLSchema,
     NoSchemaIntrospectionCustomRule,
+    ObjectValueNode,
     OperationDefinitionNode,
     OverlappingFieldsCanBeMergedRule,
     ValidationContext,
+    VariableDefinitionNode,
     parse,
     specified_rules,
     validate,
@@ -33,6 +37,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from gateway.execution.answers import ERRORS_MAX, SchemaRedaction, coded, with_code
 from gateway.execution.document_limits import Excess, excesses_of
 from gateway.execution.operation import OperationKind
+from gateway.execution.quick_validation import QuickValidation
 from gateway.execution.variables import PlainVariables, plain_variables
 from gateway.settings import Limits
 from schema.cost import cost_of, priced_by
@@ -86,10 +91,24 @@ class Document:
         self, schema: GraphQLSchema, operation: OperationDefinitionNode, given: dict[str, Any]
     ) -> VariableValues | None:
         """See `PlainVariables.values`."""
+        plain = self._plain(schema, operation)
+        return None if plain is None else plain.values(given)
+
+    def usual_values(
+        self, schema: GraphQLSchema, operation: OperationDefinitionNode
+    ) -> VariableValues | None:
+        """Values of the right classes, that mean nothing; None where they are not all plain."""
+        plain = self._plain(schema, operation)
+        return (
+            None if plain is None else plain.values({name: kind() for name, kind, _ in plain.known})
+        )
+
+    def _plain(
+        self, schema: GraphQLSchema, operation: OperationDefinitionNode
+    ) -> PlainVariables | None:
         if id(operation) not in self.variables:
             self.variables[id(operation)] = plain_variables(schema, operation)
-        plain = self.variables[id(operation)]
-        return None if plain is None else plain.values(given)
+        return self.variables[id(operation)]
 
     def cost(
         self,
@@ -167,6 +186,7 @@ class Documents:
         self.schema = schema
         self.limits = limits
         self.redaction = SchemaRedaction(schema)
+        self._quick = QuickValidation(schema)
         self._on_exceeded = on_exceeded
         self._characters = 0
         self._known: OrderedDict[_Key, Looked] = OrderedDict()
@@ -188,10 +208,12 @@ class Documents:
 
     def known(self, text: str, *, may_introspect: bool) -> Document | None:
         """A good document that is known and exceeds nothing."""
-        looked = self._known.get((text, may_introspect))
+        key = (text, may_introspect)
+        looked = self.kept.get(key) or self._known.get(key)
         if looked is None or looked.excesses or not isinstance(looked.outcome, Document):
             return None
-        self._known.move_to_end((text, may_introspect))
+        if key in self._known:
+            self._known.move_to_end(key)
         return looked.outcome
 
     def knows(self, text: str, *, may_introspect: bool) -> bool:
@@ -226,7 +248,9 @@ class Documents:
                 if self.limits.refuses(excess.limit):
                     return Looked([excess], excesses)
                 log.warning(ONLY_TOLD, excess.limit, excess.message)
-            errors = validated(self.schema, node, may_introspect=may_introspect)
+            errors: list[GraphQLError] = []
+            if not self._quick.is_good(node):
+                errors = validated(self.schema, node, may_introspect=may_introspect)
         # What is remembered must not keep the frames that it was raised through.
         except Excess as raised:
             excess = Excess(raised.limit, raised.message)
@@ -302,10 +326,23 @@ class FieldsCanBeMergedRule(OverlappingFieldsCanBeMergedRule):
         self.rule_context.remaining_complexity_budget = COMPARISONS_MAX
 
 
+class OneOfRule(OneOfInputValidationRule):
+    """Strawberry's rule, which fails at a variable that the operation before it does not define:
+    another rule tells of those."""
+
+    def __init__(self, context: ValidationContext) -> None:
+        super().__init__(context)
+        self.variable_definitions: dict[str, VariableDefinitionNode] = {}
+
+    def validate_one_of(self, node: ObjectValueNode, type: GraphQLNamedType) -> None:
+        with suppress(KeyError):
+            super().validate_one_of(node, type)
+
+
 def validation_rules(may_introspect: bool) -> list[type]:
     rules: list[type] = [
         FieldsCanBeMergedRule if rule is OverlappingFieldsCanBeMergedRule else rule
-        for rule in (*specified_rules, OneOfInputValidationRule)
+        for rule in (*specified_rules, OneOfRule)
     ]
     return rules if may_introspect else [*rules, NoSchemaIntrospectionCustomRule]
 

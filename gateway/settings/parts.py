@@ -58,6 +58,9 @@ class WebSettings(Group):
 
     ide: Literal["auto", "on", "off"] = "auto"
     """Whether browsers get the GraphiQL page: auto gives it while no callers are configured."""
+    console: Literal["auto", "on", "off"] = "auto"
+    """Whether browsers get the console at `/`: auto gives it while no callers are configured; with
+    callers, on gives it with a field for the token."""
     allowed_origins: Origins = ()
     """Origins, separated by commas, whose pages may call the gateway and open WebSockets; its own
     pages always may."""

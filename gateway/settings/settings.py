@@ -98,6 +98,9 @@ class Settings(WebSettings, Limits, TokenSettings):
     warm_answers: bool = True
     """Whether an answer is kept, and given again while nothing that it was made of has changed; up
     to 32 MiB of them."""
+    federation: bool = False
+    """Whether the schema is a subgraph of Apollo Federation 2: with `_entities` and `_service`, for
+    a router that composes it with others."""
     stream_queue_max: int = Field(256, ge=1)
     """Events a subscriber may lag behind before it is told to resume."""
     stream_heartbeat_seconds: float = Field(15.0, gt=0)
@@ -128,6 +131,11 @@ class Settings(WebSettings, Limits, TokenSettings):
     def gives_page(self) -> bool:
         """The page lives from introspection, which only a caller with that right may do."""
         return self.ide == "on" or (self.ide == "auto" and not self.has_callers)
+
+    @property
+    def gives_console(self) -> bool:
+        """The console needs no more than a caller's own rights, and is for people."""
+        return self.console == "on" or (self.console == "auto" and not self.has_callers)
 
     @property
     def webhook_secrets(self) -> tuple[str, ...]:

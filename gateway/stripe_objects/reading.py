@@ -321,40 +321,63 @@ def harvest(raw: object) -> list[Record | Deleted]:
     cannot be read is left out with a warning: whoever needs it will read it by itself and see why.
     """
     found: dict[tuple[str, str], Record | Deleted] = {}
+    for value in objects_in(raw):
+        for one in _told_by(value):
+            found.setdefault((type(one).__name__, one.id), one)
+    return list(found.values())
+
+
+def objects_in(raw: object) -> list[dict[str, Any]]:
+    """Every object of a response that says what it is, or that it is deleted, wherever it stands,
+    outer ones first; not what events hold."""
+    found: list[dict[str, Any]] = []
     waiting: list[Any] = [raw]
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict):
-            if value.get("object") == "event":
+            kind = value.get("object")
+            if kind == "event":
                 continue
-            for one in _told_by(value):
-                found.setdefault((type(one).__name__, one.id), one)
+            if isinstance(kind, str) or value.get("deleted") is True:
+                found.append(value)
             waiting.extend([one for one in value.values() if isinstance(one, _NESTING)][::-1])
         elif isinstance(value, list):
             waiting.extend(value[::-1])
-    return list(found.values())
+    return found
 
 
 _NESTING = (dict, list)
 """What JSON nests in. An answer has some twenty plain values for each of these."""
 
 
-def _told_by(raw: Mapping[str, Any]) -> Iterator[Record | Deleted]:
-    """The record of one object, and those of an invoice's lines."""
+def told_by(raw: Mapping[str, Any]) -> Record | Deleted | None:
+    """The record of one object; None for what is none of ours, and, with a warning, for what cannot
+    be read."""
     if raw.get("deleted") is True:
         # `{"id": "cus_1", "deleted": true}` may leave out what the id says too.
         object_id: object = raw.get("id")
-        prefix = object_id.partition("_")[0] if is_id(object_id) else None
-        told = (record for record in get_args(Record) if record.prefix == prefix)
-        yield from (Deleted(record.__name__, str(object_id)) for record in told)
-        return
+        name = _NAMES.get(object_id.partition("_")[0]) if is_id(object_id) else None
+        return None if name is None else Deleted(name, str(object_id))
     kind = raw.get("object")
     reader = READERS.get(kind) if isinstance(kind, str) else None
-    if reader is None:
-        return
     try:
-        yield reader(raw)
-        if kind == "invoice" and "lines" in raw:
-            yield from line_item_records(raw["lines"], str(raw["id"]))
+        return None if reader is None else reader(raw)
     except Failed as failed:
         log.warning("left out of a response: %s", failed.message)
+        return None
+
+
+_NAMES: Mapping[str, str] = {one.prefix: one.__name__ for one in get_args(Record)}
+"""Of records, by what their ids begin with."""
+
+
+def _told_by(raw: Mapping[str, Any]) -> Iterator[Record | Deleted]:
+    """The record of one object, and those of an invoice's lines."""
+    record = told_by(raw)
+    if record is not None:
+        yield record
+    if isinstance(record, records.Invoice) and "lines" in raw:
+        try:
+            yield from line_item_records(raw["lines"], record.id)
+        except Failed as failed:
+            log.warning("left out of a response: %s", failed.message)

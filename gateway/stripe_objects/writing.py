@@ -22,15 +22,14 @@ def written(record: Shaped, onto: Json | None = None) -> Json:
     shown: Json = {} if onto is None else onto
     if not isinstance(record, records.CreditNoteRefund):
         shown |= {"id": record.id, "object": shape.kind}
-    for field, above, last in _PLACES[shape.kind]:
-        value = getattr(record, field.name)
-        if value is None and field.null_above:
+    for name, null_above, above, last, put in _PLACES[shape.kind]:
+        value = getattr(record, name)
+        if value is None and null_above:
             shown[above[0]] = None
             continue
         holder = shown
         for key in above:
             holder = holder.setdefault(key, {})
-        put = _PUT.get(field.kind)
         if put is None:
             holder[last] = value
         else:
@@ -64,7 +63,9 @@ def _put_refunds(holder: Json, key: str, value: tuple[records.CreditNoteRefund, 
     holder[key] = [written(one) for one in value]
 
 
-_PUT: Mapping[Kind, Callable[[Json, str, Any], None]] = {
+_Put = Callable[[Json, str, Any], None]
+
+_PUT: Mapping[Kind, _Put] = {
     Kind.METADATA: _put_object,
     Kind.CREDIT_BALANCE: _put_object,
     Kind.QUANTITY: _put_quantity,
@@ -75,10 +76,11 @@ _PUT: Mapping[Kind, Callable[[Json, str, Any], None]] = {
 """How values are written that do not stand in JSON as in the record."""
 
 
-def _places(shape: Shape[Shaped]) -> list[tuple[Field, tuple[str, ...], str]]:
-    """Each field with the keys that lead to it, and the last of them."""
-    steps = [(field, field.path.split(".")) for field in shape.fields]
-    return [(field, tuple(keys[:-1]), keys[-1]) for field, keys in steps]
+def _place(field: Field) -> tuple[str, bool, tuple[str, ...], str, _Put | None]:
+    """A field's name, whether its null stands above it, the keys that lead to it and the last of
+    them, and how it is written."""
+    *above, last = field.path.split(".")
+    return field.name, field.null_above, tuple(above), last, _PUT.get(field.kind)
 
 
-_PLACES = {shape.kind: _places(shape) for shape in _SHAPE_OF.values()}
+_PLACES = {shape.kind: [*map(_place, shape.fields)] for shape in _SHAPE_OF.values()}

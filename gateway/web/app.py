@@ -23,7 +23,7 @@ from gateway.settings import WebSettings
 from gateway.web.authentication import Authenticator
 from gateway.web.connections import Shutdown
 from gateway.web.fast_lane import END, FastLane, head_of
-from gateway.web.graphql_endpoint import CONSOLE_POLICY, GraphQLEndpoint
+from gateway.web.graphql_endpoint import GRAPHIQL_POLICY, GraphQLEndpoint
 from gateway.web.health import Health, Ping
 from gateway.web.http_errors import CLOSE, HttpRefusal
 from gateway.web.metrics import Metrics
@@ -34,7 +34,14 @@ from gateway.web.request_body import asked_later
 from gateway.web.websocket_protocol import ProtocolSocket
 
 PATH = "/graphql"
+SCHEMA_PATH = "/schema.graphql"
 CONSOLE_PATH = "/console/"
+CONSOLE_VIEWS = ("/", "/invoices/{id}")
+"""Where the console's one page is: its own script shows what the address says."""
+CONSOLE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 _ASSETS_PATH = "/console/assets/"
 
 SHUTDOWN = web.AppKey("shutdown", Shutdown)
@@ -63,11 +70,14 @@ def create_app(
     settings: WebSettings,
     page: bytes | None,
     console_directory: Path | None,
+    console_page: bytes | None = None,
     callers: Callers | None = None,
     metrics: Metrics | None = None,
+    sdl: Callable[[], str] | None = None,
 ) -> web.Application:
     """The application. Serve it with `make_runner`, which sets what an app cannot.
-    `callers` are those whose rights may change while it runs."""
+    `page` is that of GraphiQL, and `console_page` that of `/`, which is not found without.
+    `callers` are those whose rights may change while it runs; `sdl` prints the schema."""
     shutdown = Shutdown(mutations_max=settings.mutations_under_way_max)
     metrics, callers = metrics or Metrics(), callers or Callers()
     services = Services(
@@ -82,12 +92,17 @@ def create_app(
     )
     app = web.Application(middlewares=[error_middleware(ids, metrics.request_refused)])
     app[SHUTDOWN] = shutdown
-    endpoint = GraphQLEndpoint(services, page)
+    endpoint = GraphQLEndpoint(services, page, sdl)
     health = Health(pings, shutdown, settings.check_timeout_seconds)
     app[FAST_LANE] = endpoint.fast_lane
     app.router.add_route("*", PATH, endpoint.handle, expect_handler=asked_later)
+    if sdl is not None:
+        app.router.add_get(SCHEMA_PATH, endpoint.schema)
     app.router.add_get("/livez", health.live)
     app.router.add_get("/readyz", health.ready)
+    if console_page is not None:
+        for path in CONSOLE_VIEWS:
+            app.router.add_get(path, partial(_give_console, console_page))
     if console_directory is not None:
         app.router.add_static(CONSOLE_PATH, console_directory)
         app.on_response_prepare.append(_add_console_headers)
@@ -100,11 +115,16 @@ def create_app(
     return app
 
 
+async def _give_console(page: bytes, request: web.Request) -> web.Response:
+    policy = {"Content-Security-Policy": CONSOLE_POLICY}
+    return web.Response(body=page, content_type="text/html", charset="utf-8", headers=policy)
+
+
 async def _add_console_headers(request: web.Request, response: web.StreamResponse) -> None:
     """For the files that the page loads. Their names carry a hash, so they never change; they need
     the page's policy, as a worker is held to that of its own script."""
     if request.path.startswith(CONSOLE_PATH) and response.status < 400:
-        response.headers["Content-Security-Policy"] = CONSOLE_POLICY
+        response.headers["Content-Security-Policy"] = GRAPHIQL_POLICY
         if request.path.startswith(_ASSETS_PATH):
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
 

@@ -7,6 +7,8 @@ Source: https://graphql.github.io/graphql-over-http/draft/ (read November 2026)
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aiohttp import web
 
 from gateway.callers import Grant
@@ -28,7 +30,7 @@ from gateway.web.request_body import read_json_body, refuse_other_than_json
 from gateway.web.sse import EventStreams
 from gateway.web.websocket import WebSocketEndpoint, is_upgrade
 
-CONSOLE_POLICY = (
+GRAPHIQL_POLICY = (
     "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; "
     "style-src 'self' 'unsafe-inline'; font-src 'self' data:; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -52,8 +54,11 @@ _RESUME_AFTER_CHARACTERS_MAX = 256
 class GraphQLEndpoint:
     """Answers the one path of GraphQL, whatever the method."""
 
-    def __init__(self, services: Services, page: bytes | None) -> None:
+    def __init__(
+        self, services: Services, page: bytes | None, sdl: Callable[[], str] | None = None
+    ) -> None:
         self._services = services
+        self._sdl = sdl
         self._settings = settings = services.settings
         self._page = _NOT_BUILT if page is None else page
         self._sockets = WebSocketEndpoint(services)
@@ -84,6 +89,14 @@ class GraphQLEndpoint:
                 return web.Response(status=204, headers={"Allow": "GET, POST", **cors})
         raise HttpRefusal(405, "Use GET or POST.", {"Allow": "GET, POST"})
 
+    async def schema(self, request: web.Request) -> web.Response:
+        """The printed schema, for tools that take a file and not an introspection."""
+        grant = await self._identified(request)
+        if not grant.viewer.may_introspect:
+            raise HttpRefusal(403, "This needs the scope schema:introspect, which you lack.")
+        assert self._sdl is not None
+        return web.Response(text=self._sdl(), headers={"Cache-Control": "private, no-cache"})
+
     async def _post(self, request: web.Request) -> web.StreamResponse:
         accept = _parsed_accept(request)
         representation_for(accept, None)  # Refuse before the body what could read no answer.
@@ -101,7 +114,7 @@ class GraphQLEndpoint:
         accept = _parsed_accept(request)
         asks_nothing = request.query.keys().isdisjoint(_OPERATION_PARAMETERS)
         if self._settings.gives_page and asks_nothing and accept.prefers_page():
-            policy = {"Content-Security-Policy": CONSOLE_POLICY}
+            policy = {"Content-Security-Policy": GRAPHIQL_POLICY}
             return web.Response(
                 body=self._page, content_type="text/html", charset="utf-8", headers=policy
             )

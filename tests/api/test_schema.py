@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 import schema
 from gateway.cli.commands import app
+from schema.federation import subgraph_sdl
 from schema.root import make_schema
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,6 +29,13 @@ def test_sdl_command_prints_the_schema() -> None:
     printed = CliRunner().invoke(app, ["sdl"])
 
     assert printed.output == make_schema().as_str() + "\n"
+
+
+def test_sdl_command_prints_the_subgraph() -> None:
+    """A composition reads it from a file."""
+    printed = CliRunner().invoke(app, ["sdl", "--subgraph"])
+
+    assert printed.output == subgraph_sdl()
 
 
 def test_schema_package_is_ours() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from schema.federation import subgraph_sdl
+from schema.root import printed_schema
 from tests.callers.desk import ACME, WHO, Desk, ask, bearer, codes, guarded, status_with
 
 
@@ -181,3 +183,35 @@ async def test_what_belongs_to_another_is_not_found(desk: Desk) -> None:
         _, unknown, _ = await ask(served, token, '{ customer(id: "cus_unknown") { id } }')
 
     assert codes(body) == codes(unknown) == ["NOT_FOUND"]
+
+
+@pytest.mark.parametrize(
+    ("scopes", "status"),
+    [(["schema:introspect"], 200), (["invoices:read"], 403), (None, 401)],
+    ids=["may introspect", "may not", "nobody"],
+)
+async def test_the_printed_schema_is_for_callers_who_may_introspect(
+    desk: Desk, scopes: list[str] | None, status: int
+) -> None:
+    headers = {} if scopes is None else bearer(desk.admit("acme", scopes=scopes))
+    desk.admit("another")
+
+    async with (
+        guarded(desk) as served,
+        served.session.get(served.url / "schema.graphql", headers=headers) as response,
+    ):
+        text = await response.text()
+
+        assert response.status == status
+    assert (text == printed_schema()) is (status == 200)
+    assert ("type Invoice" in text) is (status == 200)
+
+
+async def test_a_subgraph_prints_itself_as_one(desk: Desk) -> None:
+    headers = bearer(desk.admit("acme"))
+
+    async with (
+        guarded(desk, federation=True) as served,
+        served.session.get(served.url / "schema.graphql", headers=headers) as response,
+    ):
+        assert await response.text() == subgraph_sdl()

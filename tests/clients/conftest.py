@@ -47,8 +47,11 @@ def running(*arguments: str, **environment: str) -> Iterator[str]:
             if "Stop" in line:
                 break
         assert found is not None, "it ended before it was up"
-        yield found[1]
-        gateway.terminate()
+        try:
+            yield found[1]
+        finally:
+            # Whatever failed meanwhile is told then, and waits for nothing.
+            gateway.terminate()
         assert gateway.wait(_STOP_SECONDS_MAX) == 0
 
 

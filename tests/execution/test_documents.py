@@ -140,3 +140,26 @@ def test_a_cost_that_is_known_is_that_of_the_sizes_that_are_asked_for() -> None:
         for _ in range(2):
             told = known.cost(SCHEMA._schema, operation, values)
             assert told == cost_of(SCHEMA._schema, known.node, operation, values)
+
+
+ATTACHED = """attachPayment(input: {
+  invoiceId: "in_1", idempotencyKey: "k", payment: {paymentIntentId: $intent}
+}) { replayed }"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"mutation {{ {ATTACHED} }}",
+        f"fragment F on Mutation {{ {ATTACHED} }} mutation {{ ...F }}",
+        f"mutation {{ ...F }} fragment F on Mutation {{ {ATTACHED} }}",
+    ],
+    ids=["operation", "fragment before", "fragment after"],
+)
+def test_an_undefined_variable_is_told_where_one_of_several_is_asked_for(text: str) -> None:
+    """Strawberry's rule about such inputs raised a KeyError for it, which is our fault and not the
+    client's."""
+    errors = documents().get(text, may_introspect=True)
+
+    assert isinstance(errors, list)
+    assert ["'$intent' is not defined" in one.message for one in errors] == [True]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from contextlib import aclosing
+from itertools import islice, product
 from typing import Any
 
 import orjson
@@ -13,15 +15,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.events.log import encode_position
+from gateway.execution.documents import Document, Documents
 from gateway.execution.operation import Answer, OperationRequest
+from gateway.execution.plans.plan import Plan
+from gateway.execution.plans.plans import Plans
+from gateway.execution.plans.source import Functions, Source
 from gateway.execution.plans.typed import RECORDS, declared
 from gateway.sandbox.fixtures import demo_text, load, read_fixtures
+from gateway.settings import Limits
 from schema import records
 from schema.cost import field_definition
 from schema.fields import RecordField
 from schema.ports import Viewer
 from tests.events.entries import entry
-from tests.execution.oracle import NUMBERED, OPERATOR, Odd, Oracle, ask
+from tests.execution.oracle import NUMBERED, OPERATOR, ROOMY, Odd, Oracle, ask
 from tests.execution.rewriting import rewritten
 from tests.support.documents import valid_queries
 from tests.support.long_form import examples
@@ -78,6 +85,30 @@ async def test_any_query_is_answered_as_graphql_core_answers_it(
 
     assert planned == judged
     assert other_planned == other_judged
+    assert set(oracle.fallbacks) <= {"introspection"}
+
+
+@settings(max_examples=examples(40))
+@given(
+    documents=st.lists(valid_queries(ids=IDS), min_size=2, max_size=5),
+    seed=st.one_of(st.none(), st.integers(0, 10**6)),
+    spelling=st.integers(0, 10**6),
+)
+async def test_trusted_documents_are_answered_so_too_with_functions_that_they_share(
+    documents: list[str], seed: int | None, spelling: int
+) -> None:
+    oracle = Oracle(STAGE)
+    oracle.backend.seed = seed
+    others = [rewritten(one, SCHEMA._schema, spelling) for one in documents]
+    asked = [*[(one, {}) for one in documents], *[(one.text, one.variables) for one in others]]
+    known = Documents(SCHEMA._schema, ROOMY)
+    asked = [one for one in asked if isinstance(known.get(one[0], may_introspect=True), Document)]
+    oracle.planned.trust({str(at): text for at, (text, _) in enumerate(asked)}, source="made up")
+
+    for text, variables in asked:
+        planned, judged = await oracle.both(text, **variables)
+
+        assert planned == judged, text
     assert set(oracle.fallbacks) <= {"introspection"}
 
 
@@ -316,3 +347,102 @@ async def test_plans_can_be_turned_off() -> None:
     await ask(oracle.judge, "{ invoices { nodes { id } } }", OPERATOR, {})
 
     assert oracle.fallbacks == []
+
+
+SWITCHED = """query ($id: ID!, %s) { invoice(id: $id) { id %s } }"""
+
+
+def switched(count: int) -> str:
+    declared = ", ".join(f"$s{n}: Boolean!" for n in range(count))
+    fields = " ".join(f"f{n}: number @include(if: $s{n})" for n in range(count))
+    return SWITCHED % (declared, fields)
+
+
+@pytest.mark.parametrize(("count", "at_start"), [(0, 1), (2, 4), (5, 32), (6, 0)])
+async def test_a_trusted_document_is_planned_at_start_for_each_value_of_its_switches(
+    count: int, at_start: int
+) -> None:
+    """But for those with more values than a document may have plans: each of them as it comes."""
+    oracle = Oracle(STAGE)
+    text = switched(count)
+    oracle.planned.trust({"switched": text}, source="manifest.json")
+    document = oracle.planned._documents.get(text, may_introspect=False)
+    assert isinstance(document, Document)
+    known = {id(one) for one in document.plans.values() if isinstance(one, Plan)}
+    assert len(known) == at_start
+
+    for values in islice(product((True, False), repeat=count), 16):
+        switches = {f"s{n}": value for n, value in enumerate(values)}
+        planned, judged = await oracle.both(text, id=IDS[0], **switches)
+        assert planned == judged
+
+    asked = {id(one) for one in document.plans.values() if isinstance(one, Plan)}
+    assert asked == known or not at_start
+    assert oracle.fallbacks == []
+
+
+def test_equal_selections_of_trusted_documents_are_one_function() -> None:
+    """They are compiled once, and the next document finds them warm."""
+    plans = Plans(SCHEMA._schema)
+    texts = [
+        f'query {name} {{ invoice(id: "in_1") {{ {more} total {{ currency decimal }} }} }}'
+        for name, more in (("A", "id"), ("B", "number"), ("C", "id"))
+    ]
+    made = []
+    for text in texts:
+        document = Documents(SCHEMA._schema, Limits()).get(text, may_introspect=True)
+        assert isinstance(document, Document)
+        plans.make(document)
+        made += [one for one in document.plans.values() if isinstance(one, Plan)]
+
+    first, second, third = ({*re.findall(r"def (\w+)", one.text)} for one in made)
+
+    assert {name.partition("_")[0] for name in first & second} == {"Money"}
+    assert first == third
+
+
+FEW = """query ($id: ID!) {
+  invoices(first: 1) { nodes { ...F } }
+  invoice(id: $id) { ...F }
+}
+fragment F on Invoice {
+  id createdAt status total { minorUnits currency } amountDue { formatted(locale: "de") }
+  customer { name } payments(first: 3) { nodes { id amountPaid { minorUnits } } }
+}"""
+MORE = FEW.replace("first: 1", "first: 2").replace("first: 3", "first: 1").replace('"de"', '"en"')
+
+
+async def test_trusted_documents_that_share_functions_answer_each_as_its_own() -> None:
+    """Both forms are shared; what the documents are asked with is theirs."""
+    oracle = Oracle(STAGE)
+    oracle.planned.trust({"few": FEW, "more": MORE}, source="manifest.json")
+    invoice_id = _first(records.Invoice)
+    answers, forms = [], []
+
+    for text in (FEW, MORE):
+        planned, judged = await oracle.both(text, id=invoice_id)
+        assert planned == judged
+        answers.append(planned)
+        document = oracle.planned._documents.get(text, may_introspect=True)
+        assert isinstance(document, Document)
+        [plan] = [one for one in document.plans.values() if isinstance(one, Plan)]
+        assert plan._text is not None
+        forms.append(plan._quick.roots + plan._text.roots)
+
+    assert answers[0] != answers[1]
+    assert forms[0] == forms[1]
+    assert oracle.fallbacks == []
+
+
+def test_functions_of_equal_code_that_name_different_objects_are_two() -> None:
+    functions, objects = Functions(), ([1], [1])
+
+    def made(named: object) -> Any:
+        source = Source(10, functions)
+        name = source.function("show", "", [f"return {functions.constant('object', named)}"])
+        return source.made()[name]
+
+    first, second, again = made(objects[0]), made(objects[1]), made(objects[0])
+
+    assert first is again
+    assert (first() is objects[0], second() is objects[1]) == (True, True)

@@ -10,12 +10,17 @@ from typing import Any
 
 import pytest
 
+from gateway.backends.memory.backend import MemoryBackend
+from gateway.events.feed import Feed
+from gateway.events.log import MemoryEventLog
 from gateway.execution.documents import DOCUMENTS_MAX, Documents
 from gateway.execution.operation import Answer, OperationRequest
+from gateway.execution.runner import GraphQLRunner
 from gateway.execution.trusted_documents import ManifestRefused, check_manifest, read_manifest
 from gateway.settings import Limits
 from schema.ports import Viewer
 from tests.support.running import OPERATOR, SCHEMA, Running
+from tests.support.stage import Stage
 
 VERSION = "query Version { gateway { version } }"
 BACKEND = "query Backend { gateway { backend } }"
@@ -199,6 +204,21 @@ async def test_a_trusted_document_runs(
 ) -> None:
     """By id or by its exact text, for those who may run nothing else as well."""
     assert "errors" not in await ask(running, viewer=viewer, **asked)
+
+
+@pytest.mark.parametrize("by", ["hash", "text"])
+async def test_a_trusted_document_goes_the_short_way_from_its_first_answer_on(by: str) -> None:
+    """It was read at the start, so that nothing about it has to be waited for."""
+    backend, text = MemoryBackend(Stage.empty().twin), '{ invoice(id: "in_unknown") { id } }'
+    feed = Feed(MemoryEventLog("test"))
+    runner = GraphQLRunner(SCHEMA, backend, backend, feed, limits=Limits())
+    runner.trust({"invoice": text}, source="manifest.json")
+    named = {"query": text} if by == "text" else {"query": "", "document_id": sha(text)}
+
+    answer = runner.at_once(OperationRequest(**named), OPERATOR, "req_test")
+
+    assert answer is not None
+    assert answer.body["data"] == {"invoice": None}
 
 
 async def test_text_with_its_own_hash_runs_but_is_not_registered(running: Running) -> None:

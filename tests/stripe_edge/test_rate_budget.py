@@ -265,3 +265,28 @@ async def test_budget_serves_again_after_its_line_was_empty(waits: Waits) -> Non
         await admitted(budget, [("a", READ)] * 4)
 
     assert waits.now == pytest.approx(5.2, abs=0.1)
+
+
+async def test_who_is_excused_goes_without_a_turn(waits: Waits) -> None:
+    """What they were for is answered by another's call; whoever else waits there stays in line."""
+    budget = budget_of(waits, account=1, endpoint=1)
+    gone: list[str] = []
+
+    async def one(name: str, *, is_excusable: bool) -> None:
+        await budget.admit(SYSTEM_CALLER, READ, is_excusable=is_excusable)
+        gone.append(name)
+
+    async def excuse() -> None:
+        budget.excuse(SYSTEM_CALLER, READ)
+        budget.excuse("nobody", LIST)
+
+    await asyncio.gather(
+        one("first", is_excusable=False),
+        one("stays", is_excusable=False),
+        one("excused", is_excusable=True),
+        one("excused too", is_excusable=True),
+        excuse(),
+    )
+
+    assert gone == ["first", "excused", "excused too", "stays"]
+    assert sum(waits.slept) < 1.5

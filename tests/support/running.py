@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+import strawberry
 
 from gateway.backends.memory.backend import MemoryBackend
 from gateway.events.feed import Feed
@@ -63,22 +64,25 @@ class Running:
 
     stage: Stage = field(default_factory=Stage.empty)
     limits: Limits = field(default_factory=Limits)
+    schema: strawberry.Schema = SCHEMA
     log: EventLog = field(default_factory=lambda: MemoryEventLog("test"))
     feed: Feed = field(init=False)
     backend: WatchedBackend = field(init=False)
     runner: GraphQLRunner = field(init=False)
     exceeded: list[tuple[str, bool]] = field(default_factory=list)
+    fallen_back: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.backend = WatchedBackend(self.stage)
         self.feed = Feed(self.log)
         self.runner = GraphQLRunner(
-            SCHEMA,
+            self.schema,
             self.backend,
             self.backend,
             self.feed,
             limits=self.limits,
             on_exceeded=lambda *told: self.exceeded.append(told),
+            on_fallback=self.fallen_back.append,
         )
 
     async def ask(self, query: str, viewer: Viewer = OPERATOR, **variables: Any) -> dict[str, Any]:

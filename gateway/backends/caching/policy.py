@@ -31,6 +31,7 @@ from schema.ports import (
     Listing,
     Loaded,
     LoadedPage,
+    Telling,
     Viewer,
 )
 
@@ -63,6 +64,14 @@ class Keepable:
 def is_keepable(ask: Ask) -> bool:
     """Whether the cache could hold an answer."""
     return not isinstance(ask.need, Computed) or ask.need.name in COMPUTED
+
+
+def likely_names(ask: Ask, telling: Telling | None) -> Iterator[str]:
+    """What most answers depend on, as far as it can be told before they are looked at."""
+    if ask.id is not None and ask.kind in ("Invoice", "Customer", "PaymentIntent"):
+        yield f"{ask.kind}:{ask.id}"
+    if telling is not None:
+        yield _invoice(telling.invoice_id)
 
 
 def keepable(keys: Keys, viewer: Viewer, tree: Loaded[Any]) -> Iterator[Keepable]:

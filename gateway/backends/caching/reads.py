@@ -19,7 +19,13 @@ from typing import Any
 from gateway.backends.assembly import PENDING, Ask, Assembly, assemble_or_ask
 from gateway.backends.caching import entries
 from gateway.backends.caching.entries import Kept, Keys, Token
-from gateway.backends.caching.policy import Keepable, dropped_by, is_keepable, keepable
+from gateway.backends.caching.policy import (
+    Keepable,
+    dropped_by,
+    is_keepable,
+    keepable,
+    likely_names,
+)
 from gateway.backends.caching.renewal import Renewals, cut_from
 from gateway.backends.caching.source import Shelf, walk
 from gateway.backends.caching.store import READ_SECONDS_MAX, CacheDownError, CacheStore
@@ -194,9 +200,14 @@ class CachingReads:
     ) -> bool:
         """Whether anything of it counts in the cache: an answer, or that there is no object."""
         places = [place for ask in asks for place in self._keys.places(viewer, ask, telling)]
-        texts = await self._store.get_many([key for key, _, _ in places])
+        likely = dict.fromkeys(name for ask in asks for name in likely_names(ask, telling))
+        names = [name for name in likely if name not in seen]
+        tokens = await self._tokens.keys(names)
+        texts = await self._store.get_many([*(key for key, _, _ in places), *tokens])
+        taken = zip(names, texts[len(places) :], strict=False)
+        seen.update({name: token for name, token in taken if token is not None})
         found: list[tuple[Ask, Kept]] = []
-        for (_, ask, are_rows), text in zip(places, texts, strict=True):
+        for (_, ask, are_rows), text in zip(places, texts, strict=False):
             kept = None if text is None else entries.read(text)
             if kept is not None and are_rows:
                 kept = cut_from(kept, ask)

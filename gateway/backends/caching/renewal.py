@@ -68,11 +68,7 @@ class Renewals:
         """Drop these names, and keep what is read from then on; whoever misses one of the objects
         that are `coming` waits for this to end. Raises `OSError` unless the drop is certain."""
         with self._until_over(coming):
-            await self._tokens.renew(dropped)
-            try:
-                before = await self._tokens.before()
-            except CacheDownError:
-                before = None
+            before = await self._tokens.renewed(dropped)
             yield Renewal(self._tokens, self._keys, self._keep, before)
 
     @contextmanager

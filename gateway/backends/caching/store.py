@@ -159,12 +159,11 @@ class BoundedMemoryCache(BaseCache):  # type: ignore[misc]
         return len(self._held)
 
     async def _get(self, key: str, encoding: str | None = None, _conn: Any = None) -> str | None:
-        return (await self._multi_get([key]))[0]
+        return (await self.multi_get([key]))[0]
 
-    async def _multi_get(
-        self, keys: list[str], encoding: str | None = None, _conn: Any = None
-    ) -> list[str | None]:
-        """One look at the time for all: a read that finds something missing looks at hundreds."""
+    async def multi_get(self, keys: list[str]) -> list[str | None]:
+        """One look at the time for all. Like `multi_set` without aiocache's timeouts, plugins and
+        namespaces around it, of which this cache has none and which take longer than the rest."""
         values: list[str | None] = []
         held, now = self._held, self._now()
         for key in keys:
@@ -185,22 +184,23 @@ class BoundedMemoryCache(BaseCache):  # type: ignore[misc]
         _cas_token: Any = None,
         _conn: Any = None,
     ) -> bool:
+        await self.multi_set([(key, value)], ttl)
+        return True
+
+    def _keep(self, key: str, value: str, ends_at: float | None) -> None:
         """Keep the value, unless it alone is too large: then it does not push out the rest."""
         self._forget(key)
         size = _size(key, value)
         if size <= self._bytes_max:
-            self._held[key] = (value, None if ttl is None else self._now() + ttl)
+            self._held[key] = (value, ends_at)
             self.byte_count += size
             while len(self._held) > self._entries_max or self.byte_count > self._bytes_max:
                 self._forget(next(iter(self._held)))
-        return True
 
-    async def _multi_set(
-        self, pairs: list[tuple[str, str]], ttl: float | None = None, _conn: Any = None
-    ) -> bool:
+    async def multi_set(self, pairs: list[tuple[str, str]], ttl: float | None = None) -> None:
+        ends_at = None if ttl is None else self._now() + ttl
         for key, value in pairs:
-            await self._set(key, value, ttl)
-        return True
+            self._keep(key, value, ends_at)
 
     async def _delete(self, key: str, _conn: Any = None) -> int:
         return self._forget(key)

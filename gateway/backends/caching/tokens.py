@@ -5,7 +5,8 @@ A process whose cache nobody shares counts its drops. Replicas keep a random tok
 the cache they share; so that what a read brings back late is never stored under tokens of a drop
 that it has missed, names also have guards there, a few for all. A drop renews first the guards,
 then the tokens. A reader takes all guards before it asks inside (`before`), and once the answer is
-there takes first the tokens, then the guards again (`unchanged`). Take one drop and one name:
+there takes first the tokens, then the guards again (`unchanged`): a cache answers a command as of
+one moment, or of later moments for later keys. Take one drop and one name:
 
 - the guard was renewed before `before`: the reader asked after the change, and knows it;
 - it was renewed between the two looks: they differ, and the value is not stored;
@@ -13,7 +14,9 @@ there takes first the tokens, then the guards again (`unchanged`). Take one drop
   taken before that look. The value does not count.
 
 This needs no compare-and-set and no atomic step, and a token that gets lost is only a miss, as
-long as no token ever comes twice: they are random, and no command is sent twice.
+long as no token ever comes twice: they are random, and no command is sent twice. Guards that were
+taken too early are no worse: what was dropped since then is not stored, and nothing else. So they
+are remembered, with what this process has set since, for as long as no other drop renews `ANY`'s.
 """
 
 from __future__ import annotations
@@ -21,7 +24,8 @@ from __future__ import annotations
 import asyncio
 import math
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -60,6 +64,11 @@ class Tokens(Protocol):
         any moment since it began will do."""
         ...
 
+    async def keys(self, names: Iterable[str]) -> list[str]:
+        """Where the tokens of these names are, if they are in the cache: they may be taken with
+        what depends on them."""
+        ...
+
     async def before(self) -> Before:
         """How things stand, taken before asking inside."""
         ...
@@ -80,6 +89,10 @@ class Tokens(Protocol):
         are dropped for."""
         ...
 
+    async def renewed(self, names: Sequence[str]) -> Before | None:
+        """Renew them for a read that begins then; how things stand, if that is known."""
+        ...
+
     def basis(self, kept: Sequence[Kept], now: Callable[[], float]) -> Basis:
         """What was made of these values, which count now."""
         ...
@@ -97,6 +110,9 @@ class OwnTokens:
 
     async def counting(self, kept: Sequence[Kept], seen: dict[str, Token]) -> list[bool]:
         return [self._since(one.tokens) == one.tokens for one in kept]
+
+    async def keys(self, names: Iterable[str]) -> list[str]:
+        return []
 
     async def before(self) -> Before:
         return Before(self._count, count=self._count)
@@ -145,6 +161,10 @@ class OwnTokens:
             oldest = self._last.pop(next(iter(self._last)))
             self._forgotten = max(self._forgotten, oldest)
 
+    async def renewed(self, names: Sequence[str]) -> Before:
+        await self.renew(names)
+        return await self.before()
+
 
 class SharedTokens:
     """Of replicas, in the cache that they share. `new_token` never answers the same twice, in any
@@ -159,6 +179,8 @@ class SharedTokens:
         self._new_token = new_token
         self._prefix = prefix
         self._guards = [f"{prefix}g:{number}" for number in range(GUARDS)]
+        self._any_guard = self._guard(ANY)
+        self._taken: Mapping[str, str] = {}
         self._making = asyncio.Lock()
         self._owed: dict[str, object] = {}
 
@@ -169,26 +191,52 @@ class SharedTokens:
         seen.update({name: held[key] for name in unseen if (key := self._key(name)) in held})
         return [all(seen.get(name) == token for name, token in one.tokens.items()) for one in kept]
 
+    async def keys(self, names: Iterable[str]) -> list[str]:
+        await self._make_good()
+        return [self._key(name) for name in names]
+
     async def before(self) -> Before:
         await self._make_good()
+        guards = await self._still_taken()
+        if not guards:
+            guards = self._taken = await self._all_guards()
+        return Before(guards[self._any_guard], guards)
+
+    async def _still_taken(self) -> Mapping[str, str]:
+        """The guards as they were taken last, if there was no drop since but our own; else none."""
+        is_known = False
+        if self._taken:
+            try:
+                held = await self._held([self._any_guard])
+                is_known = held.items() <= self._taken.items() and bool(held)
+            finally:
+                if not is_known:
+                    self._taken = {}
+        return self._taken
+
+    async def _all_guards(self) -> Mapping[str, str]:
         guards = await self._held(self._guards)
         if len(guards) < GUARDS:
             async with self._making:  # One makes them, so that all who wait here agree.
                 guards = await self._held(self._guards)
                 guards |= await self._set([one for one in self._guards if one not in guards], None)
-        return Before(guards[self._guard(ANY)], guards)
+        return guards
 
     async def unchanged(self, names: Iterable[str], before: Before) -> Mapping[str, Token]:
         """They are made where there are none: to set one too often is only a miss."""
         keys = {name: self._key(name) for name in names}
-        tokens = await self._held(list(keys.values()))
-        tokens |= await self._set([key for key in keys.values() if key not in tokens], None)
-        guards = await self._held(self._guards_of(keys))
-        return {
+        tokens = guards = await self._held([*keys.values(), *self._guards_of(keys)])
+        if made := [key for key in keys.values() if key not in tokens]:
+            tokens = tokens | await self._set(made, None)
+            guards = await self._held(self._guards_of(keys))
+        certain = {
             name: tokens[key]
             for name, key in keys.items()
             if guards.get(guard := self._guard(name)) == before.guards[guard]
         }
+        if len(certain) < len(keys):
+            self._taken = {}
+        return certain
 
     async def renew(
         self,
@@ -198,15 +246,40 @@ class SharedTokens:
         seconds_max: float | None = DROP_SECONDS_MAX,
     ) -> None:
         """Whatever was read since: a token of another's drop in between would be overwritten."""
-        is_certain = False
-        # ANY comes last: whoever sees it as it was may have been told nothing of this drop yet.
+        with self._owed_unless_certain(names):
+            with suppress(CacheDownError):
+                await self._still_taken()
+            await self._renew(names, seconds_max)
+
+    async def renewed(self, names: Sequence[str]) -> Before | None:
+        with self._owed_unless_certain(names):
+            taken: Mapping[str, str] = {}
+            with suppress(CacheDownError):
+                taken = (await self.before()).guards
+            fresh = await self._renew(names, DROP_SECONDS_MAX)
+        return Before(fresh[self._any_guard], {**taken, **fresh}) if taken else None
+
+    async def _renew(self, names: Sequence[str], seconds_max: float | None) -> Mapping[str, str]:
+        """The new guards. It is one command, in the order of its keys: guards, then tokens; `ANY`
+        comes last, as whoever sees it as it was may have been told nothing of this drop yet."""
         ordered = [*(name for name in names if name != ANY), ANY]
+        guards = self._guards_of(ordered)
+        fresh = await self._set([*guards, *map(self._key, ordered)], seconds_max)
+        renewed = {guard: fresh[guard] for guard in guards}
+        if self._taken:
+            self._taken = {**self._taken, **renewed}
+        return renewed
+
+    @contextmanager
+    def _owed_unless_certain(self, names: Sequence[str]) -> Iterator[None]:
+        """For one drop, however it ends."""
+        is_certain = False
         try:
-            await self._set(self._guards_of(ordered), seconds_max)
-            await self._set([self._key(name) for name in ordered], seconds_max)
+            yield
             is_certain = True
         finally:
             if not is_certain:
+                self._taken = {}
                 self._owe(names)
 
     def basis(self, kept: Sequence[Kept], now: Callable[[], float]) -> Basis:

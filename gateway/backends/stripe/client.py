@@ -130,10 +130,16 @@ class StripeApi:
     def __repr__(self) -> str:
         return f"StripeApi(stripe_version={self.stripe_version!r})"
 
-    async def turn(self, path: str, meter: Meter) -> None:
+    async def turn(self, path: str, meter: Meter, *, is_excusable: bool = False) -> None:
         """Wait until a `get` of this path may go, which must then be told that it `has_turn`: for
         who wants to know when the read begins. Raises `Failed` where it waits too long."""
-        await self._budget.admit(meter.caller, _Request("get", path, {}, meter).endpoint)
+        endpoint = _Request("get", path, {}, meter).endpoint
+        await self._budget.admit(meter.caller, endpoint, is_excusable=is_excusable)
+
+    def excuse(self, path: str, meter: Meter) -> None:
+        """End the wait of all who are excusable and wait for a turn for paths like this one: they
+        make no call."""
+        self._budget.excuse(meter.caller, _Request("get", path, {}, meter).endpoint)
 
     async def get(
         self, path: str, params: Mapping[str, Any], meter: Meter, *, has_turn: bool = False

@@ -105,6 +105,7 @@ class LocalTokens:
 class _Waiter:
     turn: asyncio.Future[None]
     deadline: float
+    is_excusable: bool = False
 
 
 Lines = OrderedDict[str, deque[_Waiter]]
@@ -134,14 +135,23 @@ class RateBudget:
         self._serving: asyncio.Task[None] | None = None
         self._system_turns = 0
 
-    async def admit(self, caller: str, endpoint: str) -> None:
+    async def admit(self, caller: str, endpoint: str, *, is_excusable: bool = False) -> None:
         """Return when the call may go. Raises `Failed` UPSTREAM_RATE_LIMITED after a bounded
-        wait, or at once where the caller has too many waiting. Nothing is taken in that case."""
+        wait, or at once where the caller has too many waiting. Nothing is taken in that case. The
+        wait of one that is excusable may be ended by `excuse`."""
         if self._may_pass(caller) and await self._take(caller, endpoint) <= 0:
             if self._callers:
                 self._system_turns += 1
             return
-        await self._queue(caller, endpoint)
+        await self._queue(caller, endpoint, is_excusable=is_excusable)
+
+    def excuse(self, caller: str, endpoint: str) -> None:
+        """Let go all that wait in this line and are excusable: another call answers what they were
+        for, and nothing is taken for them."""
+        lines = self._callers.get(caller) or OrderedDict()
+        for waiter in lines.get(endpoint, ()):
+            if waiter.is_excusable and not waiter.turn.done():
+                waiter.turn.set_result(None)
 
     def _may_pass(self, caller: str) -> bool:
         """Whether it need not stand in line: a call of the gateway's own passes clients, so many
@@ -161,7 +171,7 @@ class RateBudget:
         """How many calls of this caller wait for their turn."""
         return sum(len(line) for line in self._callers.get(caller, {}).values())
 
-    def _queue(self, caller: str, endpoint: str) -> asyncio.Future[None]:
+    def _queue(self, caller: str, endpoint: str, *, is_excusable: bool) -> asyncio.Future[None]:
         is_system = caller == SYSTEM_CALLER
         waiting_max = SYSTEM_WAITING_MAX if is_system else self._waiting_per_caller_max
         if self.waiting(caller) >= waiting_max:
@@ -170,7 +180,7 @@ class RateBudget:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         lines = self._callers.setdefault(caller, OrderedDict())
         line = lines.setdefault(endpoint, deque())
-        line.append(_Waiter(turn, self._monotonic() + seconds))
+        line.append(_Waiter(turn, self._monotonic() + seconds, is_excusable))
         if self._serving is None:
             self._serving = asyncio.create_task(self._serve())
         return turn

@@ -15,6 +15,7 @@ from graphql import (
     GraphQLInputField,
     GraphQLInputObjectType,
     GraphQLSchema,
+    ListValueNode,
     ObjectValueNode,
     Undefined,
     ValueNode,
@@ -165,6 +166,8 @@ class _Finding(Visitor):
 
 
 def has_variables(value: ValueNode) -> bool:
+    if not isinstance(value, VariableNode | ObjectValueNode | ListValueNode):
+        return False
     finding = _Finding()
     visit(value, finding)
     return finding.found

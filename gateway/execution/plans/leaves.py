@@ -7,11 +7,11 @@ left to graphql-core.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
-from graphql import GraphQLEnumType, GraphQLLeafType, GraphQLScalarType
+from graphql import GraphQLEnumType, GraphQLLeafType
 
 from schema.enums import UNRECOGNIZED
 from schema.scalars import MINOR_UNITS_MAX
@@ -28,68 +28,19 @@ class Surprise(Exception):
 class Shown(dict[Any, Any]):
     """Values of a scalar as they are shown, each worked out once. Bounded."""
 
-    def __init__(self, kind: type, show: Callable[[Any], Any], *, is_nullable: bool) -> None:
-        super().__init__()
-        self._kind, self._show, self._is_nullable = kind, show, is_nullable
+    def __init__(self, kind: type, show: Callable[[Any], Any], *, or_null: bool) -> None:
+        self._kind, self._show = kind, show
+        self._always = {None: None} if or_null else {}
+        super().__init__(self._always)
 
     def __missing__(self, value: Any) -> Any:
-        is_null = value is None and self._is_nullable
-        if not is_null and value.__class__ is not self._kind:
+        if value.__class__ is not self._kind:
             raise Surprise
         if len(self) >= SHOWN_MAX:
             self.clear()
-        shown = self[value] = None if is_null else self._show(value)
+            self.update(self._always)
+        shown = self[value] = self._show(value)
         return shown
-
-
-class Names(dict[Any, str]):
-    """The names of an enumeration by Stripe's spelling, and by member."""
-
-    def __missing__(self, value: Any) -> str:
-        raise Surprise
-
-
-class Recognized(dict[str | None, str | None]):
-    """The names of an enumeration that may have values of tomorrow, by Stripe's spelling; null is
-    shown as it is."""
-
-    def __missing__(self, value: Any) -> str:
-        return UNRECOGNIZED
-
-
-def names_of(kind: GraphQLEnumType) -> Names:
-    names = Names()
-    for name, value in kind.values.items():
-        inner = value.value
-        names[inner.value if isinstance(inner, enum.Enum) else inner] = name
-    wrapped = getattr(kind, "wrapped_cls", ())
-    for member in wrapped:
-        names[member] = names[member.value]
-    return names
-
-
-TEXT = "{v}.__class__ is str"
-CHECKS: dict[str, str] = {
-    "String": TEXT,
-    "ID": TEXT,
-    "EventCursor": TEXT,
-    "Boolean": "{v} is True or {v} is False",
-    "Int": f"{{v}}.__class__ is int and -{INT_MAX + 1} <= {{v}} <= {INT_MAX}",
-    "MinorUnits": f"{{v}}.__class__ is int and -{MINOR_UNITS_MAX} <= {{v}} <= {MINOR_UNITS_MAX}",
-}
-"""Under which condition a value is shown as it is."""
-
-TYPES: dict[str, type] = {
-    "String": str,
-    "ID": str,
-    "EventCursor": str,
-    "Boolean": bool,
-    "MinorUnits": int,
-}
-"""Scalars that are shown as they are wherever a record is held to have this type."""
-
-KEPT: dict[str, type] = {"DateTime": int, "CurrencyCode": str}
-"""Scalars whose shown values are kept, by the type of what is behind."""
 
 
 class Texts(dict[Any, str]):
@@ -106,20 +57,68 @@ class Texts(dict[Any, str]):
         return text
 
 
-def recognized_by(kind: GraphQLEnumType) -> Recognized:
-    return Recognized({None: None, **names_of(kind)})
+class Names(dict[Any, str | None]):
+    """The names of an enumeration by Stripe's spelling, and by member."""
+
+    def __missing__(self, value: Any) -> str:
+        raise Surprise
 
 
-def shown_by(
-    kind: GraphQLLeafType, *, is_nullable: bool = False
-) -> Callable[[Any], Any] | dict[Any, Any] | None:
-    """What makes the shown value of another; None where a check is enough. A table may know null,
-    as well."""
+class OpenNames(Names):
+    """The same for an enumeration that may have values of tomorrow."""
+
+    def __missing__(self, value: Any) -> str:
+        if value is None:
+            raise Surprise
+        return UNRECOGNIZED
+
+
+def _names_by_value(kind: GraphQLEnumType) -> Iterator[tuple[Any, str]]:
+    names = {
+        inner.value if isinstance(inner := one.value, enum.Enum) else inner: name
+        for name, one in kind.values.items()
+    }
+    yield from names.items()
+    yield from ((member, names[member.value]) for member in getattr(kind, "wrapped_cls", ()))
+
+
+TEXT = "{v}.__class__ is not str"
+CHECKS: dict[str, str] = {
+    "String": TEXT,
+    "ID": TEXT,
+    "EventCursor": TEXT,
+    "Boolean": "{v} is not True and {v} is not False",
+    "Int": f"({{v}}.__class__ is not int or not -{INT_MAX + 1} <= {{v}} <= {INT_MAX})",
+    "MinorUnits": "({v}.__class__ is not int or "
+    f"not -{MINOR_UNITS_MAX} <= {{v}} <= {MINOR_UNITS_MAX})",
+}
+"""Under which condition a value is not what is shown as it is."""
+
+TYPES: dict[str, type] = {
+    "String": str,
+    "ID": str,
+    "EventCursor": str,
+    "Boolean": bool,
+    "MinorUnits": int,
+}
+"""Scalars that are shown as they are wherever a record is held to have this type."""
+
+KEPT: dict[str, type] = {"DateTime": int, "CurrencyCode": str}
+"""Scalars whose shown values are kept, by the type of what is behind."""
+
+
+def table_of(
+    kind: GraphQLLeafType, *, or_null: bool = False, is_open: bool = False
+) -> dict[Any, Any] | None:
+    """What is shown for a value. None where there is no table, as for scalars that are shown by
+    their own function.
+
+    `or_null`: null is shown as null, and is else a surprise; `is_open`: of an enumeration also
+    values that it does not know are shown.
+    """
     if isinstance(kind, GraphQLEnumType):
-        return names_of(kind)
-    if kind.name in CHECKS:
-        return None
-    assert isinstance(kind, GraphQLScalarType)
+        names = OpenNames if is_open else Names
+        return names([*_names_by_value(kind), *([(None, None)] if or_null else [])])
     if kind.name in KEPT:
-        return Shown(KEPT[kind.name], kind.serialize, is_nullable=is_nullable)
-    return kind.serialize
+        return Shown(KEPT[kind.name], kind.serialize, or_null=or_null)
+    return None

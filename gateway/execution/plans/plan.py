@@ -29,7 +29,7 @@ from gateway.execution.plans.arguments import Arguments
 from gateway.execution.plans.compiler import Compiler
 from gateway.execution.plans.leaves import Surprise
 from gateway.execution.plans.needs import Branch
-from gateway.execution.plans.source import LINES_MAX, NotPlanned, Slots
+from gateway.execution.plans.source import LINES_MAX, Functions, NotPlanned, Slots, Source
 from gateway.execution.plans.text import TEXT_LINES_MAX, TextCompiler
 from schema.context import Context
 from schema.cost import field_definition
@@ -99,13 +99,12 @@ class RootField:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """Generated functions by their names, and their text."""
+    """Generated functions, and what they were made of."""
 
-    text: str
-    names: dict[str, Any]
-    roots: list[str]
-    awaited: list[str]
-    """Calls of asynchronous resolvers."""
+    source: Source
+    roots: list[Callable[..., Any]]
+    awaitables: Callable[..., Any] | None
+    """Calls the asynchronous resolvers, if there are any."""
 
 
 class Plan:
@@ -121,16 +120,18 @@ class Plan:
         fragments: dict[str, FragmentDetails],
         variables: VariableValues,
         leaves: dict[str, Any],
+        functions: Functions,
     ) -> None:
         self._parts = (schema, operation, fragments, variables)
         self._leaves = leaves
+        self._functions = functions
         self._slots = Slots()
         self._is_query = operation.operation is OperationType.QUERY
         self.branch = Branch()
         self.fields: list[RootField] = []
         self.context_fields: set[str] = set()
         """Fields of which more decides than the objects."""
-        self._quick = self._compiled(careful=False)
+        self._quick = self._compiled(functions, careful=False)
         self._careful: Code | None = None
         self._text: Code | None = None
         self._has_text: bool | None = None
@@ -139,13 +140,14 @@ class Plan:
 
     @property
     def text(self) -> str:
-        return self._quick.text
+        return self._quick.source.text
 
-    def _compiled(self, *, careful: bool) -> Code:
+    def _compiled(self, functions: Functions, *, careful: bool) -> Code:
         compiler = Compiler(
             *self._parts,
             slots=self._slots,
             leaves=self._leaves,
+            functions=functions,
             careful=careful,
             # What fails is shown by at most three times the lines.
             lines_max=LINES_MAX * (3 if careful else 1),
@@ -158,10 +160,15 @@ class Plan:
         return _executed(compiler, roots)
 
     def _compiled_text(self) -> Code | None:
-        """None for what is too long."""
-        parts = {"slots": self._slots, "leaves": self._leaves}
+        """None for what is too long. A record that is not plain is shown by the quick code."""
         try:
-            compiler = TextCompiler(*self._parts, **parts, lines_max=TEXT_LINES_MAX)
+            compiler = TextCompiler(
+                *self._parts,
+                slots=self._slots,
+                leaves=self._leaves,
+                functions=self._functions,
+                lines_max=TEXT_LINES_MAX,
+            )
             return _executed(compiler, [compiler.root(Branch())])
         except NotPlanned:
             return None
@@ -199,23 +206,28 @@ class Plan:
 
     def run(self, context: Context, variables: VariableValues) -> Run:
         """Bound to these variables. Raises `Surprise`."""
+        return Run(self, context, *self.bound(variables))
+
+    def bound(self, variables: VariableValues) -> tuple[list[Any], Needs]:
+        """What resolvers and needs are given, and the needs. Raises `Surprise`."""
         try:
             bound = [
                 known if one.is_fixed else self._bound(one, one.given(variables))
                 for one, known in zip(self._slots.arguments, self._fixed, strict=True)
             ]
-            return Run(self, context, bound, self.branch.needs(bound))
+            return bound, self.branch.needs(bound)
         except Exception as error:
             raise _surprise(error) from error
 
     @property
     def waits_for_nothing(self) -> bool:
         """Whether a query has no asynchronous resolvers."""
-        return not self._quick.awaited
+        return self._quick.awaitables is None
 
     async def settle(self, run: Run) -> None:
         """Await the asynchronous resolvers of a query. Raises `Surprise`."""
-        for call in self._quick.names["awaitables"](None, run):
+        awaitables = self._quick.awaitables
+        for call in () if awaitables is None else awaitables(None, run):
             try:
                 run.settled.append(await call)
             except Failed as failed:
@@ -237,7 +249,7 @@ class Plan:
             self._has_text = self._text is not None
             return self.encoded(root, run)
         try:
-            made: str = self._text.names[self._text.roots[0]](root, run)
+            made: str = self._text.roots[0](root, run)
         except Exception:  # noqa: BLE001  # Whatever it is, `shown` meets it, too.
             return None
         return made
@@ -245,25 +257,29 @@ class Plan:
     def shown(self, root: Any, run: Run, at: int = 0) -> Shown:
         """What is shown of a whole query, or of what the root field `at` has returned. Raises
         `Surprise` where graphql-core has to decide."""
-        code = self._quick
         try:
             try:
-                return code.names[code.roots[at]](root, run), []
+                return self._quick.roots[at](root, run), []
             except Failed:
                 pass
-            code = self._careful = self._careful or self._compiled(careful=True)
+            if self._careful is None:
+                self._careful = self._compiled(Functions(), careful=True)
             run.errors = []
             path = () if self._is_query else (self.fields[at].key,)
-            return code.names[code.roots[at]](root, run, path), run.errors
+            return self._careful.roots[at](root, run, path), run.errors
         except Exception as error:
             raise _surprise(error) from error
 
 
 def _executed(compiler: Compiler, roots: list[str]) -> Code:
-    names = dict(compiler.source.names)
-    text = compiler.source.text
-    exec(compile(text, "<plan>", "exec"), names)
-    return Code(text, names, roots, compiler.source.awaited)
+    source = compiler.source
+    awaitables = compiler.awaitables() if source.awaited else None
+    names = source.made()
+    return Code(
+        source,
+        [names[name] for name in roots],
+        None if awaitables is None else names[awaitables],
+    )
 
 
 def _surprise(error: Exception) -> Surprise:

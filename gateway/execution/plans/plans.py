@@ -6,6 +6,8 @@ Whatever a plan does not know is left to graphql-core, and counted by its reason
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from itertools import product
 from typing import Any
 
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationDefinitionNode
@@ -14,7 +16,7 @@ from graphql.execution.values import VariableValues
 from gateway.execution.documents import Document, PreparedOperation
 from gateway.execution.plans.leaves import Surprise
 from gateway.execution.plans.plan import Plan, Run
-from gateway.execution.plans.source import NotPlanned
+from gateway.execution.plans.source import Functions, NotPlanned
 from schema.context import Context
 from schema.cost import selected_in, variables_of
 from schema.payloads import WriteField
@@ -23,6 +25,9 @@ from schema.ports import Failed
 
 VARIANTS_MAX = 32
 """Of one document: values of the variables in its `@skip` and `@include`."""
+SHARED_MAX = 20_000
+"""Functions that trusted documents share, of two kilobytes each. A thousand documents that have
+nothing in common have ten thousand; beyond it those that come have new ones."""
 
 OnFallback = Callable[[str], None]
 """Told each time, and why, that an operation is left to graphql-core."""
@@ -42,6 +47,7 @@ class Plans:
         self.fell_back = on_fallback
         self._is_on = is_on
         self._leaves: dict[str, Any] = {}
+        self._shared = Functions()
 
     def run(self, operation: PreparedOperation, context: Context) -> Run | None:
         """The operation's plan bound to its variables; None where it is left to graphql-core."""
@@ -58,31 +64,49 @@ class Plans:
             return None
 
     def make(self, document: Document) -> None:
-        """Make the plans of a trusted document before it is asked for, but for those that depend
-        on a variable's value."""
+        """Make the plans of a trusted document before it is asked for: for all values of its
+        switches, or, where those are more than a document may have, for none."""
+        if not self._is_on:
+            return
+        if len(self._shared.known) > SHARED_MAX:
+            self._shared = Functions()
         for operation in document.operations.values():
-            if self._is_on and not switches_of(document, operation):
-                nothing = VariableValues({}, {})
-                self.plan(document, Selection(self._schema, operation, document.fragments, nothing))
+            switches = self._switches(document, operation)
+            if 2 ** len(switches) + len(document.plans) > VARIANTS_MAX + 1:
+                continue
+            for values in product((True, False), repeat=len(switches)):
+                variables = VariableValues({}, dict(zip(switches, values, strict=True)))
+                selection = Selection(self._schema, operation, document.fragments, variables)
+                plan = self.plan(document, selection, self._shared)
+                usual = document.usual_values(self._schema, operation)
+                if isinstance(plan, Plan) and usual is not None:
+                    with suppress(Surprise):
+                        plan.bound(usual)  # What every run needs is worked out once, here.
 
-    def plan(self, document: Document, selection: Selection) -> Plan | str:
-        """The plan, or why there is none."""
+    def plan(
+        self, document: Document, selection: Selection, functions: Functions | None = None
+    ) -> Plan | str:
+        """The plan, or why there is none. `functions` are those that it may share with others."""
         if not self._is_on:
             return "off"
         variables = selection.variables.coerced
-        name = id(selection.operation)
-        switches = document.plans.get(name)
-        if switches is None:
-            switches = document.plans[name] = switches_of(document, selection.operation)
-        key = (name, *[variables.get(one) for one in switches])
+        switches = self._switches(document, selection.operation)
+        key = (id(selection.operation), *[variables.get(one) for one in switches])
         plan: Plan | str | None = document.plans.get(key)
         if plan is None:
             if len(document.plans) > VARIANTS_MAX:
                 return "variants"
-            plan = document.plans[key] = self._made(selection)
+            plan = document.plans[key] = self._made(selection, functions or Functions())
         return plan
 
-    def _made(self, selection: Selection) -> Plan | str:
+    @staticmethod
+    def _switches(document: Document, operation: OperationDefinitionNode) -> tuple[str, ...]:
+        known: tuple[str, ...] | None = document.plans.get(id(operation))
+        if known is None:
+            known = document.plans[id(operation)] = switches_of(document, operation)
+        return known
+
+    def _made(self, selection: Selection, functions: Functions) -> Plan | str:
         try:
             return Plan(
                 self._schema,
@@ -90,6 +114,7 @@ class Plans:
                 selection.fragments,
                 selection.variables,
                 self._leaves,
+                functions,
             )
         except NotPlanned as why:
             return str(why)

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import orjson
 from graphql import (
     GraphQLField,
     GraphQLObjectType,
@@ -26,7 +25,7 @@ from gateway.execution.plans.compiler import Compiler, Place, indented
 from gateway.execution.plans.leaves import Texts
 from gateway.execution.plans.needs import Branch
 from gateway.execution.plans.source import key_of
-from gateway.execution.plans.typed import RECORDS, hold_plain
+from gateway.execution.plans.typed import RECORDS
 from schema.cost import field_definition
 from schema.money import AmountField
 
@@ -45,7 +44,6 @@ class TextCompiler(Compiler):
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, careful=False, **named)
-        self.source.names |= {"dumps": orjson.dumps, "hold_plain": hold_plain}
 
     @contextmanager
     def _values(self) -> Iterator[None]:
@@ -59,37 +57,37 @@ class TextCompiler(Compiler):
     def _held(self, kind: GraphQLObjectType, grouped: GroupedFieldSet, type_name: str) -> list[str]:
         if not self.as_text:
             return super()._held(kind, grouped, type_name)
-        record = self.source.constant(f"{kind.name}Record", RECORDS[kind.name])
+        record = self._constant(f"{kind.name}Record", RECORDS[kind.name])
         with self._values():
             made = self._object(kind, grouped, Branch(), type_name)
         return [
-            "    r = o.record",
-            "    try:",
-            f"        if r.plain_as is not {record}: return dumps({made}(o, x)).decode()",
-            "    except AttributeError:",
-            f"        if not hold_plain(r, {record}): return dumps({made}(o, x)).decode()",
+            "r = o.record",
+            "try:",
+            f"    if r.plain_as is not {record}: return dumps({made}(o, x)).decode()",
+            "except AttributeError:",
+            f"    if not hold_plain(r, {record}): return dumps({made}(o, x)).decode()",
         ]
 
     def _field(
         self,
         body: list[str],
+        wrong: list[str],
         variable: str,
         key: str,
         definition: GraphQLField,
         details: FieldDetailsList,
         branch: Branch,
         type_name: str,
-    ) -> None:
-        given = (variable, key, definition, details, branch, type_name)
+    ) -> str:
+        given = (body, wrong, variable, key, definition, details, branch, type_name)
         is_leaf = is_leaf_type(get_named_type(definition.type))
         if not self.as_text or not (
             is_leaf or isinstance(field_definition(definition), AmountField)
         ):
-            super()._field(body, *given)
-            return
+            return super()._field(*given)
         with self._values():
-            super()._field(body, *given)
-        body.append(f"{variable} = dumps({variable}).decode()")
+            shown = super()._field(*given)
+        return f"{{dumps({shown}).decode()}}"
 
     def _completed(self, variable: str, kind: GraphQLOutputType, place: Place) -> list[str]:
         lines = super()._completed(variable, kind, place)
@@ -100,8 +98,8 @@ class TextCompiler(Compiler):
     def _all_of(self, items: str) -> str:
         return f"'[' + ','.join({items}) + ']'" if self.as_text else items
 
-    def _constant(self, text: str) -> str:
-        return f'"{text}"' if self.as_text else super()._constant(text)
+    def _literal(self, text: str) -> str:
+        return f'"{text}"' if self.as_text else super()._literal(text)
 
     def _variable(self, name: str) -> str:
         return f"{{{name}}}" if self.as_text else name
@@ -120,9 +118,9 @@ class TextCompiler(Compiler):
         shown = super()._looked_up(table, value)
         if not self.as_text:
             return shown
-        known = self.source.names[table]
+        known = self._functions.names[table]
         texts = self._leaves.setdefault(f"texts of {id(known)}", Texts(known))
-        return f"{{{self.source.constant(f'{table}_text', texts)}[{value}]}}"
+        return f"{{{self._constant('texts', texts)}[{value}]}}"
 
     def _unless_none(self, value: str, shown: str) -> str:
         if not self.as_text:

@@ -31,7 +31,10 @@ CHECKED: Mapping[type, str] = {
 
 @cache
 def declared(name: str) -> Mapping[str, tuple[type, bool]]:
-    """The checked fields of this class of records: the type, and whether it may be null."""
+    """The checked fields of this class of records: the type, and whether it may be null. None of
+    what is no record."""
+    if name not in RECORDS:
+        return {}
     found, hints = {}, get_type_hints(RECORDS[name])
     for one in fields(RECORDS[name]):
         types = set(get_args(hints[one.name]) or (hints[one.name],))

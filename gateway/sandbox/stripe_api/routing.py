@@ -6,9 +6,9 @@ What an operation takes is in `operations.toml`, under the same method and path.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Any
 
 from gateway.sandbox.stripe_api import (
@@ -72,11 +72,26 @@ class Operation:
 
 def routed(method: str, path: str, *, in_preview: bool) -> tuple[Operation, dict[str, str]]:
     """The operation at this place, and the ids in the path. Raises `StripeError` 404."""
-    for operation in OPERATIONS:
+    for operation in _alike().get(_likeness(method, path), ()):
         ids = operation.ids_in(method, path)
         if ids is not None and (in_preview or not operation.preview):
             return operation, ids
     raise stated("unrecognized_url", method=method, path=path)
+
+
+def _likeness(method: str, path: str) -> tuple[str, int, str]:
+    """What the path of an operation has in common with all that it is asked at."""
+    parts = path.split("/")
+    return method, len(parts), "/".join(parts[:3])
+
+
+@cache
+def _alike() -> Mapping[tuple[str, int, str], list[Operation]]:
+    """The operations by that, in their order."""
+    found: dict[tuple[str, int, str], list[Operation]] = {}
+    for one in OPERATIONS:
+        found.setdefault(_likeness(one.method, one.path), []).append(one)
+    return found
 
 
 def _reading(kind: str, path: str) -> Operation:

@@ -22,6 +22,7 @@ from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.errors import KeyRefused, KeyUnknown
 from gateway.backends.stripe.rate_limit import SYSTEM_CALLER
 from gateway.backends.stripe.reads.pool import OUT_OF_BAND, Pool, paid_out_of_band
+from gateway.backends.stripe.reads.shared_reads import SharedReads
 from gateway.stripe_objects.reading import (
     embedded_list,
     fields_of,
@@ -41,6 +42,7 @@ PAYMENT_PAGES_MAX = 10
 GATHER_SECONDS = 0.005
 """Stripe tells one change by several events at once; what comes within this shares a call. What
 waits for the rate budget gathers more by itself."""
+INVOICES = "/v1/invoices"
 PAYMENTS = "/v1/invoice_payments"
 RELATED = {"invoice_payment": PAYMENTS, "credit_note": "/v1/credit_notes"}
 INTENTS = "/v1/payment_intents"
@@ -83,6 +85,7 @@ class StripeLookup:
         self._customers: OrderedDict[str, str | None] = OrderedDict()
         self._intents: OrderedDict[str, str | None] = OrderedDict()
         self._may_expand_all = True
+        self._shared = SharedReads(self._own_turn, self._excuse, self._newest_payments)
 
     def customer_known(self, invoice_id: str) -> tuple[bool, str | None]:
         """Whether it is known whose an invoice is, and whose.
@@ -101,15 +104,36 @@ class StripeLookup:
         if invoice_id is None:
             return await self._api.turn(PAYMENTS, self._meter)
         await self._sleep(GATHER_SECONDS)
-        return await self._api.turn(f"/v1/invoices/{invoice_id}", self._meter)
+        return await self._shared.turn(invoice_id)
+
+    async def _own_turn(self, invoice_id: str, *, is_excusable: bool) -> None:
+        path = f"{INVOICES}/{invoice_id}"
+        await self._api.turn(path, self._meter, is_excusable=is_excusable)
+
+    def _excuse(self) -> None:
+        self._api.excuse(f"{INVOICES}/in_any", self._meter)
+
+    async def _newest_payments(self, after: str | None) -> dict[str, Any] | None:
+        """A page of all the account's, newest first; None where the key may not expand it."""
+        if not self._may_expand_all:
+            return None
+        params: dict[str, Any] = {"limit": PAGE_SIZE_MAX, "expand": [*OF_INTENT]}
+        if after is not None:
+            params["starting_after"] = after
+        try:
+            return await self._known(PAYMENTS, params)
+        except KeyRefused:
+            return None
 
     async def invoice(
         self, invoice_id: str, *, turned: Collection[str] = (), detached: Collection[str] = ()
     ) -> EventRead:
-        """One call, in a turn that was taken; one more for each payment that turned and lies behind
-        the ten newest, which are what Stripe puts into an invoice."""
-        path = f"/v1/invoices/{invoice_id}"
-        raw = await self._expanded(path, {}, OF_INVOICE, has_turn=True)
+        """One call, in a turn that was taken, or one for many; one more for each payment that
+        turned and lies behind the ten newest, which are what Stripe puts into an invoice."""
+        raw = await self._shared.read(invoice_id)
+        if raw is None:
+            path = f"{INVOICES}/{invoice_id}"
+            raw = await self._expanded(path, {}, OF_INVOICE, has_turn=True)
         if raw is None or raw.get("deleted") is True:
             return EventRead()
         pool = _pool_of(raw)

@@ -51,13 +51,15 @@ class Pool:
 
     def take_in(self, raw: dict[str, Any]) -> None:
         """Keep everything that stands in one of Stripe's answers."""
-        for one in reading.harvest(raw):
-            if isinstance(one, Deleted):
-                self.fail(Ask(one.kind, one.id), one)
-            elif not isinstance(one, records.InvoiceLineItem):
-                self.put(one)
-        for invoice in invoices_in(raw):
-            self._keep_embedded(invoice)
+        objects = reading.objects_in(raw)
+        for told in map(reading.told_by, objects):
+            if isinstance(told, Deleted):
+                self.fail(Ask(told.kind, told.id), told)
+            elif told is not None:
+                self.put(told)
+        for one in objects:
+            if one.get("object") == "invoice" and not one.get("deleted"):
+                self._keep_embedded(one)
 
     def put(self, record: Any) -> None:
         """Keep a record; what came first in this operation stays."""
@@ -172,20 +174,6 @@ class Pool:
 
 def _ask_below(parent: Any, need: Listing | Computed) -> Ask:
     return Ask(None, None, need) if parent is None else Ask(type(parent).__name__, parent.id, need)
-
-
-def invoices_in(raw: object) -> list[dict[str, Any]]:
-    """Every full invoice of an answer, wherever it stands, outer ones first."""
-    found, waiting = [], [raw]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            if value.get("object") == "invoice" and not value.get("deleted"):
-                found.append(value)
-            waiting += reversed(value.values())
-        elif isinstance(value, list):
-            waiting += reversed(value)
-    return found
 
 
 def paid_out_of_band(invoice: records.Invoice, of_invoice: list[records.InvoicePayment]) -> int:
