@@ -33,6 +33,16 @@ class InvoiceStatus(enum.Enum):
     UNRECOGNIZED = "UNRECOGNIZED"
 
 
+@strawberry.enum(description="Why an invoice counts as uncollectible.")
+class UncollectibleReason(enum.Enum):
+    MAX_PAYMENT_ATTEMPTS = "max_payment_attempts"
+    PAYMENT_NOT_RECEIVED = "payment_not_received"
+    SUBSCRIPTION_CANCELED = "subscription_canceled"
+    SUBSCRIPTION_PAUSED = "subscription_paused"
+    USER_FORGIVEN = "user_forgiven"
+    UNRECOGNIZED = "UNRECOGNIZED"
+
+
 @strawberry.enum(description="How an invoice is to be collected.")
 class CollectionMethod(enum.Enum):
     CHARGE_AUTOMATICALLY = "charge_automatically"

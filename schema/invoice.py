@@ -13,6 +13,7 @@ from schema.enums import (
     InvoicePaymentStatus,
     InvoiceStatus,
     OutOfBandCoverage,
+    UncollectibleReason,
     spelling,
 )
 from schema.fields import computed, derived, enumerated, field, linked, loaded, plain
@@ -136,8 +137,9 @@ class Invoice(Node):
         "What was paid beyond amountDue, credited to the customer's balance."
     )
     amount_paid_out_of_band: Money | None = loaded(
-        "What was paid less the sum of the payments made by PaymentIntents and charges. Null, "
-        "with an entry in errors, when the payments could not be read.",
+        "What was paid outside Stripe: by Stripe's own amount_paid_off_stripe, or else what was "
+        "paid less the sum of the payments made by PaymentIntents and charges. Null, with an "
+        "entry in errors, when it could not be read.",
         OUT_OF_BAND,
         show=lambda parent, outside: money(outside, parent.record.currency),
     )
@@ -159,6 +161,10 @@ class Invoice(Node):
     paid_at: DateTime | None = plain("Null unless it is paid; null again if it reopens.")
     voided_at: DateTime | None = plain("Null unless it was voided.")
     marked_uncollectible_at: DateTime | None = plain("Null unless it was marked uncollectible.")
+    uncollectible_reason: UncollectibleReason | None = enumerated(
+        UncollectibleReason,
+        "Why Stripe has marked it uncollectible; null where it is not, or where no reason is told.",
+    )
     metadata: list[MetadataEntry] = metadata_field()
     metadata_value: str | None = strawberry.field(
         resolver=_metadata_value,

@@ -20,6 +20,18 @@ from schema.ports import Computed, Loaded, ReallocatePayment, RefusalCode
 from schema.scalars import DateTime, MinorUnits
 
 
+@strawberry.type(description="A payment made outside Stripe and reported to it.")
+class PaymentRecord(Node):
+    description: str | None = plain("Free text; null when there is none.")
+    amount: Money = amount_field("What was paid, as reported.")
+    created_at: DateTime = plain("When it was reported.", of="created")
+    customer_id: strawberry.ID | None = plain("Id of who paid; null when not reported.")
+    metadata: list[MetadataEntry] = metadata_field()
+    invoice_payments: "Connection[InvoicePayment] | None" = listed(
+        "The invoices it pays, newest first.", cost=2
+    )
+
+
 @strawberry.type(description="Stripe's attempt to collect one amount.")
 class PaymentIntent(Node):
     description: str | None = plain("Free text; null when there is none.")
@@ -39,23 +51,18 @@ class PaymentIntent(Node):
     customer_id: strawberry.ID | None = plain("Id of who pays; null when there is none.")
     created_at: DateTime = plain("When it was created.", of="created")
     canceled_at: DateTime | None = plain("Null unless it was canceled.")
+    payment_record_id: strawberry.ID | None = plain(
+        "Id of the payment record that Stripe made of it; null when there is none."
+    )
+    payment_record: PaymentRecord | None = linked(
+        "That payment record; null when there is none, or, with an entry in errors, when only "
+        "this fetch failed."
+    )
     metadata: list[MetadataEntry] = metadata_field()
     invoice_payments: "Connection[InvoicePayment] | None" = listed(
         "The invoices it pays, newest first: the link that left the REST object in "
         "2025-03-31. A list, because one intent can pay several invoices.",
         cost=2,
-    )
-
-
-@strawberry.type(description="A payment made outside Stripe and reported to it.")
-class PaymentRecord(Node):
-    description: str | None = plain("Free text; null when there is none.")
-    amount: Money = amount_field("What was paid, as reported.")
-    created_at: DateTime = plain("When it was reported.", of="created")
-    customer_id: strawberry.ID | None = plain("Id of who paid; null when not reported.")
-    metadata: list[MetadataEntry] = metadata_field()
-    invoice_payments: "Connection[InvoicePayment] | None" = listed(
-        "The invoices it pays, newest first.", cost=2
     )
 
 

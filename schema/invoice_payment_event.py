@@ -31,12 +31,15 @@ FILTER_IDS_MAX = 100
 class InvoicePaymentEventType(enum.Enum):
     ATTACHED = strawberry.enum_value(
         "ATTACHED",
-        description="Attached through this gateway. Stripe has no such event: attaching elsewhere "
-        "shows as INVOICE_CHANGED or PAID.",
+        description="A payment was attached: through this gateway, or elsewhere, as in Stripe's "
+        "dashboard. Of the latter Stripe tells by thin events alone (v1.invoice_payment.open), as "
+        "webhooks or by catch-up; an account without them shows it as INVOICE_CHANGED or PAID.",
     )
     PAID = strawberry.enum_value("PAID", description="An invoice payment turned paid.")
     DETACHED = strawberry.enum_value("DETACHED", description="A payment was taken off the invoice.")
-    CANCELED = strawberry.enum_value("CANCELED", description="Its PaymentIntent was canceled.")
+    CANCELED = strawberry.enum_value(
+        "CANCELED", description="An invoice payment was canceled, mostly with its PaymentIntent."
+    )
     OVERPAID = strawberry.enum_value("OVERPAID", description="More came in than was asked for.")
     INVOICE_CHANGED = strawberry.enum_value(
         "INVOICE_CHANGED", description="Anything else about the invoice or its credit notes."
@@ -46,7 +49,9 @@ class InvoicePaymentEventType(enum.Enum):
 
 @strawberry.enum(description="How the gateway came to know.")
 class EventOrigin(enum.Enum):
-    WEBHOOK = strawberry.enum_value("WEBHOOK", description="Stripe told us.")
+    WEBHOOK = strawberry.enum_value(
+        "WEBHOOK", description="Stripe told us, by a snapshot event or a thin one."
+    )
     MUTATION = strawberry.enum_value("MUTATION", description="Done through this gateway.")
     RECONCILED = strawberry.enum_value("RECONCILED", description="Found while catching up.")
 
@@ -108,11 +113,12 @@ def events(
 class InvoicePaymentEvent:
     cursor: EventCursor = plain("Its place in the log; give it as `after` to go on from here.")
     source_event_id: str | None = plain(
-        "Upstream event id where there is one; equal ids are the same fact."
+        "Upstream event id where there is one; equal ids are the same fact. Where Stripe tells one "
+        "fact by two events, a snapshot event and a thin one, it is that of the first that came."
     )
     raw_type: str = plain(
-        "Stripe's spelling, e.g. invoice_payment.detached; what the gateway announces itself "
-        "begins with gateway."
+        "Stripe's spelling, e.g. invoice_payment.detached; a thin event's begins with v1., what "
+        "the gateway announces itself with gateway."
     )
     invoice_id: strawberry.ID = plain("The invoice.")
     customer_id: strawberry.ID | None = plain("Who is billed; null when nobody is.")

@@ -93,6 +93,7 @@ class Invoice(Typed):
     paid_at: int | None = None
     voided_at: int | None = None
     marked_uncollectible_at: int | None = None
+    uncollectible_reason: str | None = None
     hosted_invoice_url: str | None = field(default=None, repr=False)
     invoice_pdf: str | None = field(default=None, repr=False)
     metadata: Metadata = field(default=(), repr=False)
@@ -153,6 +154,7 @@ class PaymentIntent(Typed):
     description: str | None = field(default=None, repr=False)
     canceled_at: int | None = None
     cancellation_reason: str | None = None
+    payment_record_id: str | None = None
     livemode: bool = False
     metadata: Metadata = field(default=(), repr=False)
 

@@ -51,7 +51,7 @@ from schema.ports import (
     Refused,
     bad_input,
 )
-from schema.scalars import SCALARS, EventCursor
+from schema.scalars import SCALARS, DateTime, EventCursor
 
 READ = "invoices:read"
 
@@ -81,6 +81,11 @@ class GatewayInfo:
     scopes: list[str] = plain("The rights of this caller.")
     oldest_event_cursor: EventCursor | None = plain(
         "How far back EventCursor can resume; null while the log is empty."
+    )
+    last_complete_catch_up: DateTime | None = plain(
+        "Up to when all that Stripe lists of events is known to be in the log, whether or not a "
+        "webhook came. Moves with each run of catch-up; null before the first that came to its "
+        "end, and with MEMORY. A list that the account or its key may not read does not count."
     )
 
 
@@ -161,7 +166,8 @@ class Query:
     @field("What this deployment is, and what it can do for this caller.")
     async def gateway(self, info: Info) -> GatewayInfo:
         description, viewer = info.context.reads.describe(), info.context.viewer
-        oldest = await info.context.events.oldest()
+        events = info.context.events
+        oldest, complete = await events.oldest(), await events.last_complete()
         return GatewayInfo(
             version=VERSION,
             backend=description.kind,
@@ -174,6 +180,7 @@ class Query:
             ],
             scopes=sorted(viewer.scopes),
             oldest_event_cursor=None if oldest is None else EventCursor(oldest),
+            last_complete_catch_up=None if complete is None else DateTime(complete),
         )
 
 

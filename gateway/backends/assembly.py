@@ -104,6 +104,7 @@ def _intent_of(payment: records.InvoicePayment) -> tuple[str, str | None]:
 LINKS: Mapping[tuple[type, str], Callable[[Any], tuple[str, str | None]]] = {
     (records.Invoice, "customer"): lambda one: ("Customer", one.customer_id),
     (records.PaymentIntent, "customer"): lambda one: ("Customer", one.customer_id),
+    (records.PaymentIntent, "payment_record"): lambda one: ("PaymentRecord", one.payment_record_id),
     (records.CreditNote, "invoice"): lambda one: ("Invoice", one.invoice_id),
     (records.InvoicePayment, "invoice"): lambda one: ("Invoice", one.invoice_id),
     (records.InvoicePayment, "source"): _source_of,

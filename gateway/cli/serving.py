@@ -22,6 +22,7 @@ from pydantic import SecretStr
 from gateway.clock import RandomIds, SystemClock
 from gateway.composition.gateway import WEBHOOK_PATH, make_web_app, opened_gateway
 from gateway.composition.upstream import connected, seeded_twin
+from gateway.events.hints import THIN_TYPES
 from gateway.settings import Settings, SettingsRefused
 from gateway.web.app import SHUTDOWN, make_runner
 from gateway.web.metrics import PATH as METRICS_PATH
@@ -89,8 +90,8 @@ async def serve_with_sandbox(settings: Settings, sandbox_port: int) -> None:
     stopped = _stop_signal()
     async with running_sandbox(_twin(settings.fixtures), port=sandbox_port) as sandbox:
         against = _against(settings, sandbox)
-        secret = await _register(against, sandbox)
-        against = against.model_copy(update={"stripe_webhook_secrets": SecretStr(secret)})
+        secrets = await _register(against)
+        against = against.model_copy(update={"stripe_webhook_secrets": SecretStr(secrets)})
         async with _listening(against, sandbox.twin) as port:
             _leave_the_start_alone()
             sandbox_line = f"  Sandbox  {sandbox.url} (key {SANDBOX_KEY})\n"
@@ -125,15 +126,26 @@ def _free_port(host: str) -> int:
         return int(probe.getsockname()[1])
 
 
-async def _register(settings: Settings, sandbox: Sandbox) -> str:
-    """Register the gateway's webhook endpoint at the sandbox; its signing secret."""
+async def _register(settings: Settings) -> str:
+    """Register the gateway at the sandbox, for all snapshot events and for the thin events about
+    what these do not tell, such as an attach; the signing secrets as the settings take them."""
+    from gateway.backends.stripe.registered import DESTINATIONS, ENDPOINTS, THIN, WEBHOOK
+
     url = f"http://127.0.0.1:{settings.port}{WEBHOOK_PATH}"
-    params = {"url": url, "enabled_events": ["*"], "api_version": settings.stripe_version}
+    endpoint = {"url": url, "enabled_events": ["*"], "api_version": settings.stripe_version}
+    destination = {
+        "name": "Demo",
+        "type": WEBHOOK,
+        "event_payload": THIN,
+        "enabled_events": list(THIN_TYPES),
+        WEBHOOK: {"url": url},
+        "include": [f"{WEBHOOK}.signing_secret"],
+    }
+    meter = Meter("gateway")
     async with connected(settings) as api:
-        made = await api.post(
-            "/v1/webhook_endpoints", params, Meter("gateway"), idempotency_key="register"
-        )
-    return str(made.body["secret"])
+        made = await api.post(ENDPOINTS, endpoint, meter, idempotency_key="register")
+        thin = await api.post(DESTINATIONS, destination, meter, idempotency_key="register-thin")
+    return f"{made.body['secret']},{thin.body[WEBHOOK]['signing_secret']}"
 
 
 @asynccontextmanager

@@ -1,11 +1,11 @@
-"""The commands that work on a Stripe account: catch-up, and the webhook endpoint."""
+"""The commands that work on a Stripe account: catch-up, and what is registered for webhooks."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -16,8 +16,10 @@ from gateway.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from gateway.backends.stripe.client import StripeApi
+    from gateway.events.all_lists import ListRun
+    from gateway.events.catch_up import Summary
 
-webhook_app = typer.Typer(help="The webhook endpoint at Stripe.", no_args_is_help=True)
+webhook_app = typer.Typer(help="The webhooks that Stripe sends here.", no_args_is_help=True)
 
 Url = Annotated[str, typer.Option(help="Address of the gateway's /webhooks/stripe, over https.")]
 
@@ -38,7 +40,6 @@ async def _catch_up(since: int, settings: Settings) -> None:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from gateway.composition.gateway import opened_gateway
-    from gateway.events.catch_up import Summary
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     async with opened_gateway(settings, with_background=False) as gateway:
@@ -51,9 +52,22 @@ async def _catch_up(since: int, settings: Settings) -> None:
                 text = f"{summary.seen} events seen, {summary.taken} new"
                 bar.update(task, completed=(summary.at - summary.from_) / span, description=text)
 
-            summary = await gateway.catch_up.run(since, show)
+            ran = await gateway.catch_up.run(since, show)
+        complete = await gateway.catch_up.last_complete()
+    for name, one in ran.items():
+        if one.summary is None:
+            typer.echo(f"The list of {name} events was not read: {one.trouble}")
+        else:
+            _tell(name, one.summary)
+    never = "It is not known yet that all was taken in."
+    typer.echo(never if complete is None else f"All up to {shown(complete)} is taken in.")
+    if any(_is_lacking(one) for one in ran.values()):
+        raise typer.Exit(1)
+
+
+def _tell(name: str, summary: Summary) -> None:
     typer.echo(
-        f"{summary.seen} events seen: {summary.taken} new, {summary.known} known, "
+        f"{summary.seen} {name} events seen: {summary.taken} new, {summary.known} known, "
         f"{summary.ignored} not followed, {summary.failed} failed."
     )
     if summary.out_of_reach:
@@ -61,24 +75,43 @@ async def _catch_up(since: int, settings: Settings) -> None:
             f"What lies between {shown(summary.wanted_from)} and {shown(summary.from_)} is out "
             "of reach: Stripe lists events for 30 days."
         )
-    if summary.failed:
-        raise typer.Exit(1)
+
+
+def _is_lacking(ran: ListRun) -> bool:
+    """Whether another run may bring more."""
+    return not ran.is_refused and (ran.summary is None or ran.summary.failed > 0)
+
+
+Payload = Annotated[
+    Literal["snapshot", "thin"],
+    typer.Option(
+        help="Which events: snapshot events, or thin ones, which tell of attached payments and "
+        "canceled invoice payments as well. Stripe's word for it is event_payload."
+    ),
+]
 
 
 @webhook_app.command()
-def create(url: Url) -> None:
-    """Register the endpoint with the events that are followed, and print its secret once."""
-    from gateway.backends.stripe.registration import create_endpoint
+def create(url: Url, payload: Payload = "snapshot") -> None:
+    """Register for the events that are followed, and print the secret once."""
+    from gateway.backends.stripe.registration import create_endpoint, create_thin_destination
 
     async def work(api: StripeApi) -> None:
-        made = await create_endpoint(
-            api,
-            url,
-            events=FOLLOWED_EVENTS,
-            preview_events=PREVIEW_EVENTS,
-            idempotency_key=RandomIds().new("register"),
-        )
-        typer.echo(f"Endpoint {made.id}, {len(made.enabled_events)} events, {made.api_version}")
+        key = RandomIds().new("register")
+        if payload == "thin":
+            made = await create_thin_destination(
+                api, url, events=FOLLOWED_EVENTS, idempotency_key=key
+            )
+            typer.echo(f"Destination {made.id}, {len(made.enabled_events)} thin events")
+        else:
+            made = await create_endpoint(
+                api,
+                url,
+                events=FOLLOWED_EVENTS,
+                preview_events=PREVIEW_EVENTS,
+                idempotency_key=key,
+            )
+            typer.echo(f"Endpoint {made.id}, {len(made.enabled_events)} events, {made.api_version}")
         typer.echo(f"GATEWAY_STRIPE_WEBHOOK_SECRETS={made.secret}")
         for note in made.notes:
             typer.echo(note)
@@ -88,18 +121,18 @@ def create(url: Url) -> None:
 
 @webhook_app.command()
 def check(url: Url) -> None:
-    """Compare the endpoint at Stripe with what is needed; exit code 1 if anything is wrong."""
-    from gateway.backends.stripe.registration import check_endpoint
+    """Compare what is registered at Stripe with what is needed; exit code 1 on a problem."""
+    from gateway.backends.stripe.registration_check import check_registered
 
     async def work(api: StripeApi) -> None:
-        found = await check_endpoint(
+        found = await check_registered(
             api, url, events=FOLLOWED_EVENTS, preview_events=PREVIEW_EVENTS
         )
         for one in found:
             typer.echo(one.message)
         if any(one.is_problem for one in found):
             raise typer.Exit(1)
-        typer.echo("The endpoint is as it should be.")
+        typer.echo("What is registered is as it should be.")
 
     run(partial(_at_stripe, work), _of_stripe)
 

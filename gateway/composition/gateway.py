@@ -33,12 +33,14 @@ from gateway.composition.callers import (
     sdl_of,
     trust_documents,
 )
+from gateway.composition.event_lists import open_catch_up
 from gateway.composition.stores import Stores, forget_for_ever, open_stores, publisher
 from gateway.composition.upstream import Outside, Upstream, open_upstream
 from gateway.console import console_directory, console_page
-from gateway.events.catch_up import CatchUp
+from gateway.events.all_lists import CatchUp
+from gateway.events.arrivals import CallerOf
 from gateway.events.feed import Feed
-from gateway.events.intake import CallerOf, Intake, Publish
+from gateway.events.intake import Intake, Publish
 from gateway.events.log import LogEntry
 from gateway.events.webhook import WebhookReader
 from gateway.execution.operation import Runner
@@ -148,13 +150,14 @@ async def opened_gateway(
             heartbeat_seconds=settings.stream_heartbeat_seconds,
         )
         await feed.start()
-        intake = _intake(stores, upstream, feed, publisher(stores, feed, stack))
+        owner = ids.new("owner") if stores.is_shared else SOLE_OWNER
+        intake = _intake(stores, upstream, feed, publisher(stores, feed, stack), owner)
         writes = JournaledWrites(
             upstream.supplier,
             stores.journal,
             _announcing(intake, upstream.supplier.describe(), clock),
             clock.now,
-            owner=ids.new("owner") if stores.is_shared else SOLE_OWNER,
+            owner=owner,
             dropped=upstream.drop_after,
             is_at_once=upstream.twin is not None and stores.is_in_memory,
         )
@@ -204,7 +207,7 @@ async def opened_gateway(
         yield gateway
 
 
-def _intake(stores: Stores, upstream: Upstream, feed: Feed, publish: Publish) -> Intake:
+def _intake(stores: Stores, upstream: Upstream, feed: Feed, publish: Publish, owner: str) -> Intake:
     """What other replicas' subscribers want is not known here, so that all is read for them."""
     description, is_shared = upstream.supplier.describe(), stores.is_shared
     return Intake(
@@ -216,14 +219,16 @@ def _intake(stores: Stores, upstream: Upstream, feed: Feed, publish: Publish) ->
         account=description.account,
         livemode=description.livemode,
         is_heard=lambda: is_shared or feed.subscriber_count > 0,
+        owner=owner,
     )
 
 
 def callers_of(journal: JournalStore) -> CallerOf:
-    """Who sent Stripe a key, as the journal knows it."""
+    """Who sent Stripe a key, as the journal knows it. A step of a write has a key of its own: the
+    write's and, behind a hyphen, which step it is."""
 
     async def caller_of(stripe_key: str) -> tuple[str, str] | None:
-        record = await journal.by_stripe_key(stripe_key)
+        record = await journal.by_stripe_key(stripe_key.partition("-")[0])
         return None if record is None else (record.tenant, record.key)
 
     return caller_of
@@ -239,8 +244,6 @@ def _announcing(intake: Intake, description: BackendDescription, clock: Clock) -
 
 def _listen_to_stripe(gateway: Gateway, api: StripeApi, clock: Clock) -> None:
     """Webhooks, where there is a secret to know them by, and what they may have missed."""
-    from gateway.backends.stripe.reads.intake_reads import StripeEventReader
-
     settings, description = gateway.settings, gateway.reads.describe()
     account, livemode = description.account, description.livemode
     if settings.webhook_secrets:
@@ -248,16 +251,10 @@ def _listen_to_stripe(gateway: Gateway, api: StripeApi, clock: Clock) -> None:
             settings.webhook_secrets, now=clock.now, account=account, livemode=livemode
         )
         gateway.metrics.watch_webhooks(gateway.webhooks.counts)
-    catch_up = gateway.catch_up = CatchUp(
-        read_events=StripeEventReader(api).events_since,
-        receive=gateway.intake.receive,
-        progress=gateway.stores.progress,
-        now=clock.now,
-        sleep=asyncio.sleep,
-        account=account,
-        livemode=livemode,
-    )
+    catch_up = gateway.catch_up = open_catch_up(api, gateway.intake, gateway.stores, clock)
+    gateway.feed.complete_until = catch_up.last_complete
     gateway.metrics.watch_catch_up(lambda: (catch_up.passed_over, catch_up.given_up))
+    gateway.metrics.watch_complete(lambda: catch_up.complete_by_list)
 
 
 def _deliver(gateway: Gateway, twin: Twin) -> None:

@@ -14,7 +14,6 @@ from gateway.backends.journal.record_store import JournalStore, MemoryJournalSto
 from gateway.clock import Clock, Ids
 from gateway.composition.background import every
 from gateway.events.catch_up_progress import MemoryProgress, Progress, RedisProgress, SqliteProgress
-from gateway.events.durable_log import RedisEventLog
 from gateway.events.feed import Feed, FollowedLog, Follower
 from gateway.events.intake import Publish
 from gateway.events.log import (
@@ -25,6 +24,7 @@ from gateway.events.log import (
     Retention,
     UnreadableCount,
 )
+from gateway.events.redis_log import RedisEventLog
 from gateway.settings import Settings
 from gateway.storage.write_probe import WriteProbe, redis_probe, sqlite_probe
 
@@ -42,6 +42,7 @@ class Stores:
     log: EventLog
     journal: JournalStore
     progress: Progress = field(default_factory=MemoryProgress)
+    thin_progress: Progress = field(default_factory=MemoryProgress, kw_only=True)
     redis: RedisStore | None = None
     unreadable: UnreadableCount = field(default_factory=UnreadableCount)
     follower: Follower | None = None
@@ -84,7 +85,7 @@ async def _sqlite(
     settings: Settings, clock: Clock, epoch: str, retention: Retention, stack: AsyncExitStack
 ) -> Stores:
     from gateway.backends.journal.durable import SqliteJournalStore
-    from gateway.events.durable_log import SqliteEventLog
+    from gateway.events.sqlite_log import SqliteEventLog
     from gateway.storage.sqlite_store import SqliteStore
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -94,9 +95,15 @@ async def _sqlite(
         store, epoch_if_new=epoch, now=clock.now, retention=retention
     )
     journal = await SqliteJournalStore.open(store, now=clock.now)
-    progress = await SqliteProgress.open(store)
     probe = await sqlite_probe(store, clock.monotonic)
-    return Stores(opened, journal, progress, unreadable=opened.unreadable, probe=probe)
+    return Stores(
+        opened,
+        journal,
+        await SqliteProgress.open(store),
+        thin_progress=await SqliteProgress.open(store, of_thin=True),
+        unreadable=opened.unreadable,
+        probe=probe,
+    )
 
 
 async def _redis(
@@ -110,9 +117,15 @@ async def _redis(
     stack.push_async_callback(store.close)
     await store.check_server(allow_loss=settings.redis_allow_loss)
     opened = await RedisEventLog.open(store, epoch_if_new=epoch, now=clock.now, retention=retention)
-    journal = RedisJournalStore(store, now=clock.now)
-    probe = redis_probe(store, clock.monotonic)
-    return Stores(opened, journal, RedisProgress(store), store, opened.unreadable, probe=probe)
+    return Stores(
+        opened,
+        RedisJournalStore(store, now=clock.now),
+        RedisProgress(store),
+        store,
+        opened.unreadable,
+        thin_progress=RedisProgress(store, of_thin=True),
+        probe=redis_probe(store, clock.monotonic),
+    )
 
 
 def publisher(stores: Stores, feed: Feed, stack: AsyncExitStack) -> Publish:

@@ -1,11 +1,13 @@
-"""What no webhook brought: Stripe's list of events is read again through the same door.
+"""What no webhook brought: Stripe's lists of events are read again through the same door.
 
 It reads from the time up to which everything is known to have been taken in, and a while before
 that, because Stripe's list is not in the order in which things happened to the second; the log
 knows what is a repeat. That time is Stripe's, told by its events: our clock may have been wrong. An
 event that cannot be taken in is passed over, kept with that time, and tried again.
-Source: https://docs.stripe.com/webhooks/process-undelivered-events and
-https://docs.stripe.com/api/events (30 days), 2026-10-28.endive.
+There are two lists, of snapshot events and of thin ones, each with a time of its own.
+Source: https://docs.stripe.com/webhooks/process-undelivered-events,
+https://docs.stripe.com/api/events and https://docs.stripe.com/api/v2/core/events (30 days),
+2026-10-28.endive.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.events.catch_up_progress import Covered, PassedOver, Progress
+from gateway.events.event_ids import created_at, read_event
 from gateway.events.hints import Hint
-from gateway.events.webhook import read_event
 from schema.ports import EventOrigin, Failed
 
 DAY_SECONDS = 24 * 3600
@@ -78,15 +80,18 @@ OnProgress = Callable[[Summary], None]
 """Is handed the same summary after every event."""
 
 
+class ListRefused(Failed):
+    """The account has no such list, or the key may not read it."""
+
+
 @dataclass(kw_only=True, eq=False)
-class CatchUp:
-    """One per process. Runs follow one another, whoever asks for them."""
+class ListCatchUp:
+    """Of one list, in one process. Runs follow one another, whoever asks for them."""
 
     read_events: ReadEvents
     receive: Receive
     progress: Progress
     now: Callable[[], int]
-    sleep: Callable[[float], Awaitable[None]]
     account: str
     livemode: bool
     passed_over: int = field(default=0, init=False)
@@ -111,13 +116,36 @@ class CatchUp:
                 await self.progress.save(covered)
             run = _Run(summary, covered, on_progress)
             await self._try_again(run)
-            async with aclosing(self.read_events(summary.from_)) as events:
-                async for raw in events:
-                    await self._take(raw, run)
-                    if summary.seen % SAVE_EVERY == 0:
-                        await self._save(run)
+            try:
+                async with aclosing(self.read_events(summary.from_)) as events:
+                    async for raw in events:
+                        await self._take(raw, run)
+                        if summary.seen % SAVE_EVERY == 0:
+                            await self._save(run)
+            except ListRefused:
+                await self._begin_later(covered, now)
+                raise
             await self._save(run, ended_at=now)
             return summary
+
+    async def _begin_later(self, covered: Covered | None, now: int) -> None:
+        """Nobody has missed what was before the first read of a list that was never to be had."""
+        if covered is not None and covered.ended_at is None:
+            await self.progress.save(Covered(now))
+
+    async def begin(self) -> None:
+        """Note that nothing may be missed from now on, if nothing is noted. Raises `OSError`."""
+        async with self._one_at_a_time:
+            if await self.progress.load() is None:
+                await self.progress.save(Covered(self.now() - OVERLAP_SECONDS))
+
+    async def complete_until(self) -> int | None:
+        """Up to when all that the list holds is known to have been taken in; None before the first
+        run has come to its end. Raises `OSError`."""
+        covered = await self.progress.load()
+        if covered is None or covered.ended_at is None:
+            return None
+        return min([covered.ended_at, *(one.hint.created for one in covered.passed_over)])
 
     def _believed(self, covered: Covered | None) -> Covered | None:
         """What was kept, unless a clock was ahead when it was: then everything is read again that
@@ -132,23 +160,6 @@ class CatchUp:
             now,
         )
         return Covered(now - REACH_SECONDS, covered.passed_over)
-
-    async def every(self, seconds: float) -> None:
-        """Run now and then every so many seconds, for ever; sooner after a run that failed."""
-        while True:
-            is_through = await self._ran()
-            await self.sleep(seconds if is_through else min(seconds, RETRY_SECONDS))
-
-    async def _ran(self) -> bool:
-        try:
-            summary = await self.run()
-        except (OSError, Failed) as error:
-            why = error.message if isinstance(error, Failed) else type(error).__name__
-            log.warning("catch-up stopped: %s", why)
-            return False
-        if summary.taken or summary.failed:
-            log.info("catch-up took %d events, failed at %d", summary.taken, summary.failed)
-        return True
 
     async def _try_again(self, run: _Run) -> None:
         """Those that were passed over, as long as it is not in vain; and an end for those that are
@@ -236,8 +247,8 @@ class _Run:
         self._newest: int | None = None
 
     def seen(self, raw: Mapping[str, Any]) -> None:
-        created = raw.get("created")
-        if type(created) is int:
+        created = created_at(raw)
+        if created is not None:
             self.at(created)
         self.summary.seen += 1
         if self._on_progress is not None:

@@ -1,5 +1,6 @@
-"""How far catch-up has come, and where that is kept: in memory, or beside the log. The releases
-before kept a number, the time alone, which is still read.
+"""How far catch-up has come with one of Stripe's lists, and where that is kept: in memory, or
+beside the log. The releases before kept a number, the time alone, which is still read; what they
+have kept is of the list of snapshot events, and stays where they look for it.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Covered:
 
 
 class Progress(Protocol):
-    """Where catch-up keeps how far it has come.
+    """Where catch-up keeps how far it has come with one list.
 
     `load` answers None before the first `save`; what was saved last counts. Both raise `OSError`
     when the store is not to be had.
@@ -71,6 +72,10 @@ PART = Part(
     steps=(
         ("CREATE TABLE catch_up (id INTEGER PRIMARY KEY CHECK (id = 1), until INTEGER)",),
         ("ALTER TABLE catch_up ADD COLUMN body TEXT",),
+        (
+            "CREATE TABLE catch_up_of_thin "
+            "(id INTEGER PRIMARY KEY CHECK (id = 1), until INTEGER, body TEXT)",
+        ),
     ),
 )
 
@@ -80,31 +85,32 @@ class SqliteProgress:
     """In the file of the log."""
 
     _store: SqliteStore
+    _table: str
 
     @classmethod
-    async def open(cls, store: SqliteStore) -> SqliteProgress:
+    async def open(cls, store: SqliteStore, *, of_thin: bool = False) -> SqliteProgress:
         """Raises `StoreRefused`; `OSError`."""
         await store.install(PART)
-        return cls(store)
+        return cls(store, "catch_up_of_thin" if of_thin else "catch_up")
 
     async def load(self) -> Covered | None:
-        return await self._store.read(_load)
+        return await self._store.read(_load, self._table)
 
     async def save(self, covered: Covered) -> None:
-        await self._store.write(_save, covered)
+        await self._store.write(_save, self._table, covered)
 
 
-def _load(database: sqlite3.Connection) -> Covered | None:
-    row = database.execute("SELECT until, body FROM catch_up").fetchone()
+def _load(database: sqlite3.Connection, table: str) -> Covered | None:
+    row = database.execute(f"SELECT until, body FROM {table}").fetchone()
     if row is None:
         return None
     covered: Covered = Covered(row[0]) if row[1] is None else _CODEC.decoded(row[1])
     return covered
 
 
-def _save(database: sqlite3.Connection, covered: Covered) -> None:
+def _save(database: sqlite3.Connection, table: str, covered: Covered) -> None:
     database.execute(
-        "INSERT OR REPLACE INTO catch_up VALUES (1, ?, ?)",
+        f"INSERT OR REPLACE INTO {table} VALUES (1, ?, ?)",
         (covered.until, _CODEC.encoded(covered)),
     )
 
@@ -112,9 +118,9 @@ def _save(database: sqlite3.Connection, covered: Covered) -> None:
 class RedisProgress:
     """In the Redis of the log; replicas share it, and the earliest of them may win harmlessly."""
 
-    def __init__(self, store: RedisStore) -> None:
+    def __init__(self, store: RedisStore, *, of_thin: bool = False) -> None:
         self._store = store
-        self._key = store.key("catch_up")
+        self._key = store.key("catch_up:thin" if of_thin else "catch_up")
 
     async def load(self) -> Covered | None:
         held: bytes | None = await self._store.command("GET", self._key)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -44,6 +44,11 @@ SCAN_MAX = 10_000
 HEARTBEAT_SECONDS = 15.0
 
 
+async def _never() -> int | None:
+    """Where there is no catch-up."""
+    return None
+
+
 class Feed:
     """See `schema.ports.EventStream`."""
 
@@ -57,6 +62,8 @@ class Feed:
         self.log = log
         self.index = LiveIndex(queue_max=queue_max, heartbeat_seconds=heartbeat_seconds)
         self.readers = 0
+        self.complete_until: Callable[[], Awaitable[int | None]] = _never
+        """What catch-up says, where there is any: it is opened after the feed."""
 
     async def start(self) -> None:
         """Take the log as it is for published: its drops were made by whoever appended."""
@@ -82,6 +89,9 @@ class Feed:
     async def oldest(self) -> str | None:
         bounds = await self.log.bounds()
         return None if bounds.first == 0 else self._cursor(bounds.first - 1)
+
+    async def last_complete(self) -> int | None:
+        return await self.complete_until()
 
     async def page(
         self, viewer: Viewer, *, first: int, after: str | None, where: EventFilter

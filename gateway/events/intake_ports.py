@@ -56,6 +56,24 @@ class Lookup(Protocol):
         """All payments by this intent and their invoices, in a turn that was taken."""
         ...
 
+    async def related_turn(self, kind: str, object_id: str) -> None:
+        """Wait until this invoice payment or credit note may be read."""
+        ...
+
+    async def related(self, kind: str, object_id: str) -> Brought:
+        """An invoice payment or a credit note with the one invoice it belongs to, in a turn that
+        was taken; neither where it is gone."""
+        ...
+
+    async def customer_of_intent(self, intent_id: str) -> str | None:
+        """Whose an intent is, which a thin event about it does not say; None where it is nobody's,
+        gone, or not to be read by this key."""
+        ...
+
+    async def snapshot_of(self, event_id: str) -> str | None:
+        """The snapshot event about the same fact as this thin one; None where there is none."""
+        ...
+
 
 class Renewal(Protocol):
     """One read for an event, begun after its drop."""

@@ -6,8 +6,10 @@ log stores facts and ids, never objects, and knows neither viewers nor subscribe
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
+import enum
 import logging
 import re
 from collections import OrderedDict, deque
@@ -107,6 +109,18 @@ class LogReplaced(OSError):
         )
 
 
+class Claim(enum.Enum):
+    """Who takes in a fact: nobody any more, the owner that asks, or another one just now."""
+
+    KNOWN = "known"
+    OURS = "ours"
+    OTHERS = "others"
+
+
+CLAIM_SECONDS = 20
+"""How long a claim holds, as its owner may be gone: as long as a webhook is waited for."""
+
+
 class EventLog(Protocol):
     """An append-only log with one writer order.
 
@@ -115,11 +129,23 @@ class EventLog(Protocol):
     position in log order, at most `limit`. Both raise `OSError` when the store is not to be had;
     nothing is half done then. Positions are dense: where `read` leaves one out, it was removed. An
     entry that cannot be read keeps its place, and its names stay known.
+
+    `knows` answers whether a fact with any of these names was appended; all of them are its names
+    from then on, as they are after an `append` that found it known. It appends nothing.
+
+    `claim` asks for the right to take a fact in, so that of several replicas one asks Stripe. A
+    claim ends by itself, or when it is released; `append` needs none.
     """
 
     epoch: str
 
     async def append(self, entry: LogEntry) -> LogEntry | None: ...
+
+    async def knows(self, names: Sequence[str]) -> bool: ...
+
+    async def claim(self, names: Sequence[str], owner: str) -> Claim: ...
+
+    async def release(self, names: Sequence[str], owner: str) -> None: ...
 
     async def read(self, after: int, limit: int) -> Sequence[Logged]: ...
 
@@ -166,6 +192,8 @@ def newer_cursor(after: str, resumed: str, epoch: str, *, end: int) -> str:
 
 ENTRIES_MAX = 100_000
 """About 60 MB; the oldest entries go first, and cursors before them meet a gap."""
+NAMES_AN_ENTRY = 6
+"""Names that are kept for each entry that may be held: more than a fact has, on the average."""
 
 
 class MemoryEventLog:
@@ -175,23 +203,47 @@ class MemoryEventLog:
         self.epoch = epoch
         self._entries: deque[LogEntry] = deque()
         self._names: OrderedDict[str, None] = OrderedDict()
+        self._claims: dict[str, tuple[str, float]] = {}
         self._entries_max = entries_max
         self._last = 0
 
     async def append(self, entry: LogEntry) -> LogEntry | None:
-        is_known = any(name in self._names for name in entry.dedupe)
-        for name in entry.dedupe:
-            self._names[name] = None
-        while len(self._names) > 4 * self._entries_max:
-            self._names.popitem(last=False)
-        if is_known:
+        if await self.knows(entry.dedupe):
             return None
+        self._note(entry.dedupe)
         self._last += 1
         placed = changed(entry, position=self._last)
         self._entries.append(placed)
         if len(self._entries) > self._entries_max:
             self._entries.popleft()
         return placed
+
+    async def knows(self, names: Sequence[str]) -> bool:
+        is_known = any(name in self._names for name in names)
+        if is_known:
+            self._note(names)
+        return is_known
+
+    async def claim(self, names: Sequence[str], owner: str) -> Claim:
+        if await self.knows(names):
+            return Claim.KNOWN
+        now = asyncio.get_running_loop().time()
+        held = (self._claims.get(name, (owner, 0.0)) for name in names)
+        if any(other != owner and until > now for other, until in held):
+            return Claim.OTHERS
+        self._claims.update(dict.fromkeys(names, (owner, now + CLAIM_SECONDS)))
+        return Claim.OURS
+
+    async def release(self, names: Sequence[str], owner: str) -> None:
+        for name in names:
+            if self._claims.get(name, ("",))[0] == owner:
+                del self._claims[name]
+
+    def _note(self, names: Sequence[str]) -> None:
+        for name in names:
+            self._names[name] = None
+        while len(self._names) > NAMES_AN_ENTRY * self._entries_max:
+            self._names.popitem(last=False)
 
     async def read(self, after: int, limit: int) -> list[LogEntry]:
         if not self._entries:

@@ -1,9 +1,8 @@
 """From the raw bytes of a webhook to a `Hint`: who signed it and when, and the ids it names.
 
-Of the body nothing but ids is read, so any API version will do; types are plain strings. It knows
-no HTTP, asks nobody and takes nothing in: that is the intake's work.
-Source: https://docs.stripe.com/webhooks/signature (the header, the tolerance) and
-https://docs.stripe.com/api/events/object, 2026-10-28.endive.
+It knows no HTTP, asks nobody and takes nothing in: that is the intake's work.
+Source: https://docs.stripe.com/webhooks/signature (the header, the tolerance),
+2026-10-28.endive.
 """
 
 from __future__ import annotations
@@ -12,12 +11,11 @@ import enum
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from gateway.events.hints import CUSTOMER_TYPES, INTENT_PREFIX, Hint, is_followed
-from schema.records import INSTANT_MAX
+from gateway.events.event_ids import Ignored, IgnoredReason, read_event
+from gateway.events.hints import Hint
 
 SIGNATURE_AGE_SECONDS_MAX = 300
 """Stripe's own advice; it signs anew for every retry. Held in both directions, because a time far
@@ -67,15 +65,6 @@ PREVIEW_EVENTS = ("invoice_payment.detached", "invoice.payment.overpaid")
 Source: the changelog of stripe-node 22.4.0-beta.1 (2026-06-24.preview).
 """
 
-THIN_OBJECT_PREFIX = "v2."
-"""Thin events are `v2.core.event`: an id without what has changed, their time in another form.
-
-Source: https://docs.stripe.com/event-destinations#thin-events (read November 2026).
-"""
-
-_ID = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)
-_TYPE = re.compile(r"[!-~]{1,200}", re.ASCII)
-_KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
 _TIME = re.compile(r"t=(\d{1,12})", re.ASCII)
 
 
@@ -91,31 +80,12 @@ class RefusedReason(enum.StrEnum):
     BODY_INCOMPLETE = "body_incomplete"
 
 
-class IgnoredReason(enum.StrEnum):
-    """Why a true event is not taken in."""
-
-    TYPE_NOT_FOLLOWED = "type_not_followed"
-    OTHER_ACCOUNT = "other_account"
-    OTHER_LIVEMODE = "other_livemode"
-    NAMES_NOTHING = "names_nothing"
-    THIN_EVENT = "thin_event"
-
-
 class WebhookRefused(Exception):
     """Not Stripe's, not of now, or not an event."""
 
     def __init__(self, reason: RefusedReason) -> None:
         super().__init__(reason.value)
         self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class Ignored:
-    """A true event that is none of ours: acknowledged, so that Stripe does not send it again."""
-
-    event_id: str
-    type: str
-    reason: IgnoredReason
 
 
 @dataclass(slots=True)
@@ -207,91 +177,3 @@ def _decoded(body: bytes) -> object:
         return json.loads(body.decode())
     except (ValueError, RecursionError):
         return None
-
-
-def read_event(raw: object, *, account: str, livemode: bool) -> Hint | Ignored | None:
-    """What an event is to us; None for what is no event. Webhooks and catch-up both ask here."""
-    if not isinstance(raw, Mapping):
-        return None
-    event_id, raw_type = _plain(_ID, raw.get("id")), _plain(_TYPE, raw.get("type"))
-    if event_id is None or raw_type is None:
-        return None
-    if str(raw.get("object")).startswith(THIN_OBJECT_PREFIX):
-        return Ignored(event_id, raw_type, IgnoredReason.THIN_EVENT)
-    if not is_followed(raw_type):
-        return Ignored(event_id, raw_type, IgnoredReason.TYPE_NOT_FOLLOWED)
-    hint = hint_of_event(raw, account)
-    if hint is None:
-        return None
-    if hint.account != account:
-        return Ignored(event_id, raw_type, IgnoredReason.OTHER_ACCOUNT)
-    if hint.livemode != livemode:
-        return Ignored(event_id, raw_type, IgnoredReason.OTHER_LIVEMODE)
-    return Ignored(event_id, raw_type, IgnoredReason.NAMES_NOTHING) if not _subject(hint) else hint
-
-
-def hint_of_event(raw: Mapping[str, Any], account: str) -> Hint | None:
-    """The ids in an event; None where it has no time. `account` is ours, for events that name none,
-    as all do that are not sent on behalf of a connected account."""
-    created = raw.get("created")
-    if type(created) is not int or not 0 <= created <= INSTANT_MAX:
-        return None
-    content, request = _mapping(raw.get("data")), _mapping(raw.get("request"))
-    named = raw.get("account")
-    return Hint(
-        event_id=raw["id"],
-        type=raw["type"],
-        created=created,
-        account=account if named is None else str(named),
-        livemode=raw.get("livemode") is True,
-        request_key=_plain(_KEY, request.get("idempotency_key")),  # ours are; others' may not be
-        **_ids(_mapping(content.get("object"))),
-    )
-
-
-def _subject(hint: Hint) -> str | None:
-    """The id without which an event of this type says nothing."""
-    if hint.type.startswith(INTENT_PREFIX):
-        return hint.payment_intent_id
-    return hint.customer_id if hint.type in CUSTOMER_TYPES else hint.invoice_id
-
-
-def _ids(subject: Mapping[str, Any]) -> dict[str, str | None]:
-    """What an event's object names, as fields of the hint."""
-    match subject.get("object"):
-        case "invoice":
-            customer = _reference(subject.get("customer"))
-            return {"invoice_id": _reference(subject), "customer_id": customer}
-        case "invoice_payment":
-            payment = _mapping(subject.get("payment"))
-            return {
-                "invoice_id": _reference(subject.get("invoice")),
-                "invoice_payment_id": _reference(subject),
-                "payment_intent_id": _reference(payment.get("payment_intent")),
-            }
-        case "payment_intent":
-            return {
-                "payment_intent_id": _reference(subject),
-                "customer_id": _reference(subject.get("customer")),
-            }
-        case "customer":
-            return {"customer_id": _reference(subject)}
-        case "credit_note":
-            customer = _reference(subject.get("customer"))
-            return {"invoice_id": _reference(subject.get("invoice")), "customer_id": customer}
-        case _:
-            return {}
-
-
-def _reference(value: object) -> str | None:
-    """An id, or the id of the object that stands in its place."""
-    return _plain(_ID, value.get("id") if isinstance(value, Mapping) else value)
-
-
-def _plain(form: re.Pattern[str], value: object) -> str | None:
-    """The value, where it is a text of this form."""
-    return value if isinstance(value, str) and form.fullmatch(value) else None
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -3,7 +3,9 @@
 Deriving events from the difference, in one place, means that no rule can forget to announce.
 Order within one change is by object, as Stripe promises none.
 Source: https://docs.stripe.com/api/events/types, 2026-10-28.endive; `invoice_payment.detached` and
-`invoice.payment.overpaid` are 2026-01-28.preview.
+`invoice.payment.overpaid` are 2026-01-28.preview. `invoice_payment.open` and `.canceled` are in
+stripe-python 16.1.0 as thin events alone; that the first is about every invoice payment that comes
+to be, paid at once or not, is our reading of its name.
 """
 
 from __future__ import annotations
@@ -25,6 +27,11 @@ class Fact:
     object: Invoice | InvoicePayment | PaymentIntent | CreditNote
     previous: tuple[tuple[str, Any], ...] = ()
 
+
+NO_SNAPSHOT = frozenset({"invoice_payment.open", "invoice_payment.canceled"})
+"""Facts that Stripe tells by thin events alone."""
+NO_THIN = frozenset({"invoice_payment.detached", "invoice.payment.overpaid"})
+"""Facts that Stripe tells by snapshot events alone, and to preview versions."""
 
 INTENT_EVENTS = {
     "requires_action": "payment_intent.requires_action",
@@ -74,6 +81,10 @@ def _payments(before: Book, after: Book) -> Iterator[Fact]:
     is_overpaying = after.invoice.amount_overpaid > before.invoice.amount_overpaid
     for payment in after.payments:
         known = was.pop(payment.id, None)
+        if known is None:
+            yield Fact("invoice_payment.open", payment)
+        elif payment.status == "canceled" and known.status != "canceled":
+            yield Fact("invoice_payment.canceled", payment)
         if payment.status == "paid" and (known is None or known.status != "paid"):
             yield Fact("invoice_payment.paid", payment)
             if is_overpaying and before.invoice.status == "paid":

@@ -18,6 +18,7 @@ from gateway.backends.memory.twin import Twin, TwinEvent
 from gateway.events.hints import Hint
 from gateway.events.intake import Intake
 from gateway.events.intake_ports import Touched
+from gateway.ledger.facts import NO_SNAPSHOT
 from schema import records
 from schema.ports import EventOrigin
 
@@ -51,6 +52,26 @@ class TwinLookup:
     async def payments_of_intent(self, intent_id: str) -> EventRead:
         payments = self._twin.invoice_payments.matching("source_id", intent_id)
         return self._read([one.invoice_id for one in payments], payments)
+
+    async def related_turn(self, kind: str, object_id: str) -> None:
+        """The twin makes nobody wait."""
+
+    async def related(self, kind: str, object_id: str) -> EventRead:
+        if kind == "credit_note":
+            note = self._twin.credit_notes.get(object_id)
+            return self._read([] if note is None else [note.invoice_id], [])
+        payment = self._twin.invoice_payments.get(object_id)
+        return (
+            self._read([], []) if payment is None else self._read([payment.invoice_id], [payment])
+        )
+
+    async def customer_of_intent(self, intent_id: str) -> str | None:
+        intent = self._twin.payment_intents.get(intent_id)
+        return None if intent is None else intent.customer_id
+
+    async def snapshot_of(self, event_id: str) -> str | None:
+        """The twin's events are snapshots."""
+        return None
 
     def _read(
         self, invoice_ids: Iterable[str], payments: Iterable[records.InvoicePayment]
@@ -86,6 +107,10 @@ class EventDeliveries:
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
     def offer(self, event: TwinEvent) -> None:
+        """Take the event in, in its turn. What Stripe has thin events alone for is passed over: an
+        attach is always our own here, and announces itself."""
+        if event.type in NO_SNAPSHOT:
+            return
         self.pending.append(event)
         self.idle.clear()
         self.wake.set()

@@ -110,6 +110,13 @@ _METADATA = Field("metadata", "metadata", Kind.METADATA)
 
 SOURCE_TYPES = ("payment_intent", "payment_record", "charge")
 COLLECTION_METHODS = ("charge_automatically", "send_invoice")
+UNCOLLECTIBLE_REASONS = (
+    "max_payment_attempts",
+    "payment_not_received",
+    "subscription_canceled",
+    "subscription_paused",
+    "user_forgiven",
+)
 CREDIT_NOTE_TYPES = ("pre_payment", "post_payment", "mixed")
 
 CUSTOMER = Shape(
@@ -156,6 +163,12 @@ INVOICE = Shape(
         _instant("paid_at", "status_transitions."),
         _instant("voided_at", "status_transitions."),
         _instant("marked_uncollectible_at", "status_transitions."),
+        Field(
+            "uncollectible_reason",
+            "status_details.uncollectible.reason",
+            words=UNCOLLECTIBLE_REASONS,
+            null_above=True,
+        ),
         _text("hosted_invoice_url"),
         _text("invoice_pdf"),
         _METADATA,
@@ -205,6 +218,7 @@ PAYMENT_INTENT = Shape(
         _text("description"),
         _instant("canceled_at"),
         _text("cancellation_reason"),
+        Field("payment_record_id", "payment_record", Kind.REFERENCE, prefixes=("pr",)),
         _LIVEMODE,
         _METADATA,
     ),

@@ -25,8 +25,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
+from gateway.events.event_ids import IgnoredReason
 from gateway.events.log import UnreadableCount
-from gateway.events.webhook import Counts, IgnoredReason, RefusedReason
+from gateway.events.webhook import Counts, RefusedReason
 
 PATH = "/metrics"
 SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -131,6 +132,12 @@ class Metrics:
         self._watch(_Watched(name, told, lambda: {"": counts()[0]}, family=GaugeMetricFamily))
         told = "Events that could not be taken in until Stripe listed them no longer."
         self._watch(_Watched("gateway_catch_up_given_up", told, lambda: {"": counts()[1]}))
+
+    def watch_complete(self, by_list: Callable[[], Mapping[str, float]]) -> None:
+        """Tell up to when each of Stripe's lists is known to be in the log, as epoch seconds."""
+        told = "Up to when all events of a list are known to be taken in."
+        name = "gateway_catch_up_complete_timestamp_seconds"
+        self._watch(_Watched(name, told, by_list, "list", GaugeMetricFamily))
 
     def watch_tasks(self, failures: Mapping[str, float]) -> None:
         """Tell how often each background task has failed; their names are of a closed list."""

@@ -29,14 +29,9 @@ from dataclasses import KW_ONLY, dataclass, field
 
 from aiohttp import web
 
+from gateway.events.event_ids import Ignored
 from gateway.events.hints import Hint
-from gateway.events.webhook import (
-    Ignored,
-    IgnoredReason,
-    RefusedReason,
-    WebhookReader,
-    WebhookRefused,
-)
+from gateway.events.webhook import RefusedReason, WebhookReader, WebhookRefused
 from gateway.web.connections import ConcurrencyLimit
 from gateway.web.http_errors import CLOSE, HttpRefusal, json_response
 from gateway.web.request_body import read_body
@@ -78,11 +73,6 @@ ADVICE: dict[str, str] = {
         "its body did not arrive whole within %g seconds: if it was Stripe's, look at the proxy "
         "before the gateway"
     ),
-    IgnoredReason.THIN_EVENT: (
-        "a thin event (v2.core.event), which does not say what has changed: at Stripe, give this "
-        "event destination the payload style `snapshot`, or register the endpoint with "
-        "`invoice-gateway webhook create`, and remove the thin one"
-    ),
 }
 """What is wrong with the set-up and not with one webhook: told once, and counted each time."""
 
@@ -113,8 +103,6 @@ class WebhookEndpoint:
         read = await self._read(request)
         if isinstance(read, Ignored):
             _log.info("webhook %s %s: ignored, %s", read.event_id, read.type, read.reason.value)
-            if read.reason is IgnoredReason.THIN_EVENT:
-                self._tell_once(read.reason)
         else:
             await self._take(read)
         return json_response({"received": True}, 200)
@@ -164,7 +152,7 @@ class WebhookEndpoint:
             self._tell_once(reason, ceiling)
             raise
 
-    def _tell_once(self, reason: RefusedReason | IgnoredReason, *figures: float) -> None:
+    def _tell_once(self, reason: RefusedReason, *figures: float) -> None:
         """Warn of the first of its kind; the metric counts the others."""
         if reason not in self._told:
             self._told.add(reason)

@@ -177,6 +177,11 @@ class EventStream(Protocol):
         """How far back a cursor can resume; None while the log is empty."""
         ...
 
+    async def last_complete(self) -> int | None:
+        """Up to when all that upstream lists was known to be in the log, in epoch seconds; None
+        where there is no such list, or as long as that was never known."""
+        ...
+
     async def page(
         self, viewer: Viewer, *, first: int, after: str | None, where: EventFilter
     ) -> EventPage:

@@ -13,10 +13,14 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from gateway.backends.harvest import EventRead
+from gateway.backends.memory.twin import TwinEvent
+from gateway.events.arrivals import CallerOf
+from gateway.events.event_ids import read_event
 from gateway.events.hints import Hint
-from gateway.events.intake import CallerOf, Intake
+from gateway.events.intake import Intake
 from gateway.events.intake_ports import Touched
-from gateway.events.log import Bounds, EventLog, LogEntry, MemoryEventLog
+from gateway.events.log import Bounds, Claim, EventLog, LogEntry, MemoryEventLog
+from gateway.sandbox.stripe_api.thin_events import notification, thin_event
 from gateway.sandbox.twin_events import TwinLookup, hint_of
 from schema.ports import EventOrigin
 from tests.events.channel import EPOCH, Channel, turn
@@ -48,6 +52,7 @@ class Steps:
 class NotedLookup:
     def __init__(self, inner: TwinLookup, steps: Steps) -> None:
         self.known: dict[str, tuple[bool, str | None]] = {}
+        self.snapshots: dict[str, str] = {}
         self._inner = inner
         self._steps = steps
 
@@ -70,6 +75,24 @@ class NotedLookup:
     async def payments_of_intent(self, intent_id: str) -> EventRead:
         return await self._steps.step("find", self._inner.payments_of_intent(intent_id))
 
+    async def related_turn(self, kind: str, object_id: str) -> None:
+        await self._steps.step("wait", turn())
+
+    async def related(self, kind: str, object_id: str) -> EventRead:
+        read = await self._steps.step("read", self._inner.related(kind, object_id))
+        for invoice_id, customer_id in read.customers.items():
+            self.known[invoice_id] = (True, customer_id)
+        return read
+
+    async def customer_of_intent(self, intent_id: str) -> str | None:
+        return await self._steps.step("whose", self._inner.customer_of_intent(intent_id))
+
+    async def snapshot_of(self, event_id: str) -> str | None:
+        return await self._steps.step("ask", self._told(event_id))
+
+    async def _told(self, event_id: str) -> str | None:
+        return self.snapshots.get(event_id)
+
 
 class NotedLog:
     """A log that notes its appends. One that is down takes nothing in."""
@@ -82,6 +105,17 @@ class NotedLog:
     async def append(self, entry: LogEntry) -> LogEntry | None:
         await self._steps.step("append", turn())
         return await self.inner.append(entry)
+
+    async def knows(self, names: Sequence[str]) -> bool:
+        await self._steps.step("knows", turn())
+        return await self.inner.knows(names)
+
+    async def claim(self, names: Sequence[str], owner: str) -> Claim:
+        await self._steps.step("claim", turn())
+        return await self.inner.claim(names, owner)
+
+    async def release(self, names: Sequence[str], owner: str) -> None:
+        await self.inner.release(names, owner)
 
     async def read(self, after: int, limit: int) -> list[LogEntry]:
         return await self.inner.read(after, limit)
@@ -116,6 +150,11 @@ async def nobody(stripe_key: str) -> tuple[str, str] | None:
     return None
 
 
+async def pause(seconds: float) -> None:
+    """Nobody has to wait by the clock for what the others do in this loop."""
+    await turn()
+
+
 @dataclass(slots=True)
 class Door:
     """An intake over a stage; `published` is what has reached the live streams."""
@@ -127,11 +166,17 @@ class Door:
     published: list[LogEntry]
     dropped: list[Touched]
     intake: Intake
+    lookup: NotedLookup
     is_heard: bool = True
 
     @classmethod
     def over(
-        cls, stage: Stage, log: EventLog | None = None, *, caller_of: CallerOf = nobody
+        cls,
+        stage: Stage,
+        log: EventLog | None = None,
+        *,
+        caller_of: CallerOf = nobody,
+        owner: str = "this",
     ) -> Door:
         steps, published, dropped = Steps(), list[LogEntry](), list[Touched]()
         log = NotedLog(log or MemoryEventLog(EPOCH), steps)
@@ -142,17 +187,20 @@ class Door:
             published.append(entry)
             channel.feed.publish(entry)
 
+        lookup = NotedLookup(TwinLookup(stage.twin), steps)
         intake = Intake(
             log=log,
-            lookup=NotedLookup(TwinLookup(stage.twin), steps),
+            lookup=lookup,
             cache=NotedCache(steps, dropped),
             publish=publish,
             caller_of=caller_of,
             account=ACCOUNT,
             livemode=False,
             is_heard=lambda: door.is_heard,
+            owner=owner,
+            sleep=pause,
         )
-        door = cls(stage, log, channel, steps, published, dropped, intake)
+        door = cls(stage, log, channel, steps, published, dropped, intake, lookup)
         return door
 
     async def receive(self, *hints: Hint) -> list[int]:
@@ -168,8 +216,33 @@ class Door:
         """What the twin has announced so far of these types, as webhooks."""
         return [hint_of(event, ACCOUNT) for event in self.stage.twin.events if event.type in types]
 
+    def thin(self, *types: str, said: bool = True) -> list[Hint]:
+        """The thin events about the same, as Stripe prints them; those that do not say which
+        snapshot event is about their fact leave it out."""
+        return [
+            thin_hint(event, said=said) for event in self.stage.twin.events if event.type in types
+        ]
+
+    def names_snapshots(self, named: dict[str, str]) -> None:
+        """What Stripe answers to who asks for these thin events."""
+        self.lookup.snapshots.update(named)
+
+    def reads(self) -> int:
+        """Calls to Stripe so far."""
+        return sum(self.steps.taken.count(step) for step in ("read", "find", "ask", "whose"))
+
     async def held(self) -> list[LogEntry]:
         return await self.log.read(0, 1000)
+
+
+def thin_hint(event: TwinEvent, *, said: bool = True) -> Hint:
+    """By the sandbox's own printing, read as the route reads it."""
+    printed = thin_event(event, milliseconds=event.created * 1000, livemode=False, changes=None)
+    read = read_event(
+        notification(printed, names_snapshot_event=said), account=ACCOUNT, livemode=False
+    )
+    assert isinstance(read, Hint), read
+    return read
 
 
 def hint(event_id: str = "evt_1", type: str = "invoice.updated", **ids: str | None) -> Hint:

@@ -7,12 +7,12 @@ right there, so that a schedule is a plain list and every run of it is the same.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.events.feed import Feed
-from gateway.events.log import Bounds, EventLog, LogEntry
+from gateway.events.log import Bounds, Claim, EventLog, LogEntry
 from tests.events.entries import entry
 
 
@@ -68,6 +68,15 @@ class InterleavedLog:
 
     async def append(self, entry: LogEntry) -> LogEntry | None:
         return await self._inner.append(entry)
+
+    async def knows(self, names: Sequence[str]) -> bool:
+        return await self._inner.knows(names)
+
+    async def claim(self, names: Sequence[str], owner: str) -> Claim:
+        return await self._inner.claim(names, owner)
+
+    async def release(self, names: Sequence[str], owner: str) -> None:
+        await self._inner.release(names, owner)
 
     async def read(self, after: int, limit: int) -> list[LogEntry]:
         await self.writers.some()

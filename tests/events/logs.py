@@ -29,12 +29,14 @@ class LogFeatures:
 
     `is_durable`: what was appended is there when the same directory is opened again.
     `forgets_exactly`: holds `entries_max` entries and not one more; others may trim in blocks.
+    `is_shared`: has several processes, so that they have to say which takes in a fact.
     """
 
     name: str
     open: OpenLog
     is_durable: bool
     forgets_exactly: bool
+    is_shared: bool = True
 
 
 @asynccontextmanager
@@ -61,7 +63,7 @@ valkey = partial(redis, kind=VALKEY)
 
 LOGS = [
     LogFeatures(name="memory", open=memory, is_durable=False, forgets_exactly=True),
-    LogFeatures(name="sqlite", open=sqlite, is_durable=True, forgets_exactly=True),
+    LogFeatures(name="sqlite", open=sqlite, is_durable=True, forgets_exactly=True, is_shared=False),
     LogFeatures(name="redis", open=redis, is_durable=True, forgets_exactly=True),
     LogFeatures(name="valkey", open=valkey, is_durable=True, forgets_exactly=True),
 ]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.events.log import Bounds, EventLog, decode_position, encode_position
+from gateway.events.log import Bounds, Claim, EventLog, decode_position, encode_position
 from schema.ports import ErrorCode, Failed
 from tests.events.entries import entry
 from tests.events.logs import LOGS, LogFeatures
@@ -108,6 +108,56 @@ async def test_one_fact_appended_ten_times_at_once_stands_once(log: EventLog) ->
 
     assert len([one for one in answers if one is not None]) == 1
     assert len(await positions(log)) == 1
+
+
+async def test_a_log_says_what_it_knows(log: EventLog) -> None:
+    """Before anything is read for it. Asking appends nothing."""
+    await log.append(entry("event:1", "state:1"))
+
+    known = [await log.knows(names) for names in (["event:1"], ["event:2", "state:1"], ["event:3"])]
+
+    assert known == [True, True, False]
+    assert len(await positions(log)) == 1
+    assert await log.append(entry("event:3")) is not None
+
+
+async def test_what_was_asked_for_and_known_leaves_its_names_behind(log: EventLog) -> None:
+    """A thin event that is known by its payment's state comes again, or its snapshot event does."""
+    await log.append(entry("state:1"))
+
+    await log.knows(["event:thin", "event:snapshot", "state:1"])
+    await log.knows(["event:new"])
+
+    assert [await log.knows([name]) for name in ("event:thin", "event:snapshot")] == [True, True]
+    assert not await log.knows(["event:new"])
+
+
+async def test_a_fact_is_claimed_by_one(log: EventLog, features: LogFeatures) -> None:
+    """By any of its names, until that one lets go; whoever has it may ask again."""
+    others = Claim.OTHERS if features.is_shared else Claim.OURS
+
+    first = [await log.claim(["event:1", "state:1"], "one") for _ in "12"]
+    second = await log.claim(["event:2", "state:1"], "two")
+    elsewhere = await log.claim(["event:2"], "two")
+    await log.release(["event:1", "state:1"], "two")
+    still = await log.claim(["state:1"], "two")
+    await log.release(["event:1", "state:1"], "one")
+    free = await log.claim(["event:1", "state:1"], "two")
+
+    assert first == [Claim.OURS, Claim.OURS]
+    assert (second, elsewhere, still, free) == (others, Claim.OURS, others, Claim.OURS)
+
+
+async def test_nobody_claims_what_is_known(log: EventLog) -> None:
+    """Nor needs a claim to append; and a claim is no name."""
+    await log.claim(["event:1"], "one")
+
+    before = await log.knows(["event:1"])
+    await log.append(entry("event:1"))
+
+    assert before is False
+    assert await log.claim(["event:1", "event:2"], "two") is Claim.KNOWN
+    assert await log.knows(["event:2"])
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from gateway.sandbox.stripe_api import Fault, FaultKind, Sandbox
 from gateway.settings import Limits
 from schema import records
 from schema.ports import Viewer
+from tests.stripe_edge import samples
 from tests.support.backends import journal_of
 from tests.support.running import SCHEMA
 from tests.support.stage import ACME, GLOBEX, Stage
@@ -472,7 +473,7 @@ async def test_a_list_that_fails_is_asked_for_once(counted: Counted) -> None:
     query = (
         "query ($id: ID!) { invoice(id: $id) { payments(first: 25) { nodes { id } } "
         "paid: payments(first: 3, status: PAID) { nodes { id } } few: payments(first: 3) "
-        "{ nodes { id } } amountPaidOutOfBand { minorUnits } } }"
+        "{ nodes { id } } more: payments(first: 20) { nodes { id } } } }"
     )
 
     body, calls = await counted.ask(query, calls_max=1, errors=True, id=invoice_id)
@@ -481,7 +482,52 @@ async def test_a_list_that_fails_is_asked_for_once(counted: Counted) -> None:
     assert body["data"]["invoice"]["payments"] is None
     assert len(body["data"]["invoice"]["few"]["nodes"]) == 3
     paths = {one["path"][1] for one in body["errors"]}
-    assert paths == {"payments", "amountPaidOutOfBand"}
+    assert paths == {"payments", "more"}
+
+
+@pytest.mark.parametrize("invoices", [1, 30])
+async def test_what_was_paid_elsewhere_is_asked_of_stripe_and_needs_no_payments(
+    counted: Counted, invoices: int
+) -> None:
+    """However many payments there are: Stripe's own figure comes with the invoice."""
+    counted.invoices(invoices, 25)
+    counted.stage.clock.advance(1)
+    invoice_id = counted.stage.open_invoice(1000)
+    counted.stage.twin.attach(invoice_id, counted.stage.payment_record(400))
+
+    body, calls = await counted.ask(
+        "query ($first: Int!) { invoices(first: $first) { nodes { id "
+        "amountPaidOutOfBand { minorUnits } outOfBandCoverage } } }",
+        first=invoices + 1,
+    )
+
+    assert calls == 1
+    newest, *others = body["data"]["invoices"]["nodes"]
+    assert newest == {
+        "id": invoice_id,
+        "amountPaidOutOfBand": {"minorUnits": 400},
+        "outOfBandCoverage": "FULL",
+    }
+    assert [one["amountPaidOutOfBand"] for one in others] == [{"minorUnits": 0}] * invoices
+
+
+@pytest.mark.parametrize("stated", [{}, {"amount_paid_off_stripe": "400"}], ids=["none", "a text"])
+async def test_what_stripe_does_not_tell_of_payments_elsewhere_is_worked_out(
+    counted: Counted, stated: dict[str, Any]
+) -> None:
+    """As before 2026-05-27.dahlia: what was paid, less what came through Stripe."""
+    invoice_id = counted.stage.open_invoice(1000)
+    counted.stage.twin.attach(invoice_id, counted.stage.payment_record(400))
+    silent = samples.invoice(invoice_id, paid=400, **stated)
+    counted.sandbox.faults.add(Fault(FaultKind.ANSWER, status=200, body=silent))
+
+    body, calls = await counted.ask(
+        "query ($id: ID!) { invoice(id: $id) { amountPaidOutOfBand { minorUnits } } }",
+        id=invoice_id,
+    )
+
+    assert calls == 2
+    assert body["data"]["invoice"]["amountPaidOutOfBand"] == {"minorUnits": 400}
 
 
 LISTS = {

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import stripe
@@ -67,13 +68,17 @@ async def test_serve_answers_and_ends_with_zero() -> None:
 
 
 STREAM = """
-subscription { invoicePaymentEvents(filter: {types: [DETACHED]}) { __typename
-  ... on InvoicePaymentEvent { rawType origin invoice { status } } } }
+subscription Live($types: [InvoicePaymentEventType!]!) {
+  invoicePaymentEvents(filter: {types: $types}) { __typename
+    ... on InvoicePaymentEvent {
+      rawType origin invoice { status } paymentIntentId } } }
 """
 
 
-async def test_detach_at_stripe_reaches_the_stream_by_webhook() -> None:
-    """Against the sandbox: what another program does at Stripe is live on every page."""
+@asynccontextmanager
+async def live_demo(*types: str) -> AsyncIterator[tuple[stripe.StripeClient, AsyncIterator[Any]]]:
+    """Stripe's SDK on the sandbox of `--with-sandbox`, and a stream of the gateway beside it, whose
+    checkpoint has come."""
     arguments = ("serve", "--with-sandbox", "--port", "0", "--sandbox-port", "0")
     async with started(*arguments) as (process, greeting), ClientSession() as session:
         assert process.stdout is not None
@@ -81,29 +86,62 @@ async def test_detach_at_stripe_reaches_the_stream_by_webhook() -> None:
         client = stripe.StripeClient(
             "sk_test_any", base_addresses={"api": address(greeting + more, "Sandbox")}
         )
+        url = address(greeting, "Open")
+        async with asyncio.timeout(START_SECONDS_MAX):
+            while not await _has_caught_up(session, url):
+                """The first look at Stripe's lists would find by itself what is to come."""
         async with session.post(
-            address(greeting, "Open"),
-            json={"query": STREAM},
+            url,
+            json={"query": STREAM, "variables": {"types": types}},
             headers={"Accept": "text/event-stream"},
         ) as response:
-            items = (json.loads(line[6:]) async for line in response.content if b"data: {" in line)
-            checkpoint = await anext(items)
-            await asyncio.to_thread(
-                client.raw_request,
-                "post",
-                "/v1/invoices/in_demo_paid_by_two/detach_payment",
-                payment_intent="pi_demo_two_b",
-                stripe_version="2026-09-30.preview",
+            items = (
+                json.loads(line[6:])["data"]["invoicePaymentEvents"]
+                async for line in response.content
+                if b"data: {" in line
             )
+            checkpoint = await anext(items)
+            assert checkpoint["__typename"] == "StreamCheckpoint"
             async with asyncio.timeout(START_SECONDS_MAX):
-                event = await anext(items)
+                yield client, items
 
-    assert checkpoint["data"]["invoicePaymentEvents"]["__typename"] == "StreamCheckpoint"
-    assert event["data"]["invoicePaymentEvents"] == {
-        "__typename": "InvoicePaymentEvent",
-        "rawType": "invoice_payment.detached",
-        "origin": "WEBHOOK",
-        "invoice": {"status": "OPEN"},
+
+async def _has_caught_up(session: ClientSession, url: str) -> bool:
+    async with session.post(url, json={"query": "{ gateway { lastCompleteCatchUp } }"}) as response:
+        return (await response.json())["data"]["gateway"]["lastCompleteCatchUp"] is not None
+
+
+async def test_detach_at_stripe_reaches_the_stream_by_webhook() -> None:
+    """Against the sandbox: what another program does at Stripe is live on every page."""
+    async with live_demo("DETACHED") as (client, items):
+        await asyncio.to_thread(
+            client.raw_request,
+            "post",
+            "/v1/invoices/in_demo_paid_by_two/detach_payment",
+            payment_intent="pi_demo_two_b",
+            stripe_version="2026-09-30.preview",
+        )
+        event = await anext(items)
+
+    assert (event["rawType"], event["origin"]) == ("invoice_payment.detached", "WEBHOOK")
+    assert event["invoice"] == {"status": "OPEN"}
+
+
+async def test_attach_at_stripe_reaches_the_stream_once_by_a_thin_event() -> None:
+    """As in Stripe's dashboard: no snapshot event tells of it. Between two of them there is none
+    more."""
+    async with live_demo("ATTACHED") as (client, items):
+        for intent_id in ("pi_demo_free_unpaid", "pi_demo_free"):
+            attach = client.v1.invoices.attach_payment
+            await asyncio.to_thread(attach, "in_demo_open", {"payment_intent": intent_id})
+        events = [await anext(items), await anext(items)]
+
+    assert [one["paymentIntentId"] for one in events] == [
+        "pi_demo_free_unpaid",
+        "pi_demo_free",
+    ]
+    assert {(one["rawType"], one["origin"]) for one in events} == {
+        ("v1.invoice_payment.open", "WEBHOOK")
     }
 
 

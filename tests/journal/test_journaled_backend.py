@@ -302,4 +302,5 @@ async def test_the_caller_is_found_by_the_key_that_went_out(writing: Writing) ->
 
     assert while_out == ("partner", "key-1")
     assert await callers_of(writing.store)(writing.keys_sent[0]) == ("partner", "key-1")
+    assert await callers_of(writing.store)(f"{writing.keys_sent[0]}-attach") == while_out
     assert await callers_of(writing.store)("key-1") is None

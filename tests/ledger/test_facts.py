@@ -176,7 +176,9 @@ def other_metadata(account: Account) -> Change:
 CREATED = "payment_intent.created"
 CANCELED = "payment_intent.canceled"
 SUCCEEDED = "payment_intent.succeeded"
+PAYMENT_OPEN = "invoice_payment.open"
 PAYMENT_PAID = "invoice_payment.paid"
+PAYMENT_CANCELED = "invoice_payment.canceled"
 DETACHED = "invoice_payment.detached"
 PAID = "invoice.paid"
 UPDATED = "invoice.updated"
@@ -185,21 +187,25 @@ NOTE = "credit_note.created"
 ANNOUNCED: list[tuple[str, Callable[[Account], Change], list[str]]] = [
     ("create_draft", create_draft, ["invoice.created"]),
     ("delete_draft", delete_draft, ["invoice.deleted"]),
-    ("finalize", finalize, ["invoice.finalized", UPDATED, CREATED]),
+    ("finalize", finalize, ["invoice.finalized", UPDATED, CREATED, PAYMENT_OPEN]),
     ("finalize_zero", finalize_zero, ["invoice.finalized", PAID, UPDATED]),
-    ("attach_open", attach_open, []),
-    ("attach_part", attach_part, [PAYMENT_PAID, UPDATED]),
-    ("attach_whole", attach_whole, [PAYMENT_PAID, PAID, UPDATED, CANCELED]),
-    ("attach_record", attach_record, [PAYMENT_PAID, UPDATED]),
+    ("attach_open", attach_open, [PAYMENT_OPEN]),
+    ("attach_part", attach_part, [PAYMENT_OPEN, PAYMENT_PAID, UPDATED]),
+    (
+        "attach_whole",
+        attach_whole,
+        [PAYMENT_OPEN, PAYMENT_PAID, PAID, UPDATED, CANCELED, PAYMENT_CANCELED],
+    ),
+    ("attach_record", attach_record, [PAYMENT_OPEN, PAYMENT_PAID, UPDATED]),
     ("detach_open", detach_open, [DETACHED]),
     ("detach_part", detach_part, [DETACHED, UPDATED]),
-    ("detach_whole", detach_whole, [DETACHED, UPDATED, CREATED]),
+    ("detach_whole", detach_whole, [DETACHED, UPDATED, CREATED, PAYMENT_OPEN]),
     ("pay", pay, [SUCCEEDED, PAYMENT_PAID, PAID, UPDATED]),
-    ("pay_out_of_band", pay_out_of_band, [PAID, UPDATED, CANCELED]),
-    ("void", void, ["invoice.voided", UPDATED, CANCELED]),
+    ("pay_out_of_band", pay_out_of_band, [PAID, UPDATED, CANCELED, PAYMENT_CANCELED]),
+    ("void", void, ["invoice.voided", UPDATED, CANCELED, PAYMENT_CANCELED]),
     ("mark_uncollectible", mark_uncollectible, ["invoice.marked_uncollectible", UPDATED]),
     ("credit_part", credit_part, [NOTE, UPDATED]),
-    ("credit_last", credit_last, [NOTE, PAID, UPDATED, CANCELED]),
+    ("credit_last", credit_last, [NOTE, PAID, UPDATED, CANCELED, PAYMENT_CANCELED]),
     ("credit_back", credit_back, [NOTE, UPDATED]),
     ("intent_created", intent_created, [CREATED]),
     ("requires_action", intent_moves("requires_action"), ["payment_intent.requires_action"]),
@@ -210,17 +216,21 @@ ANNOUNCED: list[tuple[str, Callable[[Account], Change], list[str]]] = [
     ("canceled", intent_moves("canceled"), [CANCELED]),
     ("intent_fails", intent_fails, ["payment_intent.payment_failed"]),
     ("attached_intent_succeeds", attached_intent_succeeds, [SUCCEEDED, PAYMENT_PAID, UPDATED]),
-    ("attached_intent_canceled", attached_intent_canceled, [CANCELED]),
+    ("attached_intent_canceled", attached_intent_canceled, [CANCELED, PAYMENT_CANCELED]),
     (
         "shared_intent_succeeds",
         shared_intent_succeeds,
         [SUCCEEDED, PAYMENT_PAID, UPDATED, PAYMENT_PAID, UPDATED],
     ),
-    ("share_without_money", share_that_gets_nothing, [SUCCEEDED, PAYMENT_PAID, UPDATED]),
+    (
+        "share_without_money",
+        share_that_gets_nothing,
+        [SUCCEEDED, PAYMENT_PAID, PAYMENT_CANCELED, UPDATED],
+    ),
     (
         "overpays_open",
         overpays_open,
-        [SUCCEEDED, PAYMENT_PAID, PAID, "invoice.overpaid", UPDATED, CANCELED],
+        [SUCCEEDED, PAYMENT_PAID, PAID, "invoice.overpaid", UPDATED, CANCELED, PAYMENT_CANCELED],
     ),
     (
         "overpays_paid",

@@ -22,6 +22,7 @@ from tests.simulation.documents import (
 from tests.simulation.gateways import Host, Lost
 from tests.simulation.history import GONE, LOST, OK, Call, Read, Seen, Subscriber
 from tests.simulation.plan import REALLOCATE, TICK, Reading, Write
+from tests.support.running import as_sent
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -216,7 +217,7 @@ async def read_after(world: World, host: Host, seen: Seen) -> None:
         answer = await host.ask(INVOICE, {"id": seen.invoice_id})
     except Lost:
         return
-    invoice = (answer.body.get("data") or {}).get("invoice")
+    invoice = (as_sent(answer).get("data") or {}).get("invoice")
     state = state_of(invoice)
     if invoice is None or state is None or invoice.get("payments") is None:
         return

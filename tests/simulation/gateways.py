@@ -19,7 +19,8 @@ from pydantic import SecretStr
 from gateway.clock import Ids
 from gateway.composition.gateway import Gateway, opened_gateway
 from gateway.composition.upstream import Outside
-from gateway.events.webhook import Ignored, WebhookRefused
+from gateway.events.event_ids import Ignored
+from gateway.events.webhook import WebhookRefused
 from gateway.execution.documents import Documents
 from gateway.execution.operation import Answer, OperationRequest
 from gateway.settings import Settings

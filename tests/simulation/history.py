@@ -61,7 +61,7 @@ class Effect:
 
 @dataclass(slots=True)
 class StripeEvent:
-    """One of Stripe's own events, and whether a webhook for it is ever sent."""
+    """Something that Stripe tells of by its own events, whose ids are `told_as`."""
 
     at: float
     version: int
@@ -69,6 +69,8 @@ class StripeEvent:
     type: str
     invoice_id: str | None
     payment_id: str | None
+    is_default: bool = False
+    told_as: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,10 @@ class Plan:
     tempo: int = 1
     invoices: int = 1
     webhooks: str = "prompt"
+    sends: tuple[str, ...] = ("snapshot",)
+    """In which forms Stripe sends events: what it is registered for."""
+    unsaid_of_four: int = 0
+    """How many thin webhooks do not say which snapshot event tells the same."""
     catch_up_seconds: float = 900.0
     writes: tuple[Write, ...] = ()
     faults: tuple[Fault, ...] = ()
@@ -130,6 +134,11 @@ class Plan:
     def target(self, write: Write) -> int:
         """The invoice that a payment is moved to."""
         return (write.invoice + 1) % self.invoices
+
+    @property
+    def waits_for_catch_up(self) -> bool:
+        """Whether some events may come by it alone."""
+        return self.webhooks == "lost" or "snapshot" not in self.sends
 
     def write(self, number: int) -> Write | None:
         """The write of this number; None for one that the plan does not have."""

@@ -59,15 +59,28 @@ def plan_of(seed: int, *, moves: bool | None = None) -> Plan:
     faults = tuple(one for part in parts for one in part if isinstance(one, Fault))
     happenings = tuple(one for part in parts for one in part if isinstance(one, Happening))
     plan = replace(plan, faults=faults[:7], happenings=_settling(chance, plan) + happenings)
-    if plan.webhooks == "lost":
+    plan = _with_thin_events(plan)
+    if plan.waits_for_catch_up:
         plan = replace(plan, catch_up_seconds=120.0)
     return replace(plan, heartbeat_seconds=_heartbeat(chance, plan))
+
+
+def _with_thin_events(plan: Plan) -> Plan:
+    """In dice of their own, so that everything else is as it was without them. A key that may not
+    ask what a thin event does not say tells its fact twice, which is said in the decisions."""
+    chance = random.Random(f"thin events {plan.seed}")
+    sends = chance.choice(
+        (("snapshot",), ("snapshot",), ("snapshot", "thin"), ("snapshot", "thin"), ("thin",))
+    )
+    unsaid = chance.choice((0, 0, 1, 4))
+    may_ask = all(one.kind != "403" for one in plan.faults)
+    return replace(plan, sends=sends, unsaid_of_four=unsaid if may_ask else 0)
 
 
 def _heartbeat(chance: random.Random, plan: Plan) -> float:
     """Short where the history is: a long one would be made of heartbeats."""
     ends = max(one.at + sum(wait for wait, _ in one.tries) for one in plan.writes)
-    is_long = ends > HASTY_SECONDS_MAX or plan.webhooks == "lost"
+    is_long = ends > HASTY_SECONDS_MAX or plan.waits_for_catch_up
     return 15.0 if is_long else chance.choice((0.5, 0.5, 1.0, 5.0))
 
 

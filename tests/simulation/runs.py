@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import orjson
 import stripe
@@ -57,8 +58,8 @@ class _FastJson:
     """In place of the module that reads the bodies of Stripe's answers, and writes who asks."""
 
     @staticmethod
-    def dumps(value: object) -> str:
-        return orjson.dumps(value).decode()
+    def dumps(value: object, default: Callable[[Any], Any] | None = None) -> str:
+        return orjson.dumps(value, default).decode()
 
     @staticmethod
     def loads(body: str, **_: object) -> object:

@@ -61,6 +61,8 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
             yield replace(plan, readings=(*plan.readings[:at], fewer, *plan.readings[at + 1 :]))
     if plan.webhooks != "prompt":
         yield replace(plan, webhooks="prompt")
+    if plan.sends != ("snapshot",):
+        yield replace(plan, sends=("snapshot",), unsaid_of_four=0)
     if plan.invoices > 1:
         one_invoice = tuple(replace(one, invoice=0) for one in plan.writes)
         yield replace(plan, invoices=1, writes=one_invoice)

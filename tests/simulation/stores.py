@@ -120,7 +120,8 @@ class Durable:
             log = LogAcross(inner.log, "log", self.boundary)
         journal: Any = Across(inner.journal, "journal", self.boundary)
         progress: Any = Across(inner.progress, "progress", self.boundary)
-        return Stores(log, journal, progress)
+        of_thin: Any = Across(inner.thin_progress, "progress", self.boundary)
+        return Stores(log, journal, progress, thin_progress=of_thin)
 
     async def unfinished(self) -> list[Any]:
         """Writes that the gateways have to go on from by themselves."""

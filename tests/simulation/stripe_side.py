@@ -14,10 +14,10 @@ from typing import Any
 from gateway.backends.memory.twin import Request, Twin, TwinEvent
 from gateway.ledger.book import Book
 from gateway.sandbox.stripe_api.account import Account, StoredEvent
+from gateway.sandbox.stripe_api.events import EventBook
 from gateway.sandbox.stripe_api.faults import Fault as SandboxFault
 from gateway.sandbox.stripe_api.idempotency import Answer
 from gateway.sandbox.stripe_api.service import VERSION, Incoming, Service
-from gateway.sandbox.stripe_api.webhooks import EventBook
 from schema import records
 from schema.ports import CreditNoteDraft
 from tests.simulation.boundary import Boundary
@@ -139,10 +139,13 @@ class StripeSide:
                 event.type,
                 invoice_id or getattr(subject, "invoice_id", None),
                 payment_id,
+                is_default=isinstance(subject, records.InvoicePayment) and subject.is_default,
             )
         )
 
     def _stored(self, event: StoredEvent) -> None:
+        """Whatever is told of the fact that was noted last."""
+        self.history.events[-1].told_as.add(event.id)
         self.boundary.tell("Stripe: event {} {}", event.id, event.type)
         self.on_event(event)
 

@@ -24,9 +24,12 @@ from gateway.backends.journal.open_writes import Settling
 from gateway.backends.journal.record_store import JournalStore
 from gateway.backends.journal.records import Move, State, WriteRecord
 from gateway.composition.stores import Stores
+from gateway.events import fact_names
+from gateway.events.fact_names import event_name
 from gateway.events.feed import Feed
 from gateway.events.gathering import Batch, Gathering
 from gateway.events.log import LogEntry, decode_position, encode_position
+from gateway.events.places import Places
 from tests.simulation.planning import plan_of
 from tests.simulation.runs import breaks
 from tests.simulation.shrinking import promises_of
@@ -178,6 +181,16 @@ def late_reads_are_kept(patch: pytest.MonkeyPatch) -> Twist:
     return Twist()
 
 
+def thin_events_name_no_snapshot(patch: pytest.MonkeyPatch) -> Twist:
+    patch.setattr(fact_names, "event_names", lambda hint: (event_name(hint.event_id),))
+    return Twist()
+
+
+def an_attach_elsewhere_is_passed_over(patch: pytest.MonkeyPatch) -> Twist:
+    patch.setattr(Places, "is_default", lambda self, payment_id: True)
+    return Twist()
+
+
 PLANTS: list[tuple[str, Plant]] = [
     ("the journal forgets a doubt", _with_journal(ForgetsDoubt)),
     ("the journal compares nothing", _with_journal(ComparesNothing)),
@@ -189,6 +202,8 @@ PLANTS: list[tuple[str, Plant]] = [
     ("the feed repeats one", the_feed_repeats_one),
     ("events drop nothing", events_drop_nothing),
     ("late reads are kept", late_reads_are_kept),
+    ("thin events name no snapshot", thin_events_name_no_snapshot),
+    ("an attach elsewhere is passed over", an_attach_elsewhere_is_passed_over),
     ("events join a read that has begun", events_join_a_read_that_has_begun),
 ]
 

@@ -10,7 +10,11 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gateway.sandbox.stripe_api.account import StoredEvent
+import orjson
+
+from gateway.ledger.facts import NO_THIN
+from gateway.sandbox.stripe_api.account import StoredEvent, ThinEvent
+from gateway.sandbox.stripe_api.thin_events import notification
 from gateway.sandbox.stripe_api.webhooks import signature
 from tests.simulation.gateways import SECRET
 from tests.simulation.plan import TICK
@@ -32,20 +36,28 @@ class Webhooks:
     lost_at: float | None = None
 
     def offer(self, event: StoredEvent) -> None:
+        """Send it in the manner of the plan, where it is in a form that is asked for."""
         world = self.world
+        if event.payload not in world.plan.sends:
+            if event.payload == "snapshot" and event.type in NO_THIN:
+                self._never_sent(event)
+            return
         match world.plan.webhooks:
             case "withheld" if not world.boundary.is_quiet:
                 self.withheld.append(event)
             case "lost" if not world.boundary.is_quiet and (
                 world.boundary.draw("lost", 4) < LOST_OF_FOUR
             ):
-                self.lost_at = asyncio.get_running_loop().time()
-                world.boundary.tell("Stripe: no webhook is ever sent for {}", event.id)
+                self._never_sent(event)
             case "doubled":
                 self._send(event)
                 self._send(event)
             case _:
                 self._send(event)
+
+    def _never_sent(self, event: StoredEvent) -> None:
+        self.lost_at = asyncio.get_running_loop().time()
+        self.world.boundary.tell("Stripe: no webhook is ever sent for {}", event.id)
 
     def release(self) -> None:
         for event in self.withheld:
@@ -57,6 +69,13 @@ class Webhooks:
         self.under_way.add(task)
         task.add_done_callback(self.under_way.discard)
 
+    def _payload(self, event: StoredEvent) -> bytes:
+        if not isinstance(event, ThinEvent):
+            return event.body
+        boundary, plan = self.world.boundary, self.world.plan
+        is_said = boundary.draw("said", 4) >= plan.unsaid_of_four
+        return orjson.dumps(notification(event, names_snapshot_event=is_said))
+
     async def _delivered(self, event: StoredEvent) -> None:
         world = self.world
         tries = 0
@@ -67,7 +86,7 @@ class Webhooks:
                 wait += world.boundary.draw("shuffle", 16) * TICK
             await asyncio.sleep(wait if fault is None else wait + fault.seconds)
             host = world.hosts[world.boundary.draw("webhook to", len(world.hosts))]
-            payload = event.body
+            payload = self._payload(event)
             header = signature(SECRET, payload, world.true_now())
             status = await host.deliver(payload, header)
             world.boundary.tell("webhook {} to {}: {}", event.id, host.name, status)

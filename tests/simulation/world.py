@@ -100,7 +100,13 @@ class World:
         finally:
             PROCESS.reset(token)
         self.readers.add(task)
-        task.add_done_callback(self.readers.discard)
+        task.add_done_callback(self._read)
+
+    def _read(self, task: asyncio.Task[Any]) -> None:
+        """A reader that falls over has compared nothing, which is a finding."""
+        self.readers.discard(task)
+        if not task.cancelled() and (trouble := task.exception()) is not None:
+            self.history.trouble.append(f"a reader fell over: {trouble!r}")
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -203,7 +209,6 @@ class World:
             await asyncio.gather(*(one.finish() for one in writers))
         await self._probe()
         await self._drain(listeners)
-        await self._read_log()
 
     def _probed(self) -> list[Host]:
         """All of them, in some histories only: each costs as much as a write."""
@@ -234,9 +239,18 @@ class World:
         while loop.time() < ends:
             await asyncio.sleep(1.0)
             if await self._is_at_rest(listeners):
-                self.history.drained = True
-                break
+                await self._read_log()
+                if self.history.trouble or await self._is_read(listeners):
+                    self.history.drained = True
+                    break
+        else:
+            await self._read_log()
         self.history.unfinished = await self.durable.unfinished()
+
+    async def _is_read(self, listeners: list[Listener]) -> bool:
+        """Whether nothing was told while the log was read, as by a catch-up that was under way."""
+        last = (await self.durable.stores.log.bounds()).last
+        return len(self.history.log) == last and await self._is_at_rest(listeners)
 
     async def _is_at_rest(self, listeners: list[Listener]) -> bool:
         if self.webhooks.under_way or any(one.subscriber.begins is None for one in listeners):
@@ -259,6 +273,8 @@ class World:
 
     async def _read_log(self) -> None:
         """The whole log, by the API."""
+        self.history.log.clear()
+        self.history.log.clear()
         await self.hosts[0].came_up.wait()  # it may have died of the last fault, too late to count
         after: str | None = None
         while True:

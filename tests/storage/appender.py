@@ -12,7 +12,7 @@ import random
 import sys
 from pathlib import Path
 
-from gateway.events.durable_log import SqliteEventLog
+from gateway.events.sqlite_log import SqliteEventLog
 from gateway.storage import StoreRefused
 from tests.events.entries import entry
 from tests.storage.durable import sqlite_log

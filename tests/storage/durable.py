@@ -9,8 +9,9 @@ from pathlib import Path
 
 from gateway.backends.journal.durable import RedisJournalStore, SqliteJournalStore
 from gateway.backends.journal.record_store import RECORDS_MAX
-from gateway.events.durable_log import RedisEventLog, SqliteEventLog
 from gateway.events.log import Retention
+from gateway.events.redis_log import RedisEventLog
+from gateway.events.sqlite_log import SqliteEventLog
 from gateway.storage.redis_store import RedisStore
 from gateway.storage.sqlite_store import PENDING_MAX, SqliteStore
 from tests.storage.redis_server import REDIS, VALKEY, prefix_of, shared_server

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.events import durable_log
+from gateway.events import redis_log, sqlite_log
 from gateway.events.log import EventLog, LogEntry, Logged, Unreadable
 from gateway.storage.record_codec import RecordCodec
 from tests.events.entries import entry
@@ -23,7 +23,8 @@ def _encoded(fact: LogEntry) -> str:
 async def append_by_newer(log: EventLog, fact: LogEntry) -> LogEntry | None:
     """Append as the newer release does; whoever reads meanwhile is of this one."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(durable_log, "encoded_entry", _encoded)
+        for kind in (redis_log, sqlite_log):
+            patch.setattr(kind, "encoded_entry", _encoded)
         return await log.append(fact)
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from gateway.backends.journal.record_store import MemoryJournalStore
 from gateway.composition.stores import Stores, publisher
-from gateway.events.durable_log import RedisEventLog
 from gateway.events.feed import Feed
 from gateway.events.log import Logged
+from gateway.events.redis_log import RedisEventLog
 from gateway.storage.redis_store import RedisStore
 from tests.events.channel import Channel, items
 from tests.events.entries import at, entry

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.events.durable_log import RedisEventLog
 from gateway.events.log import EventLog, LogEntry
+from gateway.events.redis_log import RedisEventLog
 from gateway.storage import StoreUnavailable
 from tests.events.entries import entry
 from tests.storage.durable import redis_store, sqlite_log

@@ -26,12 +26,12 @@ COVERED = Covered(START, (PassedOver(hint("evt_1", invoice_id="in_1"), 3),))
 
 @asynccontextmanager
 async def opened(
-    store: str, directory: Path, *, before: int | None = None
+    store: str, directory: Path, *, before: int | None = None, of_thin: bool = False
 ) -> AsyncIterator[Progress]:
     """The progress in this directory; `before` is what the release before has noted in it."""
     if store == "sqlite":
         async with sqlite_store(directory) as file:
-            progress = await SqliteProgress.open(file)
+            progress = await SqliteProgress.open(file, of_thin=of_thin)
             if before is not None:
                 await file.write(
                     lambda database: database.execute(
@@ -43,7 +43,7 @@ async def opened(
     async with redis_store(shared_server(store).url, prefix=prefix_of(directory)) as redis:
         if before is not None:
             await redis.command("SET", redis.key("catch_up"), before)
-        yield RedisProgress(redis)
+        yield RedisProgress(redis, of_thin=of_thin)
 
 
 @pytest.mark.parametrize("store", STORES)
@@ -72,3 +72,18 @@ async def test_what_the_release_before_has_noted_is_read(store: str, tmp_path: P
         await progress.save(COVERED)
 
         assert await progress.load() == COVERED
+
+
+@pytest.mark.parametrize("store", STORES)
+async def test_each_list_has_a_place_of_its_own(store: str, tmp_path: Path) -> None:
+    """What the release before has noted is of snapshot events, and is no beginning of the other."""
+    async with opened(store, tmp_path, before=START):
+        """The release before has run here."""
+
+    async with opened(store, tmp_path, of_thin=True) as thin:
+        first = await thin.load()
+        await thin.save(COVERED)
+    async with opened(store, tmp_path) as progress:
+        kept = await progress.load()
+    async with opened(store, tmp_path, of_thin=True) as thin:
+        assert (first, kept, await thin.load()) == (None, Covered(START), COVERED)

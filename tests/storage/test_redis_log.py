@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.events.durable_log import RedisEventLog
-from gateway.events.log import LogEntry, LogReplaced
+from gateway.events.log import CLAIM_SECONDS, LogEntry, LogReplaced
+from gateway.events.redis_log import RedisEventLog
 from tests.events.entries import entry
 from tests.storage.durable import redis_log, redis_store
 from tests.storage.redis_server import RedisServer
@@ -43,6 +43,17 @@ async def test_two_processes_append_to_one_total_order(tmp_path: Path, clock: Ma
     assert one.epoch == two.epoch
     assert sorted(answer.position for answer in placed) == list(range(1, 51))
     assert read[0] == read[1] == sorted(placed, key=lambda answer: answer.position)
+
+
+async def test_a_claim_ends_by_itself(tmp_path: Path, clock: ManualClock) -> None:
+    """Whoever has it may be gone."""
+    async with redis_log(tmp_path, clock.now) as log:
+        await log.claim(["event:1"], "gone")
+
+        (key,) = log._claim_keys(["event:1"])
+        seconds = await log._store.command("TTL", key)
+
+    assert 0 < seconds <= CLAIM_SECONDS
 
 
 async def test_a_tail_brings_what_others_append(tmp_path: Path, clock: ManualClock) -> None:

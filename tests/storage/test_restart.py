@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.events.durable_log import RedisEventLog
 from gateway.events.feed import Feed
 from gateway.events.log import EventLog
+from gateway.events.redis_log import RedisEventLog
 from schema.ports import EventFilter, Viewer
 from tests.events.entries import entry
 from tests.storage.durable import redis_store, sqlite_log

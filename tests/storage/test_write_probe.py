@@ -175,8 +175,8 @@ async def test_where_the_probe_has_no_room_an_event_has_none(
     tmp_path: Path, clock: ManualClock
 ) -> None:
     """The promise of the probe: what it finds writable takes at least one event."""
-    from gateway.events.durable_log import SqliteEventLog
     from gateway.events.log import Retention
+    from gateway.events.sqlite_log import SqliteEventLog
 
     async with sqlite_store(tmp_path) as file:
         log = await SqliteEventLog.open(

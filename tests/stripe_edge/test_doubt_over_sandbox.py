@@ -92,6 +92,7 @@ class World:
             account=ACCOUNT,
             livemode=False,
             is_heard=lambda: True,
+            owner="this",
         )
 
         async def announce(record: WriteRecord, outcome: Outcome) -> None:

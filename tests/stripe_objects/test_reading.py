@@ -81,6 +81,18 @@ def test_invoice_is_read_whole() -> None:
         pytest.param({"status": None}, "status", None, id="no_status"),
         pytest.param({"collection_method": None}, "collection_method", "charge_automatically"),
         pytest.param({"status_transitions": None}, "finalized_at", None, id="no_transitions"),
+        pytest.param(
+            {"status_details": {"uncollectible": {"reason": "user_forgiven"}}},
+            "uncollectible_reason",
+            "user_forgiven",
+            id="why_it_is_uncollectible",
+        ),
+        pytest.param(
+            {"status_details": {"uncollectible": None}},
+            "uncollectible_reason",
+            None,
+            id="not_uncollectible",
+        ),
         pytest.param({"due_date": 10**20}, "due_date", None, id="date_beyond_dates"),
         pytest.param({"number": 7}, "number", None, id="number_is_no_text"),
         pytest.param({"subtotal": None}, "subtotal", 1000, id="no_subtotal"),
@@ -101,6 +113,13 @@ def test_invoice_in_another_shape(changes: Raw, field: str, expected: object) ->
     record = reading.invoice_record(samples.invoice() | changes)
 
     assert getattr(record, field) == expected
+
+
+@pytest.mark.parametrize("stated", ["pr_1", {"id": "pr_1", "object": "payment_record"}], ids=str)
+def test_the_payment_record_of_an_intent_is_known_by_its_id(stated: object) -> None:
+    record = reading.payment_intent_record(samples.intent(payment_record=stated))
+
+    assert record.payment_record_id == "pr_1"
 
 
 def test_invoice_of_an_old_version_has_the_defaults() -> None:

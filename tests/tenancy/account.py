@@ -275,6 +275,7 @@ def _sign(twin: Twin) -> None:
                 invoice_pdf=f"https://invoice.example.com/{name}.pdf",
                 metadata=(("owner", name),),
                 due_date=invoice.created + 86_400,
+                uncollectible_reason="user_forgiven",
             )
         )
     for invoice_id, lines in twin.lines.items():
@@ -285,5 +286,9 @@ def _sign(twin: Twin) -> None:
             name = mark(source.customer_id or "cus_zqnobody")
             signed = replace(source, description=name, metadata=(("owner", name),))
             table.put(signed)
+    records_by_owner = {one.customer_id: one.id for one in twin.payment_records}
+    for intent in list(twin.payment_intents):
+        record_id = records_by_owner.get(intent.customer_id)
+        twin.payment_intents.put(replace(intent, payment_record_id=record_id))
     for note in list(twin.credit_notes):
         twin.credit_notes.put(replace(note, memo=mark(note.customer_id or "")))

@@ -32,13 +32,13 @@ FIELDS: Mapping[str, str] = {
     "subtotal total startingBalance endingBalance amountDue amountPaid amountRemaining "
     "amountOverpaid amountPaidOutOfBand outOfBandCoverage "
     "prePaymentCreditNotesAmount postPaymentCreditNotesAmount createdAt dueAt finalizedAt paidAt "
-    "voidedAt markedUncollectibleAt metadata metadataValue lines payments creditNotes "
-    "confirmationSecret eventCursor",
+    "voidedAt markedUncollectibleAt uncollectibleReason metadata metadataValue lines payments "
+    "creditNotes confirmationSecret eventCursor",
     "InvoiceLineItem": "id description quantity quantityDecimal amount periodStart periodEnd",
     "InvoicePayment": "id invoiceId isDefault sourceId invoice status rawStatus amountRequested "
     "amountPaid sourceType source paymentIntent createdAt paidAt canceledAt detachPreview",
     "PaymentIntent": "id description livemode status rawStatus amount amountReceived customer "
-    "customerId createdAt canceledAt metadata invoicePayments",
+    "customerId createdAt canceledAt paymentRecordId paymentRecord metadata invoicePayments",
     "PaymentRecord": "id description amount createdAt customerId metadata invoicePayments",
     "Charge": "id amount createdAt",
     "CreditNote": "id number memo invoiceId type status reason invoice amount prePaymentAmount "
@@ -82,7 +82,7 @@ FIELDS: Mapping[str, str] = {
     "UpstreamProblem": "code message path stripeCode stripeRequestId docUrl retryable "
     "retryAfterSeconds",
     "GatewayInfo": "version backend livemode stripeApiVersion capabilities scopes "
-    "oldestEventCursor",
+    "oldestEventCursor lastCompleteCatchUp",
 }
 
 ARGUMENTS = {("Invoice", "metadataValue"): '(key: "owner")'}

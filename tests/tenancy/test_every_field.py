@@ -30,10 +30,10 @@ NEVER_HERE = {
 invoice asks for, and Stripe's words about a call that
 went wrong."""
 NOT_ON: dict[str, set[tuple[str, str]]] = {
-    "memory": {("GatewayInfo", "stripeApiVersion")},
+    "memory": {("GatewayInfo", "stripeApiVersion"), ("GatewayInfo", "lastCompleteCatchUp")},
     "stripe": set(),
 }
-"""The twin has no Stripe version."""
+"""The twin has no Stripe version, and nothing to catch up with."""
 ROOMY = {"tokens_max": 4000, "cost_max": 50_000, "upstream_calls_max": 500}
 """Limits for documents that ask for all there is."""
 NODE = "query ($id: ID!) { node(id: $id) { __typename ... on %s %s } }"

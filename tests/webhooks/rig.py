@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from itertools import count
 from typing import Any
@@ -20,9 +21,12 @@ from aiohttp import ClientSession, web
 
 from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.reads.event_reads import StripeLookup
-from gateway.backends.stripe.reads.intake_reads import StripeEventReader
-from gateway.events.catch_up import CatchUp
+from gateway.backends.stripe.reads.intake_reads import StripeEventReader, StripeThinEventReader
+from gateway.composition.event_lists import if_to_be_had
+from gateway.events.all_lists import SNAPSHOT, THIN, CatchUp
+from gateway.events.catch_up import ListCatchUp
 from gateway.events.catch_up_progress import MemoryProgress
+from gateway.events.hints import THIN_TYPES
 from gateway.events.intake import Intake
 from gateway.events.intake_ports import Touched
 from gateway.events.log import LogEntry, MemoryEventLog
@@ -53,6 +57,11 @@ class StoppableLog(MemoryEventLog):
         if self.is_down:
             raise ConnectionError("the store is away")
         return await super().append(entry)
+
+    async def knows(self, names: Sequence[str]) -> bool:
+        if self.is_down:
+            raise ConnectionError("the store is away")
+        return await super().knows(names)
 
 
 async def nobody(stripe_key: str) -> tuple[str, str] | None:
@@ -122,7 +131,9 @@ class Rig:
     reader: WebhookReader
     progress: MemoryProgress
     alarm: Alarm
-    catch_up: CatchUp
+    catch_up: ListCatchUp
+    thin_catch_up: ListCatchUp
+    catch_ups: CatchUp
     app: web.Application
     session: ClientSession
     url: str = ""
@@ -202,18 +213,21 @@ def _assembled(
         account=ACCOUNT,
         livemode=False,
         is_heard=lambda: True,
+        owner="this",
     )
     reader = WebhookReader(secrets, now=stage.clock.now, account=ACCOUNT, livemode=False)
     progress, alarm = MemoryProgress(), Alarm()
-    catch_up = CatchUp(
-        read_events=StripeEventReader(api).events_since,
+    of_list = partial(
+        ListCatchUp,
         receive=intake.receive,
-        progress=progress,
         now=stage.clock.now,
-        sleep=alarm.sleep,
         account=ACCOUNT,
         livemode=False,
     )
+    thin = StripeThinEventReader(api, tuple(THIN_TYPES), now=stage.clock.now)
+    catch_up = of_list(read_events=StripeEventReader(api).events_since, progress=progress)
+    thin_catch_up = of_list(read_events=if_to_be_had(thin.events_since), progress=MemoryProgress())
+    lists = {SNAPSHOT: catch_up, THIN: thin_catch_up}
     ids = count(1)
     app = web.Application(middlewares=[error_middleware(lambda: f"req_{next(ids)}")])
     app[FAST_LANE] = NoLane()  # type: ignore[assignment]
@@ -231,6 +245,8 @@ def _assembled(
         progress=progress,
         alarm=alarm,
         catch_up=catch_up,
+        thin_catch_up=thin_catch_up,
+        catch_ups=CatchUp(lists=lists, sleep=alarm.sleep),
         app=app,
         session=session,
     )

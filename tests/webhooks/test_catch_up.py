@@ -508,7 +508,7 @@ async def test_a_run_that_breaks_off_is_continued(rig: Rig) -> None:
 
 async def test_the_timer_runs_it_at_once_and_then_ever_again(rig: Rig) -> None:
     """At the start, because something may have happened meanwhile."""
-    task = asyncio.create_task(rig.catch_up.every(300))
+    task = asyncio.create_task(rig.catch_ups.every(300))
     await rig.alarm.begun()
     rig.stage.draft(1000)
 
@@ -523,7 +523,7 @@ async def test_the_timer_runs_it_at_once_and_then_ever_again(rig: Rig) -> None:
 async def test_after_an_outage_the_timer_is_shorter(rig: Rig) -> None:
     """Nobody waits longer than he must, and the timer outlives the outage."""
     rig.sandbox.faults.add(FaultKind.SERVER_ERROR, path=PATH, times=None)
-    task = asyncio.create_task(rig.catch_up.every(300))
+    task = asyncio.create_task(rig.catch_ups.every(300))
     await rig.alarm.begun()
     rig.stage.draft(1000)
     rig.sandbox.faults.clear()

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stripe.params import WebhookEndpointCreateParams
 
+from gateway.events.event_ids import Ignored, read_event
 from gateway.events.hints import Hint, event_type, is_followed
-from gateway.events.webhook import FOLLOWED_EVENTS, PREVIEW_EVENTS, Ignored, read_event
+from gateway.events.webhook import FOLLOWED_EVENTS, PREVIEW_EVENTS
 from tests.webhooks.signing import ACCOUNT, event
 
 INTENT_OF_PAYMENT = {"type": "payment_intent", "payment_intent": "pi_1"}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from gateway.backends.stripe.reads.event_reads import GATHER_SECONDS, StripeLookup
 from gateway.sandbox.stripe_api import Fault, FaultKind
-from schema.ports import ErrorCode, Failed
+from schema.ports import CreditNoteDraft, ErrorCode, Failed
 from schema.records import InvoicePayment
 from tests.support.stage import ACME, GLOBEX
 from tests.support.upstream import Waits
@@ -135,11 +137,145 @@ async def test_an_unknown_intent_pays_nothing(lookup: StripeLookup) -> None:
     assert (read.customers, read.payments) == ({}, {})
 
 
+async def test_an_invoice_payment_says_whose_invoice_it_is_on(
+    rig: Rig, lookup: StripeLookup
+) -> None:
+    """One call for an event that names the payment alone: with all that is read for the invoice,
+    but for the intents of its other payments, which lie one level too deep."""
+    invoice_id, (first_id, second_id) = rig.stage.paid_by(600, 400)
+    payment, other = paid_by(rig, first_id), paid_by(rig, second_id)
+
+    read = await lookup.related("invoice_payment", payment.id)
+
+    assert len(rig.sandbox.requests) == 1
+    assert (read.customers, list(read.payments)) == ({invoice_id: ACME}, [payment.id])
+    assert read.payments[payment.id].paid_at == payment.paid_at
+    ids = {one.id for one in read.harvest.records}
+    assert {invoice_id, ACME, payment.id, other.id, first_id} <= ids
+    assert lookup.customer_known(invoice_id) == (True, ACME)
+
+
+async def test_a_credit_note_says_whose_invoice_it_is_of(rig: Rig, lookup: StripeLookup) -> None:
+    """One call as well."""
+    invoice_id = rig.stage.open_invoice(1000)
+    note = rig.stage.twin.credit(CreditNoteDraft(invoice_id, 250))
+
+    read = await lookup.related("credit_note", note.id)
+
+    assert len(rig.sandbox.requests) == 1
+    assert (read.customers, read.payments) == ({invoice_id: ACME}, {})
+    assert {invoice_id, ACME, note.id} <= {one.id for one in read.harvest.records}
+
+
+@pytest.mark.parametrize("kind", ["invoice_payment", "credit_note"])
+async def test_what_is_gone_says_nothing(rig: Rig, lookup: StripeLookup, kind: str) -> None:
+    """Such as a payment that was detached: that is an answer."""
+    invoice_id, (intent_id,) = rig.stage.paid_by(1000)
+    payment = paid_by(rig, intent_id)
+    rig.stage.twin.detach(invoice_id, intent_id)
+
+    read = await lookup.related(kind, payment.id)
+
+    assert (read.customers, read.payments) == ({}, {})
+
+
+async def test_a_key_that_may_read_less_still_learns_whose_it_is(
+    rig: Rig, lookup: StripeLookup
+) -> None:
+    """The invoice alone has to be there for that."""
+    refused = Fault(FaultKind.ANSWER, status=403, body={"error": {"type": "invalid_request_error"}})
+    rig.sandbox.faults.add(refused)
+    invoice_id, (intent_id,) = rig.stage.paid_by(1000)
+
+    read = await lookup.related("invoice_payment", paid_by(rig, intent_id).id)
+
+    assert read.customers == {invoice_id: ACME}
+    assert [len(one.params["expand"]) for one in rig.sandbox.requests] == [3, 1]
+
+
+async def test_whose_an_intent_is_is_asked_once(rig: Rig, lookup: StripeLookup) -> None:
+    """An intent has several events, and its customer stays."""
+    intent_id = rig.stage.intent()
+
+    found = [await lookup.customer_of_intent(intent_id) for _ in range(3)]
+
+    assert (found, len(rig.sandbox.requests)) == ([ACME] * 3, 1)
+
+
+async def test_an_intent_may_get_its_customer_later(rig: Rig, lookup: StripeLookup) -> None:
+    """So that it has none is not remembered."""
+    intent_id = rig.stage.intent(customer_id=None)
+    before = await lookup.customer_of_intent(intent_id)
+
+    await rig.sdk.v1.payment_intents.update_async(intent_id, {"customer": ACME})
+
+    assert (before, await lookup.customer_of_intent(intent_id)) == (None, ACME)
+    assert await lookup.customer_of_intent("pi_nowhere") is None
+
+
+async def test_a_key_that_may_not_read_intents_is_no_trouble(
+    rig: Rig, lookup: StripeLookup
+) -> None:
+    """Nobody is shown any then."""
+    rig.sandbox.faults.add(Fault(FaultKind.ANSWER, status=403, body={"error": {}}))
+
+    assert await lookup.customer_of_intent(rig.stage.intent()) is None
+
+
+async def test_a_thin_event_is_asked_for_its_snapshot_event(rig: Rig, lookup: StripeLookup) -> None:
+    """Where its notification does not say; there may be none."""
+    rig.stage.paid_by(1000)
+    by_type = {one.type: one.id for one in rig.sandbox.account.thin_events}
+    (paid,) = [one for one in rig.sandbox.account.events if one.type == "invoice_payment.paid"]
+
+    asked = ["v1.invoice_payment.paid", "v1.invoice_payment.open"]
+    named = [await lookup.snapshot_of(by_type[one]) for one in asked]
+
+    assert named == [paid.id, None]
+    assert await lookup.snapshot_of("evt_nowhere") is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"snapshot_event": 7}, {"snapshot_event": "../evt_1"}],
+    ids=["none", "a number", "no id"],
+)
+async def test_what_is_no_id_is_no_snapshot_event(
+    rig: Rig, lookup: StripeLookup, body: dict[str, Any]
+) -> None:
+    """Whatever Stripe may come to send."""
+    rig.sandbox.faults.add(Fault(FaultKind.ANSWER, status=200, body=body))
+
+    assert await lookup.snapshot_of("evt_1") is None
+
+
+async def test_a_key_that_may_not_read_thin_events_is_no_trouble(
+    rig: Rig, lookup: StripeLookup
+) -> None:
+    """It would be for ever: told twice is better than not told."""
+    rig.sandbox.faults.add(Fault(FaultKind.ANSWER, status=403, body={"error": {}}))
+
+    assert await lookup.snapshot_of("evt_1") is None
+
+
+@pytest.mark.parametrize("asked", ["snapshot_of", "customer_of_intent"])
+async def test_a_key_that_stripe_does_not_know_is_a_trouble_of_the_moment(
+    rig: Rig, lookup: StripeLookup, asked: str
+) -> None:
+    """The event comes again: what the right key would be told is not known."""
+    rig.sandbox.faults.add(Fault(FaultKind.ANSWER, status=401, body={"error": {}}))
+
+    with pytest.raises(Failed):
+        await getattr(lookup, asked)("evt_1")
+
+
 async def test_a_turn_gathers_for_a_moment(rig: Rig, lookup: StripeLookup, waits: Waits) -> None:
     """Stripe tells of one change by several events at once."""
     await lookup.turn(rig.stage.open_invoice())
 
-    assert waits.slept == [GATHER_SECONDS]
+    await lookup.related_turn("invoice_payment", "inpay_1")
+
+    assert waits.slept == [GATHER_SECONDS] * 2
     assert not rig.sandbox.requests
 
 
@@ -174,7 +310,11 @@ async def test_what_cannot_be_asked_is_no_answer(
     invoice_id, (intent_id,) = rig.stage.paid_by(1000)
     rig.sandbox.faults.add(fault, times=None)
 
-    for asking in (lookup.invoice(invoice_id), lookup.payments_of_intent(intent_id)):
+    for asking in (
+        lookup.invoice(invoice_id),
+        lookup.payments_of_intent(intent_id),
+        lookup.related("invoice_payment", "inpay_1"),
+    ):
         with pytest.raises(Failed) as failed:
             await asking
         assert failed.value.code is not ErrorCode.NOT_FOUND

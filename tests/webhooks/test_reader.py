@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from gateway.events.event_ids import Ignored
 from gateway.events.hints import Hint
-from gateway.events.webhook import Ignored, RefusedReason, WebhookReader, WebhookRefused
+from gateway.events.webhook import RefusedReason, WebhookReader, WebhookRefused
 from tests.support.time_and_ids import START, ManualClock
 from tests.webhooks.signing import OLD_SECRET, OTHER_SECRET, SECRET, body_of, event, signed
 

@@ -8,12 +8,12 @@ import pytest
 
 from gateway.backends.stripe.client import STRIPE_VERSION
 from gateway.backends.stripe.registration import (
+    ATTACHING_NOTE,
     Created,
-    Finding,
     RegistrationRefused,
-    check_endpoint,
     create_endpoint,
 )
+from gateway.backends.stripe.registration_check import Finding, check_registered
 from gateway.events.webhook import FOLLOWED_EVENTS, PREVIEW_EVENTS
 from gateway.sandbox.stripe_api import Fault, FaultKind
 from schema.ports import Failed
@@ -36,7 +36,9 @@ async def created(rig: Rig, url: str = URL, key: str = "key") -> Created:
 
 
 async def checked(rig: Rig, url: str = URL) -> list[Finding]:
-    return await check_endpoint(rig.api, url, events=FOLLOWED_EVENTS, preview_events=PREVIEW_EVENTS)
+    return await check_registered(
+        rig.api, url, events=FOLLOWED_EVENTS, preview_events=PREVIEW_EVENTS
+    )
 
 
 async def registered(rig: Rig, *events: str, **more: Any) -> None:
@@ -68,7 +70,8 @@ async def test_what_will_not_come_is_said(rig: Rig) -> None:
     (detached,) = [note for note in endpoint.notes if "invoice_payment.detached" in note]
     assert "catch-up" in detached
     assert not any("invoice.payment.overpaid is" in note for note in endpoint.notes)
-    assert any("attaching" in note for note in endpoint.notes)
+    (attaching,) = [note for note in endpoint.notes if "attaching" in note]
+    assert "--payload thin" in attaching
 
 
 async def test_the_secret_is_in_no_repr(rig: Rig) -> None:
@@ -199,7 +202,9 @@ async def test_an_endpoint_of_our_own_has_no_problem(rig: Rig) -> None:
     findings = await checked(rig)
 
     assert problems(findings) == []
-    assert [("invoice_payment.detached" in one.message) for one in findings] == [True]
+    detached, attaching = (one.message for one in findings)
+    assert detached.startswith("invoice_payment.detached is not delivered")
+    assert attaching == ATTACHING_NOTE
 
 
 async def test_no_endpoint_is_a_problem(rig: Rig) -> None:
@@ -247,7 +252,8 @@ async def test_all_events_are_enough(rig: Rig) -> None:
     findings = await checked(rig)
 
     assert problems(findings) == []
-    assert ["every event" in one.message for one in findings] == [True]
+    assert ["every event" in one.message for one in findings] == [True, False]
+    assert findings[1].message == ATTACHING_NOTE
 
 
 async def test_another_version_is_said_and_is_no_problem(rig: Rig) -> None:

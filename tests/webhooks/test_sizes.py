@@ -171,32 +171,3 @@ async def until_put_off(rig: Rig) -> int:
             status, _ = await rig.post(b" " * (LARGE_BYTES + 1), "t=1,v1=0")
             if status != 400:
                 return status
-
-
-THIN: dict[str, Any] = {
-    "id": "evt_test_1",
-    "object": "v2.core.event",
-    "type": "v1.invoice.paid",
-    "livemode": False,
-    "created": "2026-01-01T00:00:00.000Z",
-    "related_object": {"id": "in_1", "type": "invoice", "url": "/v1/invoices/in_1"},
-}
-
-
-@pytest.mark.parametrize("type", ["v1.invoice.paid", "v2.core.account.updated", "invoice.paid"])
-async def test_a_thin_event_is_acknowledged_and_told_once(
-    type: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Stripe would send it again for days, and every time it would say as little."""
-    async with rigged() as rig:
-        statuses = [
-            (await rig.post(printed({**THIN, "type": type, "id": f"evt_{one}"}, escaped=True)))[0]
-            for one in range(3)
-        ]
-
-        assert statuses == [200, 200, 200]
-        assert rig.reader.counts.ignored == {"thin_event": 3}
-        assert await rig.held() == []
-    assert len(warnings(caplog)) == 1
-    assert "v2.core.event" in warnings(caplog)[0]
-    assert "snapshot" in warnings(caplog)[0]

@@ -36,7 +36,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class TwinEvent:
-    """One of Stripe's events, with its snapshot."""
+    """What Stripe tells of one fact, by an event with this snapshot, a thin one, or both."""
 
     id: str
     type: str

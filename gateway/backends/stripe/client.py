@@ -42,7 +42,7 @@ CONNECTIONS_MAX = 64
 KEEPALIVE_SECONDS = 30.0
 """Short of the minute after which idle connections are usually closed by the other side."""
 
-_PATH = re.compile(r"/v1(/[A-Za-z0-9_-]+)+", re.ASCII)
+_PATH = re.compile(r"/v[12](/[A-Za-z0-9_-]+)+", re.ASCII)
 _ID = re.compile(r"/(in|inpay|pi|pr|ch|py|cn|cus|evt)_\w+(?![^/])", re.ASCII)
 
 

@@ -267,6 +267,13 @@ class KeyRefused(Failed):
     """Stripe does not let this key read what was asked for, or what was to be expanded."""
 
 
+class KeyUnknown(KeyRefused):
+    """401: Stripe knows no such key, which says nothing of what the right one may read.
+
+    Source: https://docs.stripe.com/api/errors, 2026-10-28.endive.
+    """
+
+
 def failed(trouble: Trouble) -> Failed:
     """What a read answers: one of the closed list of codes, with Stripe's code and request id."""
     details = {"stripeCode": trouble.code, "requestId": trouble.request_id}
@@ -283,7 +290,7 @@ def failed(trouble: Trouble) -> Failed:
         )
     if trouble.timed_out:
         return Failed(ErrorCode.UPSTREAM_TIMEOUT, "Stripe did not answer in time", **known)
-    kind = KeyRefused if trouble.status in (401, 403) else Failed
+    kind = {401: KeyUnknown, 403: KeyRefused}.get(trouble.status or 0, Failed)
     return kind(ErrorCode.UPSTREAM_ERROR, _what_happened(trouble), **known)
 
 

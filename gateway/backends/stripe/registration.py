@@ -1,8 +1,10 @@
-"""Registers the webhook endpoint at Stripe, and compares one that is there with what is needed.
+"""Registers the gateway at Stripe, for snapshot events or for thin ones.
 
-It is told which events are followed and keeps no secret: that is shown once, to whoever asked for
-the endpoint. It changes and deletes nothing that is there.
-Source: https://docs.stripe.com/api/webhook_endpoints and
+Snapshot events come to a webhook endpoint of v1, thin ones to an event destination of v2. It is
+told which events are followed and keeps no secret: that is shown once, to whoever asked for it. It
+changes and deletes nothing that is there.
+Source: https://docs.stripe.com/api/webhook_endpoints,
+https://docs.stripe.com/api/v2/core/event_destinations and
 https://docs.stripe.com/webhooks (versioning, at most 16 endpoints), 2026-10-28.endive.
 """
 
@@ -18,13 +20,23 @@ from urllib.parse import urlsplit
 from gateway.backends.stripe.client import StripeApi
 from gateway.backends.stripe.errors import WriteRejected, WriteUnknown
 from gateway.backends.stripe.rate_limit import SYSTEM_CALLER
-from gateway.stripe_objects.reading import Fields, embedded_list, fields_of
+from gateway.backends.stripe.registered import (
+    DESTINATION_KIND,
+    DESTINATIONS,
+    ENDPOINT_KIND,
+    ENDPOINTS,
+    SNAPSHOT,
+    THIN,
+    WEBHOOK,
+    Registered,
+    registered,
+    thin_names,
+)
+from gateway.ledger.facts import NO_THIN
+from gateway.stripe_objects.reading import Fields, fields_of
 from schema.ports import Meter, Refused
 
-PATH = "/v1/webhook_endpoints"
-KIND = "webhook_endpoint"
-ENDPOINTS_MAX = 100
-"""One page; an account may have 16."""
+NAME = "Invoice payments gateway"
 _EVENT_PARAM = re.compile(r"enabled_events\[(\d{1,3})\]", re.ASCII)
 
 MADE_UP_FOR: Mapping[str, str] = {
@@ -36,8 +48,15 @@ MADE_UP_FOR: Mapping[str, str] = {
     "invoice.payment.overpaid": "invoice.overpaid says the same of the whole invoice",
 }
 ATTACHING_NOTE = (
-    "Stripe has no event for attaching a payment: attaching through this gateway is announced by "
-    "the gateway itself, attaching elsewhere shows as invoice.updated or invoice_payment.paid."
+    "Snapshot events tell neither of attaching a payment nor of a canceled invoice payment: "
+    "attaching through this gateway is announced by the gateway itself, attaching elsewhere is "
+    "found by catch-up, and a payment that is canceled with its intent shows as "
+    "payment_intent.canceled. Thin events tell of both at once: "
+    "`invoice-gateway webhook create --payload thin`."
+)
+NO_ACCESS = (
+    "Stripe does not let this key or account use event destinations (/v2/core/event_destinations), "
+    "which thin events need: give a restricted key that right, or register for snapshot events"
 )
 
 
@@ -47,21 +66,14 @@ class RegistrationRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A new endpoint. The secret is shown this once; `notes` say what it will not deliver."""
+    """What was made. The secret is shown this once; `notes` say what it will not deliver, and what
+    else comes to its URL. Thin events have no `api_version`."""
 
     id: str
     secret: str = field(repr=False)
     enabled_events: tuple[str, ...]
     api_version: str | None
     notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is not as it should be; only a problem has to be mended."""
-
-    is_problem: bool
-    message: str
 
 
 async def create_endpoint(
@@ -72,54 +84,100 @@ async def create_endpoint(
     preview_events: Sequence[str],
     idempotency_key: str,
 ) -> Created:
-    """Register the URL for all of `events`, and for those of `preview_events` that this account
-    can ask for. Raises `RegistrationRefused`, and `Failed` when Stripe cannot be asked."""
-    _check_url(url)
-    if await _endpoints_at(api, url):
-        raise RegistrationRefused(
-            f"{url} is registered already: see `invoice-gateway webhook check`, or delete the "
-            "endpoint at Stripe first, as its secret cannot be shown again"
-        )
+    """Register the URL for all of `events` as snapshot events, and for those of `preview_events`
+    that this account can ask for. Raises `RegistrationRefused`, and `Failed` when Stripe cannot be
+    asked."""
+    there = await _room_for(api, url, SNAPSHOT)
     names = [*events, *preview_events]
     for attempt in range(len(preview_events) + 1):
+        params = {
+            "url": url,
+            "enabled_events": names,
+            "api_version": api.stripe_version,
+            "description": NAME,
+        }
         try:
-            raw = await _posted(api, url, names, f"{idempotency_key}-{attempt}")
+            raw = await _posted(api, ENDPOINTS, params, f"{idempotency_key}-{attempt}")
         except WriteRejected as rejected:
             names = _without_rejected(names, preview_events, rejected)
             continue
-        endpoint = fields_of(raw, KIND)
-        left_out = [_not_delivered(name) for name in preview_events if name not in names]
+        endpoint = fields_of(raw, ENDPOINT_KIND)
+        left_out = [not_delivered(name) for name in preview_events if name not in names]
+        about_attaching = [] if there.at(url, THIN) else [ATTACHING_NOTE]
         return Created(
             id=endpoint.id,
             secret=endpoint.needed_text("secret"),
             enabled_events=_enabled_events(endpoint),
             api_version=endpoint.text("api_version"),
-            notes=(*left_out, ATTACHING_NOTE),
+            notes=(*left_out, *about_attaching, *_beside(there, url)),
         )
     raise AssertionError("each attempt asks for one preview event less")
 
 
-async def check_endpoint(
-    api: StripeApi, url: str, *, events: Sequence[str], preview_events: Sequence[str]
-) -> list[Finding]:
-    """What is not as needed at the endpoint of this URL; without problems it will do.
-
-    Raises `Failed` when Stripe cannot be asked.
+async def create_thin_destination(
+    api: StripeApi, url: str, *, events: Sequence[str], idempotency_key: str
+) -> Created:
+    """Register the URL for the thin events about all that `events` are about, and for those that
+    have no snapshot event. Raises `RegistrationRefused`, and `Failed` when Stripe cannot be asked.
     """
-    found = await _endpoints_at(api, url)
-    if not found:
-        create = "`invoice-gateway webhook create`"
-        return [Finding(True, f"no endpoint is registered for {url}: {create}")]
-    findings = [one for endpoint in found for one in _faults(endpoint, events, preview_events)]
-    for endpoint in found:
-        if endpoint.text("api_version") != api.stripe_version:
-            version = "has another API version than the gateway: this does no harm"
-            findings.append(Finding(False, f"{endpoint.id} {version}"))
-    if len(found) > 1:
-        several = "several endpoints have this URL, each with a secret of its own"
-        ids = ", ".join(endpoint.id for endpoint in found)
-        findings.append(Finding(True, f"{several}: {ids}"))
-    return findings
+    there = await _room_for(api, url, THIN)
+    if not there.sees_destinations:
+        raise RegistrationRefused(NO_ACCESS)
+    params = {
+        "name": NAME,
+        "type": WEBHOOK,
+        "event_payload": THIN,
+        "enabled_events": thin_names(events),
+        WEBHOOK: {"url": url},
+        "include": [f"{WEBHOOK}.signing_secret"],
+    }
+    try:
+        raw = await _posted(api, DESTINATIONS, params, idempotency_key)
+    except WriteRejected as rejected:
+        raise _refusal(rejected) from None
+    made = fields_of(raw, DESTINATION_KIND)
+    return Created(
+        id=made.id,
+        secret=_signing_secret(made),
+        enabled_events=_enabled_events(made),
+        api_version=None,
+        notes=(*map(not_delivered, sorted(NO_THIN)), *_beside(there, url)),
+    )
+
+
+async def _room_for(api: StripeApi, url: str, payload: str) -> Registered:
+    """What is there already. Raises `RegistrationRefused` for a URL that cannot be, or that has
+    such a destination."""
+    _check_url(url)
+    there = await registered(api)
+    if there.at(url, payload):
+        raise RegistrationRefused(
+            f"{url} is registered already for {payload} events: see `invoice-gateway webhook "
+            "check`, or delete that at Stripe first, as its secret cannot be shown again"
+        )
+    return there
+
+
+def _beside(there: Registered, url: str) -> Iterator[str]:
+    """What else comes to the URL from now on."""
+    for one in there.at(url):
+        yield (
+            f"{one.id} sends {one.event_payload} events to the same URL, signed with its own "
+            "secret: set "
+            "both, separated by a comma. A fact that comes by both is told once; delete what you "
+            "do not need at Stripe."
+        )
+
+
+def _signing_secret(made: Fields) -> str:
+    webhook = made.value(WEBHOOK)
+    secret = webhook.get("signing_secret") if isinstance(webhook, dict) else None
+    if not isinstance(secret, str) or not secret:
+        raise RegistrationRefused(
+            f"Stripe made {made.id} and did not show its secret, and never does later: reveal it "
+            "in Stripe's dashboard, or delete the destination there"
+        )
+    return secret
 
 
 def _check_url(url: str) -> None:
@@ -147,25 +205,12 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-async def _endpoints_at(api: StripeApi, url: str) -> list[Fields]:
-    raw = await api.get(PATH, {"limit": ENDPOINTS_MAX}, Meter.without_cap(SYSTEM_CALLER))
-    rows, _ = embedded_list(raw)
-    endpoints = [fields_of(row, KIND) for row in rows]
-    return [endpoint for endpoint in endpoints if endpoint.text("url") == url]
-
-
 async def _posted(
-    api: StripeApi, url: str, names: Sequence[str], idempotency_key: str
+    api: StripeApi, path: str, params: Mapping[str, Any], idempotency_key: str
 ) -> dict[str, Any]:
-    params = {
-        "url": url,
-        "enabled_events": list(names),
-        "api_version": api.stripe_version,
-        "description": "Invoice payments gateway",
-    }
     meter = Meter(SYSTEM_CALLER)
     try:
-        return (await api.post(PATH, params, meter, idempotency_key=idempotency_key)).body
+        return (await api.post(path, params, meter, idempotency_key=idempotency_key)).body
     except Refused as refused:
         raise RegistrationRefused(refused.message) from None
     except WriteUnknown:
@@ -173,6 +218,14 @@ async def _posted(
             "Stripe's answer was lost: see `invoice-gateway webhook check`; an endpoint that is "
             "there has a secret nobody saw, so delete it at Stripe and create it again"
         ) from None
+
+
+def _refusal(rejected: WriteRejected) -> RegistrationRefused:
+    """Why Stripe made no destination for thin events."""
+    if rejected.unsupported or rejected.status in (401, 403, 404):
+        return RegistrationRefused(NO_ACCESS)
+    why = rejected.message or f"status {rejected.status}"
+    return RegistrationRefused(f"Stripe refuses the destination: {why}")
 
 
 def _without_rejected(
@@ -192,32 +245,11 @@ def _without_rejected(
     return left
 
 
-def _faults(
-    endpoint: Fields, events: Sequence[str], preview_events: Sequence[str]
-) -> Iterator[Finding]:
-    enabled = _enabled_events(endpoint)
-    if endpoint.text("status") != "enabled":
-        yield Finding(True, f"{endpoint.id} is disabled: enable it at Stripe")
-    if "*" in enabled:
-        yield Finding(False, f"{endpoint.id} brings every event; most of them are ignored")
-        return
-    missing = [name for name in events if name not in enabled]
-    if missing:
-        yield Finding(
-            True, f"{endpoint.id} does not deliver {', '.join(missing)}: add them at Stripe"
-        )
-    superfluous = [name for name in enabled if name not in (*events, *preview_events)]
-    if superfluous:
-        yield Finding(False, f"{endpoint.id} delivers what is ignored: {', '.join(superfluous)}")
-    for name in preview_events:
-        if name not in enabled:
-            yield Finding(False, _not_delivered(name))
-
-
 def _enabled_events(endpoint: Fields) -> tuple[str, ...]:
     names = endpoint.value("enabled_events")
     return tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else ()
 
 
-def _not_delivered(name: str) -> str:
+def not_delivered(name: str) -> str:
+    """That such a snapshot event, or the thin one about the same, will not come."""
     return f"{name} is not delivered: {MADE_UP_FOR.get(name, 'catch-up finds it')}."

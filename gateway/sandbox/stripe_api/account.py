@@ -4,17 +4,18 @@ The ledger's records hold what its rules need. Everything else that Stripe's obj
 footer, an address, the payment method of an intent) is kept here as it was sent, per object.
 It knows neither HTTP nor how an object is printed. All of it is saved in the fixtures format,
 with what is kept beside the ledger added to each object, so that the gateway can read it as well;
-events, webhook endpoints, idempotency keys and items that wait for an invoice are no part of it.
+events, their destinations, idempotency keys and items that wait for an invoice are no part of it.
 """
 
 from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from importlib.resources import files
-from typing import Any, TypeVar
+from itertools import chain
+from typing import Any, ClassVar, TypeVar
 
 from gateway.backends.memory.tables import Table
 from gateway.backends.memory.twin import Request, Twin
@@ -46,13 +47,20 @@ class InvoiceItem:
     metadata: Metadata = ()
 
 
+WEBHOOK = "webhook_endpoint"
+"""The one transport of a destination that is ever sent anything here."""
+OWN_EVENTS = "@self"
+"""What a destination hears where it hears of the account that it belongs to."""
+
+
 @dataclass(frozen=True, slots=True)
-class WebhookEndpoint:
-    """Where events go. The secret is shown once, when the endpoint is created."""
+class EventDestination:
+    """Where events go: an endpoint of `/v1/webhook_endpoints`, which is a destination for snapshot
+    events as well, or a destination of v2. The secret is shown once, when it is created."""
 
     id: str
     created: int
-    url: str
+    url: str | None
     secret: str = field(repr=False)
     enabled_events: tuple[str, ...]
     api_version: str | None = None
@@ -60,22 +68,36 @@ class WebhookEndpoint:
     enabled: bool = True
     livemode: bool = False
     metadata: Metadata = ()
+    name: str = ""
+    payload: str = "snapshot"
+    transport: str = WEBHOOK
+    cloud: Mapping[str, str] = field(default_factory=dict)
+    """Whose cloud it leads to, and where there, if it is no webhook."""
+    events_from: tuple[str, ...] = (OWN_EVENTS,)
+    updated: int | None = None
 
-    def wants(self, event_type: str) -> bool:
+    def wants(self, event: StoredEvent) -> bool:
         """`*` brings every event, `invoice_payment.detached` too, which has no name to ask by.
 
         Whether Stripe's `*` delivers it is not documented; a receiver must cope with it.
         """
-        return self.enabled and ("*" in self.enabled_events or event_type in self.enabled_events)
+        is_asked_for = "*" in self.enabled_events or event.type in self.enabled_events
+        return self.is_open and self.payload == event.payload and is_asked_for
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything is sent there."""
+        return self.enabled and self.transport == WEBHOOK and OWN_EVENTS in self.events_from
 
 
 @dataclass(slots=True)
 class StoredEvent:
     """One event, printed as JSON when it happened, so that later changes cannot reach it.
 
-    `waiting` are the ids of the endpoints that have not taken it yet.
+    `waiting` are the ids of the destinations that have not taken it yet.
     """
 
+    payload: ClassVar[str] = "snapshot"
     id: str
     created: int
     type: str
@@ -83,11 +105,21 @@ class StoredEvent:
     waiting: set[str] = field(default_factory=set)
 
 
+@dataclass(slots=True)
+class ThinEvent(StoredEvent):
+    """An event of v2, about the object with this id; its time is told in milliseconds."""
+
+    payload: ClassVar[str] = "thin"
+    object_id: str = ""
+    milliseconds: int = 0
+
+
 KIND_OF: Mapping[type, str] = {
     **{shape.record: kind for kind, shape in SHAPES.items()},
     InvoiceItem: "invoiceitem",
-    WebhookEndpoint: "webhook_endpoint",
+    EventDestination: "webhook_endpoint",
     StoredEvent: "event",
+    ThinEvent: "v2.core.event",
 }
 """Stripe's name for what a record is."""
 
@@ -103,8 +135,11 @@ class Account:
     invoice_items: Table[InvoiceItem] = field(
         default_factory=lambda: Table("customer_id", "invoice_id", "line_id")
     )
-    webhook_endpoints: Table[WebhookEndpoint] = field(default_factory=Table)
+    webhook_endpoints: Table[EventDestination] = field(default_factory=Table)
+    event_destinations: Table[EventDestination] = field(default_factory=Table)
+    """Those that were made through v2."""
     events: Table[StoredEvent] = field(default_factory=lambda: Table("type"))
+    thin_events: Table[ThinEvent] = field(default_factory=lambda: Table("object_id"))
     tables: Mapping[str, Table[Any]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -120,6 +155,8 @@ class Account:
             "invoiceitem": self.invoice_items,
             "event": self.events,
             "webhook_endpoint": self.webhook_endpoints,
+            "v2.core.event": self.thin_events,
+            "v2.core.event_destination": self.event_destinations,
         }
 
     def get(self, kind: str, object_id: str, param: str = "id") -> Any:
@@ -128,6 +165,10 @@ class Account:
         if record is None:
             raise no_such(kind, object_id, param)
         return record
+
+    def destinations(self) -> Iterator[EventDestination]:
+        """Everybody who is sent events, however it was made; oldest first of each sort."""
+        return chain(self.webhook_endpoints, self.event_destinations)
 
     def fresh(self, prefix: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """A new object's own fields, its metadata from the parameters that were given."""
@@ -186,7 +227,7 @@ KEPT: Mapping[str, Sequence[str]] = {
 }
 """What is kept beside the ledger, by the kind of object, and shown as it was sent."""
 
-NOT_SAVED = ("event", "webhook_endpoint")
+NOT_SAVED = ("event", "webhook_endpoint", "v2.core.event", "v2.core.event_destination")
 """What a load leaves as it is: who listens, and what they were told."""
 
 

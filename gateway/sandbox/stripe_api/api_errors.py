@@ -26,6 +26,9 @@ PARAMS: Mapping[str, str] = _TABLES["params"]
 """Stripe's parameter for the last step of a refusal's path."""
 
 
+IDEMPOTENCY_ERROR = "idempotency_error"
+
+
 def doc_url(code: str) -> str:
     return f"https://stripe.com/docs/error-codes/{code.replace('_', '-')}"
 
@@ -52,6 +55,23 @@ class StripeError(Exception):
             error["param"] = self.param
         error["request_log_url"] = f"https://dashboard.stripe.com/test/logs/{request_id}"
         return {"error": {**error, **self.details}}
+
+    def body_in_v2(self) -> dict[str, Any]:
+        """The envelope of v2. Documented for what is spoken here are the codes `not_found` and
+        `idempotency_error` alone; the others are v1's. A `type` is told where the SDK knows one.
+
+        Source: https://docs.stripe.com/api/v2/core/event-destinations/enable, 2026-10-28.endive.
+        """
+        code = self.code or self.kind
+        error: dict[str, Any] = {"code": CODES_IN_V2.get(code, code), "message": self.message}
+        if error["code"] in TYPES_IN_V2:
+            error["type"] = error["code"]
+        return {"error": error}
+
+
+CODES_IN_V2 = {"resource_missing": "not_found"}
+"""What v2 calls a code of v1."""
+TYPES_IN_V2 = frozenset({IDEMPOTENCY_ERROR, "rate_limit"})
 
 
 def no_such(kind: str, object_id: str, param: str, *, status: int = 404) -> StripeError:

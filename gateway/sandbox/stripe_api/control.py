@@ -8,6 +8,7 @@ call that changes something must say that it is JSON, which a foreign page canno
     GET    /_sandbox/faults      DELETE clears them
     GET    /_sandbox/requests    DELETE forgets them
     GET    /_sandbox/webhooks    the attempts; POST /_sandbox/webhooks/release sends the withheld
+    GET    /_sandbox/notifications   PUT {"snapshot_event": false}: thin ones leave it out
     GET    /_sandbox/state       PUT replaces all of it; the fixtures format
     POST   /_sandbox/invoices    {"customer", "amount", "currency", "description"}: a draft
     POST   /_sandbox/payment_intents/{id}/settle   {"outcome": "succeeded" or "failed"}
@@ -115,6 +116,19 @@ def _add_fault(sandbox: Sandbox, asked: Asked) -> object:
     return sandbox.faults.waiting()
 
 
+def _notifications(sandbox: Sandbox, asked: Asked) -> object:
+    return {"snapshot_event": sandbox.webhooks.names_snapshot_event}
+
+
+def _change_notifications(sandbox: Sandbox, asked: Asked) -> object:
+    """Whether the notification of a thin event names the snapshot event about the same fact."""
+    named = asked.given().get("snapshot_event")
+    if not isinstance(named, bool):
+        raise ValueError("snapshot_event must be true or false")
+    sandbox.webhooks.names_snapshot_event = named
+    return _notifications(sandbox, asked)
+
+
 def _load(sandbox: Sandbox, asked: Asked) -> object:
     sandbox.load(asked.body)
     return {"loaded": True}
@@ -169,6 +183,8 @@ ANSWERS: Mapping[tuple[str, str], Answer] = {
     ("DELETE", "requests"): lambda sandbox, _: sandbox.requests.clear(),
     ("GET", "webhooks"): lambda sandbox, _: [asdict(one) for one in sandbox.webhooks.deliveries],
     ("POST", "webhooks/release"): lambda sandbox, _: {"released": sandbox.webhooks.release()},
+    ("GET", "notifications"): _notifications,
+    ("PUT", "notifications"): _change_notifications,
     ("GET", "state"): lambda sandbox, _: sandbox.save(),
     ("PUT", "state"): _load,
     ("POST", "invoices"): _draft,

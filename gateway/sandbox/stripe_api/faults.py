@@ -45,6 +45,9 @@ class FaultKind(enum.StrEnum):
     """Answered as ever; the events of the call are sent last one first."""
     WEBHOOKS_WITHHELD = "webhooks_withheld"
     """Answered as ever; the events of the call are sent when they are released."""
+    WEBHOOKS_FIRST = "webhooks_first"
+    """Answered as ever; the events of the call in this `form` are sent first, the others once those
+    were answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class Fault:
     status: int | None = None
     body: dict[str, Any] | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    form: str | None = None
+    """Which events a fault of webhooks is about, `thin` or `snapshot`; both without it."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.seconds <= SECONDS_MAX:
@@ -65,6 +70,10 @@ class Fault:
             raise ValueError("an answer needs a status")
         if self.status is not None and not 200 <= self.status <= 599:
             raise ValueError("status must be one of HTTP, from 200 to 599")
+        if self.form not in (None, "snapshot", "thin"):
+            raise ValueError("form must be snapshot or thin")
+        if self.kind is FaultKind.WEBHOOKS_FIRST and self.form is None:
+            raise ValueError("a form must be named that is sent first")
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """Idempotency keys: the first answer under a key is the answer to every repeat.
 
 Answers of calls that began are kept for a day, errors too; what was stopped before it began is
-not.
+not. In v2 those that succeeded are kept, for a month: what failed is tried again.
 Source: https://docs.stripe.com/api/idempotent_requests and
 https://docs.stripe.com/error-low-level, 2026-10-28.endive.
 """
@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from gateway.sandbox.stripe_api.api_errors import StripeError, invalid, stated
+from gateway.sandbox.stripe_api.api_errors import IDEMPOTENCY_ERROR, StripeError, invalid, stated
 
 KEY_LENGTH_MAX = 255
 KEY_SECONDS = 24 * 3600
 """Stripe may forget a key a day after it came; here it always does, the answer with it."""
+KEY_SECONDS_IN_V2 = 30 * KEY_SECONDS
+"""Source: https://docs.stripe.com/api-v2-overview (idempotency)."""
 KEYS_KEPT_MAX = 10_000
 """A bound for one day's keys, oldest first out."""
 
@@ -44,10 +46,11 @@ class _Entry:
 
 
 class IdempotencyKeys:
-    """The keys of one account. `now` gives epoch seconds."""
+    """The keys of one account, each kept for `seconds`. `now` gives epoch seconds."""
 
-    def __init__(self, now: Callable[[], int]) -> None:
+    def __init__(self, now: Callable[[], int], seconds: int = KEY_SECONDS) -> None:
         self._now = now
+        self._seconds = seconds
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
 
     def begin(self, key: str, place: str, params: Any, request_id: str) -> Answer | None:
@@ -87,8 +90,8 @@ class IdempotencyKeys:
             del self._entries[key]
 
     def _forget_old(self) -> None:
-        """What is a day old is free again, save what is still under way. The oldest stand first."""
-        horizon = self._now() - KEY_SECONDS
+        """What is old enough is free again, save what is under way. The oldest stand first."""
+        horizon = self._now() - self._seconds
         old = takewhile(lambda key: self._entries[key].since <= horizon, self._entries)
         for key in list(old):
             if self._entries[key].answer is not None:
@@ -108,5 +111,5 @@ def _check_same(entry: _Entry, key: str, place: str, params: Any) -> None:
     raise StripeError(
         f"Keys for idempotent requests can only be used {reason}. Try using a key other than "
         f"'{key}' if you meant to execute a different request.",
-        kind="idempotency_error",
+        kind=IDEMPOTENCY_ERROR,
     )

@@ -1,4 +1,4 @@
-"""What each operation takes: Stripe's form encoding, and the kinds of parameters.
+"""What each operation takes: Stripe's form encoding, v2's JSON, and the kinds of parameters.
 
 The tables stand in `operations.toml`. A kind turns what was sent into a value or raises Stripe's
 error for it. Unknown names are refused, as Stripe does; parameters that exist in preview versions
@@ -9,10 +9,12 @@ https://docs.stripe.com/error-codes, 2026-10-28.endive.
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -85,6 +87,28 @@ def _open_index(within: Form, following: str) -> str:
     begun = within.get(last)
     goes_on = isinstance(begun, dict) and following != "" and following not in begun
     return last if goes_on else str(len(within))
+
+
+def decode_json(text: str) -> Form:
+    """The parameters of a JSON body as a form would have them: all values as strings, lists keyed
+    by index, and null as what unsets. Raises `StripeError`."""
+    try:
+        given = json.loads(text) if text else {}
+        if not isinstance(given, dict):
+            raise StripeError("The request's body must be a JSON object.")
+        return {name: _as_form(value) for name, value in given.items()}
+    except (ValueError, RecursionError) as error:
+        raise StripeError("Invalid JSON in the request.") from error
+
+
+def _as_form(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _as_form(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return {str(at): _as_form(one) for at, one in enumerate(value)}
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,10 +262,40 @@ def window(raw: Any, name: str) -> tuple[int | None, int | None]:
     if isinstance(raw, str):
         value = instant(raw, name)
         return value, value
-    bounds = _WINDOW(raw, name)
+    return _span(_WINDOW(raw, name))
+
+
+def _span(bounds: Mapping[str, int]) -> tuple[int | None, int | None]:
     starts = [bounds[key] + step for key, step in (("gt", 1), ("gte", 0)) if key in bounds]
     ends = [bounds[key] - step for key, step in (("lt", 1), ("lte", 0)) if key in bounds]
     return max(starts, default=None), min(ends, default=None)
+
+
+def moment(raw: Any, name: str) -> int:
+    """Epoch milliseconds, from the text in which v2 has its times."""
+    value = text(raw, name)
+    try:
+        parsed = datetime.fromisoformat(value)
+    except ValueError:
+        parsed = None
+    if parsed is None or parsed.tzinfo is None:
+        raise invalid(f"Invalid timestamp: {value}", name)
+    return (parsed - _EPOCH) // timedelta(milliseconds=1)
+
+
+def moment_text(milliseconds: int) -> str:
+    """A time as v2 prints it."""
+    at = _EPOCH + timedelta(milliseconds=milliseconds)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MOMENTS = hash_of(dict.fromkeys(("gt", "gte", "lt", "lte"), Parameter(moment)))
+
+
+def moments(raw: Any, name: str) -> tuple[int | None, int | None]:
+    """A range of moments, both ends included."""
+    return _span(_MOMENTS(raw, name))
 
 
 def metadata(raw: Any, name: str) -> dict[str, str] | None:
@@ -294,6 +348,7 @@ KINDS: Mapping[str, Kind] = {
     "instant": instant,
     "integer": integer,
     "metadata": metadata,
+    "moments": moments,
     "page_size": page_size,
     "refused": refused,
     "share": share,

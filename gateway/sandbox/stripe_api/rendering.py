@@ -21,9 +21,10 @@ from gateway.sandbox.stripe_api.account import (
     KIND_OF,
     OBJECTS,
     Account,
+    EventDestination,
     InvoiceItem,
     StoredEvent,
-    WebhookEndpoint,
+    ThinEvent,
 )
 from gateway.stripe_objects.shapes import SHAPES
 from gateway.stripe_objects.writing import written
@@ -201,7 +202,7 @@ def _refund(one: records.CreditNoteRefund) -> Json:
     return shown
 
 
-def _webhook_endpoint(account: Account, one: WebhookEndpoint) -> Json:
+def _webhook_endpoint(account: Account, one: EventDestination) -> Json:
     return {
         "enabled_events": list(one.enabled_events),
         "metadata": dict(one.metadata),
@@ -211,6 +212,11 @@ def _webhook_endpoint(account: Account, one: WebhookEndpoint) -> Json:
 
 def _event(account: Account, one: StoredEvent) -> Json:
     return {**orjson.loads(one.body), "pending_webhooks": len(one.waiting)}
+
+
+def _thin_event(account: Account, one: ThinEvent) -> Json:
+    event: Json = orjson.loads(one.body)
+    return event
 
 
 FOLLOWING: Mapping[str, Callable[[Account, Any], Json]] = {
@@ -223,5 +229,6 @@ FOLLOWING: Mapping[str, Callable[[Account, Any], Json]] = {
     "payment_record": _payment_record,
     "webhook_endpoint": _webhook_endpoint,
     "event": _event,
+    "v2.core.event": _thin_event,
 }
 """What follows from what an object says, or is no record of the ledger."""

@@ -13,12 +13,15 @@ from typing import Any
 
 from gateway.sandbox.stripe_api import (
     customers,
+    event_destinations,
+    events,
     invoice_items,
     invoices,
     parameters,
     payment_intents,
     payment_records,
-    webhooks,
+    thin_events,
+    webhook_endpoints,
 )
 from gateway.sandbox.stripe_api.account import Account
 from gateway.sandbox.stripe_api.api_call import Call, page_of
@@ -39,6 +42,10 @@ class Operation:
     is_list: bool = False
     preview: bool = False
 
+    @property
+    def is_v2(self) -> bool:
+        return self.path.startswith("/v2/")
+
     @cached_property
     def answers(self) -> str:
         """Stripe's name of the object, or of a list's members."""
@@ -47,8 +54,10 @@ class Operation:
 
     @cached_property
     def parameters(self) -> parameters.Table:
-        of_lists = parameters.taken_by("list") if self.is_list else {}
         own = parameters.taken_by(f"{self.method} {self.path}")
+        if self.is_v2:
+            return own
+        of_lists = parameters.taken_by("list") if self.is_list else {}
         return {**parameters.taken_by("every"), **of_lists, **own}
 
     @cached_property
@@ -127,6 +136,7 @@ _RECORD = "/v1/payment_records/{id}"
 _ATTEMPT = f"{_RECORD}/report_payment_attempt"
 _NOTE = "/v1/credit_notes/{id}"
 _ENDPOINT = "/v1/webhook_endpoints/{webhook_endpoint}"
+_DESTINATION = f"{event_destinations.PATH}/{{id}}"
 
 OPERATIONS = (
     *(
@@ -182,12 +192,22 @@ OPERATIONS = (
     _reading("credit_note", _NOTE),
     Operation("POST", _NOTE, invoices.update_credit_note),
     Operation("POST", f"{_NOTE}/void", invoices.void_credit_note),
-    Operation("GET", "/v1/events", webhooks.list_events, is_list=True),
+    Operation("GET", "/v1/events", events.list_events, is_list=True),
     _reading("event", "/v1/events/{id}"),
     _listing("webhook_endpoint"),
-    Operation("POST", "/v1/webhook_endpoints", webhooks.create),
+    Operation("POST", "/v1/webhook_endpoints", webhook_endpoints.create),
     _reading("webhook_endpoint", _ENDPOINT),
-    Operation("POST", _ENDPOINT, webhooks.update),
-    Operation("DELETE", _ENDPOINT, webhooks.delete),
+    Operation("POST", _ENDPOINT, webhook_endpoints.update),
+    Operation("DELETE", _ENDPOINT, webhook_endpoints.delete),
+    Operation("GET", thin_events.PATH, thin_events.list_events),
+    _reading("v2.core.event", f"{thin_events.PATH}/{{id}}"),
+    Operation("GET", event_destinations.PATH, event_destinations.list_destinations),
+    Operation("POST", event_destinations.PATH, event_destinations.create),
+    Operation("GET", _DESTINATION, event_destinations.retrieve),
+    Operation("POST", _DESTINATION, event_destinations.update),
+    Operation("DELETE", _DESTINATION, event_destinations.delete),
+    Operation("POST", f"{_DESTINATION}/enable", event_destinations.enable),
+    Operation("POST", f"{_DESTINATION}/disable", event_destinations.disable),
+    Operation("POST", f"{_DESTINATION}/ping", event_destinations.ping),
 )
 """In the order in which a path is looked up."""

@@ -21,11 +21,11 @@ from gateway.backends.memory.twin import Twin
 from gateway.backends.stripe.rate_limit import LocalTokens
 from gateway.sandbox.stripe_api.account import Account, load_state, save_state
 from gateway.sandbox.stripe_api.api_errors import StripeError
+from gateway.sandbox.stripe_api.events import EventBook
 from gateway.sandbox.stripe_api.faults import SECONDS_MAX, Fault, FaultKind, Faults
 from gateway.sandbox.stripe_api.idempotency import Answer
-from gateway.sandbox.stripe_api.parameters import decode
 from gateway.sandbox.stripe_api.service import VERSION, Incoming, Service
-from gateway.sandbox.stripe_api.webhooks import EventBook, WebhookSender
+from gateway.sandbox.stripe_api.webhooks import WebhookSender
 
 BODY_BYTES_MAX = 1_000_000
 REQUESTS_KEPT_MAX = 1_000
@@ -82,7 +82,7 @@ class Sandbox:
         Raises `FixturesRefused`; then nothing has changed.
         """
         load_state(self.account, text)
-        self._service.keys.clear()
+        self._service.forget_keys()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request of the API."""
@@ -122,7 +122,7 @@ class Sandbox:
 
     def _noted(self, incoming: Incoming, request_id: str, fault: Fault | None) -> ServedRequest:
         try:
-            params = decode(incoming.form)
+            params = incoming.decoded()
         except StripeError:
             params = {}
         served = ServedRequest(

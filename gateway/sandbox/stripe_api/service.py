@@ -17,11 +17,16 @@ from dataclasses import dataclass, field, replace
 from gateway.backends.memory.twin import Request
 from gateway.sandbox.stripe_api.account import Account
 from gateway.sandbox.stripe_api.api_call import Call
-from gateway.sandbox.stripe_api.api_errors import StripeError, of_refusal, stated
+from gateway.sandbox.stripe_api.api_errors import (
+    IDEMPOTENCY_ERROR,
+    StripeError,
+    of_refusal,
+    stated,
+)
 from gateway.sandbox.stripe_api.expansion import check, expand
 from gateway.sandbox.stripe_api.faults import Fault, FaultKind
-from gateway.sandbox.stripe_api.idempotency import Answer, IdempotencyKeys
-from gateway.sandbox.stripe_api.parameters import checked, decode
+from gateway.sandbox.stripe_api.idempotency import KEY_SECONDS_IN_V2, Answer, IdempotencyKeys
+from gateway.sandbox.stripe_api.parameters import Form, checked, decode, decode_json
 from gateway.sandbox.stripe_api.rendering import render
 from gateway.sandbox.stripe_api.routing import Operation, routed
 from gateway.sandbox.stripe_api.webhooks import WebhookSender
@@ -45,23 +50,39 @@ class Incoming:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def form(self) -> str:
-        return self.body if self.method == "POST" else self.query
+    def is_v2(self) -> bool:
+        return self.path.startswith("/v2/")
+
+    def decoded(self) -> Form:
+        """The parameters, still as strings. Raises `StripeError`."""
+        if self.method != "POST":
+            return decode(self.query)
+        return decode_json(self.body) if self.is_v2 else decode(self.body)
 
     @property
     def idempotency_key(self) -> str | None:
-        """Stripe looks at the key of a POST only."""
+        """Stripe looks at the key of a POST only, and in v2 at that of a DELETE."""
         key = self.headers.get("idempotency-key")
-        return key if self.method == "POST" and key else None
+        is_looked_at = self.method == "POST" or (self.is_v2 and self.method == "DELETE")
+        return key if is_looked_at and key else None
 
 
 class Service:
     """Answers calls on one account."""
 
     def __init__(self, account: Account, webhooks: WebhookSender) -> None:
-        self.keys = IdempotencyKeys(account.twin.now)
+        self._keys = IdempotencyKeys(account.twin.now)
+        self._keys_in_v2 = IdempotencyKeys(account.twin.now, KEY_SECONDS_IN_V2)
         self._account = account
         self._webhooks = webhooks
+
+    def forget_keys(self) -> None:
+        """Every idempotency key is free again."""
+        self._keys.clear()
+        self._keys_in_v2.clear()
+
+    def _keys_of(self, asked: Incoming | Operation) -> IdempotencyKeys:
+        return self._keys_in_v2 if asked.is_v2 else self._keys
 
     async def respond(
         self, incoming: Incoming, request_id: str, fault: Fault | None
@@ -72,30 +93,30 @@ class Service:
             early = None if fault is None else _before_idempotency(fault)
             prepared = early or self._prepare(incoming, request_id)
         except StripeError as error:
-            return _error(error, request_id), None
+            return _error(error, request_id, is_v2=incoming.is_v2), None
         if isinstance(prepared, Answer):
             return prepared, None
         try:
             return await self._perform(*prepared, fault), None if fault is None else fault.kind
         finally:
-            self.keys.give_up(incoming.idempotency_key)
+            self._keys_of(incoming).give_up(incoming.idempotency_key)
 
     def _prepare(self, incoming: Incoming, request_id: str) -> tuple[Operation, Call] | Answer:
         """Everything that stands before the work, or the answer of an earlier call."""
         _authenticate(incoming.headers)
         in_preview = ".preview" in _version(incoming.headers)
         operation, ids = routed(incoming.method, incoming.path, in_preview=in_preview)
-        form, key = decode(incoming.form), incoming.idempotency_key
+        form, key, keys = incoming.decoded(), incoming.idempotency_key, self._keys_of(incoming)
         if key is not None:
             place = f"{incoming.method} {incoming.path}"
-            repeated = self.keys.begin(key, place, form, request_id)
+            repeated = keys.begin(key, place, form, request_id)
             if repeated is not None:
                 return repeated
         try:
             params = checked(form, operation.parameters, in_preview=in_preview)
             check(params.get("expand", ()), operation.answers, is_list=operation.is_list)
         except StripeError:
-            self.keys.give_up(key)
+            keys.give_up(key)
             raise
         return operation, Call(ids, params, Request(request_id, key))
 
@@ -109,35 +130,44 @@ class Service:
             return self._server_error(operation, call, fault)
         if kind is FaultKind.LATENCY:
             await asyncio.sleep(fault.seconds)
-        return self._work(operation, call, kind)
+        return self._work(operation, call, fault)
 
     def _server_error(self, operation: Operation, call: Call, fault: Fault) -> Answer:
         if fault.applied:
             self._work(operation, call)
         status = fault.status or 500
         error = StripeError("An unknown error occurred", status=status, kind="api_error")
-        return self._stored(_error(error, call.request.id), call)
+        return self._refused(error, operation, call)
 
-    def _work(self, operation: Operation, call: Call, manner: FaultKind | None = None) -> Answer:
+    def _work(self, operation: Operation, call: Call, fault: Fault | None = None) -> Answer:
         """Do it, print it, and store the answer: one step, without an await."""
         try:
-            with self._webhooks.batch(manner):
+            with self._webhooks.batch(fault):
                 outcome = operation.run(self._account, call)
             shown = render(self._account, outcome)
             expand(self._account, shown, call.params.get("expand", ()), operation.answers)
-            return self._stored(Answer(200, shown), call)
+            answer = Answer(200, shown)
+            self._keys_of(operation).finish(call.request.idempotency_key, answer)
+            return answer
         except Refused as refused:
-            return self._stored(_error(of_refusal(refused, call.ids), call.request.id), call)
+            return self._refused(of_refusal(refused, call.ids), operation, call)
         except StripeError as error:
-            return self._stored(_error(error, call.request.id), call)
+            return self._refused(error, operation, call)
 
-    def _stored(self, answer: Answer, call: Call) -> Answer:
-        self.keys.finish(call.request.idempotency_key, answer)
+    def _refused(self, error: StripeError, operation: Operation, call: Call) -> Answer:
+        """The answer that is an error; v1 gives it to every repeat, v2 tries again."""
+        answer = _error(error, call.request.id, is_v2=operation.is_v2)
+        if not operation.is_v2:
+            self._keys.finish(call.request.idempotency_key, answer)
         return answer
 
 
-def _error(error: StripeError, request_id: str | None) -> Answer:
-    return Answer(error.status, error.body(request_id or ""), tuple(error.headers.items()))
+def _error(error: StripeError, request_id: str | None, *, is_v2: bool) -> Answer:
+    headers = tuple(error.headers.items())
+    if not is_v2:
+        return Answer(error.status, error.body(request_id or ""), headers)
+    status = 409 if error.kind == IDEMPOTENCY_ERROR else error.status
+    return Answer(status, error.body_in_v2(), headers)
 
 
 def _before_idempotency(fault: Fault) -> Answer | None:

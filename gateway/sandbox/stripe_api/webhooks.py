@@ -1,12 +1,8 @@
-"""Events, the endpoints that ask for them, and the signed webhooks that are sent there.
+"""The signed webhooks that are sent to those who asked for events.
 
-An event is printed once, when it happens, kept for a while, and listed. What an update changed is
-found by printing the object as it was and as it is, so that the names and the nesting of
-`previous_attributes` are those of the API; includable fields are in no event. Deliveries to one
-endpoint keep the order of the events, save for those that failed and come again. Delays between
-retries are the only place where the sandbox waits by the wall clock.
-Source: https://docs.stripe.com/api/events, https://docs.stripe.com/api/webhook_endpoints and
-https://docs.stripe.com/webhooks (signatures, retries), 2026-10-28.endive.
+Deliveries to one destination keep the order of the events, save for those that failed and come
+again. Delays between retries are the only place where the sandbox waits by the wall clock.
+Source: https://docs.stripe.com/webhooks (signatures, retries), 2026-10-28.endive.
 """
 
 from __future__ import annotations
@@ -15,23 +11,23 @@ import asyncio
 import hashlib
 import hmac
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from fnmatch import fnmatchcase
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
-from gateway.backends.memory.twin import EVENTS_KEPT_MAX, TwinEvent
-from gateway.sandbox.stripe_api.account import Account, StoredEvent, WebhookEndpoint
-from gateway.sandbox.stripe_api.api_call import Call, page_of
-from gateway.sandbox.stripe_api.api_errors import exclusive, invalid
-from gateway.sandbox.stripe_api.faults import FaultKind
+from gateway.sandbox.stripe_api.account import (
+    Account,
+    EventDestination,
+    StoredEvent,
+    ThinEvent,
+)
+from gateway.sandbox.stripe_api.faults import Fault, FaultKind
 from gateway.sandbox.stripe_api.rendering import render
-from gateway.stripe_objects.writing import deleted
+from gateway.sandbox.stripe_api.thin_events import notification
 
 RETRY_DELAYS_SECONDS = (1.0, 5.0, 25.0)
 """Stripe retries a test account three times over hours; a sandbox must not take that long."""
@@ -41,141 +37,6 @@ DELIVERIES_KEPT_MAX = 1_000
 WITHHELD_MAX = 10_000
 UNDER_WAY_MAX = 10_000
 """Beyond it events are only listed: a receiver that is down must not fill memory."""
-ENDPOINTS_MAX = 16
-"""Per account. Source: https://docs.stripe.com/webhooks."""
-NOT_BY_NAME = frozenset({"invoice_payment.detached"})
-"""Types of events that no endpoint can ask for by name; `*` is the way.
-
-Source: the changelog of stripe-node 22.4.0-beta.1 (2026-06-24.preview).
-"""
-TYPES_MAX = 20
-"""How many `types` one list takes."""
-
-
-class EventBook:
-    """Takes the twin's events in, prints them, and hands each to the sender of webhooks."""
-
-    def __init__(
-        self, account: Account, version: str, announce: Callable[[StoredEvent], None]
-    ) -> None:
-        self._account = account
-        self._version = version
-        self._announce = announce
-        for event in account.twin.events:
-            self._store(event)
-
-    def take(self, event: TwinEvent) -> None:
-        stored = self._store(event)
-        endpoints = self._account.webhook_endpoints
-        stored.waiting.update(one.id for one in endpoints if one.wants(event.type))
-        self._announce(stored)
-
-    def _store(self, event: TwinEvent) -> StoredEvent:
-        subject, account = event.object, self._account
-        content: dict[str, Any] = {"object": render(account, subject)}
-        kept_before = account.replaced.pop(subject.id, None)
-        if event.type.endswith(".updated"):
-            before = render(account, replace(subject, **dict(event.previous)), kept_before)
-            content["previous_attributes"] = difference(before, content["object"])
-        body: dict[str, Any] = {
-            "id": event.id,
-            "object": "event",
-            "api_version": self._version,
-            "created": event.created,
-            "data": content,
-            "livemode": account.twin.livemode,
-            "request": asdict(event.request),
-            "type": event.type,
-        }
-        stored = StoredEvent(event.id, event.created, event.type, orjson.dumps(body))
-        account.events.put(stored)
-        if len(account.events) > EVENTS_KEPT_MAX:
-            account.events.remove(next(iter(account.events)).id)
-        return stored
-
-
-def difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    """What stood in `before` where `after` differs; within a hash only what changed in it."""
-    found: dict[str, Any] = {}
-    for name, value in before.items():
-        now = after.get(name)
-        if value == now:
-            continue
-        if isinstance(value, dict) and isinstance(now, dict):
-            found[name] = difference(value, now)
-        else:
-            found[name] = value
-    return found
-
-
-def list_events(account: Account, call: Call) -> dict[str, Any]:
-    kind, kinds = call.params.get("type"), call.params.get("types")
-    if kind is not None and kinds is not None:
-        raise exclusive("type", "types", param="types")
-    if kinds is not None and len(kinds) > TYPES_MAX:
-        raise invalid(f"You can give at most {TYPES_MAX} types.", "types")
-    patterns = kinds if kinds is not None else [kind] if kind is not None else ["*"]
-    delivered = call.params.get("delivery_success")
-
-    def check(event: StoredEvent) -> bool:
-        if delivered is not None and delivered == bool(event.waiting):
-            return False
-        return any(fnmatchcase(event.type, pattern) for pattern in patterns)
-
-    return page_of(account, call, "event", check)
-
-
-def create(account: Account, call: Call) -> dict[str, Any]:
-    """The endpoint with its secret, which is shown this once."""
-    if len(account.webhook_endpoints) >= ENDPOINTS_MAX:
-        raise invalid(f"You have reached the maximum of {ENDPOINTS_MAX} endpoints.", None)
-    given = call.params
-    endpoint = WebhookEndpoint(
-        **account.fresh("we", given),
-        url=_url(given["url"]),
-        secret=account.twin.new_id("whsec"),
-        enabled_events=_events(given["enabled_events"]),
-        api_version=given.get("api_version"),
-        description=given.get("description"),
-    )
-    account.webhook_endpoints.put(endpoint)
-    return {**render(account, endpoint), "secret": endpoint.secret}
-
-
-def _url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise invalid("Invalid URL: An explicit scheme (such as https) must be provided.", "url")
-    return url
-
-
-def _events(names: list[str]) -> tuple[str, ...]:
-    for at, name in enumerate(names):
-        if name in NOT_BY_NAME or (name != "*" and "." not in name):
-            raise invalid(f"Invalid enabled_events[{at}]: {name}", f"enabled_events[{at}]")
-    if not names:
-        raise invalid("Invalid array: enabled_events must not be empty", "enabled_events")
-    return tuple(names)
-
-
-def update(account: Account, call: Call) -> WebhookEndpoint:
-    endpoint: WebhookEndpoint = account.get("webhook_endpoint", call.id)
-    given, changes = call.params, call.changes(endpoint.metadata, "description")
-    if "url" in given:
-        changes["url"] = _url(given["url"])
-    if "enabled_events" in given:
-        changes["enabled_events"] = _events(given["enabled_events"])
-    if "disabled" in given:
-        changes["enabled"] = not given["disabled"]
-    changed = replace(endpoint, **changes)
-    account.webhook_endpoints.put(changed)
-    return changed
-
-
-def delete(account: Account, call: Call) -> dict[str, Any]:
-    endpoint = account.get("webhook_endpoint", call.id)
-    account.webhook_endpoints.remove(endpoint.id)
-    return deleted("webhook_endpoint", endpoint.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +70,8 @@ class WebhookSender:
         self._session: ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._batch: list[StoredEvent] | None = None
+        self.names_snapshot_event = True
+        """Whether thin notifications do."""
         self._withheld: deque[StoredEvent] = deque(maxlen=WITHHELD_MAX)
 
     async def start(self) -> None:
@@ -236,20 +99,27 @@ class WebhookSender:
             self._batch.append(event)
 
     @contextmanager
-    def batch(self, manner: FaultKind | None) -> Iterator[None]:
-        """Hold the events of one call until its end, then send them in this manner."""
+    def batch(self, fault: Fault | None) -> Iterator[None]:
+        """Hold the events of one call until its end, then send them in the fault's manner, or as
+        ever; those in a form that the fault is not about are sent as ever too."""
         self._batch = []
         try:
             yield
         finally:
             events, self._batch = self._batch, None
-            match manner:
+            form, kind = (None, None) if fault is None else (fault.form, fault.kind)
+            meant = [event for event in events if form in (None, event.payload)]
+            others = [event for event in events if form not in (None, event.payload)]
+            match kind:
                 case FaultKind.WEBHOOKS_WITHHELD:
-                    self._withheld.extend(events)
+                    self._withheld.extend(event for event in meant if event.waiting)
+                    self._send(others)
                 case FaultKind.WEBHOOKS_DOUBLED:
-                    self._send([event for event in events for _ in range(2)])
+                    self._send([event for event in meant for _ in range(2)], others)
                 case FaultKind.WEBHOOKS_SHUFFLED:
-                    self._send(events[::-1])
+                    self._send(meant[::-1], others)
+                case FaultKind.WEBHOOKS_FIRST:
+                    self._run(self._in_turn(meant, others))
                 case _:
                     self._send(events)
 
@@ -260,13 +130,22 @@ class WebhookSender:
         self._send(events)
         return len(events)
 
-    def _send(self, events: Sequence[StoredEvent]) -> None:
-        if self._session is None or len(self._tasks) >= UNDER_WAY_MAX:
-            return
-        for endpoint in self._account.webhook_endpoints:
-            wanted = [event for event in events if endpoint.id in event.waiting]
+    def _send(self, *several: Sequence[StoredEvent]) -> None:
+        for events in several:
+            if self._session is not None and len(self._tasks) < UNDER_WAY_MAX:
+                for work in self._deliveries_of(events):
+                    self._run(work)
+
+    async def _in_turn(self, *several: Sequence[StoredEvent]) -> None:
+        """The next ones once each of the former was tried."""
+        for events in several:
+            await asyncio.gather(*self._deliveries_of(events))
+
+    def _deliveries_of(self, events: Sequence[StoredEvent]) -> Iterator[Coroutine[Any, Any, None]]:
+        for destination in self._account.destinations():
+            wanted = [event for event in events if destination.id in event.waiting]
             if wanted:
-                self._run(self._deliver_all(endpoint.id, wanted))
+                yield self._deliver_all(destination.id, wanted)
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -286,23 +165,34 @@ class WebhookSender:
 
     async def _attempt(self, endpoint_id: str, event: StoredEvent, attempt: int) -> bool:
         """Whether the endpoint took the event, or is not there to take it any more."""
-        endpoint = self._account.webhook_endpoints.get(endpoint_id)
-        if endpoint is None or not endpoint.enabled:
+        endpoint = self._destination(endpoint_id)
+        if endpoint is None or endpoint.url is None or not endpoint.is_open:
             event.waiting.discard(endpoint_id)
             return True
-        status = await self._post(endpoint, event)
+        status = await self._post(endpoint, endpoint.url, event)
         self.deliveries.append(Delivery(endpoint_id, event.id, event.type, attempt, status))
         if status is None or not 200 <= status < 300:
             return False
         event.waiting.discard(endpoint_id)
         return True
 
-    async def _post(self, endpoint: WebhookEndpoint, event: StoredEvent) -> int | None:
+    def _destination(self, destination_id: str) -> EventDestination | None:
+        account = self._account
+        endpoint = account.webhook_endpoints.get(destination_id)
+        return endpoint or account.event_destinations.get(destination_id)
+
+    def _payload(self, endpoint: EventDestination, event: StoredEvent) -> bytes:
+        if isinstance(event, ThinEvent):
+            named = self.names_snapshot_event
+            return orjson.dumps(notification(event, names_snapshot_event=named))
+        body = render(self._account, event)
+        return orjson.dumps({**body, "api_version": endpoint.api_version or self._version})
+
+    async def _post(self, endpoint: EventDestination, url: str, event: StoredEvent) -> int | None:
         """The receiver's status; None where it gave none."""
         if self._session is None:
             return None
-        body = render(self._account, event)
-        payload = orjson.dumps({**body, "api_version": endpoint.api_version or self._version})
+        payload = self._payload(endpoint, event)
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
@@ -310,7 +200,7 @@ class WebhookSender:
         }
         try:
             async with self._session.post(
-                endpoint.url, data=payload, headers=headers, allow_redirects=False
+                url, data=payload, headers=headers, allow_redirects=False
             ) as response:
                 return response.status
         except (ClientError, TimeoutError, OSError):

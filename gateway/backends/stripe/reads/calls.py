@@ -52,7 +52,7 @@ EXPANSION_LEVELS_MAX = 4
 EXPANSIONS: Mapping[tuple[str, str], tuple[tuple[str, str], ...]] = {
     ("Invoice", "customer"): (("customer", "Customer"),),
     ("Invoice", "payments"): (("payments.data", "InvoicePayment"),),
-    ("Invoice", "amount_paid_out_of_band"): (("payments.data", "InvoicePayment"),),
+    ("Invoice", "amount_paid_out_of_band"): (("amount_paid_off_stripe", ""),),
     ("Invoice", "confirmation_secret"): (("confirmation_secret", ""),),
     ("InvoicePayment", "invoice"): (("invoice", "Invoice"),),
     ("InvoicePayment", "payment_intent"): (("payment.payment_intent", "PaymentIntent"),),
@@ -65,6 +65,7 @@ EXPANSIONS: Mapping[tuple[str, str], tuple[tuple[str, str], ...]] = {
         ("invoice", "Invoice"),
     ),
     ("PaymentIntent", "customer"): (("customer", "Customer"),),
+    ("PaymentIntent", "payment_record"): (("payment_record", "PaymentRecord"),),
     ("CreditNote", "invoice"): (("invoice", "Invoice"),),
 }
 """What Stripe can put in place of an id, and what stands there then."""

@@ -19,18 +19,24 @@ from typing import Any
 from gateway.backends.assembly import Ask, FetchedPage
 from gateway.backends.harvest import EventRead, Harvest
 from gateway.backends.stripe.client import StripeApi
-from gateway.backends.stripe.errors import KeyRefused
+from gateway.backends.stripe.errors import KeyRefused, KeyUnknown
 from gateway.backends.stripe.rate_limit import SYSTEM_CALLER
-from gateway.backends.stripe.reads.pool import Pool, paid_out_of_band
+from gateway.backends.stripe.reads.pool import OUT_OF_BAND, Pool, paid_out_of_band
 from gateway.backends.stripe.reads.shared_reads import SharedReads
-from gateway.stripe_objects.reading import embedded_list, fields_of, invoice_payment_record
-from schema.ports import PAGE_SIZE_MAX, Computed, Deleted, ErrorCode, Failed, Meter
+from gateway.stripe_objects.reading import (
+    embedded_list,
+    fields_of,
+    invoice_payment_record,
+    is_id,
+)
+from schema.ports import PAGE_SIZE_MAX, Deleted, ErrorCode, Failed, Meter
 from schema.records import Invoice, InvoicePayment
 
 log = logging.getLogger(__name__)
 
 CUSTOMERS_KEPT_MAX = 10_000
-"""About 2 MB; an invoice's events come in bursts, so a few hundred would do for most."""
+"""Of invoices, and of intents; about 2 MB each. Events come in bursts, so a few hundred would do
+for most."""
 PAYMENT_PAGES_MAX = 10
 """A thousand invoices that one intent pays: more is an answer that cannot be right."""
 GATHER_SECONDS = 0.005
@@ -38,7 +44,9 @@ GATHER_SECONDS = 0.005
 waits for the rate budget gathers more by itself."""
 INVOICES = "/v1/invoices"
 PAYMENTS = "/v1/invoice_payments"
-OUT_OF_BAND = Computed("amount_paid_out_of_band")
+RELATED = {"invoice_payment": PAYMENTS, "credit_note": "/v1/credit_notes"}
+INTENTS = "/v1/payment_intents"
+THIN_EVENTS = "/v2/core/events"
 UNKNOWN_ROWS = FetchedPage((), True, False)
 
 Expansions = tuple[str, ...]
@@ -48,7 +56,15 @@ OF_INTENT: Expansions = (
     "data.invoice.payments",
     "data.payment.payment_intent",
 )
-LEAST: Mapping[Expansions, Expansions] = {OF_INVOICE: ("payments",), OF_INTENT: ("data.invoice",)}
+OF_RELATED: Mapping[str, Expansions] = {
+    "invoice_payment": ("invoice.customer", "invoice.payments", "payment.payment_intent"),
+    "credit_note": ("invoice.customer", "invoice.payments"),
+}
+LEAST: Mapping[Expansions, Expansions] = {
+    OF_INVOICE: ("payments",),
+    OF_INTENT: ("data.invoice",),
+    **dict.fromkeys(OF_RELATED.values(), ("invoice",)),
+}
 """What even a restricted key must let the gateway expand; the rest is for readers alone."""
 
 
@@ -67,6 +83,7 @@ class StripeLookup:
         self._customers_kept_max = customers_kept_max
         self._sleep = sleep
         self._customers: OrderedDict[str, str | None] = OrderedDict()
+        self._intents: OrderedDict[str, str | None] = OrderedDict()
         self._may_expand_all = True
         self._shared = SharedReads(self._own_turn, self._excuse, self._newest_payments)
 
@@ -161,14 +178,61 @@ class StripeLookup:
             params = {**params, "starting_after": rows[-1]["id"]}
         raise Failed(ErrorCode.UPSTREAM_ERROR, "Stripe's list of invoice payments does not end")
 
+    async def related_turn(self, kind: str, object_id: str) -> None:
+        """Gather for a moment what is about this object, and wait until it may be read."""
+        await self._sleep(GATHER_SECONDS)
+        return await self._api.turn(f"{RELATED[kind]}/{object_id}", self._meter)
+
+    async def related(self, kind: str, object_id: str) -> EventRead:
+        """One call, in a turn that was taken: the invoice payment or credit note with its invoice,
+        which brings its customer and its ten newest payments along."""
+        path = f"{RELATED[kind]}/{object_id}"
+        raw = await self._expanded(path, {}, OF_RELATED[kind], has_turn=True)
+        invoice = (raw or {}).get("invoice")
+        if raw is None or not isinstance(invoice, dict) or invoice.get("deleted") is True:
+            return EventRead()
+        payments = {}
+        if kind == "invoice_payment":
+            payments[object_id] = invoice_payment_record(raw)
+        customers = {fields_of(invoice, "invoice").id: self._customer_of(invoice)}
+        return EventRead(customers, payments, _harvest(_pool_of(raw)))
+
+    async def customer_of_intent(self, intent_id: str) -> str | None:
+        """One call, until it is known: an intent keeps the customer that it has once got."""
+        if intent_id in self._intents:
+            self._intents.move_to_end(intent_id)
+            return self._intents[intent_id]
+        try:
+            raw = await self._known(f"{INTENTS}/{intent_id}", {})
+        except KeyUnknown:
+            raise
+        except KeyRefused:
+            return None
+        customer_id = (
+            None if raw is None else fields_of(raw, "payment_intent").reference("customer")
+        )
+        if customer_id is not None:
+            _remember(self._intents, intent_id, customer_id, self._customers_kept_max)
+        return customer_id
+
+    async def snapshot_of(self, event_id: str) -> str | None:
+        """One call. None also for a key that may not read thin events: then it is not to be known,
+        and an event that is told twice is better than one that is not told."""
+        try:
+            raw = await self._known(f"{THIN_EVENTS}/{event_id}", {})
+        except KeyUnknown:
+            raise
+        except KeyRefused:
+            return None
+        named = (raw or {}).get("snapshot_event")
+        return named if is_id(named) else None
+
     def _customer_of(self, raw: Mapping[str, Any]) -> str | None:
         """Whose the invoice is, which is remembered of one that is finalized."""
         invoice = fields_of(raw, "invoice")
         customer_id = invoice.reference("customer")
         if invoice.text("status") not in (None, "draft"):
-            self._customers[str(raw["id"])] = customer_id
-            if len(self._customers) > self._customers_kept_max:
-                self._customers.popitem(last=False)
+            _remember(self._customers, str(raw["id"]), customer_id, self._customers_kept_max)
         return customer_id
 
     async def _expanded(
@@ -197,6 +261,14 @@ class StripeLookup:
             if failed.code is not ErrorCode.NOT_FOUND:
                 raise
             return None
+
+
+def _remember(
+    customers: OrderedDict[str, str | None], of: str, customer_id: str | None, kept_max: int
+) -> None:
+    customers[of] = customer_id
+    if len(customers) > kept_max:
+        customers.popitem(last=False)
 
 
 def _pool_of(raw: dict[str, Any], pool: Pool | None = None) -> Pool:

@@ -23,6 +23,7 @@ WHOLE_BOOK = Listing("payments", Page(first=100))
 """The payments that a rule looks at; more than a hundred live ones are unheard of."""
 
 SECRET = Computed("confirmation_secret")
+OUT_OF_BAND = Computed("amount_paid_out_of_band")
 
 NOUNS: Mapping[str, str] = {
     "Invoice": "invoice",
@@ -72,7 +73,8 @@ class Pool:
             self.objects[ask.kind or "", ask.id or ""] = failed
 
     def _keep_embedded(self, raw: dict[str, Any]) -> None:
-        """Keep an invoice's first payments and lines, if the answer has them."""
+        """Keep an invoice's first payments and lines, and what is told of it when it is asked for,
+        if the answer has them."""
         invoice_id = str(raw.get("id"))
         if isinstance(raw.get("payments"), dict):
             self.keep_payments(invoice_id, raw["payments"])
@@ -82,6 +84,9 @@ class Pool:
             self.embed(("Invoice", "lines", invoice_id), FetchedPage(lines, has_more, False))
         if isinstance(raw.get("confirmation_secret"), dict):
             self.answers[Ask("Invoice", invoice_id, SECRET)] = reading.confirmation_secret(raw)
+        if type(raw.get("amount_paid_off_stripe")) is int:
+            ask = Ask("Invoice", invoice_id, OUT_OF_BAND)
+            self.answers.setdefault(ask, raw["amount_paid_off_stripe"])
 
     def keep_payments(self, invoice_id: str, raw: dict[str, Any]) -> None:
         """Keep an invoice's first payments."""

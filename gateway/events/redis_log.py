@@ -1,9 +1,7 @@
-"""The event log that is durable: in a SQLite file, for one process and with nothing to install, or
-in a Redis stream, where many processes have one total order.
+"""The event log in a Redis stream, where many processes have one total order.
 
-Positions are our own and dense, because a position is one more than the newest entry, and the
-newest entry is never forgotten; in Redis they are the stream's ids: position 7 is `7-0`. Dedupe,
-position and append are one step, of a transaction or a script, so the store does all of it or
+Positions are our own and dense, because the last one is kept beside the stream; they are its ids:
+position 7 is `7-0`. Dedupe, position and append are one script, so the store does all of it or
 nothing.
 Source: https://redis.io/docs/latest/develop/data-types/streams/ and
 https://redis.io/docs/latest/develop/programmability/eval-intro/, Redis 6.2.
@@ -13,14 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
-from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gateway.events.log import (
     AT_ONCE_MAX,
+    CLAIM_SECONDS,
     Bounds,
+    Claim,
     LogEntry,
     Logged,
     LogReplaced,
@@ -29,139 +28,11 @@ from gateway.events.log import (
     encoded_entry,
     logged,
 )
-from gateway.storage.sqlite_store import Part, SqliteStore
 
 if TYPE_CHECKING:
     from gateway.storage.redis_store import RedisStore
 
 log = logging.getLogger(__name__)
-
-PART = Part(
-    "event log",
-    steps=(
-        (
-            "CREATE TABLE event_log (epoch TEXT NOT NULL)",
-            "CREATE TABLE event_entries (position INTEGER PRIMARY KEY, "
-            "appended_at INTEGER NOT NULL, body TEXT NOT NULL)",
-            "CREATE TABLE event_names (name TEXT PRIMARY KEY, seen_at INTEGER NOT NULL) "
-            "WITHOUT ROWID",
-            "CREATE INDEX event_names_by_age ON event_names (seen_at)",
-        ),
-    ),
-)
-
-
-@dataclass(eq=False)
-class SqliteEventLog:
-    """See `gateway.events.log.EventLog`. Made by `open`."""
-
-    epoch: str
-    _store: SqliteStore
-    _now: Callable[[], int]
-    _retention: Retention
-    unreadable: UnreadableCount = field(default_factory=UnreadableCount, init=False)
-
-    @classmethod
-    async def open(
-        cls,
-        store: SqliteStore,
-        *,
-        epoch_if_new: str,
-        now: Callable[[], int],
-        retention: Retention = Retention(),
-    ) -> SqliteEventLog:
-        """The log of this store. Raises `StoreRefused`; `OSError`."""
-        await store.install(PART)
-        return cls(await store.write(_epoch, epoch_if_new), store, now, retention)
-
-    async def append(self, entry: LogEntry) -> LogEntry | None:
-        return await self._store.write(_append, entry, self._now(), self._retention)
-
-    async def read(self, after: int, limit: int) -> list[Logged]:
-        return self.unreadable.noting(await self._store.read(_read, after, limit))
-
-    async def bounds(self) -> Bounds:
-        return await self._store.read(_bounds)
-
-    async def forget_old(self) -> None:
-        """Forget what is due, at most `AT_ONCE_MAX` entries. Appends do it too: call this now and
-        then for a log that is quiet. Raises `OSError`."""
-        await self._store.write(_forget, self._now(), self._retention)
-
-
-def _epoch(database: sqlite3.Connection, epoch_if_new: str) -> str:
-    row = database.execute("SELECT epoch FROM event_log").fetchone()
-    if row is None:
-        database.execute("INSERT INTO event_log VALUES (?)", (epoch_if_new,))
-    return epoch_if_new if row is None else str(row[0])
-
-
-def _append(
-    database: sqlite3.Connection, entry: LogEntry, now: int, retention: Retention
-) -> LogEntry | None:
-    if _note_names(database, entry.dedupe, now):
-        return None
-    placed = replace(entry, position=_bounds(database).last + 1)
-    database.execute(
-        "INSERT INTO event_entries VALUES (?, ?, ?)", (placed.position, now, encoded_entry(placed))
-    )
-    _forget(database, now, retention)
-    return placed
-
-
-def _note_names(database: sqlite3.Connection, names: tuple[str, ...], now: int) -> bool:
-    """Whether any of the names was known; all of them are from now on."""
-    sought = "SELECT 1 FROM event_names WHERE name = ?"
-    is_known = any(database.execute(sought, (name,)).fetchone() for name in names)
-    database.executemany(
-        "INSERT OR REPLACE INTO event_names VALUES (?, ?)", [(name, now) for name in names]
-    )
-    return is_known
-
-
-def _read(database: sqlite3.Connection, after: int, limit: int) -> list[Logged]:
-    rows = database.execute(
-        "SELECT body, position FROM event_entries WHERE position > ? ORDER BY position LIMIT ?",
-        (after, limit),
-    )
-    return [logged(body, position) for body, position in rows]
-
-
-def _bounds(database: sqlite3.Connection) -> Bounds:
-    # Two subqueries, as SQLite looks up a lone min or max in the index and scans for both.
-    first, last = database.execute(
-        "SELECT (SELECT min(position) FROM event_entries), "
-        "(SELECT max(position) FROM event_entries)"
-    ).fetchone()
-    return Bounds(0, 0, 0) if first is None else Bounds(first, last, first - 1)
-
-
-def _forget(database: sqlite3.Connection, now: int, retention: Retention) -> None:
-    bounds = _bounds(database)
-    due = max(bounds.last - retention.entries_max, _last_older_than(database, now, retention))
-    due = min(due, bounds.last - 1)
-    at_once = min(due, bounds.forgotten + AT_ONCE_MAX)
-    database.execute("DELETE FROM event_entries WHERE position <= ?", (at_once,))
-    if at_once == due:  # or names would go before their entries
-        _forget_names(database, now - retention.names_seconds)
-
-
-def _last_older_than(database: sqlite3.Connection, now: int, retention: Retention) -> int:
-    """The end of the run of old entries at the beginning; looks at no others."""
-    row = database.execute(
-        "SELECT position FROM event_entries WHERE appended_at >= ? ORDER BY position LIMIT 1",
-        (now - retention.age_seconds_max,),
-    ).fetchone()
-    return _bounds(database).last if row is None else int(row[0]) - 1
-
-
-def _forget_names(database: sqlite3.Connection, seen_before: int) -> None:
-    database.execute(
-        "DELETE FROM event_names WHERE name IN "
-        "(SELECT name FROM event_names WHERE seen_at < ? ORDER BY seen_at LIMIT ?)",
-        (seen_before, AT_ONCE_MAX),
-    )
-
 
 TAIL_BATCH = 200
 """Entries that one read of the tail brings."""
@@ -199,6 +70,36 @@ redis.call('XADD', KEYS[1], id, 'at', ARGV[2], 'body', ARGV[7])
 {_FORGET}
 return position
 """
+# KEYS: facts, names, and as many claims. ARGV: epoch, names_seconds, owner, claim_seconds.
+_CLAIM = """
+if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return -1 end
+local last_name = #KEYS
+if ARGV[3] then last_name = (#KEYS + 1) / 2 end
+for known = 2, last_name do
+  if redis.call('EXISTS', KEYS[known]) == 1 then
+    for at = 2, last_name do
+      redis.call('SET', KEYS[at], '', 'EX', ARGV[2])
+    end
+    return 1
+  end
+end
+for at = last_name + 1, #KEYS do
+  local owner = redis.call('GET', KEYS[at])
+  if owner and owner ~= ARGV[3] then return 2 end
+end
+for at = last_name + 1, #KEYS do
+  redis.call('SET', KEYS[at], ARGV[3], 'EX', ARGV[4])
+end
+return 0
+"""
+_CLAIMS = (Claim.OURS, Claim.KNOWN, Claim.OTHERS)
+"""By what the script answers."""
+# KEYS: claims. ARGV: owner.
+_RELEASE = """
+for at = 1, #KEYS do
+  if redis.call('GET', KEYS[at]) == ARGV[1] then redis.call('DEL', KEYS[at]) end
+end
+"""
 _TRIM = f"{_SAME_LOG}{_FORGET}"
 _BOUNDS = f"""
 {_SAME_LOG}
@@ -220,8 +121,11 @@ class RedisEventLog:
         self._now = now
         self._retention = retention
         self._stream = store.key("log")
-        self._keys = [self._stream, store.key("log:facts")]
+        self._facts = store.key("log:facts")
+        self._keys = [self._stream, self._facts]
         self._append = store.script(_APPEND)
+        self._claim = store.script(_CLAIM)
+        self._release = store.script(_RELEASE)
         self._trim = store.script(_TRIM)
         self._bounds = store.script(_BOUNDS)
 
@@ -243,11 +147,29 @@ class RedisEventLog:
     async def append(self, entry: LogEntry) -> LogEntry | None:
         """See the port. After an `OSError` the entry may be there all the same, if the answer was
         lost: a repeat then answers None, and `tail` brings the entry."""
-        names = [self._store.key(f"log:name:{name}") for name in entry.dedupe]
+        names = self._name_keys(entry.dedupe)
         limits = self._limits(at_once=2)  # one comes, so two may go
         given = (*limits, self._retention.names_seconds, encoded_entry(entry))
         position = _own(await self._append([*self._keys, *names], *given))
         return replace(entry, position=position) if position else None
+
+    async def knows(self, names: Sequence[str]) -> bool:
+        keys = [self._facts, *self._name_keys(names)]
+        return bool(_own(await self._claim(keys, self.epoch, self._retention.names_seconds)))
+
+    async def claim(self, names: Sequence[str], owner: str) -> Claim:
+        keys = [self._facts, *self._name_keys(names), *self._claim_keys(names)]
+        given = (self.epoch, self._retention.names_seconds, owner, CLAIM_SECONDS)
+        return _CLAIMS[_own(await self._claim(keys, *given))]
+
+    async def release(self, names: Sequence[str], owner: str) -> None:
+        await self._release(self._claim_keys(names), owner)
+
+    def _name_keys(self, names: Sequence[str]) -> list[str]:
+        return [self._store.key(f"log:name:{name}") for name in names]
+
+    def _claim_keys(self, names: Sequence[str]) -> list[str]:
+        return [self._store.key(f"log:claim:{name}") for name in names]
 
     async def read(self, after: int, limit: int) -> list[Logged]:
         words = ("XRANGE", self._stream, f"{after + 1}-0", "+", "COUNT", limit)
