@@ -62,7 +62,7 @@ class Cost:
     locations=[Location.FIELD_DEFINITION],
     name="listSize",
     description="How many objects the list may hold: what the slicing argument says, at most "
-    f"{PAGE_SIZE_MAX}; the length of a list of ids, at most {PAGE_SIZE_MAX}; else assumedSize. The "
+    f"{PAGE_SIZE_MAX}; the length of a list of ids, at most assumedSize; else assumedSize. The "
     "cost of the field and of all below it is multiplied by it.",
 )
 class ListSize:
@@ -163,11 +163,11 @@ class _Pricing:
             size
             for argument in node.arguments or ()
             if argument.name.value in price.sliced_by
-            and (size := self._argument_size(argument.value)) is not None
+            and (size := self._argument_size(argument.value, price.assumed_size)) is not None
         ]
         return max(given, default=price.assumed_size)
 
-    def _argument_size(self, value: Any) -> int | None:
+    def _argument_size(self, value: Any, list_max: int) -> int | None:
         if isinstance(value, VariableNode):
             value = self.variables.get(value.name.value)
         elif isinstance(value, IntValueNode):
@@ -176,7 +176,7 @@ class _Pricing:
         elif isinstance(value, ListValueNode):
             value = [*value.values]
         if isinstance(value, list):
-            value = len(value)
+            return min(max(len(value), 1), list_max)
         return min(max(value, 1), PAGE_SIZE_MAX) if isinstance(value, int) else None
 
 
