@@ -12,7 +12,7 @@ from gateway.events.log import LogEntry
 from gateway.ledger.book import Book
 from schema import records
 from schema.changing import changed
-from schema.ports import Command, CreditNoteDraft, Outcome, OutOfBandPayment
+from schema.ports import Command, CreditNoteDraft, Outcome, OutOfBandPayment, Placed, Reallocated
 
 KINDS = (
     *get_args(records.Record),
@@ -26,10 +26,18 @@ KINDS = (
 )
 
 
+SETTLED: dict[str, tuple[Any, Any]] = {
+    "state": (State.DONE, State.REFUSED),
+    "placed": (Placed.DONE, Placed.FREE),
+}
+"""Fields that take values of an enumeration only, with two of them."""
+
+
 def filled(kind: type[Any]) -> Any:
     """A record whose fields all differ."""
     given = {one.name: f"its {one.name}" for one in fields(kind)}
-    return kind(**{**given, "state": State.DONE} if kind is WriteRecord else given)
+    enumerated = {name: one for name, (one, _) in SETTLED.items() if name in given}
+    return kind(**given | (enumerated if kind in (WriteRecord, Reallocated) else {}))
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
@@ -38,7 +46,9 @@ def test_each_field_can_be_changed_alone(kind: type[Any]) -> None:
     before = filled(kind)
 
     for one in fields(kind):
-        value: Any = State.REFUSED if one.name == "state" else "another"
+        value: Any = "another"
+        if type(getattr(before, one.name)) in (State, Placed):
+            value = SETTLED[one.name][1]
         assert changed(before, **{one.name: value}) == replace(before, **{one.name: value})
 
     assert before == filled(kind)
