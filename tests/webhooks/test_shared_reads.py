@@ -12,7 +12,12 @@ from gateway.backends.harvest import EventRead
 from gateway.backends.stripe.client import Pacing, StripeApi
 from gateway.backends.stripe.rate_limit import LocalTokens, RateBudget
 from gateway.backends.stripe.reads.event_reads import StripeLookup
-from gateway.backends.stripe.reads.shared_reads import SAVED_MIN, SHARED_FROM
+from gateway.backends.stripe.reads.shared_reads import (
+    IDLE_PAGES_MAX,
+    PAGES_MAX,
+    SAVED_MIN,
+    SHARED_FROM,
+)
 from gateway.sandbox.stripe_api import FaultKind
 from tests.support.upstream import API_KEY, Waits
 from tests.webhooks.rig import Rig
@@ -112,7 +117,7 @@ async def test_an_invoice_that_no_page_holds_whole_is_read_by_itself(
 async def test_pages_that_are_not_worth_it_are_left_for_a_while(
     rig: Rig, lookup: StripeLookup
 ) -> None:
-    """A burst about older payments costs one page, and else what it would have cost."""
+    """A burst about older payments costs two pages, and else what it would have cost."""
     invoice_ids = [rig.stage.paid_by(700)[0] for _ in range(2 * SHARED_FROM)]
     rig.stage.clock.advance(60)
     for _ in range(100):
@@ -120,8 +125,24 @@ async def test_pages_that_are_not_worth_it_are_left_for_a_while(
 
     reads = await read_all(lookup, invoice_ids)
 
-    assert len(pages(rig)) == 1
+    assert len(pages(rig)) == IDLE_PAGES_MAX
     assert [set(one.customers) for one in reads] == [{one} for one in invoice_ids]
+
+
+async def test_many_just_behind_the_newest_are_read_by_pages_too(
+    rig: Rig, lookup: StripeLookup
+) -> None:
+    """One page that answers few is no sign that the next one does."""
+    invoice_ids = [rig.stage.paid_by(700)[0] for _ in range(SHARED_FROM + 10)]
+    rig.stage.clock.advance(60)
+    for _ in range(50):
+        rig.stage.paid_by(100)
+
+    reads = await read_all(lookup, invoice_ids)
+
+    assert 2 <= len(pages(rig)) <= PAGES_MAX
+    assert [set(one.customers) for one in reads] == [{one} for one in invoice_ids]
+    assert len(rig.sandbox.requests) < SHARED_FROM
 
 
 async def test_a_page_that_fails_fails_nobody(rig: Rig, lookup: StripeLookup) -> None:

@@ -27,6 +27,8 @@ SHARED_FROM = 50
 SAVED_MIN = 10
 """A page that answers fewer is not worth its time, which is longer than that of one invoice."""
 PAGES_MAX = 5
+IDLE_PAGES_MAX = 2
+"""Pages in a row that answer too few: those who wait may be just behind the newest."""
 RESTS_SECONDS = 30.0
 """After pages that were not worth it: the burst is about older payments."""
 ARRIVAL_SECONDS_MAX = 1.0
@@ -115,11 +117,12 @@ class SharedReads:
     async def _read(self, shared: _Shared) -> None:
         try:
             await self._read_pages(shared)
-        except Failed as failed:
-            log.info("a page for many events was not read: %s", failed.code.value)
-        finally:
             if len(shared.found) < SAVED_MIN:
                 self._rests_until = asyncio.get_running_loop().time() + RESTS_SECONDS
+        except Failed as failed:
+            # It says nothing of what a page would have held: the next many may ask again.
+            log.info("a page for many events was not read: %s", failed.code.value)
+        finally:
             self._is_under_way = False
             shared.over.set_result(None)
 
@@ -127,6 +130,7 @@ class SharedReads:
         intents: dict[str, Raw] = {}
         invoices: dict[str, Raw] = {}
         after: str | None = None
+        idle = 0
         for _ in range(PAGES_MAX):
             raw = await self._page(after)
             rows, has_more = ([], False) if raw is None else embedded_list(raw)
@@ -138,8 +142,9 @@ class SharedReads:
             found_before = len(shared.found)
             shared.found |= _whole(invoices, intents)
             is_worth_it = len(shared.found) - found_before >= SAVED_MIN
+            idle = 0 if is_worth_it else idle + 1
             left = len(shared.wanted) - len(shared.found)
-            if not has_more or not is_worth_it or left < SAVED_MIN:
+            if not has_more or idle >= IDLE_PAGES_MAX or left < SAVED_MIN:
                 return
             after = rows[-1]["id"]
 
