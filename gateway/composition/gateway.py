@@ -159,7 +159,6 @@ async def opened_gateway(
             clock.now,
             owner=owner,
             dropped=upstream.drop_after,
-            is_at_once=upstream.twin is not None and stores.is_in_memory,
         )
         stack.push_async_callback(writes.close)
         read_only = ReadOnlySwitch(settings)

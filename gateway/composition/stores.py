@@ -53,12 +53,6 @@ class Stores:
         """Whether other processes use them as well."""
         return isinstance(self.log, FollowedLog)
 
-    @property
-    def is_in_memory(self) -> bool:
-        """Whether they are this process's own memory, so that nothing is ever waited for."""
-        is_journal = isinstance(self.journal, MemoryJournalStore)
-        return is_journal and isinstance(self.log, MemoryEventLog)
-
     async def ping(self) -> None:
         """Raises when the log does not answer or takes nothing, or when what replicas append does
         not come."""

@@ -27,7 +27,7 @@ SIGNED = {
 
 pytestmark = [
     pytest.mark.skipif(not (CHROMIUM or IS_REQUIRED), reason=LEFT_OUT),
-    pytest.mark.skipif(console_directory() is None, reason=NOT_BUILT),
+    pytest.mark.skipif(console_directory() is None and not IS_REQUIRED, reason=NOT_BUILT),
 ]
 
 

@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.backends.journal.at_once import going_on
 from gateway.backends.journal.attempt import CLOCK_SECONDS_MAX, LEASE_SECONDS, Try
 from gateway.backends.journal.reallocation import Reallocating
 from gateway.backends.journal.record_store import JournalStore
@@ -81,10 +80,7 @@ async def nothing_cached(command: Command, outcome: Outcome | None) -> None:
 
 @dataclass(eq=False)
 class JournaledWrites:
-    """See `schema.ports.Writes`. `owner` tells this process from others that share the store.
-
-    `is_at_once` where supplier and stores are this process's own memory and wait for nobody.
-    """
+    """See `schema.ports.Writes`. `owner` tells this process from others that share the store."""
 
     supplier: Supplier
     store: JournalStore
@@ -92,7 +88,6 @@ class JournaledWrites:
     _now: Callable[[], int]
     owner: str = SOLE_OWNER
     dropped: Dropped = nothing_cached
-    is_at_once: bool = False
     _under_way: dict[Name, Command] = field(default_factory=dict, init=False)
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set, init=False)
 
@@ -106,14 +101,7 @@ class JournaledWrites:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def to_its_end(self, work: Coroutine[Any, Any, Outcome]) -> Outcome:
-        """Work that goes on when whoever waits for it goes away, and that closing waits for. What
-        is done at once needs no task for that, which takes a tenth of the time of a write."""
-        if self.is_at_once:
-            try:
-                work = going_on(work, work.send(None))
-            except StopIteration as over:
-                outcome: Outcome = over.value
-                return outcome
+        """Work that goes on when whoever waits for it goes away, and that closing waits for."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
